@@ -1,0 +1,53 @@
+"""Who may do what: user, grant of a role at a site, and login session. The dashboard's role cannot read
+sessions and grants; it asks the SECURITY DEFINER functions that the migrations make (core.database.access).
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database.tables.base import Base, Created, Id, Sha256
+
+
+class User(Created, Base):
+    """A person with a local account (argon2) or one from an identity provider."""
+
+    __tablename__ = "app_user"
+
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    """Login name, lower case."""
+    display_name: Mapped[str]
+    password_hash: Mapped[str | None]
+    disabled_at: Mapped[datetime | None]
+
+
+class SiteGrant(Created, Base):
+    """A role for one user in one study, at one site or (``site_id`` NULL) at all its sites."""
+
+    __tablename__ = "site_grant"
+    __table_args__ = (UniqueConstraint("user_id", "role", "study_id", "site_id", postgresql_nulls_not_distinct=True),)
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    role: Mapped[str]
+    study_id: Mapped[int | None] = mapped_column(ForeignKey("study.id"))
+    """None: every study, present and future; only the role admin may have it."""
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"))
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Session(Created, Base):
+    """A login. Only the token's hash is stored; revoking the row ends it at the next step of any page."""
+
+    __tablename__ = "session"
+    __table_args__ = (Index("ix_session_user_id", "user_id"),)
+
+    id: Mapped[Id]
+    token_sha256: Mapped[Sha256] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
+    last_seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

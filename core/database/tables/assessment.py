@@ -1,0 +1,97 @@
+"""What the model said of a scan: model version, assessment, its artifacts and its reasons."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Float, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database.tables.base import Base, Created, Id, Sha256, SiteScoped
+
+
+class ModelVersion(Created, Base):
+    """Weights and preprocessing that produced assessments, with the model card."""
+
+    __tablename__ = "model_version"
+    __table_args__ = (UniqueConstraint("name", "version", "weights_sha256", "preprocessing"),)
+
+    id: Mapped[Id]
+    name: Mapped[str]
+    version: Mapped[str]
+    weights_sha256: Mapped[Sha256]
+    preprocessing: Mapped[str]
+    card: Mapped[dict[str, Any]]
+
+
+class Assessment(SiteScoped, Base):
+    """One model's scores of one scan under one protocol version. Written once, never changed.
+
+    A measure that could not be computed is NULL here and its reason stands in ``not_computable`` under the
+    column's name.
+    """
+
+    __tablename__ = "assessment"
+    __table_args__ = (UniqueConstraint("scan_id", "model_version_id", "protocol_version_id"),)
+
+    id: Mapped[Id]
+    scan_id: Mapped[int] = mapped_column(ForeignKey("scan.id"))
+    model_version_id: Mapped[int] = mapped_column(ForeignKey("model_version.id"))
+    protocol_version_id: Mapped[int] = mapped_column(ForeignKey("protocol_version.id"))
+    scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seconds: Mapped[float] = mapped_column(Float)
+    """Share of the batch's wall time that this scan took."""
+    grade_scale: Mapped[str]
+    grade_ordinal: Mapped[int]
+    probabilities: Mapped[dict[str, Any]]
+    """{label: probability}; sums to 1."""
+    is_abstained: Mapped[bool]
+    inherited_ordinal: Mapped[int | None]
+    """COIPS's rule: a deep slab takes the grade of the superficial slab of its acquisition."""
+    inherited_from_id: Mapped[int | None] = mapped_column(ForeignKey("scan.id"))
+    faz_area_mm2: Mapped[float | None] = mapped_column(Float)
+    faz_perimeter_mm: Mapped[float | None] = mapped_column(Float)
+    faz_acircularity_index: Mapped[float | None] = mapped_column(Float)
+    faz_circularity: Mapped[float | None] = mapped_column(Float)
+    faz_axis_ratio: Mapped[float | None] = mapped_column(Float)
+    is_faz_touching_border: Mapped[bool | None]
+    centration_offset_mm: Mapped[float | None] = mapped_column(Float)
+    centration_offset_fraction: Mapped[float | None] = mapped_column(Float)
+    centration_severity: Mapped[str | None]
+    blurriness: Mapped[float | None] = mapped_column(Float)
+    psnr_inverse: Mapped[float | None] = mapped_column(Float)
+    cov: Mapped[float | None] = mapped_column(Float)
+    mean: Mapped[float | None] = mapped_column(Float)
+    cam_mask_agreement: Mapped[float | None] = mapped_column(Float)
+    not_computable: Mapped[dict[str, Any]]
+    faz_mask_sha256: Mapped[Sha256 | None] = mapped_column(ForeignKey("blob.sha256"))
+    cam_sha256: Mapped[Sha256 | None] = mapped_column(ForeignKey("blob.sha256"))
+    verdict: Mapped[str]
+
+
+class AssessmentArtifact(SiteScoped, Base):
+    """One artifact type of one assessment: how much of the field, how severe, where."""
+
+    __tablename__ = "assessment_artifact"
+
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessment.id"), primary_key=True)
+    type: Mapped[str] = mapped_column(primary_key=True)
+    area_fraction: Mapped[float] = mapped_column(Float)
+    line_fraction: Mapped[float | None] = mapped_column(Float)
+    """Fraction of scan lines hit; only motion has one."""
+    severity: Mapped[str]
+    mask_sha256: Mapped[Sha256 | None] = mapped_column(ForeignKey("blob.sha256"))
+    """None where nothing was marked."""
+
+
+class AssessmentReason(SiteScoped, Base):
+    """One reason of a verdict, first the weightiest, with the remedy a technician can act on."""
+
+    __tablename__ = "assessment_reason"
+    __table_args__ = (Index("ix_assessment_reason_site_id_code", "site_id", "code"),)
+
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessment.id"), primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    code: Mapped[str]
+    operator_fixable: Mapped[str]
+    text: Mapped[str]
+    remedy: Mapped[str]

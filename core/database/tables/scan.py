@@ -1,0 +1,134 @@
+"""What was captured and stored: batch, its files, acquisition, scan and blob."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database.tables.base import Base, Created, Id, Sha256, SiteScoped
+
+
+class Blob(Created, Base):
+    """A stored file, named by the sha256 of its bytes. Global: it carries no site, names no one."""
+
+    __tablename__ = "blob"
+
+    sha256: Mapped[Sha256] = mapped_column(primary_key=True)
+    size_bytes: Mapped[int]
+    media_type: Mapped[str]
+
+
+class Batch(SiteScoped, Created, Base):
+    """One submission by one person for one site; ``receipt`` is what the uploader keeps."""
+
+    __tablename__ = "batch"
+
+    id: Mapped[Id]
+    receipt: Mapped[str] = mapped_column(unique=True)
+    uploaded_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"), index=True)
+    """None: the command line or the demo."""
+    submitted_at: Mapped[datetime | None]
+    """None while the files are staged and the table is being filled in."""
+
+
+class BatchFile(SiteScoped, Created, Base):
+    """One file of a batch, with what intake said of it. The only place that keeps the original name."""
+
+    __tablename__ = "batch_file"
+
+    id: Mapped[Id]
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), index=True)
+    original_name: Mapped[str]
+    size_bytes: Mapped[int]
+    source_sha256: Mapped[Sha256 | None]
+    image_sha256: Mapped[Sha256 | None]
+    """The cleaned image (pixels only), where the file could be read."""
+    state: Mapped[str | None]
+    """FileState once submitted; None while staged."""
+    entry: Mapped[dict[str, Any]]
+    """The manifest row as filled in so far (core.intake.manifest)."""
+    problems: Mapped[list[dict[str, Any]]]
+    """[{code, message, remedy}] in the order found; empty means none."""
+    scan_id: Mapped[int | None] = mapped_column(ForeignKey("scan.id"), index=True)
+
+
+class Acquisition(SiteScoped, Created, Base):
+    """One capture of one eye; its slabs and B-scans are scans of it. The unit of every rate."""
+
+    __tablename__ = "acquisition"
+    __table_args__ = (
+        UniqueConstraint("expected_scan_id", "code"),
+        Index("ix_acquisition_site_id_acquired_at", "site_id", "acquired_at"),
+        CheckConstraint("laterality in ('OD', 'OS')", name="laterality"),
+    )
+
+    id: Mapped[Id]
+    code: Mapped[str]
+    subject_id: Mapped[int] = mapped_column(ForeignKey("subject.id"), index=True)
+    visit_id: Mapped[int] = mapped_column(ForeignKey("visit.id"), index=True)
+    expected_scan_id: Mapped[int] = mapped_column(ForeignKey("expected_scan.id"))
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id"), index=True)
+    technician_id: Mapped[int | None] = mapped_column(ForeignKey("technician.id"), index=True)
+    laterality: Mapped[str]
+    kind: Mapped[str]
+    scan_type: Mapped[str]
+    acquired_at: Mapped[datetime]
+    software_version: Mapped[str] = mapped_column(default="", server_default="")
+    field_width_mm: Mapped[float | None] = mapped_column(Float)
+    field_height_mm: Mapped[float | None] = mapped_column(Float)
+    scale_source: Mapped[str | None]
+    device_quality_name: Mapped[str | None]
+    device_quality_value: Mapped[float | None] = mapped_column(Float)
+    axial_length_mm: Mapped[float | None] = mapped_column(Float)
+    age_years: Mapped[float | None] = mapped_column(Float)
+    diagnosis: Mapped[str | None]
+    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("acquisition.id"), index=True)
+    """The acquisition this one was taken again for; such are outside the first-pass rate."""
+    is_phantom: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Device-test phantoms, outside every rate. (The demo's simulated patients are not marked so.)"""
+    is_counted_received: Mapped[bool] = mapped_column(default=False, server_default="false")
+    is_counted_decided: Mapped[bool] = mapped_column(default=False, server_default="false")
+    is_counted_gradable: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """What of this acquisition the counts already hold (core.store.rate); deltas are differences to these."""
+
+
+class Scan(SiteScoped, Created, Base):
+    """One image of an acquisition (one slab, one B-scan), its state and its place in the queue."""
+
+    __tablename__ = "scan"
+    __table_args__ = (
+        UniqueConstraint("site_id", "image_sha256"),
+        UniqueConstraint("acquisition_id", "slab"),
+        Index("ix_scan_queue", "kind", "id", postgresql_where=text("state in ('queued', 'scoring')")),
+        Index("ix_scan_site_id_state", "site_id", "state"),
+        Index("ix_scan_image_sha256", "image_sha256"),
+    )
+
+    id: Mapped[Id]
+    acquisition_id: Mapped[int] = mapped_column(ForeignKey("acquisition.id"))
+    batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), index=True)
+    kind: Mapped[str]
+    """ScanKind: also the name of the scoring lane."""
+    slab: Mapped[str]
+    image_sha256: Mapped[Sha256] = mapped_column(ForeignKey("blob.sha256"))
+    width_px: Mapped[int]
+    height_px: Mapped[int]
+    state: Mapped[str]
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    """Raised by every decision; a reviewer who saw an older one is refused (StaleRecordError)."""
+    assessment_id: Mapped[int | None] = mapped_column(
+        ForeignKey("assessment.id", use_alter=True, name="fk_scan_assessment_id_assessment")
+    )
+    """The assessment that counts; None until scored."""
+    human_ordinal: Mapped[int | None]
+    """The grade a person gave in a deciding review; outranks the model's everywhere."""
+    final_verdict: Mapped[str | None]
+    """Verdict after people had their say; None until scored."""
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    lease_expires_at: Mapped[datetime | None]
+    leased_by: Mapped[str | None]
+    not_before_at: Mapped[datetime | None]
+    """Back-off after a soft failure: not claimed earlier."""
+    failure: Mapped[str | None]
+    """Why the last attempt failed, in words; kept for the operations page."""

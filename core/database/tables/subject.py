@@ -1,0 +1,46 @@
+"""Who was scanned and when: subject (a pseudonym), visit, and the scans a visit is expected to bring."""
+
+from datetime import date, datetime
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database.tables.base import Base, Created, Id, SiteScoped
+
+
+class Subject(SiteScoped, Created, Base):
+    """A study participant by pseudonym; octaudit holds no name, birth date or chart number."""
+
+    __tablename__ = "subject"
+    __table_args__ = (UniqueConstraint("site_id", "code"),)
+
+    id: Mapped[Id]
+    code: Mapped[str]
+
+
+class Visit(SiteScoped, Created, Base):
+    """One visit of one subject: the sampling unit of all statistics."""
+
+    __tablename__ = "visit"
+    __table_args__ = (UniqueConstraint("subject_id", "code"),)
+
+    id: Mapped[Id]
+    subject_id: Mapped[int] = mapped_column(ForeignKey("subject.id"))
+    code: Mapped[str]
+    window_ends_on: Mapped[date | None]
+    """Last day on which a scan still counts for this visit; None where the protocol sets no window."""
+
+
+class ExpectedScan(SiteScoped, Created, Base):
+    """The slot subject x visit x eye x type. The final rate and completeness count slots, not attempts."""
+
+    __tablename__ = "expected_scan"
+    __table_args__ = (UniqueConstraint("visit_id", "laterality", "scan_type"),)
+
+    id: Mapped[Id]
+    visit_id: Mapped[int] = mapped_column(ForeignKey("visit.id"))
+    laterality: Mapped[str]
+    scan_type: Mapped[str]
+    """Kind and nominal field, e.g. ``octa-enface 3x3``; see core.policy.scan_types."""
+    first_received_at: Mapped[datetime | None]
+    """When the first acquisition of this slot arrived; None: expected, nothing received."""

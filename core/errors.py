@@ -1,0 +1,66 @@
+"""Every error octaudit raises on purpose, one tree.
+
+- OctauditError: has a message that says what was wrong and a remedy that says what to do
+  - UsageError: the caller asked for something that cannot be (exit 2)
+  - SettingsError: a setting is missing or contradictory (exit 2)
+  - NotAllowedError: the user's role, site or own work forbids it
+  - NotFoundError: no such record, or none that this user may see
+  - IllegalMoveError: a state machine refused a step
+  - StaleRecordError: somebody else changed the record first
+  - UnreadableScanError: one file is no scan we can read; never stops the others
+  - ScoringError: the model could not score one scan
+  - ServerError: an embedded server did not start or stop
+"""
+
+
+class OctauditError(Exception):
+    """Base of all. ``message`` is one sentence for the reader; ``remedy`` is what to do about it."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """The message and, where there is one, the remedy."""
+        return f"{self.message} {self.remedy}".strip()
+
+
+class UsageError(OctauditError):
+    """The caller asked for something that cannot be."""
+
+
+class SettingsError(OctauditError):
+    """A setting is missing or contradictory."""
+
+
+class NotAllowedError(OctauditError):
+    """The user's role, site or own work forbids it."""
+
+
+class NotFoundError(OctauditError):
+    """No such record, or none that this user may see."""
+
+
+class IllegalMoveError(OctauditError):
+    """A state machine refused a step."""
+
+
+class StaleRecordError(OctauditError):
+    """Somebody else changed the record first; nothing was written."""
+
+
+class UnreadableScanError(OctauditError):
+    """One file is no scan we can read. ``code`` is stable for programs, the message is for people."""
+
+    def __init__(self, code: str, message: str, *, remedy: str) -> None:
+        super().__init__(message, remedy=remedy)
+        self.code = code
+
+
+class ScoringError(OctauditError):
+    """The model could not score one scan."""
+
+
+class ServerError(OctauditError):
+    """An embedded server did not start or stop."""

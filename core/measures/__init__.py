@@ -1,0 +1,1 @@
+"""Pure NumPy: arrays and spacings in, values with units out."""

@@ -1,0 +1,1 @@
+"""nn.Module definitions and nothing else."""

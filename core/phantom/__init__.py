@@ -1,0 +1,1 @@
+"""Simulated scans with exact truth. Pure and seeded."""

@@ -1,0 +1,1 @@
+"""A protocol version and scores in, a judgement out. Pure."""

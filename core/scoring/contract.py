@@ -1,0 +1,63 @@
+"""What a scorer takes and gives. Knows no network library: the use cases and the tests' fakes stand on this page.
+
+A scorer scores a *batch* of scans of one lane. A scan that cannot be scored comes back as a ScanFailure in its
+place; it never takes the others with it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.values import ModelIdentity, Scale, ScanScores
+from core.vocabulary import Laterality, ScanKind, Slab
+
+
+@dataclass(frozen=True, slots=True)
+class ScanInput:
+    """One scan to score.
+
+    Attributes
+    ----------
+    key : str
+        The caller's name for the scan; comes back with the result.
+    image : uint8 array (height, width)
+        Grey levels as stored after intake.
+    scale : Scale or None
+        None: no millimetres will be reported, never guessed.
+    """
+
+    key: str
+    image: NDArray[np.uint8]
+    scale: Scale | None
+    slab: Slab = Slab.UNKNOWN
+    laterality: Laterality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFailure:
+    """A scan the model could not score: why, in words, and whether trying again may help."""
+
+    key: str
+    message: str
+    is_transient: bool
+
+
+class Scorer(Protocol):
+    """One lane's loaded model. Made by core.scoring.registry, which only the worker and the CLI may call."""
+
+    @property
+    def kind(self) -> ScanKind:
+        """The kind of scan this scorer takes."""
+        ...
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Name, version, weights hash and preprocessing of the loaded model."""
+        ...
+
+    def score(self, scans: Sequence[ScanInput]) -> list[ScanScores | ScanFailure]:
+        """Score a batch; one result per scan, in the scans' order. Halves the batch itself on out-of-memory."""
+        ...

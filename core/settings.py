@@ -1,0 +1,80 @@
+"""Every setting, read once from the environment (OCTAUDIT_...) and passed on. Unset means the embedded default.
+
+Nothing here touches disk, network or GPU. docs/settings.md lists each field; a test compares them.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_home() -> Path:
+    """Where the embedded servers, blobs and uploads live when OCTAUDIT_HOME is unset.
+
+    As root it is /var/lib/octaudit, because PostgreSQL must run as another account, to which root's home is
+    closed.
+    """
+
+    if os.geteuid() == 0:
+        return Path("/var/lib/octaudit")
+    return Path.home() / ".local" / "share" / "octaudit"
+
+
+class Settings(BaseSettings):
+    """All settings. Durations are timedeltas; sizes carry their unit in the name."""
+
+    model_config = SettingsConfigDict(env_prefix="OCTAUDIT_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=default_home)
+    """Folder of the embedded servers, the blobs and the uploads."""
+    database_owner_url: SecretStr | None = None
+    """postgresql+psycopg://... of the owner role; used by migrations only."""
+    database_dashboard_url: SecretStr | None = None
+    """URL of the dashboard role, held by row-level security."""
+    database_worker_url: SecretStr | None = None
+    """URL of the worker role."""
+    redis_url: SecretStr | None = None
+    """Celery broker, e.g. redis://redis:6379/0; unset: the embedded server's socket."""
+    blob_url: str | None = None
+    """fsspec URL of the blob store, e.g. s3://bucket/octaudit; unset: HOME/blobs."""
+    dashboard_host: str = "127.0.0.1"
+    """Address the dashboard listens on."""
+    dashboard_port: int = 8501
+    """Port the dashboard listens on; `octaudit up` takes the next free one if it is taken."""
+    secure_cookies: bool = False
+    """True behind HTTPS: the session cookie is sent over TLS only."""
+    session_idle_timeout: timedelta = timedelta(hours=2)
+    """A session unused for this long is ended."""
+    session_lifetime: timedelta = timedelta(hours=12)
+    """A session ends after this long, used or not."""
+    worker_device: str = "auto"
+    """cpu, cuda, or auto: cuda where there is one."""
+    worker_batch_size: int = Field(default=16, ge=1, le=512)
+    """Scans claimed and scored together."""
+    worker_lease: timedelta = timedelta(minutes=2)
+    """A claimed scan whose lease is not renewed for this long goes back to the queue."""
+    worker_sweep_interval: timedelta = timedelta(seconds=30)
+    """How often a worker looks for work without being told."""
+    worker_max_attempts: int = Field(default=3, ge=1, le=10)
+    """A scan is quarantined when this many attempts were lost with their worker."""
+    upload_max_file_mb: int = Field(default=500, ge=1)
+    """A larger uploaded file is refused while streaming, in megabytes (10^6 bytes)."""
+    upload_max_files: int = Field(default=2000, ge=1)
+    """Files per batch, counted inside zips too."""
+    image_max_megapixels: float = Field(default=50.0, gt=0)
+    """An image with more pixels (10^6) is refused before it is decoded."""
+    log_level: str = "INFO"
+    """Python logging level."""
+    model: str = "bundled"
+    """Model for the OCTA lane: bundled, or the path of a .safetensors file with its card beside it."""
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, with overrides for tests and command-line options."""
+    return Settings(**overrides)  # type: ignore[arg-type]
+
+
+__all__ = ["Settings", "default_home", "load_settings"]

@@ -1,0 +1,1 @@
+"""Pure statistics of rates and agreement, each with its source."""

@@ -1,0 +1,1 @@
+"""Every SELECT and INSERT, one module per aggregate, and the read models of the pages."""

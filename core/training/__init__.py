@@ -1,0 +1,1 @@
+"""Data, recipes, fitting and evaluation of models."""

@@ -1,0 +1,1 @@
+"""One verb per module. Use cases flush; only session_scope commits."""

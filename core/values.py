@@ -1,0 +1,176 @@
+"""Frozen values that the floors share: measures, scale, scores, judgement. Knows no file, network or database.
+
+Absent, bad and unknown are three things: nothing here is NaN or -1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.vocabulary import (
+    ArtifactType,
+    GradeScale,
+    OperatorFixable,
+    ReasonCode,
+    ScaleSource,
+    Severity,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A number that was measured, in the unit that the field's name carries."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotComputable:
+    """A measure that has no value for this scan, and the reason in words a technician reads."""
+
+    reason: str
+
+
+Measure = Measured | NotComputable
+"""What a measure returns. Match both; there is no third case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Millimetres per pixel of an en-face image, with the source they were read from.
+
+    Attributes
+    ----------
+    x_mm_per_px, y_mm_per_px : float, > 0
+        Field width over image width, and field height over image height.
+    axial_length_corrected : bool
+        False means nominal: the device assumed a standard eye. The area error may reach 31 %
+        (Linderman et al. 2017, doi:10.1167/tvst.6.3.16).
+    """
+
+    x_mm_per_px: float
+    y_mm_per_px: float
+    source: ScaleSource
+    axial_length_corrected: bool = False
+
+    @classmethod
+    def of_field(cls, width_mm: float, height_mm: float, width_px: int, height_px: int, source: ScaleSource) -> "Scale":
+        """The scale of an image of ``width_px`` x ``height_px`` that shows ``width_mm`` x ``height_mm``."""
+        return cls(width_mm / width_px, height_mm / height_px, source)
+
+    @property
+    def area_mm2_per_px(self) -> float:
+        """Area of one pixel in mm^2."""
+        return self.x_mm_per_px * self.y_mm_per_px
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which weights and which preprocessing made a score; stored with every assessment."""
+
+    name: str
+    version: str
+    weights_sha256: str
+    preprocessing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A grade on a named ordinal scale. ``probabilities`` maps label to calibrated probability, in ordinal order."""
+
+    scale: GradeScale
+    ordinal: int
+    label: str
+    probabilities: dict[str, float]
+    abstained: bool
+    """True: the model declines to decide; a person must."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactScore:
+    """One artifact type: how much of the region of interest it takes, and where.
+
+    ``mask`` is boolean (height, width) at the input's own size; ``line_fraction`` is the share of scan lines
+    hit and exists for motion only.
+    """
+
+    type: ArtifactType
+    area_fraction: float
+    line_fraction: float | None
+    severity: Severity
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class FazMetrics:
+    """Metrics of the foveal avascular zone. See core.measures.faz for formulas and sources."""
+
+    area_mm2: Measure
+    perimeter_mm: Measure
+    acircularity_index: Measure
+    circularity: Measure
+    axis_ratio: Measure
+    touches_border: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Centration:
+    """How far the FAZ's centroid lies from the image centre. ``severity`` is None where not computable."""
+
+    offset_mm: Measure
+    offset_fraction: Measure
+    severity: Severity | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageIndices:
+    """QU-Net++'s image indices (core.measures.indices) and the level agreement where a network has it."""
+
+    blurriness: Measure
+    psnr_inverse: Measure
+    cov: Measure
+    mean: Measure
+    q_level_agreement: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class ScanScores:
+    """Everything the OCTA en-face lane says of one scan.
+
+    ``faz_mask`` and ``faz`` are always computed; whether the metrics are *released* is the policy's matter.
+    ``faz`` is NotComputable where no FAZ was found. ``cam`` is float32 (height, width) in [0, 1].
+    ``is_octa`` is False where the image does not look like an OCTA en-face image at all.
+    """
+
+    key: str
+    grade: Grade
+    artifacts: tuple[ArtifactScore, ...]
+    faz_mask: NDArray[np.bool_]
+    faz: FazMetrics | NotComputable
+    centration: Centration
+    indices: ImageIndices
+    cam: NDArray[np.float32] | NotComputable
+    cam_mask_agreement: Measure
+    is_octa: bool
+    model: ModelIdentity
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a scan is flagged, in words, and what a technician can do about it."""
+
+    code: ReasonCode
+    operator_fixable: OperatorFixable
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a protocol version concludes from scores. Reasons come weightiest first; accept may have none."""
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...]

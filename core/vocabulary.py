@@ -1,0 +1,194 @@
+"""The field's terms as enums: the one spelling used in code, database, files and on screen. Holds no behaviour.
+
+Values are what is stored and written to files; changing one is a migration and a contract change.
+"""
+
+from enum import IntEnum, StrEnum
+
+
+class Laterality(StrEnum):
+    """Which eye. A scan shows one eye; OU is never a scan's laterality."""
+
+    OD = "OD"
+    """Right eye (oculus dexter), DICOM R."""
+    OS = "OS"
+    """Left eye (oculus sinister), DICOM L."""
+
+
+class ScanKind(StrEnum):
+    """What a scan is a picture of; each kind has one scoring lane of the same name."""
+
+    OCTA_ENFACE = "octa-enface"
+    ONH_ENFACE = "onh-enface"
+    BSCAN = "bscan"
+    VOLUME = "volume"
+
+
+class Slab(StrEnum):
+    """The retinal layer band an en-face image was projected from (Campbell 2017, doi:10.1038/srep42201)."""
+
+    SUPERFICIAL = "superficial"
+    DEEP = "deep"
+    INNER_RETINA = "inner-retina"
+    FULL_RETINA = "full-retina"
+    CHORIOCAPILLARIS = "choriocapillaris"
+    UNKNOWN = "unknown"
+
+
+class ScaleSource(StrEnum):
+    """Where a scan's millimetre scale was read. There is no value for a guess."""
+
+    FILE = "file"
+    MANIFEST = "manifest"
+    DEVICE_PROFILE = "device profile"
+    COMMAND_LINE = "command line"
+
+
+class GradeScale(StrEnum):
+    """The named ordinal scales a grade can be on."""
+
+    COIPS_3 = "coips-3"
+    """0 ungradable, 1 gradable, 2 outstanding (Wang et al. 2021, COIPS, Table 2)."""
+    ONH_4 = "onh-4"
+    """0 unusable to 3 no concern."""
+
+
+class CoipsGrade(IntEnum):
+    """Ordinals of the scale coips-3. A scan is gradable from ordinal 1 on."""
+
+    UNGRADABLE = 0
+    GRADABLE = 1
+    OUTSTANDING = 2
+
+
+class ArtifactType(StrEnum):
+    """Artifacts that the OCTA en-face lane masks, in channel order of the network's head."""
+
+    MOTION = "motion"
+    SHADOW = "shadow"
+    DEFOCUS = "defocus"
+    LOW_SIGNAL = "low_signal"
+
+
+class Severity(StrEnum):
+    """How much of the region of interest an artifact takes: < 1 %, 1-10 %, > 10 %."""
+
+    NONE = "none"
+    MILD = "mild"
+    SEVERE = "severe"
+
+
+class Verdict(StrEnum):
+    """What the policy says should happen to a scan."""
+
+    ACCEPT = "accept"
+    REVIEW = "review"
+    REACQUIRE = "reacquire"
+
+
+class OperatorFixable(StrEnum):
+    """Whether the operator at the device can cure the reason by taking the scan again."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class ReasonCode(StrEnum):
+    """Why a scan is flagged: OSCAR-MP for OCTA, OSCAR-IB for structural OCT, our own codes beside them.
+
+    OSCAR-MP: Wicklein et al. 2023, doi:10.1212/NXI.0000000000200169.
+    OSCAR-IB: Tewarie et al. 2012, doi:10.1371/journal.pone.0034823.
+    """
+
+    MP_OBVIOUS = "oscar-mp:O"
+    MP_SIGNAL = "oscar-mp:S"
+    MP_CENTRATION = "oscar-mp:C"
+    MP_ALGORITHM = "oscar-mp:A"
+    MP_PATHOLOGY = "oscar-mp:R"
+    MP_MOTION = "oscar-mp:M"
+    MP_PROJECTION = "oscar-mp:P"
+    IB_OBVIOUS = "oscar-ib:O"
+    IB_SIGNAL = "oscar-ib:S"
+    IB_CENTRATION = "oscar-ib:C"
+    IB_ALGORITHM = "oscar-ib:A"
+    IB_PATHOLOGY = "oscar-ib:R"
+    IB_ILLUMINATION = "oscar-ib:I"
+    IB_BEAM = "oscar-ib:B"
+    NOT_OCTA = "octaudit:not-octa"
+    ABSTAINED = "octaudit:abstained"
+    UNGRADABLE = "octaudit:ungradable"
+    CAM_DISAGREEMENT = "octaudit:cam-disagreement"
+    SLAB_DISAGREEMENT = "octaudit:slab-disagreement"
+    NO_SCALE = "octaudit:no-scale"
+    NO_CENTRATION = "octaudit:no-centration"
+    PROTOCOL = "octaudit:protocol"
+    UNCERTIFIED = "octaudit:uncertified"
+
+
+class ScanState(StrEnum):
+    """Where a scan stands on its way from intake to a final decision."""
+
+    RECEIVED = "received"
+    QUEUED = "queued"
+    SCORING = "scoring"
+    SCORED = "scored"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+    UNDER_REVIEW = "under_review"
+    ACCEPTED = "accepted"
+    QUERIED = "queried"
+    REACQUISITION_REQUESTED = "reacquisition_requested"
+    SUPERSEDED = "superseded"
+    CLOSED_NOT_POSSIBLE = "closed_not_possible"
+
+
+class FileState(StrEnum):
+    """What intake decided about one file of a batch."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    HELD = "held"
+    """Possible burned-in text: kept out of scoring until it is cropped or confirmed."""
+
+
+class RequestState(StrEnum):
+    """Where a reacquisition request stands."""
+
+    REQUESTED = "requested"
+    ACKNOWLEDGED = "acknowledged"
+    SCHEDULED = "scheduled"
+    RECEIVED = "received"
+    REGRADED = "regraded"
+    CLOSED = "closed"
+    NOT_POSSIBLE = "not_possible"
+
+
+class ReviewDecision(StrEnum):
+    """What a person decided about one scan."""
+
+    ACCEPT = "accept"
+    OVERRIDE = "override"
+    REQUEST_REACQUISITION = "request_reacquisition"
+    GRADE = "grade"
+    """A masked grade that decides nothing by itself: double grading."""
+
+
+class Role(StrEnum):
+    """What a user may do, per study and site (docs/roles.md holds the table)."""
+
+    SITE_TECHNICIAN = "site_technician"
+    QC_TECHNICIAN = "qc_technician"
+    GRADER = "grader"
+    ADJUDICATOR = "adjudicator"
+    MANAGER = "manager"
+    ADMIN = "admin"
+
+
+class BlobRole(StrEnum):
+    """What a stored blob is to its scan or assessment."""
+
+    IMAGE = "image"
+    ARTIFACT_MASK = "artifact_mask"
+    FAZ_MASK = "faz_mask"
+    CAM = "cam"

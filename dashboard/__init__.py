@@ -1,0 +1,1 @@
+"""One ASGI app: pages, login, images and API. Never loads torch."""
