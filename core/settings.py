@@ -17,7 +17,6 @@ def default_home() -> Path:
     As root it is /var/lib/octaudit, because PostgreSQL must run as another account, to which root's home is
     closed.
     """
-
     if os.geteuid() == 0:
         return Path("/var/lib/octaudit")
     return Path.home() / ".local" / "share" / "octaudit"

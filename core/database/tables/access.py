@@ -1,5 +1,6 @@
-"""Who may do what: user, grant of a role at a site, and login session. The dashboard's role cannot read
-sessions and grants; it asks the SECURITY DEFINER functions that the migrations make (core.database.access).
+"""Who may do what: user, grant of a role at a site, and login session.
+
+The dashboard's role cannot read sessions and grants; it asks the SECURITY DEFINER functions that the migrations make.
 """
 
 from datetime import datetime

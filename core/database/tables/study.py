@@ -36,8 +36,10 @@ class ProtocolVersion(Created, Base):
 
 
 class Site(Created, Base):
-    """A clinic's part in one study. A clinic that takes part in two studies is two sites: so a site's scope
-    is also its study's, and row-level security needs one column.
+    """A clinic's part in one study.
+
+    A clinic that takes part in two studies is two sites: so a site's scope is also its study's, and row-level
+    security needs one column.
     """
 
     __tablename__ = "site"
