@@ -7,8 +7,10 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
 
 
 def default_home() -> Path:
@@ -72,8 +74,20 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment, with overrides for tests and command-line options."""
-    return Settings(**overrides)  # type: ignore[arg-type]
+    """Settings from the environment, with overrides for tests and command-line options.
+
+    Raises
+    ------
+    SettingsError
+        A value is not of its setting's form; the message names every such variable.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(f"OCTAUDIT_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+        raise SettingsError(
+            f"Wrong settings: {faults}.", remedy="docs/settings.md says what each setting takes."
+        ) from None
 
 
 __all__ = ["Settings", "default_home", "load_settings"]
