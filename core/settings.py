@@ -10,6 +10,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.vocabulary import ScanKind
+
 from core.errors import SettingsError
 
 
@@ -59,6 +61,10 @@ class Settings(BaseSettings):
     """A claimed scan whose lease is not renewed for this long goes back to the queue."""
     worker_sweep_interval: timedelta = timedelta(seconds=30)
     """How often a worker looks for work without being told."""
+    worker_batch_timeout: timedelta = timedelta(minutes=5)
+    """A batch that takes longer is taken to hang: its lease is no longer renewed and its process is ended."""
+    worker_lanes: tuple[ScanKind, ...] = (ScanKind.OCTA_ENFACE,)
+    """Lanes this worker serves, as a JSON list, e.g. ["octa-enface"]."""
     worker_max_attempts: int = Field(default=3, ge=1, le=10)
     """A scan is quarantined when this many attempts were lost with their worker."""
     upload_max_file_mb: int = Field(default=500, ge=1)

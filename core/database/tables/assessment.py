@@ -24,9 +24,10 @@ class ModelVersion(Created, Base):
 
 
 class Assessment(SiteScoped, Base):
-    """One model's scores of one scan under one protocol version. Written once, never changed.
+    """One model's scores of one scan under one protocol version: measures and grade are written once, never changed.
 
-    A measure that could not be computed is NULL here and its reason stands in ``not_computable`` under the
+    Only what follows from the superficial slab of the same acquisition (``inherited_*``, ``verdict``, the reasons) is
+    completed when that slab is scored later; the audit trail says so. A measure that could not be computed is NULL here and its reason stands in ``not_computable`` under the
     column's name.
     """
 
@@ -45,6 +46,8 @@ class Assessment(SiteScoped, Base):
     probabilities: Mapped[dict[str, Any]]
     """{label: probability}; sums to 1."""
     is_abstained: Mapped[bool]
+    is_octa: Mapped[bool] = mapped_column(default=True, server_default="true")
+    """False where the image does not look like an OCTA en-face image at all."""
     inherited_ordinal: Mapped[int | None]
     """COIPS's rule: a deep slab takes the grade of the superficial slab of its acquisition."""
     inherited_from_id: Mapped[int | None] = mapped_column(ForeignKey("scan.id"))
