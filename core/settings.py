@@ -10,9 +10,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from core.vocabulary import ScanKind
-
 from core.errors import SettingsError
+from core.vocabulary import ScanKind
 
 
 def default_home() -> Path:

@@ -27,8 +27,8 @@ class Assessment(SiteScoped, Base):
     """One model's scores of one scan under one protocol version: measures and grade are written once, never changed.
 
     Only what follows from the superficial slab of the same acquisition (``inherited_*``, ``verdict``, the reasons) is
-    completed when that slab is scored later; the audit trail says so. A measure that could not be computed is NULL here and its reason stands in ``not_computable`` under the
-    column's name.
+    completed when that slab is scored later; the audit trail says so. A measure that could not be computed is NULL
+    here and its reason stands in ``not_computable`` under the column's name.
     """
 
     __tablename__ = "assessment"
