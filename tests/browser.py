@@ -24,7 +24,7 @@ def find_chromium() -> str | None:
 
 def playwright_chromium() -> str | None:
     """Path of the Chromium that ``playwright install chromium`` fetched; None where it was not."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - starts a driver process; rarely needed
+    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         path = playwright.chromium.executable_path

@@ -1,0 +1,1 @@
+"""Owning other processes: starting them so that they cannot outlive us, logging, restarting and stopping them."""
