@@ -1,0 +1,138 @@
+"""Content-addressed blobs on fsspec: a folder by default, any fsspec URL for many machines. Knows no database.
+
+A blob is named by the sha256 of its bytes and lies two folders deep (``ab/cd/abcd...``), so that no folder grows
+beyond what tools can list. It is durable before its name is handed out and is never overwritten, because rows that
+other transactions already committed may point to it.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from core.errors import StorageError
+from core.settings import Settings
+
+COPY_CHUNK_BYTES = 1 << 20
+"""How much of a large file is in memory at once while it is hashed or copied."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class BlobStore:
+    """Blobs under one fsspec URL. Safe to share between threads; holds no open file."""
+
+    def __init__(self, url: str) -> None:
+        filesystem, root = fsspec.core.url_to_fs(url)
+        self.url = url
+        self._filesystem: Any = filesystem
+        self._root = root.rstrip("/")
+        self._is_local = isinstance(filesystem, LocalFileSystem)
+
+    def put(self, data: bytes) -> str:
+        """Store ``data`` durably and return its sha256; storing the same bytes again is harmless."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        if self._is_local:
+            self._put_local(sha256, lambda file: file.write(data))
+        elif not self.exists(sha256):
+            # Object stores show an object only when it is complete, so no temporary name is needed.
+            self._filesystem.pipe_file(self._path(sha256), data)
+        return sha256
+
+    def put_file(self, path: Path) -> str:
+        """Store the file at ``path`` durably without reading it into memory, and return its sha256."""
+        with path.open("rb") as source:
+            sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+            if self._is_local:
+                source.seek(0)
+                self._put_local(sha256, lambda file: shutil.copyfileobj(source, file, COPY_CHUNK_BYTES))
+            elif not self.exists(sha256):
+                self._filesystem.put_file(str(path), self._path(sha256))
+        return sha256
+
+    def get(self, sha256: str) -> bytes:
+        """The blob's bytes, checked against its name; StorageError where it is missing or damaged."""
+        try:
+            data = cast("bytes", self._filesystem.cat_file(self._path(sha256)))
+        except FileNotFoundError as error:
+            raise StorageError(
+                f"The stored file {sha256[:12]} is missing from the blob store.",
+                remedy="Restore the blobs from the last backup (octaudit restore).",
+            ) from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StorageError(
+                f"The stored file {sha256[:12]} is damaged: its content no longer matches its name.",
+                remedy="Check the disk and restore the blobs from the last backup (octaudit restore).",
+            )
+        return data
+
+    def exists(self, sha256: str) -> bool:
+        """Whether a blob of this name is stored."""
+        return bool(self._filesystem.exists(self._path(sha256)))
+
+    def _path(self, sha256: str) -> str:
+        if not _SHA256.fullmatch(sha256):
+            raise StorageError(
+                f"{sha256!r} is no blob name: 64 lower-case hexadecimal digits were expected.",
+                remedy="Pass the sha256 that put() returned.",
+            )
+        return f"{self._root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+    def _put_local(self, sha256: str, write: Any) -> None:
+        """Write beside the final place, fsync, rename, fsync the folder: never half a blob under a full name."""
+        path = Path(self._path(sha256))
+        if path.exists():
+            # A blob about to be referenced again must look fresh to the pruning of old unreferenced ones.
+            os.utime(path)
+            return
+        _make_durable_folder(path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                write(file)
+                _flush_to_disk(file)
+            # Whoever else stores these bytes at this moment renames the same content onto the same name.
+            Path(temporary).rename(path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                Path(temporary).unlink()
+            raise
+        _sync_folder(path.parent)
+
+
+def open_blob_store(settings: Settings) -> BlobStore:
+    """The blob store that the settings name: ``OCTAUDIT_BLOB_URL``, or the folder ``blobs`` of the home."""
+    if settings.blob_url is not None:
+        return BlobStore(settings.blob_url)
+    folder = settings.home / "blobs"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return BlobStore(str(folder))
+
+
+def _flush_to_disk(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _make_durable_folder(folder: Path) -> None:
+    """Create a folder and its parents, each entry fsynced in the folder above it."""
+    if folder.is_dir():
+        return
+    _make_durable_folder(folder.parent)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
