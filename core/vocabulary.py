@@ -192,3 +192,13 @@ class BlobRole(StrEnum):
     ARTIFACT_MASK = "artifact_mask"
     FAZ_MASK = "faz_mask"
     CAM = "cam"
+
+
+class RateMeasure(StrEnum):
+    """What is counted for the rates: acquisitions on the first pass, and slots for the final rate (docs/rates.md)."""
+
+    RECEIVED = "received"
+    DECIDED = "decided"
+    GRADABLE = "gradable"
+    FINAL_RECEIVED = "final_received"
+    FINAL_GRADABLE = "final_gradable"

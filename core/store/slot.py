@@ -1,0 +1,162 @@
+"""Slots with their captures as frozen values: what counts as received, decided and gradable. Writes nothing.
+
+A slot is subject x visit x eye x scan type (the table expected_scan); a capture is one acquisition in it. The words are
+those of docs/rates.md: an absent slab is neither good nor bad, and a capture is decided when every slab that the
+protocol requires is. Deciding earlier, at the first bad slab, would let failures in sooner than successes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition, Assessment, Scan, Site
+from core.store.protocol import ProtocolTimeline, read_protocols
+from core.vocabulary import Slab
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is true of one capture: each implies the one before it."""
+
+    is_received: bool
+    is_decided: bool
+    is_gradable: bool
+
+
+NOTHING = Standing(is_received=False, is_decided=False, is_gradable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One acquisition of a slot: where it belongs, how it stands, and what the counts already hold of it."""
+
+    acquisition_id: int
+    site_id: int
+    device_id: int
+    technician_id: int | None
+    scan_type: str
+    week_on: date
+    is_replacement: bool
+    is_phantom: bool
+    standing: Standing
+    counted: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An expected scan and the captures received for it, oldest first."""
+
+    expected_scan_id: int
+    captures: tuple[Capture, ...]
+
+
+def standing(required: Iterable[Slab], ordinals: dict[Slab, int | None]) -> Standing:
+    """How a received capture stands, given the decided grade of each slab (None: not decided).
+
+    Without a requirement in the protocol, every slab that was received is required.
+    """
+    needed = frozenset(required) or frozenset(ordinals)
+    grades = [ordinals.get(slab) for slab in needed]
+    is_decided = bool(grades) and None not in grades
+    return Standing(
+        is_received=True,
+        is_decided=is_decided,
+        is_gradable=is_decided and all(grade is not None and grade >= 1 for grade in grades),
+    )
+
+
+def decided_ordinal(
+    *, human: int | None, model: int | None, is_abstained: bool | None, inherited: int | None, is_inherit: bool
+) -> int | None:
+    """The grade that counts: a person's, else the model's unless it abstained; None: nobody has decided.
+
+    Where the protocol chooses ``inherit``, a deep slab's model grade is the superficial slab's.
+    """
+    if human is not None:
+        return human
+    if is_inherit and inherited is not None:
+        return inherited
+    return None if is_abstained or model is None else model
+
+
+def week_of(moment: datetime) -> date:
+    """Monday of the UTC week in which a moment lies."""
+    day = moment.astimezone(UTC).date()
+    return day - timedelta(days=day.weekday())
+
+
+def read_slots(session: Session, expected_scan_ids: Sequence[int]) -> list[Slot]:
+    """The slots with these ids that have at least one capture, in order of their id."""
+    rows = session.execute(_capture_rows(expected_scan_ids)).all()
+    timeline = read_protocols(session, {row.study_id for row in rows})
+    by_capture: dict[tuple[int, int], list[Any]] = defaultdict(list)
+    for row in rows:
+        by_capture[row.expected_scan_id, row.id].append(row)
+    by_slot: dict[int, list[Capture]] = defaultdict(list)
+    for (slot_id, _), scans in by_capture.items():
+        by_slot[slot_id].append(_capture(scans, timeline))
+    return [Slot(slot_id, tuple(captures)) for slot_id, captures in by_slot.items()]
+
+
+def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Acquisition.id,
+            Acquisition.expected_scan_id,
+            Acquisition.site_id,
+            Acquisition.device_id,
+            Acquisition.technician_id,
+            Acquisition.scan_type,
+            Acquisition.acquired_at,
+            Acquisition.replaces_id,
+            Acquisition.is_phantom,
+            Acquisition.is_counted_received,
+            Acquisition.is_counted_decided,
+            Acquisition.is_counted_gradable,
+            Site.study_id,
+            Scan.slab,
+            Scan.human_ordinal,
+            Assessment.grade_ordinal,
+            Assessment.is_abstained,
+            Assessment.inherited_ordinal,
+        )
+        .join(Site, Site.id == Acquisition.site_id)
+        .outerjoin(Scan, Scan.acquisition_id == Acquisition.id)
+        .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
+        .where(Acquisition.expected_scan_id.in_(expected_scan_ids))
+        .order_by(Acquisition.expected_scan_id, Acquisition.id, Scan.id)
+    )
+
+
+def _capture(scans: Sequence[Any], timeline: ProtocolTimeline) -> Capture:
+    row = scans[0]
+    in_force = timeline.at(row.study_id, row.acquired_at)
+    protocol = in_force.protocol if in_force else None
+    ordinals = {
+        Slab(scan.slab): decided_ordinal(
+            human=scan.human_ordinal,
+            model=scan.grade_ordinal,
+            is_abstained=scan.is_abstained,
+            inherited=scan.inherited_ordinal,
+            is_inherit=protocol is not None and protocol.inherit,
+        )
+        for scan in scans
+        if scan.slab is not None
+    }
+    return Capture(
+        acquisition_id=row.id,
+        site_id=row.site_id,
+        device_id=row.device_id,
+        technician_id=row.technician_id,
+        scan_type=row.scan_type,
+        week_on=week_of(row.acquired_at),
+        is_replacement=row.replaces_id is not None,
+        is_phantom=row.is_phantom,
+        standing=standing(protocol.required_slabs_of(row.scan_type) if protocol else (), ordinals),
+        counted=Standing(row.is_counted_received, row.is_counted_decided, row.is_counted_gradable),
+    )
