@@ -1,8 +1,9 @@
 """Compares the counts with the raw rows, and rebuilds them from those. Slow on purpose: it reads every acquisition."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger, cast, delete, func, insert, select
 from sqlalchemy.orm import Session
@@ -48,6 +49,11 @@ def read_totals(session: Session) -> Counter[CountKey]:
             for row in rows
         }
     )
+
+
+def _key(row: Mapping[Any, Any]) -> CountKey:
+    place = {name: row[name] for name in KEY_COLUMNS if name != "measure"}
+    return CountKey(**place, measure=RateMeasure(row["measure"]))
 
 
 def true_totals(session: Session) -> Counter[CountKey]:
