@@ -1,0 +1,242 @@
+"""The programme overview's numbers: rates from the counts, queues and flags from the scans' state indexes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, and_, case, func, select, true, union_all
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.database.tables import Acquisition, Batch, Device, Rate, RateDelta, ReacquisitionRequest, Scan, Site
+from core.store.scan_filter import ScanFilter, day_start, filter_conditions
+from core.vocabulary import RequestState, ScanState
+
+MIN_CAPTURES = 30
+MIN_PATIENTS = 3
+"""A group with fewer decided captures or patients is not judged (gsm's rule, domain.md 1.4)."""
+PATIENT_PROBE = 500
+"""Patients are counted among this many captures of a group: enough to tell "fewer than 3", and bounded work."""
+
+WAITING_STATES = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)
+TO_DECIDE_STATES = (ScanState.SCORED, ScanState.UNDER_REVIEW)
+CLOSED_REQUESTS = (RequestState.CLOSED, RequestState.NOT_POSSIBLE)
+
+
+Key = TypeVar("Key", int, date)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of captures (acquisitions) and of slots (subject x visit x eye x type) in one group.
+
+    First-pass rate = ``gradable`` / ``decided`` (replacements excluded); final rate = ``final_gradable`` /
+    ``final_received``. They are different numbers and are shown side by side.
+    """
+
+    received: int = 0
+    decided: int = 0
+    gradable: int = 0
+    final_received: int = 0
+    final_gradable: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Counts add up, group by group and week by week."""
+        return Tally(
+            self.received + other.received,
+            self.decided + other.decided,
+            self.gradable + other.gradable,
+            self.final_received + other.final_received,
+            self.final_gradable + other.final_gradable,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTally:
+    """One site or device. ``patients`` is exact below the probe's reach and a lower bound above it."""
+
+    id: int
+    code: str
+    name: str
+    tally: Tally
+    patients: int
+
+    @property
+    def is_judged(self) -> bool:
+        """False: too few to judge."""
+        return self.tally.decided >= MIN_CAPTURES and self.patients >= MIN_PATIENTS
+
+
+@dataclass(frozen=True, slots=True)
+class WeekTally:
+    """The counts of one week, which begins on Monday ``week_on`` (UTC)."""
+
+    week_on: date
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """What waits for whom, now: not narrowed by the period, because what waits does so whenever it was acquired."""
+
+    waiting: int
+    oldest_waiting_at: datetime | None
+    to_decide: int
+    failed: int
+    open_requests: int
+    overdue_requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything that the overview page shows, read at ``as_of``."""
+
+    as_of: datetime
+    current: Tally
+    previous: Tally | None
+    """The period of equal length before; None where the period is open."""
+    attention: Attention
+    sites: tuple[GroupTally, ...]
+    devices: tuple[GroupTally, ...]
+    weeks: tuple[WeekTally, ...]
+
+
+def read_overview(session: Session, chosen: ScanFilter, *, today: date) -> Overview:
+    """The overview under ``chosen``; slab and eye do not narrow the rates, whose unit is the whole capture."""
+    counts = _read_counts(session, chosen)
+    by_site = _tallies((site, measure, n) for site, _, _, measure, n in counts)
+    by_device = _tallies((device, measure, n) for _, device, _, measure, n in counts)
+    by_week = _tallies((week_on, measure, n) for _, _, week_on, measure, n in counts)
+    return Overview(
+        as_of=session.execute(select(func.now())).scalar_one(),
+        current=sum(by_site.values(), Tally()),
+        previous=_read_previous(session, chosen),
+        attention=_read_attention(session, chosen, today),
+        sites=_read_sites(session, chosen, by_site),
+        devices=_read_devices(session, chosen, by_device),
+        weeks=tuple(WeekTally(week_on, tally) for week_on, tally in sorted(by_week.items())),
+    )
+
+
+def _read_counts(session: Session, chosen: ScanFilter) -> Sequence[tuple[int, int, date, str, int]]:
+    """(site, device, week, measure, n), folded counts and unfolded changes together, so exact at every moment."""
+    parts = []
+    for table in (Rate, RateDelta):
+        conditions = _count_conditions(table, chosen)
+        parts.append(select(table.site_id, table.device_id, table.week_on, table.measure, table.n).where(*conditions))
+    both = union_all(*parts).subquery()
+    keys = (both.c.site_id, both.c.device_id, both.c.week_on, both.c.measure)
+    statement = select(*keys, func.sum(both.c.n)).group_by(*keys)
+    return [(site, device, week, measure, int(n)) for site, device, week, measure, n in session.execute(statement)]
+
+
+def _count_conditions(table: type[Rate] | type[RateDelta], chosen: ScanFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.site_id is not None:
+        conditions.append(table.site_id == chosen.site_id)
+    elif chosen.study_id is not None:
+        conditions.append(table.site_id.in_(select(Site.id).where(Site.study_id == chosen.study_id)))
+    if chosen.device_id is not None:
+        conditions.append(table.device_id == chosen.device_id)
+    if chosen.technician_id is not None:
+        conditions.append(table.technician_id == chosen.technician_id)
+    if chosen.scan_type is not None:
+        conditions.append(table.scan_type == chosen.scan_type)
+    if chosen.since is not None:
+        conditions.append(table.week_on >= chosen.since)
+    if chosen.until is not None:
+        conditions.append(table.week_on < chosen.until)
+    return conditions
+
+
+def _tallies(rows: Iterable[tuple[Key, str, int]]) -> dict[Key, Tally]:
+    sums: dict[Key, dict[str, int]] = {}
+    for key, measure, n in rows:
+        group = sums.setdefault(key, {})
+        group[measure] = group.get(measure, 0) + n
+    return {key: Tally(**group) for key, group in sums.items()}
+
+
+def _read_previous(session: Session, chosen: ScanFilter) -> Tally | None:
+    if chosen.since is None or chosen.until is None:
+        return None
+    before = replace(chosen, since=chosen.since - (chosen.until - chosen.since), until=chosen.since)
+    counts = _read_counts(session, before)
+    return sum(_tallies((row[0], row[3], row[4]) for row in counts).values(), Tally())
+
+
+def _read_attention(session: Session, chosen: ScanFilter, today: date) -> Attention:
+    conditions = filter_conditions(replace(chosen, since=None, until=None))
+    watched = (*WAITING_STATES, *TO_DECIDE_STATES, ScanState.FAILED, ScanState.QUARANTINED)
+    states = (
+        select(Scan.state, func.count(), func.min(func.coalesce(Batch.submitted_at, Batch.created_at)))
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Batch, Batch.id == Scan.batch_id)
+        .where(Scan.state.in_(watched), *conditions)
+        .group_by(Scan.state)
+    )
+    found = {ScanState(state): (n, oldest_at) for state, n, oldest_at in session.execute(states)}
+    is_overdue = and_(ReacquisitionRequest.due_on.is_not(None), ReacquisitionRequest.due_on < today)
+    requests = (
+        select(func.count(), func.coalesce(func.sum(case((is_overdue, 1), else_=0)), 0))
+        .join(Acquisition, Acquisition.id == ReacquisitionRequest.acquisition_id)
+        .join(Scan, Scan.id == ReacquisitionRequest.scan_id)
+        .where(ReacquisitionRequest.state.not_in(CLOSED_REQUESTS), *conditions)
+    )
+    open_requests, overdue_requests = session.execute(requests).one()
+    return Attention(
+        waiting=sum(found[state][0] for state in WAITING_STATES if state in found),
+        oldest_waiting_at=min((found[state][1] for state in WAITING_STATES if state in found), default=None),
+        to_decide=sum(found[state][0] for state in TO_DECIDE_STATES if state in found),
+        failed=sum(found[state][0] for state in (ScanState.FAILED, ScanState.QUARANTINED) if state in found),
+        open_requests=open_requests,
+        overdue_requests=int(overdue_requests),
+    )
+
+
+def _read_sites(session: Session, chosen: ScanFilter, tallies: dict[int, Tally]) -> tuple[GroupTally, ...]:
+    statement = select(Site.id, Site.code, Site.name).order_by(Site.code)
+    if chosen.site_id is not None:
+        statement = statement.where(Site.id == chosen.site_id)
+    if chosen.study_id is not None:
+        statement = statement.where(Site.study_id == chosen.study_id)
+    rows = session.execute(statement).tuples().all()
+    patients = _probe_patients(session, chosen, Acquisition.site_id, Site.id, [row[0] for row in rows])
+    return tuple(
+        GroupTally(id_, code, name, tallies.get(id_, Tally()), patients.get(id_, 0)) for id_, code, name in rows
+    )
+
+
+def _read_devices(session: Session, chosen: ScanFilter, tallies: dict[int, Tally]) -> tuple[GroupTally, ...]:
+    statement = select(Device.id, Device.code, Device.manufacturer, Device.model).order_by(Device.code)
+    if chosen.device_id is not None:
+        statement = statement.where(Device.id == chosen.device_id)
+    if chosen.site_id is not None:
+        statement = statement.where(Device.site_id == chosen.site_id)
+    elif chosen.study_id is not None:
+        statement = statement.join(Site, Site.id == Device.site_id).where(Site.study_id == chosen.study_id)
+    rows = session.execute(statement).tuples().all()
+    patients = _probe_patients(session, chosen, Acquisition.device_id, Device.id, [row[0] for row in rows])
+    return tuple(
+        GroupTally(id_, code, f"{manufacturer} {model}".strip(), tallies.get(id_, Tally()), patients.get(id_, 0))
+        for id_, code, manufacturer, model in rows
+    )
+
+
+def _probe_patients(
+    session: Session,
+    chosen: ScanFilter,
+    column: InstrumentedAttribute[int],
+    group_id: InstrumentedAttribute[int],
+    ids: Sequence[int],
+) -> dict[int, int]:
+    """Distinct patients among the first captures of each group, read by index, one bounded probe per group."""
+    period: list[ColumnElement[bool]] = [Acquisition.is_phantom.is_(False)]
+    if chosen.since is not None:
+        period.append(Acquisition.acquired_at >= day_start(chosen.since))
+    if chosen.until is not None:
+        period.append(Acquisition.acquired_at < day_start(chosen.until))
+    probe = select(Acquisition.subject_id).where(column == group_id, *period).limit(PATIENT_PROBE).subquery()
+    patients = select(func.count(func.distinct(probe.c.subject_id)).label("n")).lateral()
+    statement = select(group_id, patients.c.n).join(patients, true()).where(group_id.in_(ids))
+    return dict(session.execute(statement).tuples().all())

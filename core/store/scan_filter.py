@@ -1,0 +1,117 @@
+"""The filter that every page shares, its conditions in SQL, and the choices it offers. Holds no page's columns."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition, Device, Rate, RateDelta, Scan, Site, Study, Technician
+from core.vocabulary import Laterality, Slab
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFilter:
+    """What a person narrowed the pages to; None means all.
+
+    ``since`` is the first day and ``until`` the day after the last, both UTC and by the day of acquisition.
+    """
+
+    study_id: int | None = None
+    site_id: int | None = None
+    device_id: int | None = None
+    technician_id: int | None = None
+    scan_type: str | None = None
+    slab: Slab | None = None
+    laterality: Laterality | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One entry of a filter: what is stored and what is read."""
+
+    id: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChoices:
+    """What the filters offer to this person, each list narrowed by the coarser choices before it."""
+
+    studies: tuple[Choice, ...]
+    sites: tuple[Choice, ...]
+    devices: tuple[Choice, ...]
+    technicians: tuple[Choice, ...]
+    scan_types: tuple[str, ...]
+
+
+def filter_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
+    """Conditions on Acquisition and Scan; the statement must join both.
+
+    Sites are asked by id, so that the indexes that begin with a site serve every filter.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.site_id is not None:
+        conditions.append(Acquisition.site_id == chosen.site_id)
+    elif chosen.study_id is not None:
+        conditions.append(Acquisition.site_id.in_(_sites_of(chosen.study_id)))
+    if chosen.device_id is not None:
+        conditions.append(Acquisition.device_id == chosen.device_id)
+    if chosen.technician_id is not None:
+        conditions.append(Acquisition.technician_id == chosen.technician_id)
+    if chosen.scan_type is not None:
+        conditions.append(Acquisition.scan_type == chosen.scan_type)
+    if chosen.slab is not None:
+        conditions.append(Scan.slab == chosen.slab)
+    if chosen.laterality is not None:
+        conditions.append(Acquisition.laterality == chosen.laterality)
+    if chosen.since is not None:
+        conditions.append(Acquisition.acquired_at >= day_start(chosen.since))
+    if chosen.until is not None:
+        conditions.append(Acquisition.acquired_at < day_start(chosen.until))
+    return conditions
+
+
+def day_start(day: date) -> datetime:
+    """Midnight UTC at which ``day`` begins."""
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
+def read_filter_choices(session: Session, chosen: ScanFilter) -> FilterChoices:
+    """What the filters offer, by the person's own sites."""
+    studies = _choices(session, select(Study.id, Study.code, Study.name).order_by(Study.code))
+    sites = select(Site.id, Site.code, Site.name).order_by(Site.code)
+    devices = select(Device.id, Device.code, Device.model).order_by(Device.code)
+    technicians = select(Technician.id, Technician.code, Technician.name).order_by(Technician.code)
+    if chosen.study_id is not None:
+        within = _sites_of(chosen.study_id)
+        sites = sites.where(Site.study_id == chosen.study_id)
+        devices = devices.where(Device.site_id.in_(within))
+        technicians = technicians.where(Technician.site_id.in_(within))
+    if chosen.site_id is not None:
+        devices = devices.where(Device.site_id == chosen.site_id)
+        technicians = technicians.where(Technician.site_id == chosen.site_id)
+    return FilterChoices(
+        studies=studies,
+        sites=_choices(session, sites),
+        devices=_choices(session, devices),
+        technicians=_choices(session, technicians),
+        scan_types=_scan_types(session),
+    )
+
+
+def _scan_types(session: Session) -> tuple[str, ...]:
+    # From the counts, which hold few rows, and not from a million acquisitions.
+    counted = select(Rate.scan_type).union(select(RateDelta.scan_type)).subquery()
+    return tuple(session.scalars(select(counted.c.scan_type).order_by(func.lower(counted.c.scan_type))))
+
+
+def _sites_of(study_id: int) -> Select[int]:
+    return select(Site.id).where(Site.study_id == study_id)
+
+
+def _choices(session: Session, statement: Select[int, str, str]) -> tuple[Choice, ...]:
+    rows = session.execute(statement)
+    return tuple(Choice(id_, f"{code} · {name}" if name and name != code else code) for id_, code, name in rows)

@@ -1,0 +1,40 @@
+"""Which blobs show one scan: its image, masks and Grad-CAM. Reads hashes, never bytes."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.database.tables import Assessment, AssessmentArtifact, Scan
+
+
+@dataclass(frozen=True, slots=True)
+class ScanImages:
+    """Hashes of a scan's blobs; None where there is none. ``mask_sha256`` maps artifact type to its mask's hash."""
+
+    image_sha256: str
+    faz_sha256: str | None
+    cam_sha256: str | None
+    mask_sha256: dict[str, str]
+
+
+def read_scan_images(session: Session, scan_id: int) -> ScanImages | None:
+    """The blobs of ``scan_id``; None where there is no such scan or the session's person may not see it."""
+    row = session.execute(
+        select(Scan.image_sha256, Scan.assessment_id, Assessment.faz_mask_sha256, Assessment.cam_sha256)
+        .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
+        .where(Scan.id == scan_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    masks = session.execute(
+        select(AssessmentArtifact.type, AssessmentArtifact.mask_sha256).where(
+            AssessmentArtifact.assessment_id == row.assessment_id, AssessmentArtifact.mask_sha256.is_not(None)
+        )
+    ).all()
+    return ScanImages(
+        image_sha256=row.image_sha256,
+        faz_sha256=row.faz_mask_sha256,
+        cam_sha256=row.cam_sha256,
+        mask_sha256={type_: sha256 for type_, sha256 in masks if sha256 is not None},
+    )

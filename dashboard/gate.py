@@ -1,0 +1,132 @@
+"""The first check of every HTTP request and websocket: is there a session, and do the headers protect it?
+
+Knows no page and no role: what a signed-in person may see is row-level security's matter.
+"""
+
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.settings import Settings
+from core.store.access import Actor
+
+PUBLIC_PATHS = frozenset({"/login", "/logout", "/healthz", "/metrics", "/favicon.svg"})
+"""Reached without a session; /metrics and /logout check for themselves."""
+PUBLIC_PREFIXES = ("/static/", "/brand/")
+"""Program code and the logo, the same for everybody: no data lies there."""
+PAGELESS_PREFIXES = ("/api/", "/scans/", "/_stcore/", "/media/", "/component/")
+"""Answered with 401, not with a redirect to the form: a program asks, no person."""
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        # Streamlit's start script is inline, Vega compiles its expressions, components load as blob modules.
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def session_cookie_name(settings: Settings) -> str:
+    """Name of the session cookie; with TLS the browser itself refuses a ``__Host-`` cookie set by another host."""
+    return "__Host-octaudit_session" if settings.secure_cookies else "octaudit_session"
+
+
+def safe_next(path: str | None) -> str:
+    """``path`` where it stays on this host, else ``/``: the answer to open redirects through ``?next=``."""
+    if not path or not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
+        return "/"
+    parts = urlsplit(path)
+    if parts.scheme or parts.netloc or parts.path in {"/login", "/logout"}:
+        return "/"
+    return path
+
+
+def cookie_token(headers: Headers, name: str) -> str | None:
+    """The session token of a request's cookies; None where there is none or the header is malformed."""
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+class Gate:
+    """ASGI middleware that lets nothing but public paths through without a live session.
+
+    ``find_actor`` maps a token to its person, or None; it runs in a thread because it asks the database. The
+    actor and token are handed on in ``scope["state"]``.
+    """
+
+    def __init__(self, app: ASGIApp, *, settings: Settings, find_actor: Callable[[str], Actor | None]) -> None:
+        self._app = app
+        self._cookie = session_cookie_name(settings)
+        self._hsts = settings.secure_cookies
+        self._find_actor = find_actor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, then pass on with security headers."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        sender = self._with_headers(send) if scope["type"] == "http" else send
+        path = scope["path"]
+        if scope["type"] == "http" and (path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)):
+            await self._app(scope, receive, sender)
+            return
+        token = cookie_token(Headers(scope=scope), self._cookie)
+        actor = await run_in_threadpool(self._find_actor, token) if token else None
+        if actor is None:
+            await self._turn_away(scope, receive, sender)
+            return
+        scope.setdefault("state", {}).update(actor=actor, session_token=token)
+        await self._app(scope, receive, sender)
+
+    async def _turn_away(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            # Closing before accepting: the server answers the handshake with 403.
+            await send({"type": "websocket.close", "code": 1008, "reason": "not signed in"})
+            return
+        path = scope["path"]
+        if scope["method"] in {"GET", "HEAD"} and not path.startswith(PAGELESS_PREFIXES):
+            query = scope.get("query_string", b"").decode("latin-1")
+            target = safe_next(path + (f"?{query}" if query else ""))
+            suffix = "" if target == "/" else f"?next={quote(target, safe='/')}"
+            await RedirectResponse(f"/login{suffix}", status_code=303)(scope, receive, send)
+            return
+        answer = {"code": "not_signed_in", "message": "There is no session.", "remedy": "Sign in at /login."}
+        await JSONResponse(answer, status_code=401)(scope, receive, send)
+
+    def _with_headers(self, send: Send) -> Send:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                if self._hsts:
+                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            await send(message)
+
+        return send_with_headers

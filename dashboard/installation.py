@@ -1,0 +1,37 @@
+"""What the dashboard process stands on: settings, database, blobs and bell, opened once. Holds no page."""
+
+from dataclasses import dataclass
+
+from core.broker import Bell
+from core.database.session import Database
+from core.settings import Settings
+from core.storage import BlobStore
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The opened parts that pages and routes share. ``database`` is the dashboard role's, held by row-level security."""
+
+    settings: Settings
+    database: Database
+    blobs: BlobStore
+    bell: Bell
+
+
+_installed: list[Installation] = []
+
+
+def install(installation: Installation) -> None:
+    """Make ``installation`` the one this process works with; the latest call wins, so that tests can replace it."""
+    _installed[:] = [installation]
+
+
+def installation() -> Installation:
+    """The parts this process works with.
+
+    Streamlit runs page scripts without arguments, in threads of this very process; that is why they are found
+    here and not passed.
+    """
+    if not _installed:
+        raise RuntimeError("The dashboard's parts are not set up. Start it with `python -m dashboard.server`.")
+    return _installed[0]
