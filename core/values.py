@@ -67,6 +67,32 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class SeverityThresholds:
+    """Borders between none, mild and severe for a share of the region of interest.
+
+    ``mild_from`` and ``severe_above`` are shares, 0..1. Above 10 % is severe in Kamalipour et al. 2021, Table 1
+    (PMC8463411); below 1 % counts as none by the contracts.
+    """
+
+    mild_from: float = 0.01
+    severe_above: float = 0.10
+
+    def severity(self, share: float) -> Severity:
+        """Severity of a share of the region, 0..1."""
+        if share > self.severe_above:
+            return Severity.SEVERE
+        return Severity.MILD if share >= self.mild_from else Severity.NONE
+
+
+CENTRATION_LOSS = SeverityThresholds(mild_from=0.05, severe_above=0.10)
+"""Borders for the share of the fovea-centred analysis circle that decentration cuts off.
+
+Severe is Kamalipour et al. 2021, Table 1 (PMC8463411: more than 10 % of a sector lost); mild is half of it, our choice:
+the fixation of nineteen in twenty scans of the public COIPS set stays below.
+"""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelIdentity:
     """Which weights and which preprocessing made a score; stored with every assessment."""
 

@@ -1,0 +1,45 @@
+"""From an artifact's strength to how much of the field it takes, and from the truth to a grade."""
+
+import numpy as np
+
+from core.values import SeverityThresholds
+from core.vocabulary import ArtifactType, CoipsGrade, Severity
+
+STRENGTH_KNOTS = (0.0, 0.1, 0.4, 0.7, 1.0)
+"""Strengths between which the share of the field runs straight: 0.1 and 0.4 are the borders of mild."""
+
+_LARGEST_SHARE = {
+    ArtifactType.MOTION: 0.5,
+    ArtifactType.SHADOW: 0.5,
+    ArtifactType.DEFOCUS: 1.0,
+    ArtifactType.LOW_SIGNAL: 1.0,
+}
+
+
+def share_of_field(artifact: ArtifactType, strength: float) -> float:
+    """The share of the field (motion: of the lines) that an artifact of this strength aims at, 0..1.
+
+    0.1 gives 1 % and 0.4 gives 10 %, the borders of mild in the contracts; 0.7 gives 30 %; 1 gives half the
+    field for motion and shadow, all of it for defocus and low signal.
+    """
+    shares = (0.0, 0.01, 0.10, 0.30, _LARGEST_SHARE[artifact])
+    return float(np.interp(strength, STRENGTH_KNOTS, shares))
+
+
+def severity_of_share(share: float) -> Severity:
+    """Severity by the contracts' borders: none < 1 %, mild 1-10 %, severe > 10 %."""
+    return SeverityThresholds().severity(share)
+
+
+def true_ordinal(severities: list[Severity], centration: Severity | None) -> CoipsGrade:
+    """The grade that the truth implies, by COIPS's Table 2 (Wang et al. 2021, doi:10.5281/zenodo.5075194).
+
+    Ungradable: any artifact severe ("insufficient"), or the macula far off-centre or not visible
+    (``centration`` severe or None). Gradable: any artifact mild ("moderate blurring or stripe noise") or the
+    macula somewhat off. Outstanding: none of these.
+    """
+    if centration in (None, Severity.SEVERE) or Severity.SEVERE in severities:
+        return CoipsGrade.UNGRADABLE
+    if centration is Severity.MILD or Severity.MILD in severities:
+        return CoipsGrade.GRADABLE
+    return CoipsGrade.OUTSTANDING
