@@ -52,6 +52,10 @@ migration: $(VENV)/.dev-stamp ## Draft a migration from the tables: make migrati
 screenshots: $(VENV)/.dev-stamp browser ## Picture every page, light and dark, 1440 and 1024 px wide, into runs/screenshots
 	@$(BIN)/python .ci/take_screenshots.py runs/screenshots
 
+.PHONY: docs
+docs: $(VENV)/.dev-stamp ## Write the settings table and the commands page from the program itself
+	@$(BIN)/python .ci/write_reference.py
+
 .PHONY: constraints
 constraints: $(VENV)/.dev-stamp ## Write constraints.txt from the versions in the environment
 	@$(BIN)/python .ci/write_constraints.py

@@ -28,16 +28,24 @@ def default_home() -> Path:
 class Settings(BaseSettings):
     """All settings. Durations are timedeltas; sizes carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix="OCTAUDIT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="OCTAUDIT_", frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     home: Path = Field(default_factory=default_home)
     """Folder of the embedded servers, the blobs and the uploads."""
+    database_admin_url: SecretStr | None = None
+    """postgresql+psycopg://... of a role that may create roles and databases; used by `octaudit database init` only."""
     database_owner_url: SecretStr | None = None
-    """postgresql+psycopg://... of the owner role; used by migrations only."""
+    """URL of the owner role, which owns the tables; used by migrations and by the operator's commands."""
     database_dashboard_url: SecretStr | None = None
     """URL of the dashboard role, held by row-level security."""
     database_worker_url: SecretStr | None = None
     """URL of the worker role."""
+    database_sealer_url: SecretStr | None = None
+    """URL of the sealer role, which chains the audit trail; used by the keeper."""
+    audit_key_file: Path | None = None
+    """File with the key of the audit chain, readable by the keeper alone; unset: HOME/audit.key, made when missing."""
+    audit_anchor_file: Path | None = None
+    """Append-only file, outside the database, with the heads of the audit chain; unset: HOME/audit.anchor."""
     redis_url: SecretStr | None = None
     """Celery broker, e.g. redis://redis:6379/0; unset: the embedded server's socket."""
     blob_url: str | None = None

@@ -1,0 +1,79 @@
+"""Write docs/settings.md's table and docs/commands.md from the program; with --check only say what is out of date."""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from core.cli import main as octaudit
+from core.settings import Settings
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+BEGIN, END = "<!-- written by `make docs` -->", "<!-- end -->"
+
+
+def default_text(field: FieldInfo) -> str:
+    """A setting's default as one would write it in the environment; "unset" where it is computed or absent."""
+    default = field.default
+    if default is None or default is PydanticUndefined:
+        return "unset"
+    if hasattr(default, "total_seconds"):
+        return f"`{str(default).zfill(len('00:00:00'))}`"
+    if isinstance(default, tuple):
+        return "`[" + ", ".join(f'"{value}"' for value in default) + "]`"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def settings_table() -> str:
+    """A row per setting: variable, default, meaning."""
+    rows = [
+        f"| `OCTAUDIT_{name.upper()}` | {default_text(field)} | {' '.join((field.description or '').split())} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def command_sections(group: click.Group, path: str = "octaudit") -> list[str]:
+    """A section per command with its help, groups before their members."""
+    sections = []
+    context = click.Context(group, info_name=path)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        full_name = f"{path} {name}"
+        help_context = click.Context(command, info_name=full_name, terminal_width=100, max_content_width=100)
+        lines = [line.rstrip() for line in command.get_help(help_context).splitlines()]
+        sections.append("\n".join([f"## `{full_name}`", "", "```text", *lines, "```"]))
+        if isinstance(command, click.Group):
+            sections += command_sections(command, full_name)
+    return sections
+
+
+def with_written_part(page: str, part: str) -> str:
+    """The page with the text between its two markers replaced."""
+    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    return pattern.sub(lambda _: f"{BEGIN}\n\n{part}\n\n{END}", page)
+
+
+def main() -> int:
+    """Write both pages, or with --check name those that differ (exit 1)."""
+    is_check = "--check" in sys.argv[1:]
+    parts = {"settings.md": settings_table(), "commands.md": "\n\n".join(command_sections(octaudit))}
+    stale = []
+    for name, part in parts.items():
+        old = (DOCS / name).read_text(encoding="utf-8")
+        new = with_written_part(old, part)
+        if new != old:
+            stale.append(name)
+            if not is_check:
+                (DOCS / name).write_text(new, encoding="utf-8")
+    if stale and is_check:
+        print(f"Out of date: {', '.join(stale)} in docs/. Write them anew with `make docs`.")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
