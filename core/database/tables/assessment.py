@@ -64,6 +64,7 @@ class Assessment(SiteScoped, Base):
     psnr_inverse: Mapped[float | None] = mapped_column(Float)
     cov: Mapped[float | None] = mapped_column(Float)
     mean: Mapped[float | None] = mapped_column(Float)
+    q_level_agreement: Mapped[float | None] = mapped_column(Float)
     cam_mask_agreement: Mapped[float | None] = mapped_column(Float)
     not_computable: Mapped[dict[str, Any]]
     faz_mask_sha256: Mapped[Sha256 | None] = mapped_column(ForeignKey("blob.sha256"))
