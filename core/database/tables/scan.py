@@ -44,6 +44,10 @@ class BatchFile(SiteScoped, Created, Base):
     source_sha256: Mapped[Sha256 | None]
     image_sha256: Mapped[Sha256 | None]
     """The cleaned image (pixels only), where the file could be read."""
+    width_px: Mapped[int | None]
+    height_px: Mapped[int | None]
+    text_regions: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
+    """[{left, top, right, bottom}] in pixels: where lettering may be burned in. Emptied when a person released it."""
     state: Mapped[str | None]
     """FileState once submitted; None while staged."""
     entry: Mapped[dict[str, Any]]
