@@ -5,7 +5,7 @@ The dashboard's role cannot read sessions and grants; it asks the SECURITY DEFIN
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.tables.base import Base, Created, Id, Sha256
@@ -20,7 +20,14 @@ class User(Created, Base):
     name: Mapped[str] = mapped_column(unique=True)
     """Login name, lower case."""
     display_name: Mapped[str]
-    password_hash: Mapped[str | None]
+    password_hash: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
+    """Argon2id in its standard notation. Only the owner can read it: a login is compared inside the database."""
+    must_change_password: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """True while the password is the generated one."""
+    failed_logins: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Wrong passwords in a row since the last login."""
+    locked_until: Mapped[datetime | None]
+    """No login before this moment, right password or not."""
     disabled_at: Mapped[datetime | None]
 
 
@@ -28,7 +35,19 @@ class SiteGrant(Created, Base):
     """A role for one user in one study, at one site or (``site_id`` NULL) at all its sites."""
 
     __tablename__ = "site_grant"
-    __table_args__ = (UniqueConstraint("user_id", "role", "study_id", "site_id", postgresql_nulls_not_distinct=True),)
+    __table_args__ = (
+        Index(
+            "uq_site_grant_live",
+            "user_id", "role", "study_id", "site_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text("revoked_at is null"),
+        ),
+        CheckConstraint("study_id is not null or (role = 'admin' and site_id is null)", name="scope"),
+        CheckConstraint(
+            "role in ('site_technician', 'qc_technician', 'grader', 'adjudicator', 'manager', 'admin')", name="role"
+        ),
+    )  # fmt: skip
 
     id: Mapped[Id]
     user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)

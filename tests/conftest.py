@@ -1,0 +1,142 @@
+"""What every test may ask for: one embedded PostgreSQL and Redis per run, and a fresh migrated database per test.
+
+Builders of rows are imported with `from builders import make_site` (pyproject.toml puts tests/ on the path; there is
+no __init__.py in tests/).
+
+- servers: addresses of the embedded servers (whole run)
+- settings: a Settings for this test alone: its own home, database (cloned from the migrated template) and an empty Redis
+- owner_database, dashboard_database, worker_database, sealer_database: open with that role's rights
+- real_data: the folder of real scans; tests marked `real_data` are deselected where there is none
+"""
+
+import os
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import URL
+
+from core.database import migrate
+from core.database.embedded import Addresses, embedded_servers
+from core.database.embedded.addresses import ADMIN_USER
+from core.database.initialise import admin_connection, create_database, initialise_database
+from core.database.roles import DatabaseRole
+from core.database.session import Database, open_database
+from core.settings import Settings
+
+TEMPLATE = "octaudit_template"
+UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+"""A test database need not survive a power cut."""
+
+
+def real_data_folder() -> Path | None:
+    """The folder of real scans: OCTAUDIT_TEST_DATA, else shared/data beside the checkout; None where there is none."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("OCTAUDIT_TEST_DATA", beside))
+    return folder if folder.is_dir() else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what this machine has no data for, so that a run's result has no skips to explain."""
+    if real_data_folder() is not None:
+        return
+    without = [item for item in items if item.get_closest_marker("real_data")]
+    config.hook.pytest_deselected(items=without)
+    items[:] = [item for item in items if item not in without]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    folder = real_data_folder()
+    assert folder is not None, "mark the test with real_data"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server_home() -> Iterator[Path]:
+    # Not below pytest's tmp_path: as root that is closed to the account that PostgreSQL runs under.
+    home = Path(tempfile.mkdtemp(prefix="octaudit-tests-", dir="/tmp"))
+    home.chmod(0o711)
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def servers(server_home: Path) -> Iterator[Addresses]:
+    with embedded_servers(server_home, postgres_options=UNSAFE_BUT_FAST) as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="session")
+def database_template(servers: Addresses, server_home: Path) -> str:
+    """The name of a database with every migration applied and no rows."""
+    settings = settings_for(servers, TEMPLATE, server_home)
+    initialise_database(settings)
+    migrate.upgrade(settings)
+    return TEMPLATE
+
+
+@pytest.fixture
+def settings(servers: Addresses, database_template: str, tmp_path: Path) -> Iterator[Settings]:
+    name = f"test_{uuid.uuid4().hex}"
+    admin = servers.database_url(ADMIN_USER, "postgres")
+    with admin_connection(admin) as connection:
+        create_database(connection, name, template=database_template)
+    empty_redis(Path(servers.socket_folder) / "redis.sock")
+    yield settings_for(servers, name, tmp_path)
+    with admin_connection(admin) as connection:
+        connection.execute(f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
+def owner_database(settings: Settings) -> Iterator[Database]:
+    with open_database(settings, DatabaseRole.OWNER) as database:
+        yield database
+
+
+@pytest.fixture
+def dashboard_database(settings: Settings) -> Iterator[Database]:
+    with open_database(settings, DatabaseRole.DASHBOARD) as database:
+        yield database
+
+
+@pytest.fixture
+def worker_database(settings: Settings) -> Iterator[Database]:
+    with open_database(settings, DatabaseRole.WORKER) as database:
+        yield database
+
+
+@pytest.fixture
+def sealer_database(settings: Settings) -> Iterator[Database]:
+    with open_database(settings, DatabaseRole.SEALER) as database:
+        yield database
+
+
+def settings_for(servers: Addresses, database: str, home: Path) -> Settings:
+    """Settings that name the running servers, with every role's URL for one database."""
+
+    def secret(url: URL) -> SecretStr:
+        return SecretStr(url.render_as_string(hide_password=False))
+
+    return Settings(
+        home=home,
+        database_admin_url=secret(servers.database_url(ADMIN_USER, "postgres")),
+        database_owner_url=secret(servers.database_url(DatabaseRole.OWNER, database)),
+        database_dashboard_url=secret(servers.database_url(DatabaseRole.DASHBOARD, database)),
+        database_worker_url=secret(servers.database_url(DatabaseRole.WORKER, database)),
+        database_sealer_url=secret(servers.database_url(DatabaseRole.SEALER, database)),
+        redis_url=SecretStr(servers.redis_url),
+    )
+
+
+def empty_redis(socket_file: Path) -> None:
+    """Forget every message of the test before."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(socket_file))
+        connection.sendall(b"FLUSHALL\r\n")
+        assert connection.recv(16).startswith(b"+OK")
