@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, case, func, select, true, union_all
+from sqlalchemy import ColumnElement, and_, case, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from core.database.tables import Acquisition, Batch, Device, Rate, RateDelta, ReacquisitionRequest, Scan, Site
+from core.database.tables import Acquisition, Batch, Device, ReacquisitionRequest, Scan, Site
+from core.store.rate import all_counts
 from core.store.scan_filter import ScanFilter, day_start, filter_conditions
 from core.vocabulary import RequestState, ScanState
 
@@ -119,34 +120,26 @@ def read_overview(session: Session, chosen: ScanFilter, *, today: date) -> Overv
 
 
 def _read_counts(session: Session, chosen: ScanFilter) -> Sequence[tuple[int, int, date, str, int]]:
-    """(site, device, week, measure, n), folded counts and unfolded changes together, so exact at every moment."""
-    parts = []
-    for table in (Rate, RateDelta):
-        conditions = _count_conditions(table, chosen)
-        parts.append(select(table.site_id, table.device_id, table.week_on, table.measure, table.n).where(*conditions))
-    both = union_all(*parts).subquery()
-    keys = (both.c.site_id, both.c.device_id, both.c.week_on, both.c.measure)
-    statement = select(*keys, func.sum(both.c.n)).group_by(*keys)
-    return [(site, device, week, measure, int(n)) for site, device, week, measure, n in session.execute(statement)]
-
-
-def _count_conditions(table: type[Rate] | type[RateDelta], chosen: ScanFilter) -> list[ColumnElement[bool]]:
+    """(site, device, week, measure, n), exact at this moment."""
+    counts = all_counts().c
     conditions: list[ColumnElement[bool]] = []
     if chosen.site_id is not None:
-        conditions.append(table.site_id == chosen.site_id)
+        conditions.append(counts.site_id == chosen.site_id)
     elif chosen.study_id is not None:
-        conditions.append(table.site_id.in_(select(Site.id).where(Site.study_id == chosen.study_id)))
+        conditions.append(counts.site_id.in_(select(Site.id).where(Site.study_id == chosen.study_id)))
     if chosen.device_id is not None:
-        conditions.append(table.device_id == chosen.device_id)
+        conditions.append(counts.device_id == chosen.device_id)
     if chosen.technician_id is not None:
-        conditions.append(table.technician_id == chosen.technician_id)
+        conditions.append(counts.technician_id == chosen.technician_id)
     if chosen.scan_type is not None:
-        conditions.append(table.scan_type == chosen.scan_type)
+        conditions.append(counts.scan_type == chosen.scan_type)
     if chosen.since is not None:
-        conditions.append(table.week_on >= chosen.since)
+        conditions.append(counts.week_on >= chosen.since)
     if chosen.until is not None:
-        conditions.append(table.week_on < chosen.until)
-    return conditions
+        conditions.append(counts.week_on < chosen.until)
+    keys = (counts.site_id, counts.device_id, counts.week_on, counts.measure)
+    statement = select(*keys, func.sum(counts.n)).where(*conditions).group_by(*keys)
+    return [(site, device, week, measure, int(n)) for site, device, week, measure, n in session.execute(statement)]
 
 
 def _tallies(rows: Iterable[tuple[Key, str, int]]) -> dict[Key, Tally]:

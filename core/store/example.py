@@ -1,0 +1,120 @@
+"""The example gallery: scored scans by grade, reason and artifact, newest first, paged in SQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition, Assessment, AssessmentArtifact, AssessmentReason, Device, Scan, Site
+from core.store.scan_filter import ScanFilter, filter_conditions
+from core.vocabulary import ArtifactType, Laterality, ReasonCode, Slab
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One scan of the gallery. ``ordinal`` is a person's grade where there is one, else the model's."""
+
+    scan_id: int
+    site_code: str
+    device_code: str
+    laterality: Laterality
+    slab: Slab
+    scan_type: str
+    acquired_at: datetime
+    ordinal: int
+    is_human_grade: bool
+    label: str
+    probability: float
+    """The model's calibrated probability of its own grade ``label``."""
+    is_abstained: bool
+    has_cam: bool
+    artifacts: tuple[tuple[ArtifactType, float], ...]
+    """Marked artifacts with their share of the region of interest, the largest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePage:
+    """One page of the gallery; ``has_more`` says whether there is another."""
+
+    items: tuple[Example, ...]
+    has_more: bool
+
+
+def read_examples(
+    session: Session,
+    chosen: ScanFilter,
+    *,
+    ordinal: int | None = None,
+    reason: ReasonCode | None = None,
+    page: int = 0,
+    page_size: int = 12,
+) -> ExamplePage:
+    """Page ``page`` (from 0) of the scans with that final grade and reason; no count, which would walk everything."""
+    grade = func.coalesce(Scan.human_ordinal, Assessment.grade_ordinal)
+    conditions: list[ColumnElement[bool]] = [*filter_conditions(chosen), Acquisition.is_phantom.is_(False)]
+    if ordinal is not None:
+        conditions.append(grade == ordinal)
+    if reason is not None:
+        conditions.append(
+            exists().where(AssessmentReason.assessment_id == Assessment.id, AssessmentReason.code == reason)
+        )
+    rows = session.execute(
+        select(
+            Scan.id,
+            Scan.human_ordinal,
+            Scan.slab,
+            Assessment.id.label("assessment_id"),
+            Assessment.grade_ordinal,
+            Assessment.probabilities,
+            Assessment.is_abstained,
+            Assessment.cam_sha256,
+            Acquisition.laterality,
+            Acquisition.scan_type,
+            Acquisition.acquired_at,
+            Site.code.label("site_code"),
+            Device.code.label("device_code"),
+        )
+        .join(Assessment, Assessment.id == Scan.assessment_id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Site, Site.id == Scan.site_id)
+        .join(Device, Device.id == Acquisition.device_id)
+        .where(*conditions)
+        .order_by(Scan.id.desc())
+        .offset(page * page_size)
+        .limit(page_size + 1)
+    ).all()
+    shown = rows[:page_size]
+    artifacts = _read_artifacts(session, [row.assessment_id for row in shown])
+    items = tuple(
+        Example(
+            scan_id=row.id,
+            site_code=row.site_code,
+            device_code=row.device_code,
+            laterality=Laterality(row.laterality),
+            slab=Slab(row.slab),
+            scan_type=row.scan_type,
+            acquired_at=row.acquired_at,
+            ordinal=row.grade_ordinal if row.human_ordinal is None else row.human_ordinal,
+            is_human_grade=row.human_ordinal is not None,
+            label=(likeliest := max(row.probabilities, key=row.probabilities.get)),
+            probability=float(row.probabilities[likeliest]),
+            is_abstained=row.is_abstained,
+            has_cam=row.cam_sha256 is not None,
+            artifacts=artifacts.get(row.assessment_id, ()),
+        )
+        for row in shown
+    )
+    return ExamplePage(items=items, has_more=len(rows) > page_size)
+
+
+def _read_artifacts(session: Session, assessment_ids: list[int]) -> dict[int, tuple[tuple[ArtifactType, float], ...]]:
+    rows = session.execute(
+        select(AssessmentArtifact.assessment_id, AssessmentArtifact.type, AssessmentArtifact.area_fraction)
+        .where(AssessmentArtifact.assessment_id.in_(assessment_ids), AssessmentArtifact.mask_sha256.is_not(None))
+        .order_by(AssessmentArtifact.assessment_id, AssessmentArtifact.area_fraction.desc())
+    )
+    found: dict[int, tuple[tuple[ArtifactType, float], ...]] = {}
+    for assessment_id, type_, fraction in rows:
+        found[assessment_id] = (*found.get(assessment_id, ()), (ArtifactType(type_), fraction))
+    return found

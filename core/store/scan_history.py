@@ -1,0 +1,145 @@
+"""What happened to one scan: scores, people's decisions, and the steps of its reacquisition request."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.database.tables import (
+    Acquisition,
+    Assessment,
+    Batch,
+    ModelVersion,
+    ReacquisitionRequest,
+    ReacquisitionStep,
+    Review,
+    Scan,
+    User,
+)
+from core.store.overview import CLOSED_REQUESTS
+from core.vocabulary import RequestState, ReviewDecision
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One event. ``who`` is None for the program itself; ``decision`` or ``request_state`` says what kind it is."""
+
+    happened_at: datetime
+    who: str | None
+    text: str
+    decision: ReviewDecision | None = None
+    request_state: RequestState | None = None
+    ordinal: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """The reacquisition request of an acquisition, the newest where there were several."""
+
+    id: int
+    state: RequestState
+    text: str
+    remedy: str
+    due_on: date | None
+    version: int
+    replacement_scan_id: int | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the site still has something to do or to send."""
+        return self.state not in CLOSED_REQUESTS
+
+
+def read_request(session: Session, acquisition_id: int) -> OpenRequest | None:
+    """The newest request for this acquisition; None where there never was one."""
+    row = session.execute(
+        select(ReacquisitionRequest)
+        .where(ReacquisitionRequest.acquisition_id == acquisition_id)
+        .order_by(ReacquisitionRequest.id.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    if row is None:
+        return None
+    replacement_scan_id = session.scalars(
+        select(Scan.id).where(Scan.acquisition_id == row.replacement_id).order_by(Scan.id).limit(1)
+    ).one_or_none()
+    return OpenRequest(
+        row.id, RequestState(row.state), row.text, row.remedy, row.due_on, row.version, replacement_scan_id
+    )
+
+
+def read_history(session: Session, scan_id: int) -> tuple[HistoryEntry, ...]:
+    """Everything that happened to the scan and its acquisition, oldest first."""
+    entries = [*_arrival(session, scan_id), *_scores(session, scan_id)]
+    entries += [*_reviews(session, scan_id), *_steps(session, scan_id)]
+    return tuple(sorted(entries, key=lambda entry: entry.happened_at))
+
+
+def _arrival(session: Session, scan_id: int) -> list[HistoryEntry]:
+    rows = session.execute(
+        select(Acquisition.acquired_at, Batch.submitted_at, Batch.receipt, User.display_name)
+        .select_from(Scan)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Batch, Batch.id == Scan.batch_id)
+        .outerjoin(User, User.id == Batch.uploaded_by_id)
+        .where(Scan.id == scan_id)
+    )
+    entries = []
+    for acquired_at, submitted_at, receipt, who in rows:
+        entries.append(HistoryEntry(acquired_at, None, "captured at the site"))
+        if submitted_at is not None:
+            entries.append(HistoryEntry(submitted_at, who, f"received with batch {receipt}"))
+    return entries
+
+
+def _scores(session: Session, scan_id: int) -> list[HistoryEntry]:
+    rows = session.execute(
+        select(Assessment.scored_at, Assessment.grade_ordinal, Assessment.is_abstained, ModelVersion)
+        .join(ModelVersion, ModelVersion.id == Assessment.model_version_id)
+        .where(Assessment.scan_id == scan_id)
+    )
+    return [
+        HistoryEntry(
+            scored_at,
+            None,
+            f"scored by {model.name} {model.version}{', which abstained' if is_abstained else ''}",
+            ordinal=ordinal,
+        )
+        for scored_at, ordinal, is_abstained, model in rows
+    ]
+
+
+def _reviews(session: Session, scan_id: int) -> list[HistoryEntry]:
+    rows = session.execute(
+        select(Review, User.display_name)
+        .outerjoin(User, User.id == Review.reviewer_id)
+        .where(Review.scan_id == scan_id, Review.is_masked.is_(False))
+    )
+    return [
+        HistoryEntry(
+            review.created_at,
+            who,
+            "",
+            decision=ReviewDecision(review.decision),
+            ordinal=review.ordinal,
+            note=review.reason,
+        )
+        for review, who in rows
+    ]
+
+
+def _steps(session: Session, scan_id: int) -> list[HistoryEntry]:
+    rows = session.execute(
+        select(ReacquisitionStep, User.display_name)
+        .join(ReacquisitionRequest, ReacquisitionRequest.id == ReacquisitionStep.request_id)
+        .join(Scan, Scan.acquisition_id == ReacquisitionRequest.acquisition_id)
+        .outerjoin(User, User.id == ReacquisitionStep.actor_id)
+        .where(Scan.id == scan_id)
+        .order_by(ReacquisitionStep.number)
+    )
+    return [
+        HistoryEntry(step.created_at, who, "", request_state=RequestState(step.state), note=step.note)
+        for step, who in rows
+    ]

@@ -1,0 +1,173 @@
+"""The worklist: flagged scans that wait for a decision, an answer or a new scan, most urgent first, paged in SQL."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import Session
+
+from core.database.tables import (
+    Acquisition,
+    Assessment,
+    Device,
+    ReacquisitionRequest,
+    Scan,
+    Site,
+    Subject,
+    Technician,
+    Visit,
+)
+from core.store.overview import CLOSED_REQUESTS, TO_DECIDE_STATES, WAITING_STATES
+from core.store.reason import read_reasons
+from core.store.scan_filter import ScanFilter, filter_conditions
+from core.values import Reason
+from core.vocabulary import Laterality, RequestState, ScanState, Slab, Verdict
+
+
+class WorklistTab(StrEnum):
+    """Whose move it is. One scan is in one list at a time."""
+
+    TO_DECIDE = "to-decide"
+    """Flagged by the model; a person of the reading centre decides."""
+    REACQUIRE = "reacquire"
+    """The site was asked for a new scan."""
+    QUERIED = "queried"
+    """The site was asked a question."""
+    WAITING = "waiting"
+    """Not scored yet."""
+    STUCK = "stuck"
+    """Could not be scored: an administrator looks."""
+
+
+TAB_STATES = {
+    WorklistTab.TO_DECIDE: TO_DECIDE_STATES,
+    WorklistTab.REACQUIRE: (ScanState.REACQUISITION_REQUESTED,),
+    WorklistTab.QUERIED: (ScanState.QUERIED,),
+    WorklistTab.WAITING: WAITING_STATES,
+    WorklistTab.STUCK: (ScanState.FAILED, ScanState.QUARANTINED),
+}
+
+_DUE_ON = func.coalesce(ReacquisitionRequest.due_on, Visit.window_ends_on)
+"""The request's day where there is a request, else the end of the visit window."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistItem:
+    """One scan of the worklist. ``due_on`` is the request's day or the end of the visit window."""
+
+    scan_id: int
+    state: ScanState
+    verdict: Verdict | None
+    laterality: Laterality
+    slab: Slab
+    scan_type: str
+    site_code: str
+    device_code: str
+    technician_code: str | None
+    subject_code: str
+    visit_code: str
+    acquired_at: datetime
+    due_on: date | None
+    grade_ordinal: int | None
+    is_abstained: bool
+    request_state: RequestState | None
+    failure: str | None
+    reasons: tuple[Reason, ...]
+
+    def days_left(self, today: date) -> int | None:
+        """Days until ``due_on``, negative once it has passed; None without a window."""
+        return None if self.due_on is None else (self.due_on - today).days
+
+
+@dataclass(frozen=True, slots=True)
+class WorklistPage:
+    """One page of a list: its scans, how many the list holds, and how many each list holds."""
+
+    items: tuple[WorklistItem, ...]
+    total: int
+    totals: dict[WorklistTab, int]
+
+
+def read_worklist(
+    session: Session, chosen: ScanFilter, tab: WorklistTab, *, page: int, page_size: int = 25
+) -> WorklistPage:
+    """Page ``page`` (from 0) of one list, soonest end of the visit window first."""
+    totals = _read_totals(session, chosen)
+    rows = session.execute(
+        _rows(chosen, tab).order_by(_DUE_ON.asc().nulls_last(), Scan.id).offset(page * page_size).limit(page_size)
+    ).all()
+    reasons = read_reasons(session, [row.assessment_id for row in rows if row.assessment_id is not None])
+    items = tuple(
+        WorklistItem(
+            scan_id=row.id,
+            state=ScanState(row.state),
+            verdict=Verdict(row.final_verdict) if row.final_verdict else None,
+            laterality=Laterality(row.laterality),
+            slab=Slab(row.slab),
+            scan_type=row.scan_type,
+            site_code=row.site_code,
+            device_code=row.device_code,
+            technician_code=row.technician_code,
+            subject_code=row.subject_code,
+            visit_code=row.visit_code,
+            acquired_at=row.acquired_at,
+            due_on=row.due_on,
+            grade_ordinal=row.grade_ordinal,
+            is_abstained=bool(row.is_abstained),
+            request_state=RequestState(row.request_state) if row.request_state else None,
+            failure=row.failure,
+            reasons=reasons.get(row.assessment_id, ()),
+        )
+        for row in rows
+    )
+    return WorklistPage(items=items, total=totals[tab], totals=totals)
+
+
+def _read_totals(session: Session, chosen: ScanFilter) -> dict[WorklistTab, int]:
+    watched = [state for states in TAB_STATES.values() for state in states]
+    statement = (
+        select(Scan.state, func.count())
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .where(Scan.state.in_(watched), *filter_conditions(chosen))
+        .group_by(Scan.state)
+    )
+    counts = {ScanState(state): n for state, n in session.execute(statement)}
+    return {tab: sum(counts.get(state, 0) for state in states) for tab, states in TAB_STATES.items()}
+
+
+def _rows(chosen: ScanFilter, tab: WorklistTab) -> Select:  # type: ignore[type-arg]
+    is_open_request = and_(
+        ReacquisitionRequest.acquisition_id == Acquisition.id, ReacquisitionRequest.state.not_in(CLOSED_REQUESTS)
+    )
+    return (
+        select(
+            Scan.id,
+            Scan.state,
+            Scan.final_verdict,
+            Scan.slab,
+            Scan.assessment_id,
+            Scan.failure,
+            Acquisition.laterality,
+            Acquisition.scan_type,
+            Acquisition.acquired_at,
+            Site.code.label("site_code"),
+            Device.code.label("device_code"),
+            Technician.code.label("technician_code"),
+            Subject.code.label("subject_code"),
+            Visit.code.label("visit_code"),
+            Assessment.grade_ordinal,
+            Assessment.is_abstained,
+            ReacquisitionRequest.state.label("request_state"),
+            _DUE_ON.label("due_on"),
+        )
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Site, Site.id == Scan.site_id)
+        .join(Device, Device.id == Acquisition.device_id)
+        .join(Subject, Subject.id == Acquisition.subject_id)
+        .join(Visit, Visit.id == Acquisition.visit_id)
+        .outerjoin(Technician, Technician.id == Acquisition.technician_id)
+        .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
+        .outerjoin(ReacquisitionRequest, is_open_request)
+        .where(Scan.state.in_(TAB_STATES[tab]), *filter_conditions(chosen))
+    )
