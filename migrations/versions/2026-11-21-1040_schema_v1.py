@@ -444,6 +444,7 @@ def upgrade() -> None:
         sa.Column("psnr_inverse", sa.Float(), nullable=True),
         sa.Column("cov", sa.Float(), nullable=True),
         sa.Column("mean", sa.Float(), nullable=True),
+        sa.Column("q_level_agreement", sa.Float(), nullable=True),
         sa.Column("cam_mask_agreement", sa.Float(), nullable=True),
         sa.Column("not_computable", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("faz_mask_sha256", sa.String(length=64), nullable=True),
