@@ -48,9 +48,9 @@ def _shadow_form(rng: np.random.Generator, size: int) -> Field:
     if kind == "corner":
         around = rng.uniform(0.0, 2.0 * np.pi)
         centre_x, centre_y = 0.7 * np.cos(around), 0.7 * np.sin(around)
-        return np.asarray((x - centre_x) ** 2 + (y - centre_y) ** 2 + 0.18 * uneven, np.float32)
+        return np.asarray((x - centre_x) ** 2 + (y - centre_y) ** 2 + 0.12 * uneven, np.float32)
     if kind == "blob":
-        form = 0.35 * uneven
+        form = 0.2 * uneven
         for _ in range(int(rng.integers(1, 4))):
             bx, by, wx, wy = (
                 rng.uniform(-0.9, 0.9),
@@ -58,19 +58,19 @@ def _shadow_form(rng: np.random.Generator, size: int) -> Field:
                 rng.uniform(0.2, 0.5),
                 rng.uniform(0.12, 0.4),
             )
-            form = np.maximum(form, 2.0 - ((x - bx) / wx) ** 2 - ((y - by) / wy) ** 2 + 0.35 * uneven)
+            form = np.maximum(form, 2.0 - ((x - bx) / wx) ** 2 - ((y - by) / wy) ** 2 + 0.2 * uneven)
         return np.asarray(form, np.float32)
     direction = rng.uniform(0.0, 2.0 * np.pi)
-    return np.asarray(x * np.cos(direction) + y * np.sin(direction) + 0.25 * uneven, np.float32)
+    return np.asarray(x * np.cos(direction) + y * np.sin(direction) + 0.15 * uneven, np.float32)
 
 
 def _patch_form(rng: np.random.Generator, size: int) -> Field:
     """High in a patch anywhere, or in a broad band of lines where the eye dried or drifted."""
     x, y = _axes(size)
     if rng.random() < 0.4:  # noqa: PLR2004 - a share of cases, seen in real scans
-        return np.asarray(-np.abs(y - rng.uniform(-0.9, 0.9)) + 0.06 * smooth_field(rng, size, 0.4), np.float32)
+        return np.asarray(-np.abs(y - rng.uniform(-0.9, 0.9)) + 0.04 * smooth_field(rng, size, 0.4), np.float32)
     bx, by = rng.uniform(-0.9, 0.9, 2)
-    return np.asarray(0.45 * smooth_field(rng, size, 0.35) - np.hypot(x - bx, y - by), np.float32)
+    return np.asarray(0.25 * smooth_field(rng, size, 0.35) - np.hypot(x - bx, y - by), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,10 @@ def lay_motion(rng: np.random.Generator, strength: float, size: int) -> Motion:
         np.zeros(size, np.bool_),
     )
     wanted = round(share_of_field(ArtifactType.MOTION, strength) * size)
-    kinds = ["shift", "bright", "stretch", "double", "shake", "blink"]
+    kinds = ["jump", "shift", "bright", "stretch", "double", "shake", "blink"]
     while (left := wanted - int(motion.hit.sum())) > 0:
-        kind = str(rng.choice(kinds, p=[0.30, 0.2, 0.14, 0.14, 0.14, 0.08]))
-        longest = {"bright": 0.012, "blink": 0.03}.get(kind, 0.16)
+        kind = str(rng.choice(kinds, p=[0.3, 0.2, 0.15, 0.06, 0.1, 0.12, 0.07]))
+        longest = {"jump": 0.02, "bright": 0.012, "blink": 0.03, "stretch": 0.06}.get(kind, 0.10)
         height = int(np.clip(rng.uniform(0.3, 1.0) * longest * size, 1, left))
         first = int(rng.integers(0, size - height + 1))
         lines = slice(first, first + height)
@@ -115,30 +115,45 @@ def lay_motion(rng: np.random.Generator, strength: float, size: int) -> Motion:
 def _move(rng: np.random.Generator, motion: Motion, kind: str, lines: slice, strength: float) -> None:
     size, height = motion.hit.size, lines.stop - lines.start
     reach = size * (0.012 + 0.045 * strength)
-    if kind == "shift":
-        motion.shift_px[lines] = rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 1.0) * reach
+    if kind == "jump":
+        # The scan goes on beside where it was: only the lines around the break show it.
+        start = lines.start + height // 2
+        back = -np.sign(motion.shift_px[start]) or rng.choice([-1.0, 1.0])
+        motion.shift_px[start:] += back * rng.uniform(0.4, 1.0) * reach
+        motion.shift_px[lines] += rng.normal(0.0, 0.15 * reach, height)
+    elif kind == "shift":
+        motion.shift_px[lines] += rng.choice([-1.0, 1.0]) * rng.uniform(0.5, 1.0) * reach
     elif kind == "bright":
         motion.bright[lines] = rng.uniform(0.25, 0.8)
     elif kind == "stretch":
-        motion.source_row[lines] = lines.start + np.arange(height) * rng.uniform(0.0, 0.45)
+        motion.source_row[lines] = lines.start + np.arange(height) * rng.uniform(0.15, 0.6)
     elif kind == "double":
         motion.source_row[lines] = np.clip(
             np.arange(lines.start, lines.stop) - height * rng.choice([-1, 1]), 0, size - 1
         )
-        motion.shift_px[lines] = rng.normal(0.0, 0.4 * reach)
+        motion.shift_px[lines] += rng.normal(0.0, 0.4 * reach)
     elif kind == "shake":
         wave = np.sin(2 * np.pi * np.arange(height) / rng.uniform(4.0, 14.0))
-        motion.shift_px[lines] = 0.45 * reach * wave + rng.normal(0.0, 0.1 * reach, height)
+        motion.shift_px[lines] += 0.45 * reach * wave + rng.normal(0.0, 0.1 * reach, height)
     else:
         motion.kept[lines] = rng.uniform(0.0, 0.15)
 
 
-def move_lines(picture: Field | Mask, motion: Motion) -> Field | Mask:
-    """The picture as the moving eye gave it: nearest line, nearest column, edges repeated."""
-    size = picture.shape[1]
+def move_lines(picture: Field, motion: Motion) -> Field:
+    """The picture as the moving eye gave it: nearest line, nearest column, mirrored at the edges."""
+    return np.asarray(picture[_taken_from(motion)], np.float32)
+
+
+def move_mask(mask: Mask, motion: Motion) -> Mask:
+    """The same for a truth mask."""
+    return np.asarray(mask[_taken_from(motion)], np.bool_)
+
+
+def _taken_from(motion: Motion) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    last = motion.hit.size - 1
     rows = np.rint(motion.source_row).astype(np.intp)[:, None]
-    columns = np.arange(size, dtype=np.intp)[None, :] + np.rint(motion.shift_px).astype(np.intp)[:, None]
-    return picture[rows, np.clip(columns, 0, size - 1)]
+    columns = np.abs(np.arange(last + 1, dtype=np.intp)[None, :] + np.rint(motion.shift_px).astype(np.intp)[:, None])
+    return rows, np.minimum(columns, 2 * last - columns)
 
 
 def blur_region(signal: Field, region: Region, sigma_px: float) -> Field:

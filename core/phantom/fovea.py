@@ -43,24 +43,32 @@ class FazOutline:
         """The outline's points, x and y in mm about its centre."""
         return self.radius_mm * np.cos(_ANGLES), self.radius_mm * np.sin(_ANGLES)
 
+    def scaled(self, area_factor: float) -> "FazOutline":
+        """The same form with ``area_factor`` times the area."""
+        return FazOutline(self.radius_mm * np.sqrt(area_factor))
+
     def radius_at(self, angle: NDArray[np.floating]) -> NDArray[np.float64]:
         """Radius in mm towards ``angle`` in radians, any shape."""
-        return np.interp(np.mod(angle, 2.0 * np.pi), _ANGLES, self.radius_mm, period=2.0 * np.pi)
+        place = np.mod(angle, 2.0 * np.pi) * (_ANGLES.size / (2.0 * np.pi))
+        below = place.astype(np.intp)
+        closed = np.append(self.radius_mm, self.radius_mm[:2])
+        low = closed[below]
+        return np.asarray(low + (place - below) * (closed[below + 1] - low), np.float64)
 
 
-def draw_faz(rng: np.random.Generator, slab: Slab, area_mm2: float | None) -> FazOutline:
-    """An outline for this eye and slab; ``area_mm2`` is of the superficial slab, None draws a healthy one.
-
-    The shape comes from the generator alone, so the slabs of one eye get similar shapes.
-    """
+def draw_faz(rng: np.random.Generator, area_mm2: float | None) -> FazOutline:
+    """The outline of one eye in the superficial slab, of the given area; None draws a healthy one."""
     drawn = float(np.clip(rng.normal(HEALTHY_FAZ_MEAN_MM2, HEALTHY_FAZ_SD_MM2), 0.06, 0.65))
-    area = (drawn if area_mm2 is None else area_mm2) * _SLAB_FACTOR[slab]
     axis_ratio = rng.uniform(1.0, 1.3)
     tilt = rng.uniform(0.0, np.pi)
     shape = 1.0 / np.hypot(np.cos(_ANGLES - tilt), axis_ratio * np.sin(_ANGLES - tilt))
     ripple = np.zeros_like(_ANGLES)
     for order in range(2, 14):
         ripple += rng.normal(0.0, 0.11 / order**0.9) * np.cos(order * _ANGLES + rng.uniform(0.0, 2.0 * np.pi))
-    shape = shape * np.exp(ripple)
-    unit = FazOutline(shape)
-    return FazOutline(shape * np.sqrt(area / unit.area_mm2))
+    outline = FazOutline(shape * np.exp(ripple))
+    return outline.scaled((drawn if area_mm2 is None else area_mm2) / outline.area_mm2)
+
+
+def in_slab(superficial: FazOutline, slab: Slab) -> FazOutline:
+    """The same eye's outline as another slab shows it: of the same form, larger or smaller."""
+    return superficial.scaled(_SLAB_FACTOR[slab])

@@ -7,17 +7,26 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from core.phantom.artifacts import Mask, Motion, Region, blur_region, lay_motion, lay_region, move_lines
-from core.phantom.fovea import FazOutline, draw_faz
-from core.phantom.spec import OctaPhantom, OctaPhantomSpec
+from core.phantom.artifacts import Mask, Motion, Region, blur_region, lay_motion, lay_region, move_lines, move_mask
+from core.phantom.fovea import FazOutline, draw_faz, in_slab
+from core.phantom.spec import SLABS, OctaPhantom, OctaPhantomSpec
 from core.phantom.strength import severity_of_share, true_ordinal
-from core.phantom.texture import Field, directed_mesh, lobular_mesh, smooth_field
+from core.phantom.texture import Field, directed_mesh, grain_field, lobular_mesh, smooth_field
 from core.phantom.vessels import Vessels, grow_vessels
 from core.values import CENTRATION_LOSS, Scale
 from core.vocabulary import ArtifactType, ScaleSource, Severity, Slab
 
 _FARTHEST_OFFSET = 0.35
 """Offset of the fovea at decentration 1, as a share of the field's width."""
+
+_REGIONAL = (ArtifactType.SHADOW, ArtifactType.DEFOCUS, ArtifactType.LOW_SIGNAL)
+"""Artifacts that take a region; motion takes lines."""
+
+_BRIGHTNESS = (235, 225, 195, 165)
+"""Grey level of arcades, branches, twigs and end twigs before grain."""
+
+_JOINED_PX = 9.0
+"""Canvas width from which gaps between the pieces of a bent vessel would show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +54,53 @@ class _View:
         return (path_mm + centre) * (self.px_per_mm * oversampling)
 
 
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """One eye's slab in the window: what is there to be seen."""
+
+    spec: OctaPhantomSpec
+    view: _View
+    faz: FazOutline
+    generations: list[Vessels]
+    beyond_faz: Field
+    """Distance of every pixel from the FAZ's rim in mm; negative inside, 1 everywhere where there is no FAZ."""
+    angle: Field
+    """Direction of every pixel as seen from the fovea, radians."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Capture:
+    """What went wrong while the scan was taken."""
+
+    regions: dict[ArtifactType, Region | None]
+    motion: Motion
+
+
 def render_octa(spec: OctaPhantomSpec, seed: int) -> OctaPhantom:
     """The scan that ``spec`` describes; the same spec and seed give the same bytes.
 
     Three independent streams: the eye (vessels, FAZ), the capture (where artifacts lie, fixation), the noise.
     """
     eye = np.random.default_rng([1, seed if spec.eye_seed is None else spec.eye_seed])
-    capture = np.random.default_rng([2, seed if spec.capture_seed is None else spec.capture_seed])
-    noise = np.random.default_rng([3, seed, list(Slab).index(spec.slab)])
-    view = _aim(capture, spec)
-    faz = draw_faz(eye, spec.slab, spec.faz_area_mm2)
-    generations = grow_vessels(eye, faz, spec.field_mm / 2.0 + 0.6, is_right_eye=spec.is_right_eye)
-    motion = lay_motion(capture, spec.motion, spec.size_px)
-    regions = {
-        kind: lay_region(capture, kind, spec.strength(kind), spec.size_px)
-        for kind in (ArtifactType.SHADOW, ArtifactType.DEFOCUS, ArtifactType.LOW_SIGNAL)
-    }
+    fixation = np.random.default_rng([2, seed if spec.capture_seed is None else spec.capture_seed])
+    noise = np.random.default_rng([3, seed, SLABS.index(spec.slab)])
+    scene = _look_at(eye, spec, _aim(fixation, spec))
+    capture = _Capture(
+        {kind: lay_region(fixation, kind, spec.strength(kind), spec.size_px) for kind in _REGIONAL},
+        lay_motion(fixation, spec.motion, spec.size_px),
+    )
+    image = _expose(noise, scene, capture, _draw_retina(eye, scene))
+    return _with_truth(seed, scene, capture, image)
+
+
+def _look_at(rng: np.random.Generator, spec: OctaPhantomSpec, view: _View) -> _Scene:
+    """The eye's vessels and FAZ; the tree is grown around the superficial FAZ, so that all slabs share it."""
+    superficial = draw_faz(rng, spec.faz_area_mm2)
+    generations = grow_vessels(rng, superficial, spec.field_mm / 2.0 + 0.6, is_right_eye=spec.is_right_eye)
+    faz = in_slab(superficial, spec.slab)
     distance, angle = view.polar()
-    beyond_faz = distance - faz.radius_at(angle).astype(np.float32) if spec.has_faz else np.full_like(distance, 1.0)
-    signal = _draw_retina(eye, spec, view, faz, generations, beyond_faz, angle)
-    image = _expose(noise, spec, view, signal, regions, motion)
-    return _with_truth(spec, seed, view, faz, image, beyond_faz, motion, regions)
+    beyond = distance - faz.radius_at(angle).astype(np.float32) if spec.has_faz else np.ones_like(distance)
+    return _Scene(spec, view, faz, generations, np.asarray(beyond, np.float32), angle)
 
 
 def _aim(rng: np.random.Generator, spec: OctaPhantomSpec) -> _View:
@@ -77,82 +112,81 @@ def _aim(rng: np.random.Generator, spec: OctaPhantomSpec) -> _View:
     return _View(spec.size_px, spec.field_mm, (float(offset[0] * spec.field_mm), float(offset[1] * spec.field_mm)))
 
 
-def _draw_retina(
-    rng: np.random.Generator,
-    spec: OctaPhantomSpec,
-    view: _View,
-    faz: FazOutline,
-    generations: list[Vessels],
-    beyond_faz: Field,
-    angle: Field,
-) -> Field:
+def _draw_retina(rng: np.random.Generator, scene: _Scene) -> Field:
     """Blood flow as a perfect device would see it, about 0..1."""
-    mesh = _capillaries(rng, spec, view, beyond_faz, angle)
-    trees = _trace(rng, view, faz, generations, has_faz=spec.has_faz)
-    if spec.slab is Slab.DEEP:
-        large = rng.uniform(-0.5, 0.55)
-        # Projection of superficial vessels shows bright; where software took it out, dark gaps stay.
-        return np.clip(mesh * (1.0 + min(large, 0.0) * trees) + max(large, 0.0) * trees * 0.75, 0.0, 1.2)
+    mesh = _capillaries(rng, scene) * _perfusion(rng, scene)
+    trees = _trace(rng, scene)
+    if scene.spec.slab is Slab.DEEP:
+        # Projections of superficial vessels show bright; where software took them out, dark gaps stay.
+        residue = rng.uniform(-0.5, 0.55)
+        shown = mesh * (1.0 + min(residue, 0.0) * trees) + max(residue, 0.0) * trees * 0.75
+        return np.asarray(np.clip(shown, 0.0, 1.2), np.float32)
     return np.asarray(np.maximum(mesh * (1.0 - 0.6 * trees), trees), np.float32)
 
 
-def _capillaries(
-    rng: np.random.Generator, spec: OctaPhantomSpec, view: _View, beyond_faz: Field, angle: Field
-) -> Field:
-    """The capillary bed: spacing in mm by plexus, thinner towards the FAZ's rim, missing where not perfused."""
-    px = view.px_per_mm
-    if spec.slab is Slab.DEEP:
-        mesh = lobular_mesh(rng, view.size, 0.036 * px)
-        rim_mm, level = 0.10, 0.62
+def _capillaries(rng: np.random.Generator, scene: _Scene) -> Field:
+    """The capillary bed as if it filled the field: spacing in mm by plexus, brightness a little uneven."""
+    px, size, slab = scene.view.px_per_mm, scene.view.size, scene.spec.slab
+    if slab is Slab.DEEP:
+        mesh, level = lobular_mesh(rng, size, 0.036 * px), 0.50
     else:
-        turned = angle + 0.5 * smooth_field(rng, view.size, 0.25)
-        mesh = directed_mesh(rng, view.size, 0.040 * px, turned)
-        rim_mm, level = 0.03, 0.52
-        if spec.slab is Slab.INNER_RETINA:
-            mesh, level = np.maximum(mesh, 0.7 * lobular_mesh(rng, view.size, 0.034 * px)), 0.56
-    uneven = 1.0 + 0.14 * smooth_field(rng, view.size, 0.12)
-    present = 1.0 / (1.0 + np.exp(-np.clip(beyond_faz / rim_mm * 2.0, -30.0, 30.0)))
-    if spec.nonperfusion > 0.0:
-        patches = smooth_field(rng, view.size, 0.14)
-        lost = 1.0 / (1.0 + np.exp(-(patches - 1.4 + 1.9 * spec.nonperfusion) / 0.1))
-        present = present * (1.0 - 0.9 * lost)
-    return np.asarray(level * spec.look.mesh_gain * (0.22 + 0.78 * mesh) * uneven * present, np.float32)
+        turned = scene.angle + np.float32(0.3) * smooth_field(rng, size, 0.25)
+        mesh, level = directed_mesh(rng, size, 0.040 * px, turned), 0.43
+    if slab is Slab.INNER_RETINA:
+        mesh, level = np.maximum(mesh, np.float32(0.7) * lobular_mesh(rng, size, 0.034 * px)), 0.46
+    uneven = 1.0 + 0.07 * smooth_field(rng, size, 0.12)
+    return np.asarray(level * scene.spec.look.mesh_gain * (0.22 + 0.78 * mesh) * uneven, np.float32)
 
 
-def _trace(
-    rng: np.random.Generator, view: _View, faz: FazOutline, generations: list[Vessels], *, has_faz: bool
-) -> Field:
+def _perfusion(rng: np.random.Generator, scene: _Scene) -> Field:
+    """Share of capillaries that carry blood, 0..1: none in the FAZ behind a ragged rim, fewer in diseased patches."""
+    px, size, lost_to = scene.view.px_per_mm, scene.view.size, scene.spec.nonperfusion
+    rim_mm = 0.10 if scene.spec.slab is Slab.DEEP else 0.04
+    ragged = scene.beyond_faz + 0.022 * grain_field(rng, size, 0.09 * px)
+    perfused = _soft_step(ragged / (0.5 * rim_mm))
+    if lost_to > 0.0:
+        patches = smooth_field(rng, size, 0.05) + 0.25 * grain_field(rng, size, 0.2 * px)
+        perfused = perfused * (1.0 - 0.9 * _soft_step((patches - 1.6 + 1.8 * lost_to) / 0.12))
+    return perfused
+
+
+def _soft_step(x: NDArray[np.floating]) -> Field:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(x, -30.0, 30.0))), np.float32)
+
+
+def _trace(rng: np.random.Generator, scene: _Scene) -> Field:
     """The vessel tree drawn twice as fine and brought down, 0..1."""
-    fine = 2
-    canvas = Image.new("L", (view.size * fine, view.size * fine))
+    fine, size = 2, scene.view.size
+    canvas = Image.new("L", (size * fine, size * fine))
     draw = ImageDraw.Draw(canvas)
-    for order in range(len(generations) - 1, -1, -1):
-        _trace_generation(draw, view, generations[order], fine, brightness=(255, 250, 225, 190)[order])
-    if has_faz:
-        _trace_rim(rng, draw, view, faz, fine)
-    small = canvas.resize((view.size, view.size), Image.Resampling.BOX)
+    for vessels, brightness in reversed(list(zip(scene.generations, _BRIGHTNESS, strict=True))):
+        _trace_generation(draw, scene.view, vessels, fine, brightness)
+    if scene.spec.has_faz:
+        _trace_rim(rng, draw, scene, fine)
+    small = canvas.resize((size, size), Image.Resampling.BOX)
     return np.asarray(small, np.float32) / np.float32(255.0)
 
 
 def _trace_generation(draw: ImageDraw.ImageDraw, view: _View, vessels: Vessels, fine: int, brightness: int) -> None:
     px = view.to_px(vessels.path_mm, fine)
     width = 2.0 * vessels.radius_mm * view.px_per_mm * fine
-    ends = np.sum(~np.isnan(px[..., 0]), axis=1)
-    limit = view.size * fine
-    for path, widths, end in zip(px, width, ends, strict=True):
-        for first in range(0, int(end) - 1, 4):
-            piece = path[first : min(first + 5, end)]
-            if piece.max() < -20 or piece.min() > limit + 20:  # noqa: PLR2004 - a margin in canvas pixels
-                continue
-            broad = float(widths[first])
-            level = int(brightness * min(1.0, 0.45 + 0.3 * broad))
-            draw.line([(float(x), float(y)) for x, y in piece], fill=level, width=max(1, round(broad)), joint="curve")
+    level = (brightness * np.minimum(1.0, 0.45 + 0.3 * width)).astype(int)
+    margin = 0.1 * view.size
+    inside = np.all((px > -margin) & (px < view.size * fine + margin), axis=-1)  # NaN compares False
+    for number in np.flatnonzero(inside.any(axis=1)):
+        points, end = px[number].tolist(), int(np.sum(~np.isnan(px[number, :, 0])))
+        for first in range(0, end - 1, 4):
+            if inside[number, first : first + 5].any():
+                broad = float(width[number, first])
+                piece = [tuple(point) for point in points[first : min(first + 5, end)]]
+                joint = "curve" if broad > _JOINED_PX else None
+                draw.line(piece, fill=int(level[number, first]), width=max(1, round(broad)), joint=joint)
 
 
-def _trace_rim(rng: np.random.Generator, draw: ImageDraw.ImageDraw, view: _View, faz: FazOutline, fine: int) -> None:
+def _trace_rim(rng: np.random.Generator, draw: ImageDraw.ImageDraw, scene: _Scene, fine: int) -> None:
     """The terminal capillary ring around the FAZ, broken here and there."""
-    rim = view.to_px(np.stack(faz.points_mm, axis=-1) * 1.04, fine)
-    width = max(1, round(0.011 * view.px_per_mm * fine))
+    rim = scene.view.to_px(np.stack(scene.faz.points_mm, axis=-1) * 1.04, fine)
+    width = max(1, round(0.011 * scene.view.px_per_mm * fine))
     for first in range(0, len(rim), 24):
         if rng.random() < 0.72:  # noqa: PLR2004 - about a quarter of the ring is out of the slab
             piece = np.take(rim, range(first, first + 25), axis=0, mode="wrap")
@@ -160,39 +194,40 @@ def _trace_rim(rng: np.random.Generator, draw: ImageDraw.ImageDraw, view: _View,
             draw.line([(float(x), float(y)) for x, y in piece], fill=level, width=width)
 
 
-def _expose(
-    rng: np.random.Generator,
-    spec: OctaPhantomSpec,
-    view: _View,
-    signal: Field,
-    regions: dict[ArtifactType, Region | None],
-    motion: Motion,
-) -> NDArray[np.uint8]:
-    """What the device makes of the retina: optics, light, grain, movement, export."""
-    look, size = spec.look, view.size
-    blurred = regions[ArtifactType.DEFOCUS]
+def _expose(rng: np.random.Generator, scene: _Scene, capture: _Capture, signal: Field) -> NDArray[np.uint8]:
+    """What the device makes of the retina: optics, light, movement, grain, export."""
+    spec, size = scene.spec, scene.view.size
+    blurred = capture.regions[ArtifactType.DEFOCUS]
     if blurred is not None:
-        signal = blur_region(signal, blurred, (0.012 + 0.022 * spec.defocus) * view.px_per_mm + 0.6)
-    floor = np.float32(look.floor)
-    light = np.ones((size, size), np.float32)
-    dark = regions[ArtifactType.SHADOW]
+        signal = blur_region(signal, blurred, (0.012 + 0.022 * spec.defocus) * scene.view.px_per_mm + 0.6)
+    light, floor = _light_and_floor(spec, capture)
+    noise = rng.standard_normal((2, size, size), dtype=np.float32)
+    seen, motion = signal * light, capture.motion
+    if motion.hit.any():
+        false_signal = motion.bright[:, None] * (0.6 + 0.4 * np.abs(noise[0]))
+        seen = move_lines(seen, motion) * motion.kept[:, None] + false_signal
+    # Bright vessels saturate, so their grain is finer.
+    grain = spec.look.speckle * noise[0] * (1.0 - 0.5 * np.minimum(seen, 1.0))
+    gain_error, offset_error = spec.look.line_noise * rng.standard_normal((2, size, 1), dtype=np.float32)
+    seen = (seen * (1.0 + grain) + floor * np.abs(noise[1])) * (1.0 + gain_error) + 0.15 * offset_error
+    return _export(np.asarray(seen, np.float32), spec)
+
+
+def _light_and_floor(spec: OctaPhantomSpec, capture: _Capture) -> tuple[Field, Field]:
+    """Share of light that comes back, and the noise floor, per pixel.
+
+    A shadow takes light away and dims the floor with it; low signal lets the device raise its gain, so the floor rises.
+    """
+    light = np.ones((spec.size_px, spec.size_px), np.float32)
+    floor = np.full_like(light, spec.look.floor)
+    dark, weak = capture.regions[ArtifactType.SHADOW], capture.regions[ArtifactType.LOW_SIGNAL]
     if dark is not None:
         light *= 1.0 - (0.55 + 0.4 * spec.shadow) * dark.weight
-    weak = regions[ArtifactType.LOW_SIGNAL]
-    grain = look.speckle
+        floor *= 0.6 + 0.4 * light
     if weak is not None:
         light *= 1.0 - (0.45 + 0.3 * spec.low_signal) * weak.weight
-        floor = floor + (0.10 + 0.12 * spec.low_signal) * weak.weight
-    noise = rng.standard_normal((2, size, size), dtype=np.float32)
-    seen = signal * light
-    if motion.hit.any():
-        seen = move_lines(seen, motion) * motion.kept[:, None] + (
-            motion.bright[:, None] * (0.6 + 0.4 * np.abs(noise[0]))
-        )
-    rows = 1.0 + look.line_noise * rng.standard_normal((size, 1), dtype=np.float32)
-    seen = (seen * (1.0 + grain * noise[0]) + floor * np.abs(noise[1]) * (0.6 + 0.4 * light)) * rows
-    seen += 0.35 * look.line_noise * rng.standard_normal((size, 1), dtype=np.float32) * floor.mean() * 3.0
-    return _export(seen, spec)
+        floor += (0.05 + 0.12 * spec.low_signal) * weak.weight
+    return light, floor
 
 
 def _export(seen: Field, spec: OctaPhantomSpec) -> NDArray[np.uint8]:
@@ -202,28 +237,20 @@ def _export(seen: Field, spec: OctaPhantomSpec) -> NDArray[np.uint8]:
         sigma = 0.42 * size / look.native_px
         seen = ndimage.gaussian_filter(seen, sigma, mode="nearest", truncate=3.0)
     else:
-        seen = ndimage.gaussian_filter(seen, 0.35, mode="nearest", truncate=3.0)
+        seen = ndimage.gaussian_filter(seen, look.spread_px, mode="nearest", truncate=3.0)
     tone = np.clip(look.gain * (seen - look.black), 0.0, 1.0) ** look.gamma
-    return (255.0 * tone + 0.5).astype(np.uint8)
+    return np.asarray(255.0 * tone + 0.5, np.uint8)
 
 
-def _with_truth(
-    spec: OctaPhantomSpec,
-    seed: int,
-    view: _View,
-    faz: FazOutline,
-    image: NDArray[np.uint8],
-    beyond_faz: Field,
-    motion: Motion,
-    regions: dict[ArtifactType, Region | None],
-) -> OctaPhantom:
+def _with_truth(seed: int, scene: _Scene, capture: _Capture, image: NDArray[np.uint8]) -> OctaPhantom:
     """Everything that is known of the scan, from what was drawn and not from what is seen."""
+    spec, view, faz, motion = scene.spec, scene.view, scene.faz, capture.motion
     empty = np.zeros(image.shape, np.bool_)
     masks: dict[ArtifactType, Mask] = {ArtifactType.MOTION: np.repeat(motion.hit[:, None], view.size, axis=1)}
-    for kind, region in regions.items():
-        masks[kind] = empty if region is None else np.asarray(move_lines(region.mask, motion), np.bool_)
+    for kind, region in capture.regions.items():
+        masks[kind] = empty if region is None else move_mask(region.mask, motion)
     masks = {kind: masks[kind] for kind in ArtifactType}
-    faz_mask = np.asarray(move_lines(beyond_faz < 0.0, motion), np.bool_) if spec.has_faz else empty
+    faz_mask = move_mask(scene.beyond_faz < 0.0, motion) if spec.has_faz else empty
     severities = {kind: severity_of_share(float(mask.mean())) for kind, mask in masks.items()}
     offset = _faz_offset(view, faz) if spec.has_faz else None
     centration = None if offset is None else _centration(offset, view)

@@ -25,6 +25,8 @@ class DeviceLook:
     ----------
     native_px : int or None
         Lines the device really scans; the image is resampled from it. None: the image's own height.
+    spread_px : float
+        Blur of the export where it is not resampled, as the sigma of a Gaussian.
     speckle, floor, line_noise : float, 0..1
         Multiplicative grain, additive background noise, and line-to-line gain error.
     gain, black, gamma : float
@@ -34,11 +36,12 @@ class DeviceLook:
     """
 
     native_px: int | None = None
-    speckle: float = 0.42
-    floor: float = 0.11
+    spread_px: float = 0.62
+    speckle: float = 0.62
+    floor: float = 0.13
     line_noise: float = 0.05
-    gain: float = 1.0
-    black: float = 0.0
+    gain: float = 1.22
+    black: float = 0.07
     gamma: float = 1.0
     mesh_gain: float = 1.0
 
@@ -138,9 +141,9 @@ class OctaPhantom:
 
 LOOKS: dict[str, DeviceLook] = {
     "crisp": DeviceLook(),
-    "smooth": DeviceLook(native_px=256, speckle=0.35, floor=0.10, line_noise=0.10, gain=0.9),
-    "harsh": DeviceLook(speckle=0.55, floor=0.10, line_noise=0.08, gain=1.5, black=0.10, mesh_gain=0.9),
-    "dim": DeviceLook(native_px=280, speckle=0.45, floor=0.12, line_noise=0.09, gain=0.8),
+    "smooth": DeviceLook(native_px=256, speckle=0.5, floor=0.12, line_noise=0.12, gain=1.05, black=0.08),
+    "harsh": DeviceLook(speckle=0.8, floor=0.12, line_noise=0.1, gain=1.6, black=0.12),
+    "dim": DeviceLook(native_px=280, speckle=0.55, floor=0.16, line_noise=0.1, gain=0.9),
 }
 """Four typical looks of real exports."""
 
@@ -156,11 +159,15 @@ def random_look(rng: np.random.Generator) -> DeviceLook:
 
 def random_spec(rng: np.random.Generator, *, size_px: int = 304) -> OctaPhantomSpec:
     """A scan as training wants it: every slab, field, look and artifact, about half without any artifact of a type."""
-    strengths = {a.value: _random_strength(rng) for a in ArtifactType}
+    strengths = {a: _random_strength(rng) for a in ArtifactType}
     if rng.random() < 0.35:  # noqa: PLR2004 - a third clean, so that "outstanding" is common enough to learn
         strengths = dict.fromkeys(strengths, 0.0)
     return OctaPhantomSpec(
         size_px=size_px,
+        motion=strengths[ArtifactType.MOTION],
+        shadow=strengths[ArtifactType.SHADOW],
+        defocus=strengths[ArtifactType.DEFOCUS],
+        low_signal=strengths[ArtifactType.LOW_SIGNAL],
         field_mm=float(rng.choice([3.0, 3.0, 6.0])),
         slab=Slab(rng.choice([str(s) for s in SLABS], p=[0.45, 0.25, 0.3])),
         decentration=float(rng.beta(1.0, 6.0)),
@@ -168,7 +175,6 @@ def random_spec(rng: np.random.Generator, *, size_px: int = 304) -> OctaPhantomS
         has_faz=bool(rng.random() > 0.03),  # noqa: PLR2004 - rare, yet seen
         is_right_eye=bool(rng.random() < 0.5),  # noqa: PLR2004 - a fair coin
         look=random_look(rng),
-        **strengths,
     )
 
 

@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from core.phantom.fovea import FazOutline
 
-_STEP_MM = 0.06
-_CELL_MM = 0.07
+_STEP_MM = 0.08
+_CELL_MM = 0.11
 """Grain of the occupancy grid that keeps vessels from running over one another."""
+_FIRST_BRANCH = 10
+"""Ids below belong to arcades, which branches may cross as arteries and veins do."""
 _REACH_MM = 5.0
 """Half side of the simulated retina."""
 
@@ -65,8 +67,8 @@ def grow_vessels(rng: np.random.Generator, faz: FazOutline, half_mm: float, *, i
     _claim(ground, arcades, first_id=1)
     generations = [arcades]
     shoots = _from_arcades(rng, arcades, half_mm)
-    next_id = 10
-    for branching in ((0.42, 0.55, 0.9), (0.26, 0.62, 0.45), (0.0, 0.0, 0.0)):
+    next_id = _FIRST_BRANCH
+    for branching in ((0.24, 0.6, 0.9), (0.20, 0.62, 0.40), (0.0, 0.0, 0.0)):
         grown = _grow(rng, shoots, faz, ground, next_id)
         generations.append(grown)
         if branching[0] == 0.0:
@@ -81,15 +83,17 @@ def _arcades(rng: np.random.Generator, *, nasal: float) -> Vessels:
     """Two arteries and two veins that leave the disc and bend around the macula."""
     t = np.linspace(0.0, 1.0, 150)
     paths, radii = [], []
-    apex = {-1.0: rng.uniform(1.9, 2.6), 1.0: rng.uniform(1.9, 2.6)}
+    tilt = rng.normal(0.0, 0.10)
     for side in (-1.0, 1.0):
-        for offset in (0.0, rng.uniform(0.25, 0.6)):
-            rise = (apex[side] + offset) * (1.0 - np.exp(-t / rng.uniform(0.10, 0.16)))
-            wave = 0.10 * np.sin(2 * np.pi * (rng.uniform(1, 2) * t + rng.random()))
+        apex = rng.uniform(1.55, 2.5)
+        for offset in (0.0, rng.uniform(0.35, 1.3)):
+            rise = (apex + offset) * (1.0 - np.exp(-t / rng.uniform(0.10, 0.26)))
+            wave = rng.uniform(0.05, 0.14) * np.sin(2 * np.pi * (rng.uniform(1, 2) * t + rng.random()))
             wave += 0.04 * np.sin(2 * np.pi * (rng.uniform(3, 6) * t + rng.random()))
-            fall = 1.0 - rng.uniform(0.0, 0.35) * np.clip(t - 0.45, 0.0, None) / 0.55
-            paths.append(np.stack([nasal * (4.4 - 9.0 * t), side * (0.2 + rise * fall + wave)], axis=-1))
-            radii.append(rng.uniform(0.042, 0.062) * (1.0 - 0.55 * t))
+            fall = 1.0 - rng.uniform(-0.2, 0.5) * np.clip(t - 0.45, 0.0, None) / 0.55
+            x, y = nasal * (4.4 - 9.0 * t), side * (0.2 + rise * fall + wave)
+            paths.append(np.stack([x - tilt * y, y + tilt * x], axis=-1))
+            radii.append(rng.uniform(0.030, 0.058) * (1.0 - 0.6 * t))
     return Vessels(np.stack(paths), np.stack(radii))
 
 
@@ -105,21 +109,22 @@ def _from_arcades(rng: np.random.Generator, arcades: Vessels, half_mm: float) ->
         place = rng.uniform(0.0, 0.03)
         while place < 1.0:
             k = int(place * (len(path) - 1))
-            inward = rng.random() < 0.62  # noqa: PLR2004 - more branches feed the macula than the periphery
+            # The inner vessel of a pair feeds the macula; the outer one feeds both sides.
+            inward = number % 2 == 0 or rng.random() < 0.6  # noqa: PLR2004
             to_fovea = float(np.arctan2(-path[k, 1], -path[k, 0]))
             at.append(path[k])
-            heading.append(to_fovea + rng.normal(0.0, 0.45) + (0.0 if inward else np.pi))
-            radius.append(min(0.8 * calibre[k], rng.uniform(0.014, 0.026)))
-            length.append(rng.uniform(1.6, 4.0) if inward else rng.uniform(0.8, 2.0))
+            heading.append(to_fovea + rng.normal(0.0, 0.5) + (0.0 if inward else np.pi))
+            radius.append(min(0.8 * calibre[k], rng.uniform(0.015, 0.030)))
+            length.append(rng.uniform(2.2, 4.5) if inward else rng.uniform(0.8, 2.0))
             pull.append(1.0 if inward else -0.3)
             owner.append(number + 1)
-            place += rng.uniform(0.04, 0.085)
-    count = int(rng.integers(4, 8))
+            place += rng.uniform(0.04, 0.10)
+    count = int(rng.integers(5, 9))
     side = np.sign(arcades.path_mm[0, 0, 0])
     for _ in range(count):
-        at.append(np.array([side * (half_mm + 0.3 if half_mm < 3.4 else 3.7), rng.uniform(-0.9, 0.9)]))  # noqa: PLR2004
+        at.append(np.array([side * (half_mm + 0.3 if half_mm < 3.4 else 3.7), rng.uniform(-1.1, 1.1)]))  # noqa: PLR2004
         heading.append((np.pi if side > 0 else 0.0) + rng.normal(0.0, 0.2))
-        radius.append(rng.uniform(0.010, 0.018))
+        radius.append(rng.uniform(0.012, 0.022))
         length.append(rng.uniform(1.5, 4.0))
         pull.append(0.6)
         owner.append(0)
@@ -134,11 +139,11 @@ def _grow(rng: np.random.Generator, shoots: _Shoots, faz: FazOutline, ground: _G
     steps = max(2, int(np.ceil(shoots.length_mm.max(initial=0.0) / _STEP_MM)))
     path = np.full((count, steps + 1, 2), np.nan)
     path[:, 0] = shoots.at_mm
-    heading, bend = shoots.heading.copy(), np.zeros(count)
+    heading, sway = shoots.heading.copy(), np.zeros(count)
     ids = np.arange(first_id, first_id + count, dtype=np.int32)
     walking = np.arange(count)
-    stop_at = rng.uniform(1.05, 1.7, count)
-    kicks = rng.normal(0.0, 0.11, (steps, count))
+    stop_at = 1.05 + rng.exponential(1.1, count)
+    kicks = rng.normal(0.0, 0.17, (steps, count))
     for step in range(steps):
         walking = walking[step < shoots.length_mm[walking] / _STEP_MM]
         if walking.size == 0:
@@ -147,16 +152,18 @@ def _grow(rng: np.random.Generator, shoots: _Shoots, faz: FazOutline, ground: _G
         angle = np.arctan2(here[:, 1], here[:, 0])
         distance = np.hypot(here[:, 0], here[:, 1])
         turn = np.mod(angle + np.pi - heading[walking] + np.pi, 2 * np.pi) - np.pi
-        bend[walking] = 0.72 * bend[walking] + kicks[step, walking]
-        heading[walking] += 0.07 * shoots.pull[walking] * turn + bend[walking]
-        ahead = here + _STEP_MM * np.stack([np.cos(heading[walking]), np.sin(heading[walking])], axis=-1)
+        sway[walking] = 0.65 * sway[walking] + kicks[step, walking]
+        heading[walking] += 0.06 * shoots.pull[walking] * turn + 0.25 * kicks[step, walking]
+        course = heading[walking] + sway[walking]
+        ahead = here + _STEP_MM * np.stack([np.cos(course), np.sin(course)], axis=-1)
         held = ground.cells[ground.index(ahead)]
-        free = (held == 0) | (held == ids[walking]) | ((held == shoots.owner[walking]) & (step < 4))  # noqa: PLR2004
+        free = (held < _FIRST_BRANCH) | (held == ids[walking]) | ((held == shoots.owner[walking]) & (step < 4))  # noqa: PLR2004
         free &= (distance > stop_at[walking] * faz.radius_at(angle)) & (np.abs(ahead).max(axis=-1) < _REACH_MM)
         walking, ahead = walking[free], ahead[free]
         path[walking, step + 1] = ahead
         ground.cells[ground.index(ahead)] = ids[walking]
-    taper = 1.0 - 0.6 * np.arange(steps + 1) * _STEP_MM / np.maximum(shoots.length_mm[:, None], _STEP_MM)
+    points = np.sum(~np.isnan(path[..., 0]), axis=1, keepdims=True)
+    taper = 1.0 - 0.65 * np.arange(steps + 1) / points
     return Vessels(path, shoots.radius_mm[:, None] * np.clip(taper, 0.3, 1.0))
 
 
