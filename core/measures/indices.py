@@ -1,0 +1,66 @@
+"""QU-Net++'s no-reference image indices of one grey image. Pure; uint8 (height, width), levels 0..255.
+
+Source: Roychowdhury 2021, "QU-net++: Image Quality Detection Framework for Segmentation of Medical 3D Image Stacks",
+step 1. The paper names the indices and not their kernels: ours are stated at each. They rank images of one set against each other; none has a cut-off that holds across devices.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from core.measures.regions import field_region
+from core.values import ImageIndices, Measure, Measured, NotComputable
+
+MEDIAN_SIZE_PX = 3
+"""Side of the square median window of ``psnr_inverse``."""
+
+FLAT = NotComputable("the image is flat")
+NO_REGION = NotComputable("the image is black")
+NO_LEVELS = NotComputable("no deep-supervision head")
+
+Image = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+def image_indices(image: Image, roi: Mask | None = None, q_level_agreement: Measure = NO_LEVELS) -> ImageIndices:
+    """The four indices of ``image`` inside ``roi`` (None: the field without its black border).
+
+    ``q_level_agreement`` is handed through where a network has it: it is the agreement of two of its levels.
+    """
+    region = field_region(image) if roi is None else roi
+    if not region.any():
+        return ImageIndices(NO_REGION, NO_REGION, NO_REGION, NO_REGION, q_level_agreement)
+    return ImageIndices(
+        blurriness=blurriness(image, region),
+        psnr_inverse=psnr_inverse(image, region),
+        cov=cov(image, region),
+        mean=Measured(float(image[region].mean())),
+        q_level_agreement=q_level_agreement,
+    )
+
+
+def blurriness(image: Image, region: Mask) -> Measure:
+    """1 / variance of the Laplacian (1 / level^2, > 0); higher is blurrier, noise makes it lower.
+
+    Kernel: the four-neighbour Laplacian (0 1 0; 1 -4 1; 0 1 0), edges repeated. A flat image has none.
+    """
+    variance = float(ndimage.laplace(image.astype(np.float32), mode="nearest")[region].var(dtype=np.float64))
+    return Measured(1.0 / variance) if variance > 0.0 else FLAT
+
+
+def psnr_inverse(image: Image, region: Mask) -> Measure:
+    """Variance of (image - its median filter) over the maximum level (levels, >= 0); higher is noisier.
+
+    Kernel: square median of MEDIAN_SIZE_PX, edges repeated.
+    """
+    smooth = ndimage.median_filter(image, size=MEDIAN_SIZE_PX, mode="nearest")
+    residue = image[region].astype(np.float64) - smooth[region]
+    peak = float(image[region].max())
+    return Measured(float(residue.var()) / peak) if peak > 0.0 else NO_REGION
+
+
+def cov(image: Image, region: Mask) -> Measure:
+    """The paper's CoV: variance over maximum (levels, >= 0) inside the region. Not the coefficient of variation."""
+    inside = image[region].astype(np.float64)
+    peak = float(inside.max())
+    return Measured(float(inside.var()) / peak) if peak > 0.0 else NO_REGION
