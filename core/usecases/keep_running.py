@@ -1,0 +1,176 @@
+"""Run a whole installation on this machine: servers, schema, worker, keeper and dashboard, until asked to stop.
+
+The parts that belong to other floors (the worker, the dashboard) are started as programs, never imported.
+"""
+
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.error import URLError
+
+from core.database.embedded import embedded_servers
+from core.database.initialise import initialise_database
+from core.database.migrate import upgrade
+from core.errors import SettingsError
+from core.settings import Settings
+from core.supervision.child import Echo, Program
+from core.supervision.errand import Errand
+from core.supervision.port import next_free_port
+from core.supervision.stop_request import StopRequest, StopRequestedError
+from core.supervision.supervisor import Announce, Supervisor
+
+DASHBOARD_READY_WITHIN = timedelta(seconds=90)
+"""Streamlit, pandas and Altair load in 6 s on an idle core; ten times that and more on a busy machine's first run."""
+WORKER_GRACE = timedelta(seconds=60)
+"""A worker told to stop finishes its batch: 16 scans take 2 s on two cores."""
+TEND_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where the dashboard of a running installation answers."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address to open in a browser on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://{host}:{self.port}"
+
+    def is_healthy(self) -> bool:
+        """Whether /healthz answers 200."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:  # noqa: S310 - our own http address
+                return bool(answer.status == 200)  # noqa: PLR2004 - HTTP OK
+        except (URLError, OSError):
+            return False
+
+
+def worker_programs(settings: Settings) -> tuple[Program, ...]:
+    """The scoring worker and the keeper."""
+    environment = child_environment(settings)
+    return (
+        Program("worker", (sys.executable, "-m", "worker"), environment, grace=WORKER_GRACE),
+        Program("keeper", (sys.executable, "-m", "worker.keeper"), environment),
+    )
+
+
+def dashboard_program(settings: Settings, reach: Reach) -> Program:
+    """The dashboard on the given address."""
+    address = {"OCTAUDIT_DASHBOARD_HOST": reach.host, "OCTAUDIT_DASHBOARD_PORT": str(reach.port)}
+    command = (sys.executable, "-m", "dashboard.server")
+    return Program("dashboard", command, {**child_environment(settings), **address})
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """What every child gets beside our own environment.
+
+    The home is absolute whatever we were given; the working folder is kept off the import path, where a file called
+    ``core.py`` would take our place.
+    """
+    return {
+        "OCTAUDIT_HOME": str(settings.home.expanduser().absolute()),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextmanager
+def prepared_servers(settings: Settings) -> Iterator[None]:
+    """Database and broker running and the schema up to date while the block runs.
+
+    Raises
+    ------
+    SettingsError
+        A database is given but no broker, or the other way round.
+    """
+    given = {"a database": settings.database_owner_url is not None, "a broker": settings.redis_url is not None}
+    if len(set(given.values())) != 1:
+        there, lacking = sorted(given, key=lambda name: not given[name])
+        raise SettingsError(
+            f"{there.capitalize()} is set, but not {lacking}.",
+            remedy="Set the URLs of both, or of neither: then octaudit runs its own.",
+        )
+    with ExitStack() as stack:
+        if not any(given.values()):
+            stack.enter_context(embedded_servers(settings.home))
+        initialise_database(settings)
+        upgrade(settings)
+        yield
+
+
+@dataclass(frozen=True)
+class Occasions:
+    """What the caller wants done as an installation runs.
+
+    Attributes
+    ----------
+    when_ready : callable
+        Called with the address once the dashboard answers.
+    errand : command line, optional
+        Run once after that, with our own terminal.
+    when_errand_done : callable
+        Called with the address and the errand's exit code.
+    """
+
+    when_ready: Callable[[Reach], None]
+    errand: tuple[str, ...] | None = None
+    when_errand_done: Callable[[Reach, int], None] = lambda _reach, _code: None
+
+
+def keep_running(settings: Settings, occasions: Occasions, *, announce: Announce, echo: Echo | None = None) -> None:
+    """Start everything and keep every program running until a stop is asked for (Ctrl-C, TERM, a closed terminal)."""
+    with StopRequest() as stop, ExitStack() as stack:
+        try:
+            stack.enter_context(prepared_servers(settings))
+            supervisor = stack.enter_context(supervised(settings, announce=announce, echo=echo))
+            reach = _start(supervisor, settings, stop)
+            occasions.when_ready(reach)
+            errand = _begin_errand(settings, occasions, stack)
+            while not stop.is_made:
+                supervisor.tend()
+                if errand is not None and errand.exit_code is not None:
+                    occasions.when_errand_done(reach, errand.exit_code)
+                    errand = None
+                time.sleep(TEND_EVERY_S)
+        except StopRequestedError:
+            pass
+        announce("Stopping.")
+
+
+def _begin_errand(settings: Settings, occasions: Occasions, stack: ExitStack) -> Errand | None:
+    if occasions.errand is None:
+        return None
+    errand = Errand(occasions.errand, child_environment(settings))
+    stack.callback(errand.stop)
+    return errand
+
+
+@contextmanager
+def supervised(settings: Settings, *, announce: Announce, echo: Echo | None = None) -> Iterator[Supervisor]:
+    """A supervisor that logs into the home; every program it started is stopped when the block ends."""
+    supervisor = Supervisor(settings.home / "logs", announce=announce, echo=echo)
+    try:
+        yield supervisor
+    finally:
+        supervisor.stop()
+
+
+def _start(supervisor: Supervisor, settings: Settings, stop: StopRequest) -> Reach:
+    reach = Reach(settings.dashboard_host, next_free_port(settings.dashboard_host, settings.dashboard_port))
+    for program in (*worker_programs(settings), dashboard_program(settings, reach)):
+        stop.check()
+        supervisor.start(program)
+
+    def is_ready() -> bool:
+        stop.check()
+        return reach.is_healthy()
+
+    supervisor.wait_until_ready("dashboard", is_ready, within=DASHBOARD_READY_WITHIN)
+    return reach
