@@ -14,8 +14,8 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Select, Update, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from core.database.tables import Scan
-from core.vocabulary import ScanKind, ScanState
+from core.database.tables import Scan, Site
+from core.vocabulary import ScanKind, ScanState, Verdict
 
 FIRST_BACK_OFF = timedelta(seconds=30)
 """Wait after the first soft failure; each further one waits four times as long."""
@@ -184,6 +184,25 @@ def record_failure(
     return state
 
 
+def record_success(session: Session, scan_id: int, *, assessment_id: int, verdict: Verdict) -> ScanState:
+    """Give a scored scan its assessment: accepted at once, or under review where the verdict wants a person."""
+    state = ScanState.ACCEPTED if verdict is Verdict.ACCEPT else ScanState.UNDER_REVIEW
+    session.execute(
+        update(Scan)
+        .where(Scan.id == scan_id)
+        .values(
+            state=state,
+            assessment_id=assessment_id,
+            final_verdict=verdict,
+            failure=None,
+            leased_by=None,
+            lease_expires_at=None,
+            version=Scan.version + 1,
+        )
+    )
+    return state
+
+
 def _held(claim: Claim, scan_ids: Iterable[int]) -> Update:
     return update(Scan).where(
         Scan.id.in_(tuple(scan_ids)), Scan.leased_by == claim.token, Scan.state == ScanState.SCORING
@@ -210,6 +229,28 @@ def discard(session: Session, scan_ids: Sequence[int], *, reason: str) -> tuple[
         .returning(Scan.id)
     )
     return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPlace:
+    """Where a scan belongs and how it stands: what an audit event about it needs."""
+
+    scan_id: int
+    site_id: int
+    study_id: int
+    state: ScanState
+    failure: str | None
+
+
+def scan_places(session: Session, scan_ids: Sequence[int]) -> list[ScanPlace]:
+    """Site, study and state of these scans, in order of their id."""
+    rows = session.execute(
+        select(Scan.id, Scan.site_id, Site.study_id, Scan.state, Scan.failure)
+        .join(Site, Site.id == Scan.site_id)
+        .where(Scan.id.in_(scan_ids))
+        .order_by(Scan.id)
+    )
+    return [ScanPlace(row.id, row.site_id, row.study_id, ScanState(row.state), row.failure) for row in rows]
 
 
 def waiting_lanes(session: Session) -> dict[ScanKind, int]:

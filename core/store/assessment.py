@@ -1,0 +1,261 @@
+"""Assessments: model version, measures, artifacts and reasons in and out of their rows. Judges nothing.
+
+The conversions are here in both directions, so that a verdict can be reached again later from what was stored.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.orm import Session
+
+from core.database.tables import Assessment, AssessmentArtifact, AssessmentReason, Blob, ModelVersion, Scan
+from core.values import (
+    Judgement,
+    Measure,
+    Measured,
+    ModelIdentity,
+    NotComputable,
+    Reason,
+    ScanScores,
+)
+from core.vocabulary import ArtifactType, ScanState, Slab
+
+FAZ_COLUMNS = {
+    "faz_area_mm2": "area_mm2",
+    "faz_perimeter_mm": "perimeter_mm",
+    "faz_acircularity_index": "acircularity_index",
+    "faz_circularity": "circularity",
+    "faz_axis_ratio": "axis_ratio",
+}
+"""Column of assessment: attribute of FazMetrics."""
+INDEX_COLUMNS = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")
+"""Columns that are attributes of ImageIndices under the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPictures:
+    """Hashes of an assessment's pictures in the blob store; None where nothing was marked or computed."""
+
+    artifact_masks: Mapping[ArtifactType, str | None]
+    faz_mask: str | None
+    cam: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewBlob:
+    """A blob that is in the store and wants its row."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewAssessment:
+    """Everything that one scan's assessment writes down."""
+
+    scan_id: int
+    site_id: int
+    protocol_version_id: int
+    scores: ScanScores
+    judgement: Judgement
+    inherited: "Inherited | None"
+    pictures: StoredPictures
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """The superficial slab's grade, as COIPS gives it to the deep slab of the same acquisition."""
+
+    scan_id: int
+    ordinal: int
+
+
+def ensure_model_version(session: Session, identity: ModelIdentity, card: Mapping[str, Any]) -> int:
+    """The id of the row for this model, made where it is new; safe where two workers meet it at once."""
+    key = {
+        "name": identity.name,
+        "version": identity.version,
+        "weights_sha256": identity.weights_sha256,
+        "preprocessing": identity.preprocessing,
+    }
+    known = select(ModelVersion.id).filter_by(**key)
+    found = session.scalar(known)
+    if found is None:
+        session.execute(postgresql_insert(ModelVersion).values(**key, card=dict(card)).on_conflict_do_nothing())
+        found = session.scalars(known).one()
+    return found
+
+
+def add_blobs(session: Session, blobs: Iterable[NewBlob], *, media_type: str = "image/png") -> None:
+    """Rows for blobs that are already in the store; those that have one keep it."""
+    rows = [
+        {"sha256": blob.sha256, "size_bytes": blob.size_bytes, "media_type": media_type}
+        for blob in sorted(set(blobs), key=lambda blob: blob.sha256)  # one order for all, so no two wait for each other
+    ]
+    if rows:
+        session.execute(postgresql_insert(Blob).on_conflict_do_nothing(), rows)
+
+
+def add_assessment(session: Session, new: NewAssessment, *, model_version_id: int) -> int | None:
+    """Write one assessment with its artifacts and reasons; None where this model and protocol already assessed it."""
+    inherited = {} if new.inherited is None else {
+        "inherited_ordinal": new.inherited.ordinal, "inherited_from_id": new.inherited.scan_id,
+    }  # fmt: skip
+    assessment_id = session.scalar(
+        postgresql_insert(Assessment)
+        .values(
+            site_id=new.site_id,
+            scan_id=new.scan_id,
+            model_version_id=model_version_id,
+            protocol_version_id=new.protocol_version_id,
+            seconds=new.scores.seconds,
+            faz_mask_sha256=new.pictures.faz_mask,
+            cam_sha256=new.pictures.cam,
+            verdict=new.judgement.verdict,
+            **_grade_columns(new.scores),
+            **_measure_columns(new.scores),
+            **inherited,
+        )
+        .on_conflict_do_nothing()
+        .returning(Assessment.id)
+    )
+    if assessment_id is None:
+        return None
+    _add_artifacts(session, new, assessment_id)
+    _add_reasons(session, assessment_id, new.site_id, new.judgement.reasons)
+    return assessment_id
+
+
+def find_assessment(session: Session, *, scan_id: int, model_version_id: int, protocol_version_id: int) -> int:
+    """The id of the assessment that this model made of the scan under this protocol."""
+    return session.scalars(
+        select(Assessment.id).filter_by(
+            scan_id=scan_id, model_version_id=model_version_id, protocol_version_id=protocol_version_id
+        )
+    ).one()
+
+
+def _grade_columns(scores: ScanScores) -> dict[str, Any]:
+    return {
+        "grade_scale": scores.grade.scale,
+        "grade_ordinal": scores.grade.ordinal,
+        "probabilities": dict(scores.grade.probabilities),
+        "is_abstained": scores.grade.abstained,
+        "is_octa": scores.is_octa,
+    }
+
+
+def _measures(scores: ScanScores) -> dict[str, Measure]:
+    """Every measure under its column's name."""
+    faz = {
+        column: scores.faz if isinstance(scores.faz, NotComputable) else getattr(scores.faz, attribute)
+        for column, attribute in FAZ_COLUMNS.items()
+    }
+    return {
+        **faz,
+        "centration_offset_mm": scores.centration.offset_mm,
+        "centration_offset_fraction": scores.centration.offset_fraction,
+        **{name: getattr(scores.indices, name) for name in INDEX_COLUMNS},
+        "cam_mask_agreement": scores.cam_mask_agreement,
+    }
+
+
+def _measure_columns(scores: ScanScores) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    for name, measure in _measures(scores).items():
+        match measure:
+            case Measured(value):
+                columns[name] = value
+            case NotComputable(reason):
+                reasons[name] = reason
+    if isinstance(scores.cam, NotComputable):
+        reasons["cam"] = scores.cam.reason
+    if isinstance(scores.faz, NotComputable):
+        reasons["faz"] = scores.faz.reason
+    else:
+        columns["is_faz_touching_border"] = scores.faz.touches_border
+    columns["centration_severity"] = scores.centration.severity
+    columns["not_computable"] = reasons
+    return columns
+
+
+def _add_artifacts(session: Session, new: NewAssessment, assessment_id: int) -> None:
+    rows = [
+        {
+            "assessment_id": assessment_id,
+            "site_id": new.site_id,
+            "type": artifact.type,
+            "area_fraction": artifact.area_fraction,
+            "line_fraction": artifact.line_fraction,
+            "severity": artifact.severity,
+            "mask_sha256": new.pictures.artifact_masks.get(artifact.type),
+        }
+        for artifact in new.scores.artifacts
+    ]
+    if rows:
+        session.execute(insert(AssessmentArtifact), rows)
+
+
+def _add_reasons(session: Session, assessment_id: int, site_id: int, reasons: Sequence[Reason]) -> None:
+    rows = [
+        {
+            "assessment_id": assessment_id,
+            "site_id": site_id,
+            "rank": rank,
+            "code": reason.code,
+            "operator_fixable": reason.operator_fixable,
+            "text": reason.text,
+            "remedy": reason.remedy,
+        }
+        for rank, reason in enumerate(reasons)
+    ]
+    if rows:
+        session.execute(insert(AssessmentReason), rows)
+
+
+def superficial_grades(session: Session, acquisition_ids: Iterable[int]) -> dict[int, Inherited]:
+    """Grades that deep slabs of these acquisitions inherit, by acquisition; none where the model abstained."""
+    rows = session.execute(
+        select(Scan.acquisition_id, Scan.id, Assessment.grade_ordinal)
+        .join(Assessment, Assessment.id == Scan.assessment_id)
+        .where(
+            Scan.acquisition_id.in_(tuple(acquisition_ids)),
+            Scan.slab == Slab.SUPERFICIAL,
+            Assessment.is_abstained.is_(False),
+        )
+    )
+    return {row.acquisition_id: Inherited(row.id, row.grade_ordinal) for row in rows}
+
+
+def deep_scans_without_inheritance(session: Session, acquisition_ids: Iterable[int]) -> list[int]:
+    """Deep slabs that were scored before their superficial slab and that no person has decided since."""
+    return list(
+        session.scalars(
+            select(Scan.id)
+            .join(Assessment, Assessment.id == Scan.assessment_id)
+            .where(
+                Scan.acquisition_id.in_(tuple(acquisition_ids)),
+                Scan.slab == Slab.DEEP,
+                Assessment.inherited_from_id.is_(None),
+                Scan.human_ordinal.is_(None),
+                Scan.state.in_((ScanState.ACCEPTED, ScanState.UNDER_REVIEW)),
+            )
+            .order_by(Scan.id)
+        )
+    )
+
+
+def complete_inheritance(session: Session, assessment_id: int, inherited: Inherited, judgement: Judgement) -> None:
+    """Give an assessment the grade it inherits and the verdict that follows; measures and grade stay as they are."""
+    site_id = session.scalars(
+        update(Assessment)
+        .where(Assessment.id == assessment_id)
+        .values(inherited_ordinal=inherited.ordinal, inherited_from_id=inherited.scan_id, verdict=judgement.verdict)
+        .returning(Assessment.site_id)
+    ).one()
+    session.execute(delete(AssessmentReason).where(AssessmentReason.assessment_id == assessment_id))
+    _add_reasons(session, assessment_id, site_id, judgement.reasons)

@@ -1,0 +1,114 @@
+"""Scores as they were stored, for reaching a verdict again when something around the scan has changed. Numbers only.
+
+Masks and Grad-CAM stay in the blob store: a verdict rests on numbers, so empty arrays stand in their place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.database.tables import Assessment, AssessmentArtifact, ModelVersion, Scan
+from core.store.assessment import FAZ_COLUMNS, INDEX_COLUMNS
+from core.values import (
+    ArtifactScore,
+    Centration,
+    FazMetrics,
+    Grade,
+    ImageIndices,
+    Measure,
+    Measured,
+    ModelIdentity,
+    NotComputable,
+    ScanScores,
+)
+from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, Severity
+
+_NOT_LOADED = NotComputable("not loaded")
+_UNRECORDED = "not computed by the model of that time"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScores:
+    """The scores that count for a scan, and the row they came from."""
+
+    assessment_id: int
+    scores: ScanScores
+
+
+def read_scores(session: Session, scan_id: int) -> StoredScores:
+    """The scores of the assessment that counts for a scan; the scan must have one."""
+    row = session.execute(
+        select(Assessment, ModelVersion)
+        .join(Scan, Scan.assessment_id == Assessment.id)
+        .join(ModelVersion, ModelVersion.id == Assessment.model_version_id)
+        .where(Scan.id == scan_id)
+    ).one()
+    assessment: Assessment = row.Assessment
+    artifacts = session.scalars(
+        select(AssessmentArtifact).where(AssessmentArtifact.assessment_id == assessment.id)
+    ).all()
+    return StoredScores(assessment.id, _scores(scan_id, assessment, row.ModelVersion, artifacts))
+
+
+def _scores(
+    scan_id: int, stored: Assessment, model: ModelVersion, artifacts: Sequence[AssessmentArtifact]
+) -> ScanScores:
+    return ScanScores(
+        key=str(scan_id),
+        grade=Grade(
+            scale=GradeScale(stored.grade_scale),
+            ordinal=stored.grade_ordinal,
+            label=_label(stored),
+            probabilities=stored.probabilities,
+            abstained=stored.is_abstained,
+        ),
+        artifacts=tuple(_artifact(artifact) for artifact in artifacts),
+        faz_mask=np.zeros((0, 0), np.bool_),
+        faz=_faz(stored),
+        centration=Centration(
+            offset_mm=_measure(stored, "centration_offset_mm"),
+            offset_fraction=_measure(stored, "centration_offset_fraction"),
+            severity=None if stored.centration_severity is None else Severity(stored.centration_severity),
+        ),
+        indices=ImageIndices(**{name: _measure(stored, name) for name in INDEX_COLUMNS}),
+        cam=_NOT_LOADED,
+        cam_mask_agreement=_measure(stored, "cam_mask_agreement"),
+        is_octa=stored.is_octa,
+        model=ModelIdentity(model.name, model.version, model.weights_sha256, model.preprocessing),
+        seconds=stored.seconds,
+    )
+
+
+def _label(stored: Assessment) -> str:
+    """The grade's label by its place on the scale; JSON objects keep no order, so probabilities cannot tell it."""
+    if stored.grade_scale == GradeScale.COIPS_3:
+        return CoipsGrade(stored.grade_ordinal).name.lower()
+    return str(stored.grade_ordinal)
+
+
+def _artifact(stored: AssessmentArtifact) -> ArtifactScore:
+    return ArtifactScore(
+        type=ArtifactType(stored.type),
+        area_fraction=stored.area_fraction,
+        line_fraction=stored.line_fraction,
+        severity=Severity(stored.severity),
+        mask=np.zeros((0, 0), np.bool_),
+    )
+
+
+def _faz(stored: Assessment) -> FazMetrics | NotComputable:
+    if "faz" in stored.not_computable:
+        return NotComputable(stored.not_computable["faz"])
+    measures: dict[str, Any] = {attribute: _measure(stored, column) for column, attribute in FAZ_COLUMNS.items()}
+    return FazMetrics(**measures, touches_border=bool(stored.is_faz_touching_border))
+
+
+def _measure(stored: Assessment, column: str) -> Measure:
+    value: float | None = getattr(stored, column)
+    if value is None:
+        return NotComputable(stored.not_computable.get(column, _UNRECORDED))
+    return Measured(value)

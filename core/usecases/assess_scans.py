@@ -1,0 +1,226 @@
+"""Scores what waits in one lane: claim, load, score as a batch, judge, write; the next batch loads meanwhile.
+
+The scan table is the queue (core.store.queue). A scan that already cost an attempt is scored alone, with nothing else
+claimed, so that it can harm nobody but itself.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from core.broker import NullBell
+from core.database.session import Database, session_scope
+from core.errors import ScoringError, StorageError, UnreadableScanError
+from core.intake.canonical import decode_image
+from core.scoring.contract import ScanFailure, ScanInput, Scorer
+from core.scoring.pictures import encode_cam, encode_mask
+from core.settings import Settings
+from core.storage import BlobStore
+from core.store.assessment import NewBlob, StoredPictures
+from core.store.case import ScanCase, read_cases
+from core.store.queue import Claim, claim_scans, release_claim
+from core.usecases.record_assessments import ScoredBatch, ScoredScan, Tally, record_assessments
+from core.usecases.renew_leases import LeaseRenewal
+from core.usecases.return_leases import return_leases
+from core.values import NotComputable, ScanScores
+from core.vocabulary import ArtifactType
+
+_LOG = logging.getLogger(__name__)
+_IO_THREADS = 4
+"""Files read or fsynced side by side; the disk waits, not the processor."""
+NO_LIMIT = timedelta.max
+
+
+def _never() -> bool:
+    return False
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBatch:
+    """Claimed scans with their pixels, and those whose pixels could not be had."""
+
+    claim: Claim
+    cases: Mapping[int, ScanCase]
+    inputs: list[ScanInput]
+    failures: list[ScanFailure]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Everything one worker needs to score a lane. ``card`` is the model card that is stored with the scores.
+
+    ``should_stop`` is asked between batches; ``on_progress`` is called after each written one.
+    """
+
+    database: Database
+    blobs: BlobStore
+    scorer: Scorer
+    settings: Settings
+    card: Mapping[str, Any] = field(default_factory=dict)
+    should_stop: Callable[[], bool] = _never
+    on_progress: Callable[[], None] = _nothing
+
+
+def assess_scans(line: Line, *, budget: timedelta = NO_LIMIT) -> Tally:
+    """Score until nothing is ready, ``should_stop`` says so or the budget is used up; return what became of the scans.
+
+    Raises
+    ------
+    ScoringError
+        The scorer failed on a whole batch. Its scans were noted as failed once; the caller should load the model anew.
+    """
+    deadline = time.monotonic() + budget.total_seconds()
+    tally = Tally()
+    with session_scope(line.database) as session:
+        return_leases(session, max_attempts=line.settings.worker_max_attempts, bell=NullBell())
+    with (
+        LeaseRenewal(line.database, line.settings) as leases,
+        ThreadPoolExecutor(_IO_THREADS, "scan-io") as io,
+        ThreadPoolExecutor(2, "scan-batch") as beside,
+    ):
+        steps = _Steps(line, leases, io)
+        while time.monotonic() < deadline and not line.should_stop():
+            batch = steps.take(is_fresh_only=False)
+            if not batch.claim:
+                break
+            if batch.claim.is_suspect:
+                tally += steps.write(batch, steps.score(batch))
+            else:
+                tally += _overlap(steps, batch, beside, deadline)
+    return tally
+
+
+def _overlap(steps: "_Steps", batch: LoadedBatch, beside: ThreadPoolExecutor, deadline: float) -> Tally:
+    """Score fresh batches one after the other; beside the forward pass the next one loads and the last is written."""
+    tally = Tally()
+    writing: Future[Tally] | None = None
+    ahead: Future[LoadedBatch] | None = None
+    try:
+        while batch.claim:
+            ahead = beside.submit(steps.take, is_fresh_only=True)
+            results = steps.score(batch)
+            if writing is not None:
+                tally += writing.result()
+            writing = beside.submit(steps.write, batch, results)
+            batch = ahead.result()
+            ahead = None
+            if steps.line.should_stop() or time.monotonic() > deadline:
+                break
+        steps.release(batch)
+    except BaseException:
+        if ahead is not None:
+            steps.release(ahead.result())
+        raise
+    finally:
+        if writing is not None:
+            tally += writing.result()
+    return tally
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The steps of the line, each with its own transaction."""
+
+    line: Line
+    leases: LeaseRenewal
+    io: ThreadPoolExecutor
+
+    def take(self, *, is_fresh_only: bool) -> LoadedBatch:
+        """Claim up to a batch, commit, and load the images."""
+        settings = self.line.settings
+        with session_scope(self.line.database) as session:
+            claim = claim_scans(
+                session,
+                lane=self.line.scorer.kind,
+                limit=settings.worker_batch_size,
+                lease=settings.worker_lease,
+                is_fresh_only=is_fresh_only,
+            )
+            cases = read_cases(session, claim.scan_ids) if claim else {}
+        if claim:
+            self.leases.hold(claim)
+        loaded = list(self.io.map(self._load, (cases[scan_id] for scan_id in claim.scan_ids)))
+        return LoadedBatch(
+            claim,
+            cases,
+            inputs=[scan for scan in loaded if isinstance(scan, ScanInput)],
+            failures=[scan for scan in loaded if isinstance(scan, ScanFailure)],
+        )
+
+    def _load(self, case: ScanCase) -> ScanInput | ScanFailure:
+        key = str(case.scan_id)
+        if case.in_force is None:
+            return ScanFailure(key, "The study has no protocol version. Publish one, then queue the scan again.",
+                               is_transient=False)  # fmt: skip
+        try:
+            image = decode_image(self.line.blobs.get(case.image_sha256))
+        except UnreadableScanError as error:
+            return ScanFailure(key, str(error), is_transient=False)
+        except (StorageError, OSError) as error:
+            return ScanFailure(key, str(error), is_transient=True)
+        return ScanInput(key=key, image=image, scale=case.scale, slab=case.slab, laterality=case.laterality)
+
+    def score(self, batch: LoadedBatch) -> list[ScanScores | ScanFailure]:
+        """Score the batch; where the scorer fails on all of it, note one failed attempt for each scan and raise."""
+        if not batch.inputs:
+            return list(batch.failures)
+        try:
+            return [*self.line.scorer.score(batch.inputs), *batch.failures]
+        except Exception as error:
+            message = f"The model failed: {type(error).__name__}: {error}"
+            failures = [ScanFailure(str(scan_id), message, is_transient=True) for scan_id in batch.claim.scan_ids]
+            self.write(batch, list(failures))
+            raise ScoringError(message, remedy="See the worker's log; the scans are tried again.") from error
+
+    def write(self, batch: LoadedBatch, results: list[ScanScores | ScanFailure]) -> Tally:
+        """Store the pictures, then judge and write everything in one transaction."""
+        scores = [result for result in results if isinstance(result, ScanScores)]
+        stored = self.io.map(self._store_pictures, scores)
+        scored = {int(scan.key): pictures for scan, pictures in zip(scores, stored, strict=True)}
+        failures = [result for result in results if isinstance(result, ScanFailure)]
+        with session_scope(self.line.database) as session:
+            tally = record_assessments(
+                session,
+                ScoredBatch(batch.claim, batch.cases, scored, failures),
+                identity=self.line.scorer.identity,
+                card=self.line.card,
+                max_attempts=self.line.settings.worker_max_attempts,
+            )
+        self.leases.drop(batch.claim)
+        self.line.on_progress()
+        return tally
+
+    def _store_pictures(self, scores: ScanScores) -> ScoredScan:
+        new: list[NewBlob] = []
+
+        def put(data: bytes) -> str:
+            sha256 = self.line.blobs.put(data)
+            new.append(NewBlob(sha256, len(data)))
+            return sha256
+
+        masks: dict[ArtifactType, str | None] = {
+            artifact.type: put(encode_mask(artifact.mask)) if artifact.mask.any() else None
+            for artifact in scores.artifacts
+        }
+        pictures = StoredPictures(
+            artifact_masks=masks,
+            faz_mask=put(encode_mask(scores.faz_mask)) if scores.faz_mask.any() else None,
+            cam=None if isinstance(scores.cam, NotComputable) else put(encode_cam(scores.cam)),
+        )
+        return ScoredScan(scores, pictures, tuple(new))
+
+    def release(self, batch: LoadedBatch) -> None:
+        """Give a batch back that was claimed ahead and will not be scored."""
+        if not batch.claim:
+            return
+        with session_scope(self.line.database) as session:
+            release_claim(session, batch.claim)
+        self.leases.drop(batch.claim)

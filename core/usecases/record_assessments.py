@@ -1,0 +1,196 @@
+"""Writes one scored batch in one transaction: verdicts, assessments, states, counts, and the requests they answer.
+
+Only scans that the claim still holds are written, so a batch that comes twice, or late, changes nothing again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from core.clock import now
+from core.errors import SettingsError
+from core.policy.judge import ScanContext, judge
+from core.scoring.contract import ScanFailure
+from core.store.access import PROGRAM
+from core.store.assessment import (
+    Inherited,
+    NewAssessment,
+    NewBlob,
+    StoredPictures,
+    add_assessment,
+    add_blobs,
+    complete_inheritance,
+    deep_scans_without_inheritance,
+    ensure_model_version,
+    find_assessment,
+    superficial_grades,
+)
+from core.store.audit import record_event
+from core.store.case import ScanCase, read_cases
+from core.store.protocol import ProtocolInForce
+from core.store.queue import Claim, lock_held_scans, record_failure, record_success
+from core.store.rate import lock_slots, recount_slots
+from core.store.stored_scores import read_scores
+from core.usecases.reacquire import follow_replacements
+from core.values import Judgement, ModelIdentity, ScanScores
+from core.vocabulary import ScanState, Slab
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredScan:
+    """A scan's scores with its pictures, which already lie in the blob store."""
+
+    scores: ScanScores
+    pictures: StoredPictures
+    blobs: tuple[NewBlob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """What came out of one claim. ``scored`` is by scan id."""
+
+    claim: Claim
+    cases: Mapping[int, ScanCase]
+    scored: Mapping[int, ScoredScan]
+    failures: Sequence[ScanFailure]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the scans that were claimed."""
+
+    n_scored: int = 0
+    n_failed: int = 0
+    """Failed for good or to be tried again later."""
+    n_lost: int = 0
+    """No longer held when the scores were ready; whoever holds them now scores them."""
+
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(self.n_scored + other.n_scored, self.n_failed + other.n_failed, self.n_lost + other.n_lost)
+
+
+@dataclass(slots=True)
+class _Family:
+    """The grades that deep slabs inherit within this transaction, by acquisition."""
+
+    grades: dict[int, Inherited] = field(default_factory=dict)
+
+    def inherited_by(self, case: ScanCase) -> Inherited | None:
+        return self.grades.get(case.acquisition_id) if case.slab is Slab.DEEP else None
+
+    def learn(self, case: ScanCase, scores: ScanScores) -> None:
+        if case.slab is Slab.SUPERFICIAL and not scores.grade.abstained:
+            self.grades[case.acquisition_id] = Inherited(case.scan_id, scores.grade.ordinal)
+
+
+def record_assessments(
+    session: Session,
+    batch: ScoredBatch,
+    *,
+    identity: ModelIdentity,
+    card: Mapping[str, Any],
+    max_attempts: int,
+) -> Tally:
+    """Write what came out of one claim; return what became of its scans.
+
+    The slots are locked first: two workers that score the two slabs of one capture see each other's grade, whoever
+    comes first.
+    """
+    lock_slots(session, {case.expected_scan_id for case in batch.cases.values()})
+    held = lock_held_scans(session, batch.claim)
+    cases = [case for scan_id, case in batch.cases.items() if scan_id in held and scan_id in batch.scored]
+    model_version_id = ensure_model_version(session, identity, card)
+    add_blobs(session, [blob for case in cases for blob in batch.scored[case.scan_id].blobs])
+    family = _Family(superficial_grades(session, {case.acquisition_id for case in cases}))
+    for case in sorted(cases, key=lambda case: case.slab is not Slab.SUPERFICIAL):
+        _write(session, case, batch.scored[case.scan_id], family, model_version_id=model_version_id)
+    superficial = [case.acquisition_id for case in cases if case.slab is Slab.SUPERFICIAL]
+    _complete_deep_slabs(session, superficial, family)
+    n_failed = _write_failures(session, batch, max_attempts=max_attempts)
+    follow_replacements(session, acquisition_ids={case.acquisition_id for case in cases})
+    recount_slots(session, {case.expected_scan_id for case in cases})
+    return Tally(len(cases), n_failed, len(batch.claim.scan_ids) - len(cases) - n_failed)
+
+
+def _write(session: Session, case: ScanCase, scored: ScoredScan, family: _Family, *, model_version_id: int) -> None:
+    in_force = _protocol_of(case)
+    inherited = family.inherited_by(case)
+    judgement = _judge(case, scored.scores, inherited)
+    assessment_id = add_assessment(
+        session,
+        NewAssessment(
+            scan_id=case.scan_id,
+            site_id=case.site_id,
+            protocol_version_id=in_force.id,
+            scores=scored.scores,
+            judgement=judgement,
+            inherited=inherited,
+            pictures=scored.pictures,
+        ),
+        model_version_id=model_version_id,
+    ) or find_assessment(
+        session, scan_id=case.scan_id, model_version_id=model_version_id, protocol_version_id=in_force.id
+    )
+    record_success(session, case.scan_id, assessment_id=assessment_id, verdict=judgement.verdict)
+    family.learn(case, scored.scores)
+
+
+def _complete_deep_slabs(session: Session, acquisition_ids: Iterable[int], family: _Family) -> None:
+    """Judge deep slabs again that were scored before their superficial slab and so could not inherit its grade."""
+    waiting = deep_scans_without_inheritance(session, acquisition_ids)
+    for case in read_cases(session, waiting).values():
+        inherited = family.inherited_by(case)
+        if inherited is None:
+            continue
+        stored = read_scores(session, case.scan_id)
+        judgement = _judge(case, stored.scores, inherited)
+        complete_inheritance(session, stored.assessment_id, inherited, judgement)
+        state = record_success(session, case.scan_id, assessment_id=stored.assessment_id, verdict=judgement.verdict)
+        record_event(
+            session,
+            actor=PROGRAM,
+            action="scan.judged_again",
+            entity="scan",
+            entity_id=case.scan_id,
+            study_id=case.study_id,
+            site_id=case.site_id,
+            after={"verdict": judgement.verdict, "state": state, "inherited_ordinal": inherited.ordinal},
+            reason="The superficial slab of the same acquisition was scored.",
+        )
+
+
+def _judge(case: ScanCase, scores: ScanScores, inherited: Inherited | None) -> Judgement:
+    context = ScanContext(
+        scale=case.scale,
+        slab=case.slab,
+        laterality=case.laterality,
+        inherited_ordinal=None if inherited is None else inherited.ordinal,
+        is_window_open=case.is_window_open(now().date()),
+    )
+    return judge(scores, _protocol_of(case).protocol, context)
+
+
+def _protocol_of(case: ScanCase) -> ProtocolInForce:
+    if case.in_force is None:  # the loader has turned such scans into failures
+        raise SettingsError(
+            "The study has no protocol version, so nothing can be judged.", remedy="Publish one on the Admin page."
+        )
+    return case.in_force
+
+
+def _write_failures(session: Session, batch: ScoredBatch, *, max_attempts: int) -> int:
+    states: list[ScanState | None] = [
+        record_failure(
+            session,
+            batch.claim,
+            int(failure.key),
+            message=failure.message,
+            is_transient=failure.is_transient,
+            max_attempts=max_attempts,
+        )
+        for failure in batch.failures
+    ]
+    return sum(state is not None for state in states)
