@@ -72,6 +72,7 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits) -> Iterator[Membe
     refused.
     """
     with _open(archive, limits) as opened:
+        _refuse_office_document(opened)
         entries = [entry for entry in opened.infolist() if not entry.is_dir() and not _is_system_file(entry)]
         _check_count(len(entries), limits)
         seen: set[str] = set()
@@ -136,6 +137,15 @@ def _refuse_count(count: str, limits: ArchiveLimits) -> NoReturn:
         f"The zip archive holds {count} files; at most {limits.max_entries} are taken in one batch.",
         remedy="Split the archive into several batches.",
     )
+
+
+def _refuse_office_document(opened: zipfile.ZipFile) -> None:
+    if "[Content_Types].xml" in opened.namelist():
+        raise UnreadableScanError(
+            "office_document",
+            "The file is an office document (a workbook, text or presentation), not an archive of scans.",
+            remedy="Save the table as CSV (in Excel: Save as, CSV UTF-8), and export scans as PNG or TIFF.",
+        )
 
 
 def _is_system_file(entry: zipfile.ZipInfo) -> bool:

@@ -1,0 +1,55 @@
+"""One uploaded file read once: pixels without identity, their canonical bytes, suspected lettering, and all notes."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import UnreadableScanError
+from core.intake.burned_in_text import Region, find_lettering
+from core.intake.canonical import encode_image
+from core.intake.problems import Problem
+from core.intake.readers.raster import read_raster
+
+BURNED_IN_TEXT = "possible_burned_in_text"
+"""Code of the problem that holds a file until a person has looked at it."""
+
+_one_at_a_time = threading.Semaphore(1)
+"""Decoding a large image takes a few hundred megabytes; uploads that arrive together must not add theirs up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFile:
+    """What was read from one file: ``png`` is None where it could not be read, and ``problems`` say why."""
+
+    png: bytes | None
+    width_px: int | None
+    height_px: int | None
+    text_regions: tuple[Region, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_scan_file(path: Path, *, max_megapixels: float) -> ScanFile:
+    """Read the file at ``path``; a bad file is a ScanFile with problems, never an exception.
+
+    Everything but the pixels is dropped: EXIF, XMP, PNG text, colour profiles, thumbnails. Text-like regions hold it.
+    """
+    try:
+        with _one_at_a_time:
+            scan = read_raster(path, max_megapixels=max_megapixels)
+            regions = find_lettering(scan.image)
+            png = encode_image(scan.image)
+    except UnreadableScanError as error:
+        return ScanFile(None, None, None, (), (Problem.of(error),))
+    height, width = scan.image.shape
+    problems = scan.notes + ((lettering_problem(len(regions)),) if regions else ())
+    return ScanFile(png, width, height, regions, problems)
+
+
+def lettering_problem(count: int) -> Problem:
+    """Why a file is held."""
+    places = "1 place" if count == 1 else f"{count} places"
+    return Problem(
+        BURNED_IN_TEXT,
+        f"The image may hold burned-in text in {places}.",
+        "Look at it: crop the text away, or confirm that nothing there names a person. Best export without overlay.",
+    )

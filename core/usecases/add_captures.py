@@ -1,0 +1,180 @@
+"""Adds the rows of checked files: subject, visit, slot, acquisition, scan; links replacements; brings counts in line.
+
+Runs inside the transaction and under the site's upload lock of its caller.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from core.intake.manifest import Entry
+from core.store.access import Actor
+from core.store.batch import BatchHead, SiteRoster
+from core.store.capture import (
+    CaptureKey,
+    NewCapture,
+    add_acquisition,
+    add_scan,
+    find_or_add_slot,
+    find_or_add_subject,
+    find_or_add_visit,
+)
+from core.store.protocol import ProtocolTimeline, read_protocols
+from core.store.rate import lock_slots, recount_slots
+from core.usecases.check_batch import FileCheck, read_received
+from core.usecases.match_captures import Candidate, Received, find_awaited
+from core.usecases.reacquire import receive_replacement
+from core.vocabulary import ScaleSource
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The files of one capture, the slot it belongs to, and the row they hang on where it is there already."""
+
+    candidates: tuple[Candidate, ...]
+    subject_id: int
+    visit_id: int
+    slot_id: int
+    acquisition_id: int | None
+
+    @property
+    def key(self) -> CaptureKey:
+        return self.candidates[0].key
+
+
+def add_captures(
+    session: Session,
+    head: BatchHead,
+    accepted: Sequence[FileCheck],
+    roster: SiteRoster,
+    *,
+    actor: Actor,
+    received_at: datetime,
+) -> dict[int, int]:
+    """Add what these files bring; returns the new scan's id per file id. Every check must have been accepted."""
+    if not accepted:
+        return {}
+    candidates = [_candidate(check) for check in accepted]
+    received = read_received(session, head.site.site_id, candidates)
+    timeline = read_protocols(session, [head.site.study_id])
+    groups = _groups(session, head, candidates, received, timeline, received_at=received_at)
+    # Slots before anything below them, in one order: whoever counts or decides takes the same locks.
+    lock_slots(session, [group.slot_id for group in groups])
+    sizes = {check.file.id: (check.file.width_px, check.file.height_px) for check in accepted}
+    scan_ids: dict[int, int] = {}
+    answers: list[tuple[int, int]] = []
+    for group in groups:
+        acquisition_id = group.acquisition_id
+        if acquisition_id is None:
+            request = find_awaited(group.candidates[0], received)
+            replaces_id = request.acquisition_id if request is not None else None
+            acquisition_id = _add_acquisition(session, head, group, roster, replaces_id=replaces_id)
+            if request is not None:
+                answers.append((request.request_id, acquisition_id))
+        scan_ids |= _add_scans(session, head, group, acquisition_id, sizes)
+    recount_slots(session, [group.slot_id for group in groups])
+    for request_id, acquisition_id in answers:
+        receive_replacement(session, actor=actor, request_id=request_id, acquisition_id=acquisition_id)
+    return scan_ids
+
+
+def _candidate(check: FileCheck) -> Candidate:
+    assert check.entry is not None, "an accepted file has a sound row"
+    assert check.file.image_sha256 is not None, "an accepted file was read"
+    return Candidate(check.file.id, check.file.name, check.file.image_sha256, check.entry)
+
+
+def _groups(
+    session: Session,
+    head: BatchHead,
+    candidates: Sequence[Candidate],
+    received: Received,
+    timeline: ProtocolTimeline,
+    *,
+    received_at: datetime,
+) -> list[_Group]:
+    by_key: dict[CaptureKey, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        by_key[candidate.key].append(candidate)
+    site_id = head.site.site_id
+    groups = []
+    for key, members in by_key.items():
+        entry = members[0].entry
+        subject_id = find_or_add_subject(session, site_id, key.subject)
+        window = _window(timeline, head.site.study_id, entry)
+        window_ends_on = entry.acquired_at.date() + window if window is not None else None
+        visit_id = find_or_add_visit(session, site_id, subject_id, key.visit, window_ends_on=window_ends_on)
+        slot_id = find_or_add_slot(session, site_id, visit_id, key.laterality, key.scan_type, received_at=received_at)
+        before = received.captures.get(key)
+        groups.append(_Group(tuple(members), subject_id, visit_id, slot_id, before.id if before else None))
+    return groups
+
+
+def _window(timeline: ProtocolTimeline, study_id: int, entry: Entry) -> timedelta | None:
+    """How long after a visit's first capture another one still counts for it; None where the protocol sets none."""
+    in_force = timeline.at(study_id, entry.acquired_at)
+    days = in_force.protocol.visit_window_days if in_force is not None else None
+    return timedelta(days=days) if days is not None else None
+
+
+def _add_acquisition(
+    session: Session, head: BatchHead, group: _Group, roster: SiteRoster, *, replaces_id: int | None
+) -> int:
+    entry = group.candidates[0].entry
+    has_field = entry.field_width_mm is not None and entry.field_height_mm is not None
+    capture = NewCapture(
+        code=entry.acquisition,
+        device_id=roster.device_ids[entry.device],
+        technician_id=roster.technician_ids.get(entry.technician),
+        kind=entry.kind,
+        scan_type=group.key.scan_type,
+        acquired_at=entry.acquired_at,
+        software_version=entry.software_version or roster.device_software.get(entry.device, ""),
+        field_width_mm=entry.field_width_mm,
+        field_height_mm=entry.field_height_mm,
+        scale_source=ScaleSource.MANIFEST.value if has_field else None,
+        device_quality_name=entry.device_quality_name,
+        device_quality_value=entry.device_quality_value,
+        axial_length_mm=entry.axial_length_mm,
+        age_years=entry.age_years,
+        diagnosis=entry.diagnosis,
+        replaces_id=replaces_id,
+    )
+    return add_acquisition(
+        session,
+        site_id=head.site.site_id,
+        subject_id=group.subject_id,
+        visit_id=group.visit_id,
+        expected_scan_id=group.slot_id,
+        laterality=group.key.laterality,
+        capture=capture,
+    )
+
+
+def _add_scans(
+    session: Session,
+    head: BatchHead,
+    group: _Group,
+    acquisition_id: int,
+    sizes: dict[int, tuple[int | None, int | None]],
+) -> dict[int, int]:
+    scan_ids = {}
+    for candidate in group.candidates:
+        width_px, height_px = sizes[candidate.file_id]
+        assert width_px is not None, "a file that was read has a size"
+        assert height_px is not None, "a file that was read has a size"
+        scan_ids[candidate.file_id] = add_scan(
+            session,
+            site_id=head.site.site_id,
+            acquisition_id=acquisition_id,
+            batch_id=head.id,
+            kind=candidate.entry.kind,
+            slab=candidate.slab,
+            image_sha256=candidate.image_sha256,
+            width_px=width_px,
+            height_px=height_px,
+        )
+    return scan_ids
