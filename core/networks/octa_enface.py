@@ -1,0 +1,92 @@
+"""The joint OCTA en-face network: one shared encoder; heads for grade, artifact masks, FAZ mask and modality.
+
+No pretrained weights are ever fetched: every constructor is called with ``weights=None``.
+"""
+
+from typing import NamedTuple
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
+from segmentation_models_pytorch.encoders import get_encoder
+from torch import Tensor, nn
+
+from core.vocabulary import ArtifactType, CoipsGrade
+
+
+class OctaEnfaceShape(BaseModel):
+    """The sizes of the network; stored in the model card, so that the weights alone need no code to be rebuilt.
+
+    The default encoder is timm's ResNet-10-T at half width with the plain 7 x 7 stem: of eight small encoders tried
+    on 2 CPU cores at 256 px half width was the fastest purely convolutional one (46 images/s with decoder; full
+    width 22; MobileNetV3-S 64, with half the features at stride 2). The plain stem takes another quarter off.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    encoder: str = "tu-resnet10t"
+    encoder_channels: tuple[int, int, int, int] = (32, 64, 128, 256)
+    decoder_channels: tuple[int, int, int, int] = (96, 64, 32, 16)
+
+
+class OctaEnfaceOutput(NamedTuple):
+    """What one forward pass gives; logits throughout."""
+
+    grade: Tensor  # (B, 3), in CoipsGrade order
+    is_octa: Tensor  # (B,)
+    artifacts: Tensor  # (B, 4, H/2, W/2), in ArtifactType order
+    faz: Tensor  # (B, H/2, W/2)
+    features: Tensor  # (B, C, H/32, W/32), the encoder's last map: what Grad-CAM weighs
+
+
+class OctaEnfaceNetwork(nn.Module):
+    """Unet on a small ResNet whose masks come at stride 2; grade and modality by global pooling and one layer each.
+
+    The decoder stops at stride 2 (four blocks): the last block of a Unet costs a third of the whole pass, and
+    masks are resized to the input's own size anyway.
+
+    Input: float32 (B, 1, H, W), normalised by core.scoring.lanes.canvas; H and W divisible by 32.
+    """
+
+    def __init__(self, shape: OctaEnfaceShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.encoder = get_encoder(
+            shape.encoder,
+            in_channels=1,
+            depth=5,
+            weights=None,
+            channels=shape.encoder_channels,
+            stem_type="",
+        )
+        self.decoder = UnetDecoder(
+            self.encoder.out_channels,
+            shape.decoder_channels,
+            n_blocks=len(shape.decoder_channels),
+            interpolation_mode="bilinear",
+        )
+        pooled, decoded = self.encoder.out_channels[-1], shape.decoder_channels[-1]
+        self.grade_head = nn.Linear(pooled, len(CoipsGrade))
+        self.modality_head = nn.Linear(pooled, 1)
+        self.artifact_head = nn.Conv2d(decoded, len(ArtifactType), kernel_size=3, padding=1)
+        self.faz_head = nn.Conv2d(decoded, 1, kernel_size=3, padding=1)
+
+    def forward(self, image: Tensor) -> OctaEnfaceOutput:
+        """Score normalised images (B, 1, H, W) in one pass."""
+        maps = self.encoder(image)
+        features = maps[-1]  # (B, C, H/32, W/32)
+        pooled = features.mean(dim=(2, 3))  # (B, C)
+        decoded = self.decoder(maps)  # (B, D, H/2, W/2)
+        return OctaEnfaceOutput(
+            grade=self.grade_head(pooled),
+            is_octa=self.modality_head(pooled).squeeze(1),
+            artifacts=self.artifact_head(decoded),
+            faz=self.faz_head(decoded).squeeze(1),
+            features=features,
+        )
+
+
+def build_octa_enface(shape: OctaEnfaceShape | None = None) -> OctaEnfaceNetwork:
+    """A freshly initialised network in channels-last layout (1.6 times as fast as the default on CPU, measured)."""
+    network = OctaEnfaceNetwork(shape or OctaEnfaceShape())
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -1,0 +1,130 @@
+"""The model card that lies beside every weights file: who made it from what, how good it is, how it decides.
+
+Decisions need numbers that belong to the weights (temperature, thresholds); they live here and nowhere in the code.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import UsageError
+from core.values import ModelIdentity
+from core.vocabulary import ArtifactType, GradeScale, ScanKind
+
+
+class _CardPart(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainingSet(_CardPart):
+    """One data set the weights were trained on, with its licence as its record states it."""
+
+    name: str
+    licence: str
+    source: str
+    n_train: int
+    n_tune: int
+    n_held_out: int
+    used_for: str
+
+
+class Likeness(_CardPart):
+    """One-class model of what OCTA en-face images look like (core.scoring.lanes.likeness)."""
+
+    feature_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    precision: tuple[tuple[float, ...], ...]
+    max_distance: float
+    """Mahalanobis distance above which an image is a stranger."""
+
+
+class OperatingPoint(_CardPart):
+    """The numbers by which outputs become decisions, all chosen on the tuning part."""
+
+    temperature: float = Field(gt=0)
+    """Divides the grade logits before the softmax (Guo et al. 2017, arXiv:1706.04599)."""
+    min_confidence: float = Field(ge=0, le=1)
+    """The grade is abstained where its calibrated probability is below."""
+    min_octa_probability: float = Field(ge=0, le=1)
+    artifact_thresholds: dict[ArtifactType, float]
+    faz_threshold: float = Field(gt=0, lt=1)
+
+
+class ReportedMetric(_CardPart):
+    """One figure on one named set, with a bootstrap interval over subjects."""
+
+    name: str
+    set: str
+    value: float
+    low: float
+    high: float
+    n_images: int
+    n_subjects: int
+
+
+class ModelCard(_CardPart):
+    """Everything known of one weights file."""
+
+    name: str
+    version: str
+    kind: ScanKind
+    grade_scale: GradeScale
+    weights_sha256: str
+    preprocessing: str
+    network: dict[str, str | int | tuple[int, ...]]
+    """The fields of core.networks.octa_enface.OctaEnfaceShape."""
+    operating_point: OperatingPoint
+    likeness: Likeness
+    recipe: dict[str, object]
+    commands: tuple[str, ...]
+    """What was run to make and to evaluate the weights."""
+    split: str
+    data: tuple[TrainingSet, ...]
+    metrics: tuple[ReportedMetric, ...]
+    known_failures: tuple[str, ...]
+    intended_use: str
+    labels: str
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What every assessment made with these weights stores."""
+        return ModelIdentity(self.name, self.version, self.weights_sha256, self.preprocessing)
+
+    @classmethod
+    def beside(cls, weights: Path) -> Self:
+        """Read and check the card of a weights file.
+
+        Raises
+        ------
+        UsageError
+            Weights or card are missing, the card is malformed, or the weights are not those it describes.
+        """
+        card_path = weights.with_suffix(".json")
+        if not weights.is_file() or not card_path.is_file():
+            raise UsageError(
+                f"A model is NAME.safetensors with its card NAME.json beside it; {weights} has not both.",
+                remedy="Give --model the path of such a .safetensors file, or 'bundled'.",
+            )
+        try:
+            card = cls.model_validate_json(card_path.read_text(encoding="utf-8"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise UsageError(
+                f"{card_path.name} is no model card of this version: {place}: {first['msg']}.",
+                remedy="Use weights and card written by the same version of octaudit train.",
+            ) from error
+        if sha256_of(weights) != card.weights_sha256:
+            raise UsageError(
+                f"{weights.name} is not the file that {card_path.name} describes: their sha256 differ.",
+                remedy="Copy both files again from where they were made.",
+            )
+        return card
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

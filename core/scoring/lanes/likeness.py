@@ -1,0 +1,71 @@
+"""How much a picture looks like an OCTA en-face image by plain statistics: a second opinion beside the network's.
+
+A network trained against some strangers may be sure of itself on others. Grey-level and spectral statistics with a
+Mahalanobis distance cannot be fooled in the same way: what lies far from every OCTA image seen is a stranger.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+from core.scoring.card import Likeness
+from core.scoring.lanes.canvas import Placement
+
+N_BANDS = 6
+
+FEATURE_NAMES = (
+    *(f"log_power_band_{band}" for band in range(N_BANDS)),
+    "mean",
+    "standard_deviation",
+    "skewness",
+    "dark_fraction",
+    "bright_fraction",
+    "row_column_gradient_ratio",
+    "local_contrast_spread",
+    "median_local_contrast",
+)
+
+
+def likeness_features(canvas: NDArray[np.uint8], placement: Placement) -> NDArray[np.float64]:
+    """The statistics (14,) of the image on its canvas (256, 256), padding left out; all finite for any picture."""
+    rows = slice(placement.top_px, placement.top_px + placement.inner_height_px)
+    columns = slice(placement.left_px, placement.left_px + placement.inner_width_px)
+    values = canvas[rows, columns].astype(np.float32) / np.float32(255)
+    mean, spread = float(values.mean()), float(values.std())
+    centred = values - np.float32(mean)
+    skewness = float((centred**3).mean()) / max(spread, 1e-3) ** 3
+    down, across = np.abs(np.diff(values, axis=0)).mean(), np.abs(np.diff(values, axis=1)).mean()
+    local_mean = uniform_filter(values, 9)
+    local = np.sqrt(np.clip(uniform_filter(values**2, 9) - local_mean**2, 0, None))
+    return np.array(
+        [
+            *_band_powers(centred),
+            mean,
+            spread,
+            np.clip(skewness, -10, 10),
+            np.sqrt((values < 0.02).mean()),  # noqa: PLR2004 - darker than five of 255 levels
+            np.sqrt((values > 0.98).mean()),  # noqa: PLR2004 - brighter than 250
+            np.log((down + 1e-3) / (across + 1e-3)),
+            np.log(local.std() + 1e-3),
+            np.log(np.median(local) + 1e-3),
+        ],
+        dtype=np.float64,
+    )
+
+
+def distance(features: NDArray[np.float64], likeness: Likeness) -> float:
+    """Mahalanobis distance of the features from the OCTA images that ``likeness`` was fitted on."""
+    offset = features - np.asarray(likeness.mean)
+    return float(np.sqrt(max(0.0, offset @ np.asarray(likeness.precision) @ offset)))
+
+
+def _band_powers(centred: NDArray[np.float32]) -> list[float]:
+    """Logarithm of the mean spectral power in six octave-like bands up to the Nyquist frequency."""
+    window = np.outer(np.hanning(centred.shape[0]), np.hanning(centred.shape[1])).astype(np.float32)
+    power = np.abs(np.fft.rfft2(centred * window)) ** 2 / window.sum()
+    frequency = np.hypot(np.fft.fftfreq(centred.shape[0])[:, None], np.fft.rfftfreq(centred.shape[1])[None, :])
+    edges = 0.5 * 2.0 ** -np.arange(N_BANDS, -1, -1)
+    band = np.digitize(frequency, edges) - 1
+    totals = np.bincount(band[band >= 0].ravel(), power[band >= 0].ravel(), minlength=N_BANDS + 1)[:N_BANDS]
+    counts = np.bincount(band[band >= 0].ravel(), minlength=N_BANDS + 1)[:N_BANDS]
+    return [float(value) for value in np.log(totals / np.maximum(counts, 1) + 1e-6)]

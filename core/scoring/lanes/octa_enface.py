@@ -1,0 +1,150 @@
+"""From the joint network's outputs to the scores of an OCTA en-face scan; NumPy only, no network library.
+
+The other half of the lane, the forward pass, is core.scoring.torch_backend.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from core.measures.artifacts import artifact_score
+from core.measures.centration import centration
+from core.measures.faz import faz_component, faz_metrics
+from core.measures.indices import image_indices
+from core.scoring.card import ModelCard, OperatingPoint
+from core.scoring.contract import ScanInput
+from core.scoring.lanes.canvas import CANVAS_PX, Placement, place, restore
+from core.scoring.lanes.likeness import distance, likeness_features
+from core.values import Grade, Measure, Measured, NotComputable, ScanScores
+from core.vocabulary import ArtifactType, CoipsGrade, GradeScale
+
+MIN_FAZ_FRACTION = 0.0005
+"""A FAZ smaller than this share of the image is no FAZ: 0.0045 mm^2 of a 3 x 3 mm field, a twentieth of the smallest
+area reported in healthy eyes (Linderman et al. 2017, doi:10.1167/tvst.6.3.16)."""
+
+CELL_COVER = 0.1
+"""A cell of the Grad-CAM's map counts as artifact where a mask covers at least this share of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedScan:
+    """A scan on the canvas, ready to be batched."""
+
+    scan: ScanInput
+    canvas: NDArray[np.uint8]  # (256, 256)
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOutput:
+    """What the network said of one scan, as NumPy arrays."""
+
+    grade_logits: NDArray[np.float32]  # (3,)
+    octa_logit: float
+    artifact_logits: NDArray[np.float32]  # (4, 128, 128), in ArtifactType order
+    faz_logits: NDArray[np.float32]  # (128, 128)
+    class_maps: NDArray[np.float32]  # (3, 8, 8), class weights applied to the last feature map, before any clipping
+
+
+def prepare(scan: ScanInput) -> PreparedScan:
+    """Place a scan on the canvas; ValueError where the image cannot be scored."""
+    canvas, placement = place(scan.image)
+    return PreparedScan(scan, canvas, placement)
+
+
+def scores_of(prepared: PreparedScan, output: NetworkOutput, card: ModelCard, *, seconds: float) -> ScanScores:
+    """Everything the lane says of one scan; masks and Grad-CAM at the scan's own size."""
+    scan, point = prepared.scan, card.operating_point
+    artifact_masks = _artifact_masks(output, prepared.placement, point)
+    faz_mask = faz_mask_of(output.faz_logits, prepared.placement, point.faz_threshold)
+    grade = grade_of(output.grade_logits, point)
+    return ScanScores(
+        key=scan.key,
+        grade=grade,
+        artifacts=tuple(artifact_score(kind, mask, None) for kind, mask in artifact_masks.items()),
+        faz_mask=faz_mask,
+        faz=faz_metrics(faz_mask, scan.scale),
+        centration=centration(faz_mask, scan.scale),
+        indices=image_indices(scan.image, None),
+        cam=cam_of(output.class_maps[grade.ordinal], prepared.placement),
+        cam_mask_agreement=cam_mask_agreement(output, prepared.placement, grade, point),
+        is_octa=is_octa(prepared, output.octa_logit, card),
+        model=card.identity,
+        seconds=seconds,
+    )
+
+
+def grade_of(logits: NDArray[np.float32], point: OperatingPoint) -> Grade:
+    """The calibrated grade; abstained where the model is less sure than the card demands."""
+    probabilities = softmax(logits.astype(np.float64) / point.temperature)
+    ordinal = int(probabilities.argmax())
+    return Grade(
+        scale=GradeScale.COIPS_3,
+        ordinal=ordinal,
+        label=CoipsGrade(ordinal).name.lower(),
+        probabilities={grade.name.lower(): float(probabilities[grade]) for grade in CoipsGrade},
+        abstained=bool(probabilities[ordinal] < point.min_confidence),
+    )
+
+
+def is_octa(prepared: PreparedScan, octa_logit: float, card: ModelCard) -> bool:
+    """Whether both opinions take the image for an OCTA en-face image: the network's and the plain statistics'."""
+    if expit(octa_logit) < card.operating_point.min_octa_probability:
+        return False
+    return distance(likeness_features(prepared.canvas, prepared.placement), card.likeness) <= card.likeness.max_distance
+
+
+def faz_mask_of(logits: NDArray[np.float32], placement: Placement, threshold: float) -> NDArray[np.bool_]:
+    """The FAZ (height, width): one region without holes, or empty where none is large enough.
+
+    Of several regions the largest is taken: there is one FAZ, and drop-out elsewhere may look like it.
+    """
+    zone = faz_component(restore(expit(logits), placement) >= threshold)
+    return zone if zone.mean() >= MIN_FAZ_FRACTION else np.zeros_like(zone)
+
+
+def cam_of(class_map: NDArray[np.float32], placement: Placement) -> NDArray[np.float32] | NotComputable:
+    """Grad-CAM (height, width) in [0, 1] of one class; the greatest value inside the image is 1.
+
+    Where no cell of the image speaks for the class there is nothing to show.
+    """
+    positive = np.maximum(class_map, 0)
+    at_full_size = restore(positive, placement)
+    peak = float(at_full_size.max())
+    if peak <= 0:
+        return NotComputable("no supporting evidence")
+    return np.asarray(np.clip(at_full_size / peak, 0, 1), np.float32)
+
+
+def cam_mask_agreement(output: NetworkOutput, placement: Placement, grade: Grade, point: OperatingPoint) -> Measure:
+    """Share (0 to 1) of an ungradable scan's Grad-CAM that lies on cells with an artifact, judged at the map's stride.
+
+    0: the grade was argued from where no artifact was found; also where none was found at all. Only defined for
+    ungradable scans: a good grade is argued from clean places.
+    """
+    if grade.ordinal != CoipsGrade.UNGRADABLE:
+        return NotComputable("only judged where the grade is ungradable")
+    cells = len(output.class_maps[0])
+    left, top, right, bottom = placement.box(CANVAS_PX // cells)
+    rows, columns = slice(int(top), int(np.ceil(bottom))), slice(int(left), int(np.ceil(right)))
+    cam = np.maximum(output.class_maps[CoipsGrade.UNGRADABLE], 0)[rows, columns]
+    if cam.sum() <= 0:
+        return NotComputable("no supporting evidence")
+    thresholds = np.array([point.artifact_thresholds[kind] for kind in ArtifactType])[:, None, None]
+    anywhere = np.any(expit(output.artifact_logits) >= thresholds, axis=0)
+    side = output.artifact_logits.shape[1] // cells
+    cover = anywhere.reshape(cells, side, cells, side).mean(axis=(1, 3))[rows, columns]
+    return Measured(float(cam[cover >= CELL_COVER].sum() / cam.sum()))
+
+
+def _artifact_masks(
+    output: NetworkOutput, placement: Placement, point: OperatingPoint
+) -> dict[ArtifactType, NDArray[np.bool_]]:
+    kinds: Sequence[ArtifactType] = tuple(ArtifactType)
+    return {
+        kind: restore(expit(logits), placement) >= point.artifact_thresholds[kind]
+        for kind, logits in zip(kinds, output.artifact_logits, strict=True)
+    }

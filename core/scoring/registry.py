@@ -1,0 +1,47 @@
+"""Fetches the scorer of a lane; the one door from the program to deep learning, for the worker and the command line."""
+
+from pathlib import Path
+
+from core.errors import UsageError
+from core.scoring.card import ModelCard
+from core.scoring.contract import Scorer
+from core.vocabulary import ScanKind
+
+BUNDLED_FOLDER = Path(__file__).resolve().parent.parent / "weights"
+
+
+def weights_path(kind: ScanKind, model: str = "bundled") -> Path:
+    """The weights file that ``model`` names: the bundled one of the lane, or a path."""
+    return BUNDLED_FOLDER / f"{kind.value}.safetensors" if model == "bundled" else Path(model)
+
+
+def load_scorer(kind: ScanKind, *, model: str = "bundled", device: str = "auto") -> Scorer:
+    """Load a lane's model once; hold the scorer for as long as the process lives.
+
+    Parameters
+    ----------
+    kind : ScanKind
+        The lane.
+    model : str
+        "bundled", or the path of a .safetensors file with its card (.json) beside it.
+    device : str
+        "cpu", "cuda", "cuda:N", or "auto": CUDA where there is one.
+
+    Raises
+    ------
+    UsageError
+        There is no such lane, model or device, or weights and card do not belong together.
+    """
+    if kind is not ScanKind.OCTA_ENFACE:
+        raise UsageError(f"Scans of kind {kind.value} cannot be scored yet.", remedy="Score octa-enface images.")
+    path = weights_path(kind, model)
+    card = ModelCard.beside(path)
+    if card.kind is not kind:
+        raise UsageError(f"{path.name} scores {card.kind.value}, not {kind.value}.", remedy="Give another model.")
+    # torch takes seconds to import: only when the arguments have proved right.
+    from core.scoring.torch_backend.device import choose_device, limit_threads  # noqa: PLC0415
+    from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_network  # noqa: PLC0415
+
+    chosen = choose_device(device)
+    limit_threads()
+    return OctaEnfaceScorer(load_network(path, card, chosen), card, chosen)

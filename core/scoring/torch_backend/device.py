@@ -1,0 +1,43 @@
+"""Chooses where to compute, and keeps the results the same from run to run."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from core.errors import UsageError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called "cpu", "cuda", "cuda:N", or the best there is for "auto".
+
+    Raises
+    ------
+    UsageError
+        The name is none of these, or there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if not name.startswith("cuda"):
+        raise UsageError(f"There is no device {name!r}.", remedy="Choose cpu, cuda or auto.")
+    if not torch.cuda.is_available():
+        raise UsageError("No CUDA device can be used here.", remedy="Choose --device cpu, or install a CUDA torch.")
+    return torch.device(name)
+
+
+def limit_threads() -> None:
+    """Use no more threads than this process may run on: in a container torch counts the host's cores."""
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0)))))
+
+
+@contextmanager
+def reproducible_inference() -> Iterator[None]:
+    """No gradients; on CUDA the same kernels each time and full float32, so that masks agree with the CPU's."""
+    with (
+        torch.inference_mode(),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+    ):
+        yield

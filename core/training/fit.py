@@ -1,0 +1,122 @@
+"""Fits the joint OCTA en-face network: seeded, resumable, with a moving average of the weights."""
+
+import csv
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from core.networks.octa_enface import OctaEnfaceNetwork, build_octa_enface
+from core.training.checkpoint import load_checkpoint, save_checkpoint
+from core.training.losses import joint_loss
+from core.training.recipe import Recipe
+from core.training.samples import Bank, Batch, draw_batch
+
+CHECKPOINT_NAME = "checkpoint.safetensors"
+LOG_NAME = "losses.csv"
+_LOG_EVERY = 20
+_LOSSES = ("total", "grade", "artifacts", "faz", "modality", "extent")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training stands, for a progress line."""
+
+    step: int
+    n_steps: int
+    loss: float
+    seconds: float
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Linear warm-up, then a cosine to a hundredth of the peak."""
+    if step < recipe.warmup_steps:
+        return recipe.peak_learning_rate * (step + 1) / recipe.warmup_steps
+    done = (step - recipe.warmup_steps) / max(1, recipe.n_steps - recipe.warmup_steps)
+    return recipe.peak_learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def fit(
+    bank: Bank,
+    recipe: Recipe,
+    out: Path,
+    *,
+    device: torch.device,
+    fingerprint: str,
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> OctaEnfaceNetwork:
+    """Train to the recipe's last step and return the averaged network in eval mode.
+
+    Batches are drawn one step ahead in a thread. ``out`` gets the checkpoint and a CSV of losses.
+    """
+    torch.manual_seed(recipe.seed)
+    network = build_octa_enface().to(device)
+    average = AveragedModel(network, multi_avg_fn=_moving(recipe.average_decay), use_buffers=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.peak_learning_rate, weight_decay=recipe.weight_decay)
+    state = {"fingerprint": fingerprint, "network": network, "average": average, "optimizer": optimizer}
+    checkpoint, first = out / CHECKPOINT_NAME, 0
+    if resume and checkpoint.is_file():
+        first = load_checkpoint(checkpoint, **state)  # type: ignore[arg-type]
+    network.train()
+    started = time.monotonic()
+    with ThreadPoolExecutor(max_workers=1) as drawer, (out / LOG_NAME).open("a" if first else "w", newline="") as log:
+        rows = csv.writer(log)
+        if not first:
+            rows.writerow(("step", *_LOSSES))
+        upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=first)
+        for step in range(first, recipe.n_steps):
+            batch = upcoming.result()
+            upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=step + 1)
+            tensors = _tensors(batch, device, halve=step < recipe.n_half_size_steps)
+            losses = _step(network, optimizer, tensors, learning_rate(step, recipe))
+            average.update_parameters(network)
+            if step % _LOG_EVERY == 0 or step + 1 == recipe.n_steps:
+                rows.writerow((step, *(f"{losses[name]:.5f}" for name in _LOSSES)))
+                log.flush()
+                report(Progress(step + 1, recipe.n_steps, losses["total"], time.monotonic() - started))
+            if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.n_steps:
+                save_checkpoint(checkpoint, step=step + 1, **state)  # type: ignore[arg-type]
+    return averaged(average)
+
+
+def _moving(decay: float) -> Callable[..., None]:
+    average: Callable[..., None] = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return average
+
+
+def averaged(average: nn.Module) -> OctaEnfaceNetwork:
+    """The network inside the moving average, ready to score."""
+    inner = average.module
+    assert isinstance(inner, OctaEnfaceNetwork)
+    return inner.eval()
+
+
+def _step(
+    network: OctaEnfaceNetwork, optimizer: torch.optim.AdamW, tensors: dict[str, Tensor], rate: float
+) -> dict[str, float]:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    losses = joint_loss(network(tensors["image"]), tensors)
+    optimizer.zero_grad(set_to_none=True)
+    losses["total"].backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+    optimizer.step()
+    return {name: float(value.detach()) for name, value in losses.items()}
+
+
+def _tensors(batch: Batch, device: torch.device, *, halve: bool) -> dict[str, Tensor]:
+    """The batch on the device; halved: planes averaged over 2 x 2 cells."""
+    names = ("image", "masks", "weights", "grade", "is_octa", "bands")
+    tensors = {name: torch.from_numpy(getattr(batch, name)).to(device) for name in names}
+    if halve:
+        tensors |= {name: avg_pool2d(tensors[name], 2) for name in ("image", "masks", "weights")}
+    tensors["image"] = tensors["image"].contiguous(memory_format=torch.channels_last)
+    return tensors

@@ -1,0 +1,159 @@
+"""Reads and checks a folder of training images: which sets it holds, what each image is labelled with.
+
+Layout (each set is optional, but one with FAZ masks or grades must be there):
+
+- ``faz_*/manifest.csv`` (file, slab, fov_mm, number), ``images/``, ``masks/`` (0/255): FAZ masks
+- ``octa_graded/grades.csv`` (file, source, grade, motion, shadow, defocus, low_signal), ``images/``: grades 0-2
+- ``octa_pool/manifest.csv`` (file, set), ``images/``: OCTA without labels
+- ``bscan_*/*.png``, ``layers_*/images/*.png``: pictures that are no en-face images, for the modality head
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.errors import UsageError
+from core.vocabulary import ArtifactType, CoipsGrade
+
+SEVERITIES = (0, 1, 2)
+"""None, mild, severe as the readers wrote them (README of the data)."""
+
+MAX_PROBLEMS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """One image of the folder with what is known of it; None means not labelled, never absent."""
+
+    key: str
+    """Set and file name, unique in the folder."""
+    path: Path
+    source: str
+    """Device or public set it came from; figures are reported within source, because grade and source go together."""
+    subject: str
+    """What must not be parted by a split: the number of a COIPS pair, else the image itself."""
+    is_octa: bool = True
+    slab: str = "unknown"
+    faz_path: Path | None = None
+    grade: CoipsGrade | None = None
+    severities: dict[ArtifactType, int] | None = None
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Grey levels (height, width)."""
+        return read_grey(self.path)
+
+    def faz(self) -> NDArray[np.bool_] | None:
+        """The FAZ mask (height, width), or None where nobody drew one."""
+        return None if self.faz_path is None else read_grey(self.faz_path) > 127  # noqa: PLR2004 - masks are 0/255
+
+
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """Grey levels (height, width) of an 8-bit image file of the training folder."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L"), dtype=np.uint8)
+
+
+def read_folder(root: Path) -> list[LabelledImage]:
+    """Every image of the folder, sorted by key.
+
+    Raises
+    ------
+    UsageError
+        The folder is missing, holds no labelled set, or its manifests contradict its files (all faults named).
+    """
+    if not root.is_dir():
+        raise UsageError(f"There is no folder {root}.", remedy="Give the folder of the training data with --data.")
+    images = sorted([*_faz_sets(root), *_graded(root), *_pool(root), *_strangers(root)], key=lambda image: image.key)
+    problems = list(_problems(images))
+    if problems:
+        shown = "; ".join(problems[:MAX_PROBLEMS_SHOWN])
+        more = f" and {len(problems) - MAX_PROBLEMS_SHOWN} more" if len(problems) > MAX_PROBLEMS_SHOWN else ""
+        raise UsageError(f"The training folder has faults: {shown}{more}.", remedy="Correct them and start again.")
+    if not any(image.faz_path or image.grade is not None for image in images):
+        raise UsageError(
+            f"{root} holds neither FAZ masks nor grades.",
+            remedy="Lay it out as faz_NAME/manifest.csv or octa_graded/grades.csv; see docs/training.md.",
+        )
+    return images
+
+
+def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = columns - set(table.columns)
+    if missing:
+        raise UsageError(
+            f"{path.name} in {path.parent.name} lacks the columns {', '.join(sorted(missing))}.",
+            remedy="Add them; the first line names the columns.",
+        )
+    return [{str(name): str(value) for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _faz_sets(root: Path) -> Iterator[LabelledImage]:
+    for folder in sorted(root.glob("faz_*")):
+        for row in _rows(folder / "manifest.csv", {"file", "slab", "number"}):
+            yield LabelledImage(
+                key=f"{folder.name}/{row['file']}",
+                path=folder / "images" / row["file"],
+                source="FAZ",
+                subject=f"{folder.name}/number {row['number']}",
+                slab=row["slab"],
+                faz_path=folder / "masks" / row["file"],
+            )
+
+
+def _graded(root: Path) -> Iterator[LabelledImage]:
+    names = [kind.value for kind in ArtifactType]
+    for row in _rows(root / "octa_graded" / "grades.csv", {"file", "source", "grade", *names}):
+        key = f"octa_graded/{row['file']}"
+        values = {row["grade"], *(row[name] for name in names)}
+        if not values <= {"0", "1", "2"}:
+            raise UsageError(f"{key} has a grade or severity other than 0, 1, 2.", remedy="Correct grades.csv.")
+        yield LabelledImage(
+            key=key,
+            path=root / "octa_graded" / "images" / row["file"],
+            source=row["source"],
+            subject=key,
+            grade=CoipsGrade(int(row["grade"])),
+            severities={kind: int(row[kind.value]) for kind in ArtifactType},
+        )
+
+
+def _pool(root: Path) -> Iterator[LabelledImage]:
+    for row in _rows(root / "octa_pool" / "manifest.csv", {"file", "set"}):
+        key = f"octa_pool/{row['file']}"
+        yield LabelledImage(key, root / "octa_pool" / "images" / row["file"], source=row["set"], subject=key)
+
+
+def _strangers(root: Path) -> Iterator[LabelledImage]:
+    for path in sorted([*root.glob("bscan_*/*.png"), *root.glob("layers_*/images/*.png")]):
+        folder = path.relative_to(root).parts[0]
+        subject = f"{folder}/{path.stem.split('_')[0]}" if folder.startswith("layers_") else f"{folder}/{path.name}"
+        yield LabelledImage(f"{folder}/{path.name}", path, source=folder, subject=subject, is_octa=False)
+
+
+def _problems(images: list[LabelledImage]) -> Iterator[str]:
+    seen: set[str] = set()
+    for image in images:
+        if image.key in seen:
+            yield f"{image.key} is listed twice"
+        seen.add(image.key)
+        if not image.path.is_file():
+            yield f"{image.key} is listed but not there"
+        elif image.faz_path is not None:
+            yield from _mask_problems(image, image.faz_path)
+
+
+def _mask_problems(image: LabelledImage, mask_path: Path) -> Iterator[str]:
+    if not mask_path.is_file():
+        yield f"{image.key} has no mask"
+        return
+    with Image.open(image.path) as picture, Image.open(mask_path) as mask:
+        if picture.size != mask.size:
+            yield f"the mask of {image.key} has another size ({mask.size} instead of {picture.size})"

@@ -1,0 +1,150 @@
+"""What a network says of labelled images and phantoms, beside the truth: the raw material of every reported figure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from core.phantom.octa import render_octa
+from core.phantom.spec import OctaPhantom, random_spec
+from core.scoring.contract import ScanInput
+from core.scoring.lanes.canvas import restore
+from core.scoring.lanes.likeness import likeness_features
+from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, faz_mask_of, prepare
+from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
+from core.training.figures import dice
+from core.training.samples import ARTIFACTS
+from core.training.splits import SplitImage
+from core.training.strangers import HELD_OUT_PHOTOGRAPHS, drawn, photograph
+from core.vocabulary import ArtifactType, CoipsGrade
+
+_FORWARD = 8
+EVALUATION_PHANTOM_STREAM, EVALUATION_STRANGER_STREAM = 2, 3
+"""Second words of the seeds; training phantoms use stream 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One image's outputs and truth; None where the truth is not known."""
+
+    set: str
+    source: str
+    slab: str
+    subject: str
+    is_octa: bool
+    grade: CoipsGrade | None
+    severities: dict[ArtifactType, int] | None
+    grade_logits: NDArray[np.float64]  # (3,)
+    octa_probability: float
+    features: NDArray[np.float64]  # of core.scoring.lanes.likeness
+    area_fractions: dict[ArtifactType, float]
+    faz_dice: float | None
+    artifact_dice: dict[ArtifactType, float]
+    """Phantoms only; types that are absent from the truth are left out."""
+
+
+def predict_images(scorer: OctaEnfaceScorer, images: Sequence[SplitImage]) -> list[Prediction]:
+    """Predictions for images of a training folder, at their own size."""
+    prepared = [prepare(ScanInput(item.image.key, item.image.pixels(), None)) for item in images]
+    found = []
+    for item, scan, output in zip(images, prepared, _outputs(scorer, prepared), strict=True):
+        image = item.image
+        found.append(
+            Prediction(
+                set=image.key.split("/")[0],
+                source=image.source,
+                slab=image.slab,
+                subject=item.group,
+                is_octa=image.is_octa,
+                grade=image.grade,
+                severities=image.severities,
+                faz_dice=_faz_dice(output, scan, image.faz()),
+                artifact_dice={},
+                **_common(scan, output),
+            )
+        )
+    return found
+
+
+def evaluation_phantoms(count: int, *, seed: int) -> Iterator[OctaPhantom]:
+    """Phantoms that no training ever renders."""
+    for index in range(count):
+        rng = np.random.default_rng([seed, EVALUATION_PHANTOM_STREAM, index])
+        yield render_octa(random_spec(rng), int(rng.integers(2**31)))
+
+
+def predict_phantoms(scorer: OctaEnfaceScorer, phantoms: Sequence[OctaPhantom]) -> list[Prediction]:
+    """Predictions for phantoms, with Dice of each artifact that is there."""
+    prepared = [prepare(ScanInput(str(index), phantom.image, None)) for index, phantom in enumerate(phantoms)]
+    found = []
+    for phantom, scan, output in zip(phantoms, prepared, _outputs(scorer, prepared), strict=True):
+        found.append(
+            Prediction(
+                set="phantoms",
+                source="phantom",
+                slab=phantom.spec.slab.value,
+                subject=scan.scan.key,
+                is_octa=True,
+                grade=phantom.ordinal,
+                severities=None,
+                faz_dice=_faz_dice(output, scan, phantom.faz_mask),
+                artifact_dice=_artifact_dice(output, scan, phantom),
+                **_common(scan, output),
+            )
+        )
+    return found
+
+
+def predict_strangers(scorer: OctaEnfaceScorer, *, n_drawn: int, seed: int) -> list[Prediction]:
+    """Predictions for the held-out photographs and for drawn pictures of a stream of their own."""
+    rng = np.random.default_rng([seed, EVALUATION_STRANGER_STREAM])
+    pictures = {f"photograph {name}": photograph(name) for name in HELD_OUT_PHOTOGRAPHS}
+    pictures |= {f"drawn {index}": drawn(rng) for index in range(n_drawn)}
+    prepared = [prepare(ScanInput(name, picture, None)) for name, picture in pictures.items()]
+    return [
+        Prediction(
+            set=scan.scan.key.split(" ")[0],
+            source=scan.scan.key,
+            slab="unknown",
+            subject=scan.scan.key,
+            is_octa=False,
+            grade=None,
+            severities=None,
+            faz_dice=None,
+            artifact_dice={},
+            **_common(scan, output),
+        )
+        for scan, output in zip(prepared, _outputs(scorer, prepared), strict=True)
+    ]
+
+
+def _outputs(scorer: OctaEnfaceScorer, prepared: Sequence[PreparedScan]) -> Iterator[NetworkOutput]:
+    for first in range(0, len(prepared), _FORWARD):
+        chunk = prepared[first : first + _FORWARD]
+        yield from scorer.forward(np.stack([scan.canvas for scan in chunk]))
+
+
+def _common(scan: PreparedScan, output: NetworkOutput) -> dict[str, Any]:
+    fractions = [float((restore(expit(plane), scan.placement) >= 0.5).mean()) for plane in output.artifact_logits]  # noqa: PLR2004 - even odds
+    return {
+        "grade_logits": output.grade_logits.astype(np.float64),
+        "octa_probability": float(expit(output.octa_logit)),
+        "features": likeness_features(scan.canvas, scan.placement),
+        "area_fractions": dict(zip(ARTIFACTS, fractions, strict=True)),
+    }
+
+
+def _faz_dice(output: NetworkOutput, scan: PreparedScan, truth: NDArray[np.bool_] | None) -> float | None:
+    return None if truth is None else dice(faz_mask_of(output.faz_logits, scan.placement, 0.5), truth)
+
+
+def _artifact_dice(output: NetworkOutput, scan: PreparedScan, phantom: OctaPhantom) -> dict[ArtifactType, float]:
+    found = {}
+    for kind, plane in zip(ARTIFACTS, output.artifact_logits, strict=True):
+        truth = phantom.artifact_masks[kind]
+        if truth.any():
+            found[kind] = dice(restore(expit(plane), scan.placement) >= 0.5, truth)  # noqa: PLR2004 - even odds
+    return found

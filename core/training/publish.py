@@ -1,0 +1,125 @@
+"""Writes a trained network as weights plus model card: what ships, and what load_scorer reads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from core.networks.octa_enface import OctaEnfaceNetwork
+from core.scoring.card import Likeness, ModelCard, OperatingPoint, ReportedMetric, TrainingSet, sha256_of
+from core.scoring.lanes.canvas import PREPROCESSING
+from core.training.recipe import Recipe
+from core.training.splits import Part, SplitImage
+from core.vocabulary import GradeScale, ScanKind
+
+_KNOWN_SETS = {
+    "faz_coips": (
+        "CC BY 4.0",
+        "COIPS data set, Wang et al. 2021, doi:10.5281/zenodo.5075194",
+        "FAZ masks, grades where the same image was graded",
+    ),
+    "octa_graded": (
+        "COIPS part CC BY 4.0; OCTA-500 and ROSSA parts research use",
+        "COIPS (doi:10.5281/zenodo.5075194), OCTA-500 (Li et al. 2024), ROSSA (Ning et al.)",
+        "grades and artifact severities by two masked non-clinical readers and a third",
+    ),
+    "octa_pool": ("research use", "OCTA-500 (Li et al. 2024), ROSSA (Ning et al.)", "unlabelled images to degrade"),
+    "layers_duke_dme": ("research use", "Chiu et al. 2015, Duke", "pictures that are no OCTA en-face images"),
+    "bscan_sdoct": ("research use", "Fang et al. 2013, Duke", "pictures that are no OCTA en-face images"),
+    "bscan_kermany": (
+        "CC BY 4.0",
+        "Kermany et al. 2018, Mendeley Data rscbjbr9sj",
+        "pictures that are no OCTA en-face images",
+    ),
+    "bscan_srf": ("course data", "University of Bern", "pictures that are no OCTA en-face images"),
+}
+
+INTENDED_USE = (
+    "Auditing the technical quality of OCTA en-face scans in research. Not a medical device; not for diagnosis."
+)
+
+LABELS = (
+    "Non-clinical labels: the grades and artifact severities were given by eye by readers who are not clinicians, "
+    "after the definitions of COIPS's Table 2. FAZ masks are the manual ones of the COIPS data set."
+)
+
+KNOWN_FAILURES = (
+    "Trained on macular scans of few devices at 3 and 6 mm; wide fields, discs and structural images are outside.",
+    "Grade and source go together in the public sets: read the figures within source, not the overall ones.",
+    "Artifact masks were learned from simulated artifacts and image-level severities: no real mask was ever drawn.",
+    "Defocus is the weakest artifact: few real examples, and the readers agree least on it.",
+    "In scans of diabetic eyes capillary drop-out next to the fovea can be taken for FAZ.",
+    "Motion that only shifts the lines below it, without a visible seam, is missed.",
+)
+
+
+def write_weights(network: OctaEnfaceNetwork, path: Path) -> None:
+    """Convolution and linear weights as float16; the small normalisation layers, which could overflow, as float32."""
+    tensors = {}
+    for name, value in network.state_dict().items():
+        is_large = value.is_floating_point() and value.ndim > 1
+        tensors[name] = (value.half() if is_large else value).detach().cpu().contiguous()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path)
+
+
+def write_card(
+    path: Path,
+    network: OctaEnfaceNetwork,
+    recipe: Recipe,
+    images: Sequence[SplitImage],
+    *,
+    point: OperatingPoint,
+    likeness: Likeness,
+    metrics: Sequence[ReportedMetric],
+) -> ModelCard:
+    """The card of the weights at ``path``, written beside them as JSON."""
+    card = ModelCard(
+        name=recipe.name,
+        version=recipe.version,
+        kind=ScanKind.OCTA_ENFACE,
+        grade_scale=GradeScale.COIPS_3,
+        weights_sha256=sha256_of(path),
+        preprocessing=PREPROCESSING,
+        network=network.shape.model_dump(),
+        operating_point=point,
+        likeness=likeness,
+        recipe=recipe.model_dump() | {"torch": torch.__version__},
+        commands=(
+            f"octaudit train {recipe.name} --data DIR --out DIR",
+            f"octaudit evaluate {recipe.name} --data DIR --model DIR/{recipe.name}.safetensors --json FILE",
+        ),
+        split=(
+            f"By subject and near-duplicate group, stratified by source, slab, grade and FAZ mask, ordered by a hash "
+            f"with seed {recipe.split_seed}: 30 % held out, 12 % for tuning, the rest for training "
+            f"(core/training/splits.py)."
+        ),
+        data=tuple(_training_sets(images)),
+        metrics=tuple(metrics),
+        known_failures=KNOWN_FAILURES,
+        intended_use=INTENDED_USE,
+        labels=LABELS,
+    )
+    path.with_suffix(".json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return card
+
+
+def _training_sets(images: Sequence[SplitImage]) -> list[TrainingSet]:
+    names = sorted({item.image.key.split("/")[0] for item in images})
+    found = []
+    for name in names:
+        licence, source, used_for = _KNOWN_SETS.get(name, ("not stated", "the user's own", "as its manifest says"))
+        parts = [item.part for item in images if item.image.key.split("/")[0] == name]
+        found.append(
+            TrainingSet(
+                name=name,
+                licence=licence,
+                source=source,
+                used_for=used_for,
+                n_train=parts.count(Part.TRAIN),
+                n_tune=parts.count(Part.TUNE),
+                n_held_out=parts.count(Part.HELD_OUT),
+            )
+        )
+    return found

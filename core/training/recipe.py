@@ -1,0 +1,54 @@
+"""The named training recipes: everything that decides what a training does, in one frozen value each."""
+
+import hashlib
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import UsageError
+
+
+class Recipe(BaseModel):
+    """One recipe. Together with the folder and the code it determines the weights on one machine."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: str = "1.0"
+    seed: int = 20261121
+    split_seed: int = 1
+    """Seed of the parts; kept apart from ``seed`` so that trainings can be repeated on the same parts."""
+    n_steps: int = Field(default=1600, ge=1)
+    n_half_size_steps: int = 950
+    """The first steps see the canvas at half its size, for a quarter of the cost; the rest learn the fine detail."""
+    warmup_steps: int = 80
+    peak_learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    average_decay: float = 0.99
+    """Of the moving average of the weights, per step."""
+    checkpoint_every: int = 100
+    n_phantoms: int = 700
+    """Rendered once; each is drawn about 7 times, moved and varied each time."""
+    shares: dict[str, int] = Field(default={"faz": 4, "graded": 4, "pool": 3, "phantoms": 3, "strangers": 2})
+    """Samples of each kind in a batch."""
+
+    def changed(self, *, n_steps: int | None = None, seed: int | None = None) -> "Recipe":
+        """The recipe with another length (the half-size share kept) or seed; None keeps what it has."""
+        steps = self.n_steps if n_steps is None else n_steps
+        update = {"seed": self.seed if seed is None else seed, "n_steps": steps}
+        update["n_half_size_steps"] = round(self.n_half_size_steps * steps / self.n_steps)
+        return self.model_copy(update=update)
+
+    def fingerprint(self, keys: list[str]) -> str:
+        """A hash of the recipe and of the images it trains on: a checkpoint resumes only with the same."""
+        text = self.model_dump_json() + "\n".join(sorted(keys))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+RECIPES = {"octa-enface": Recipe(name="octa-enface")}
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of this name."""
+    if name not in RECIPES:
+        raise UsageError(f"There is no recipe {name!r}.", remedy=f"Choose one of: {', '.join(sorted(RECIPES))}.")
+    return RECIPES[name]

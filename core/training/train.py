@@ -1,0 +1,162 @@
+"""The whole way from a folder of images to weights with a card: parts, bank, fit, calibration, evaluation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import UsageError
+from core.networks.octa_enface import OctaEnfaceNetwork
+from core.scoring.card import Likeness, ModelCard, OperatingPoint, ReportedMetric
+from core.scoring.registry import weights_path
+from core.scoring.torch_backend.device import choose_device, limit_threads
+from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_network
+from core.training.bank import cached_phantoms, fill_bank
+from core.training.calibrate import fit_likeness, operating_point
+from core.training.evaluate import evaluate
+from core.training.fit import CHECKPOINT_NAME, Progress, fit
+from core.training.folder import read_folder
+from core.training.predictions import (
+    evaluation_phantoms,
+    predict_images,
+    predict_phantoms,
+    predict_strangers,
+)
+from core.training.publish import write_card, write_weights
+from core.training.recipe import Recipe
+from core.training.splits import Part, SplitImage, split
+from core.vocabulary import ScanKind
+
+N_EVALUATION_PHANTOMS, N_TUNING_PHANTOMS = 120, 60
+N_DRAWN_STRANGERS = 120
+PHANTOMS_NAME = "phantoms.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """What a training wrote and how good it is."""
+
+    weights: Path
+    card: ModelCard
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> TrainingReport:
+    """Run the recipe; ``out`` gets NAME.safetensors, NAME.json, losses.csv and what resuming needs.
+
+    Raises
+    ------
+    UsageError
+        The data folder has faults, or ``out`` holds another training.
+    """
+    images = split(read_folder(data), seed=recipe.split_seed)
+    if (out / CHECKPOINT_NAME).is_file() and not resume:
+        raise UsageError(f"{out} already holds a training.", remedy="Add --resume, or give a new folder with --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    limit_threads()
+    phantoms = cached_phantoms(out / PHANTOMS_NAME, recipe.n_phantoms, seed=recipe.seed)
+    fingerprint = recipe.fingerprint([item.image.key for item in images if item.part is Part.TRAIN])
+    network = fit(
+        fill_bank(images, phantoms=phantoms),
+        recipe,
+        out,
+        device=choose_device(device),
+        fingerprint=fingerprint,
+        resume=resume,
+        report=report,
+    )
+    return publish(network, recipe, images, out, device=device)
+
+
+def publish(
+    network: OctaEnfaceNetwork, recipe: Recipe, images: Sequence[SplitImage], out: Path, *, device: str
+) -> TrainingReport:
+    """Write the weights, choose the operating point on the tuning part, evaluate on the held-out one, write the card.
+
+    Everything is measured with the weights as stored, after their rounding to float16.
+    """
+    weights = out / f"{recipe.name}.safetensors"
+    write_weights(network, weights)
+    draft = _draft_card(weights, network, recipe, images)
+    scorer = OctaEnfaceScorer(load_network(weights, draft, choose_device(device)), draft, choose_device(device))
+    point, likeness = _calibrated(scorer, images, recipe)
+    metrics = held_out_metrics(scorer, images, point, likeness, seed=recipe.seed)
+    card = write_card(weights, network, recipe, images, point=point, likeness=likeness, metrics=metrics)
+    return TrainingReport(weights, card)
+
+
+class EvaluationReport(BaseModel):
+    """What `octaudit evaluate` writes: the model, the part, the figures."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    version: str
+    weights_sha256: str
+    split_seed: int
+    metrics: tuple[ReportedMetric, ...]
+
+
+def evaluate_model(recipe: Recipe, data: Path, *, model: str, device: str = "auto") -> EvaluationReport:
+    """The figures of a model on the held-out part that the recipe's split makes of the folder.
+
+    They are honest only for weights trained with the same split: the card says with which.
+    """
+    weights = weights_path(ScanKind.OCTA_ENFACE, model)
+    card = ModelCard.beside(weights)
+    images = split(read_folder(data), seed=recipe.split_seed)
+    limit_threads()
+    chosen = choose_device(device)
+    scorer = OctaEnfaceScorer(load_network(weights, card, chosen), card, chosen)
+    metrics = held_out_metrics(scorer, images, card.operating_point, card.likeness, seed=recipe.seed)
+    return EvaluationReport(
+        model=card.name,
+        version=card.version,
+        weights_sha256=card.weights_sha256,
+        split_seed=recipe.split_seed,
+        metrics=tuple(metrics),
+    )
+
+
+def held_out_metrics(
+    scorer: OctaEnfaceScorer, images: Sequence[SplitImage], point: OperatingPoint, likeness: Likeness, *, seed: int
+) -> list[ReportedMetric]:
+    """The figures on the held-out part, on phantoms and on strangers that no training sees."""
+    held_out = predict_images(scorer, [item for item in images if item.part is Part.HELD_OUT])
+    held_out += predict_phantoms(scorer, list(evaluation_phantoms(N_EVALUATION_PHANTOMS, seed=seed)))
+    held_out += predict_strangers(scorer, n_drawn=N_DRAWN_STRANGERS, seed=seed)
+    return evaluate(held_out, point, likeness, part="held-out")
+
+
+def _calibrated(
+    scorer: OctaEnfaceScorer, images: Sequence[SplitImage], recipe: Recipe
+) -> tuple[OperatingPoint, Likeness]:
+    octa = [item for item in images if item.image.is_octa]
+    trained_on = predict_images(scorer, [item for item in octa if item.part is Part.TRAIN])
+    tuning = predict_images(scorer, [item for item in octa if item.part is Part.TUNE])
+    # Seeds one and two above the recipe's: phantoms that are neither trained nor reported on.
+    fitted = predict_phantoms(scorer, list(evaluation_phantoms(4 * N_TUNING_PHANTOMS, seed=recipe.seed + 1)))
+    checked = predict_phantoms(scorer, list(evaluation_phantoms(N_TUNING_PHANTOMS, seed=recipe.seed + 2)))
+    likeness = fit_likeness(
+        np.stack([item.features for item in [*trained_on, *fitted]]),
+        np.stack([item.features for item in [*tuning, *checked]]),
+    )
+    return operating_point(tuning), likeness
+
+
+def _draft_card(weights: Path, network: OctaEnfaceNetwork, recipe: Recipe, images: Sequence[SplitImage]) -> ModelCard:
+    """A card with neutral numbers, to load the weights by before anything is known of them."""
+    point = OperatingPoint(
+        temperature=1.0, min_confidence=0.0, min_octa_probability=0.5, artifact_thresholds={}, faz_threshold=0.5
+    )
+    likeness = Likeness(feature_names=(), mean=(), precision=(), max_distance=0.0)
+    return write_card(weights, network, recipe, images, point=point, likeness=likeness, metrics=())
