@@ -1,7 +1,8 @@
 """QU-Net++'s no-reference image indices of one grey image. Pure; uint8 (height, width), levels 0..255.
 
 Source: Roychowdhury 2021, "QU-net++: Image Quality Detection Framework for Segmentation of Medical 3D Image Stacks",
-step 1. The paper names the indices and not their kernels: ours are stated at each. They rank images of one set against each other; none has a cut-off that holds across devices.
+step 1. The paper names the indices and not their kernels: ours are stated at each. They rank images of one set against
+each other; none has a cut-off that holds across devices.
 """
 
 import numpy as np

@@ -1,0 +1,18 @@
+"""The name of a scan type: its kind and nominal field, as slots, protocols and charts spell it."""
+
+from core.vocabulary import ScanKind
+
+NOMINAL_TOLERANCE_MM = 0.25
+"""Devices write 2.9 or 6.1 where the protocol says 3 or 6; the nearest half millimetre within this is meant."""
+
+
+def scan_type(kind: ScanKind, field_width_mm: float | None, field_height_mm: float | None) -> str:
+    """Kind and nominal field: ``octa-enface 3x3``, ``octa-enface 4.5x4.5``, ``octa-enface unknown field``."""
+    if field_width_mm is None or field_height_mm is None:
+        return f"{kind.value} unknown field"
+    return f"{kind.value} {_nominal(field_width_mm)}x{_nominal(field_height_mm)}"
+
+
+def _nominal(size_mm: float) -> str:
+    half_step = round(size_mm * 2.0) / 2.0
+    return f"{half_step if abs(half_step - size_mm) <= NOMINAL_TOLERANCE_MM else size_mm:g}"
