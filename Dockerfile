@@ -11,8 +11,8 @@ ENV PYTHONSAFEPATH=1 \
     PATH=/app/environment/bin:$PATH
 WORKDIR /app
 RUN useradd --system --uid 10001 --no-create-home octaudit \
- && mkdir /var/lib/octaudit \
- && chown octaudit /var/lib/octaudit
+ && mkdir /var/lib/octaudit /var/lib/keeper \
+ && chown octaudit /var/lib/octaudit /var/lib/keeper
 
 FROM base AS source
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
@@ -20,6 +20,7 @@ COPY core ./core
 COPY dashboard ./dashboard
 COPY worker ./worker
 COPY migrations ./migrations
+COPY samples ./samples
 RUN python -m venv environment
 
 FROM source AS build-migrate

@@ -20,6 +20,11 @@ demo: $(VENV)/.run-stamp ## Install, start everything, load and score the demo s
 up: $(VENV)/.run-stamp ## Install and start everything without the demo study
 	@$(BIN)/octaudit up
 
+.env: ## Write the passwords that docker-compose.yml asks for, once
+	@umask 077 && for name in ADMIN OWNER DASHBOARD WORKER SEALER REDIS; do \
+		echo "OCTAUDIT_$${name}_PASSWORD=$$(head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n')"; done > $@
+	@echo "Wrote .env."
+
 ##@ Check
 .PHONY: test
 test: $(VENV)/.dev-stamp browser ## Install what the tests need, a browser too, and run the whole suite
@@ -69,7 +74,7 @@ clean: ## Remove the environment and every cache; keeps OCTAUDIT_HOME
 .PHONY: help
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[.a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installing: a stamp per set of packages, so that it happens again only when the project file or the pins change.
 
