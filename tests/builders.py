@@ -85,6 +85,8 @@ def login_token(session: Session, user: tables.User, **changes: object) -> str:
         "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
         "user_id": user.id,
         "last_seen_at": now,
+        "idle_timeout": timedelta(hours=1),
+        "ends_at": now + timedelta(hours=8),
         "expires_at": now + timedelta(hours=1),
     }
     _add(session, tables.Session(**values | changes))

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session, SessionTransaction
 
 from core.database.addresses import database_url
@@ -66,7 +66,8 @@ def open_database(settings: Settings, role: DatabaseRole) -> Database:
 def session_scope(database: Database, *, token: str | None = None) -> Iterator[Session]:
     """One transaction: commits at the end, rolls back on any error, then runs the after-commit actions.
 
-    For the dashboard's role, ``token`` decides which rows exist; without one there are none.
+    For the dashboard's role, ``token`` decides which rows exist; without one there are none. What the database
+    refuses (policy, grant, own work) leaves the scope as NotAllowedError.
     """
     if token is not None and database.role is not DatabaseRole.DASHBOARD:
         raise NotAllowedError(f"A session token scopes nothing for {database.role}.", remedy="Use the dashboard role.")
@@ -75,8 +76,10 @@ def session_scope(database: Database, *, token: str | None = None) -> Iterator[S
         try:
             yield session
             session.commit()
-        except BaseException:
+        except BaseException as error:
             session.rollback()
+            if isinstance(error, ProgrammingError) and _is_refusal(error):
+                raise _refusal(error) from error
             raise
         actions: list[Callable[[], None]] = session.info.pop(_ACTIONS, [])
     for action in actions:
@@ -135,6 +138,17 @@ def refuse_unheld_role(database: Database) -> None:
             f"The dashboard's database role is not held by row-level security: {'; '.join(faults)}.",
             remedy="Run `octaudit database init` and use the role it makes in OCTAUDIT_DATABASE_DASHBOARD_URL.",
         )
+
+
+def _is_refusal(error: ProgrammingError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "42501"  # insufficient_privilege, also a policy's WITH CHECK
+
+
+def _refusal(error: ProgrammingError) -> NotAllowedError:
+    return NotAllowedError(
+        f"The database refuses this: {str(error.orig).splitlines()[0]}.",
+        remedy="Your role, your sites or your own part in it do not allow it; nothing was written.",
+    )
 
 
 def _run(action: Callable[[], None]) -> None:

@@ -3,9 +3,9 @@
 The dashboard's role cannot read sessions and grants; it asks the SECURITY DEFINER functions that the migrations make.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Interval, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.tables.base import Base, Created, Id, Sha256
@@ -69,5 +69,10 @@ class Session(Created, Base):
     token_sha256: Mapped[Sha256] = mapped_column(unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
     last_seen_at: Mapped[datetime]
+    idle_timeout: Mapped[timedelta] = mapped_column(Interval)
+    """Unused for this long, the session ends."""
+    ends_at: Mapped[datetime]
+    """Used or not, the session ends then."""
     expires_at: Mapped[datetime]
+    """The earlier of ``ends_at`` and last_seen_at + idle_timeout; moved on by use, at most once a minute."""
     revoked_at: Mapped[datetime | None]
