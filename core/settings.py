@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """Port the dashboard listens on; `octaudit up` takes the next free one if it is taken."""
     secure_cookies: bool = False
     """True behind HTTPS: the session cookie is sent over TLS only."""
+    metrics_token: SecretStr | None = None
+    """Bearer token with which Prometheus reads /metrics; unset: only signed-in administrators may."""
     session_idle_timeout: timedelta = timedelta(hours=2)
     """A session unused for this long is ended."""
     session_lifetime: timedelta = timedelta(hours=12)

@@ -1,4 +1,4 @@
-"""The first check of every HTTP request and websocket: is there a session, and do the headers protect it?
+"""The first check of every HTTP request and websocket, and the headers that protect its answer.
 
 Knows no page and no role: what a signed-in person may see is row-level security's matter.
 """
@@ -22,21 +22,19 @@ PUBLIC_PREFIXES = ("/static/", "/brand/")
 PAGELESS_PREFIXES = ("/api/", "/scans/", "/_stcore/", "/media/", "/component/")
 """Answered with 401, not with a redirect to the form: a program asks, no person."""
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        # Streamlit's start script is inline, Vega compiles its expressions, components load as blob modules.
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; "
+    # Streamlit's start script is inline, Vega compiles its expressions, components load as blob modules.
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; "
+    "font-src 'self' data:; "
+    "connect-src 'self'; "
+    "worker-src 'self' blob:; "
+    "object-src 'none'; "
+    "base-uri 'self'; "
+    "form-action 'self'; "
+    "frame-ancestors 'none'"
 )
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,

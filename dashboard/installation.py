@@ -10,7 +10,7 @@ from core.storage import BlobStore
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """The opened parts that pages and routes share. ``database`` is the dashboard role's, held by row-level security."""
+    """The opened parts that pages and routes share; ``database`` is the role's that row-level security holds."""
 
     settings: Settings
     database: Database

@@ -26,6 +26,7 @@ from core.store.scan_history import HistoryEntry, OpenRequest, read_history, rea
 from core.values import Measure, Measured, NotComputable, Reason, Scale
 from core.vocabulary import (
     ArtifactType,
+    CoipsGrade,
     Laterality,
     ScaleSource,
     ScanState,
@@ -46,6 +47,7 @@ MEASURE_COLUMNS = (
     "psnr_inverse",
     "cov",
     "mean",
+    "q_level_agreement",
     "cam_mask_agreement",
 )
 """The assessment's measures; one that is NULL has its reason in ``not_computable`` under the same name."""
@@ -86,6 +88,17 @@ class AssessmentView:
     protocol_number: int
     scored_at: datetime
     seconds: float
+    why_no_cam: str | None
+
+    def released_measures(self, human_ordinal: int | None) -> dict[str, Measure]:
+        """The measures as the final grade releases them: of an ungradable scan the FAZ's are withheld.
+
+        The mask and its metrics are always stored, so an override to gradable shows them at once (contracts.md).
+        """
+        if (self.ordinal if human_ordinal is None else human_ordinal) >= CoipsGrade.GRADABLE:
+            return self.measures
+        withheld = NotComputable("the scan is ungradable")
+        return {name: withheld if name.startswith("faz_") else measure for name, measure in self.measures.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +308,7 @@ def _read_assessment(session: Session, assessment_id: int | None) -> AssessmentV
         protocol_number=row.number,
         scored_at=assessment.scored_at,
         seconds=assessment.seconds,
+        why_no_cam=assessment.not_computable.get("cam"),
     )
 
 

@@ -1,0 +1,75 @@
+"""The script that Streamlit runs for every page: who is there, which pages, then the page. Draws nothing itself."""
+
+from html import escape
+from itertools import groupby
+from pathlib import Path
+
+import streamlit as st
+
+from core.store.access import Actor
+from dashboard.navigation import Page, pages_for
+from dashboard.session import current_user
+from dashboard.wording import ROLE_NAMES
+
+FOLDER = Path(__file__).resolve().parent
+SIDEBAR_WIDTH_PX = 208
+"""Narrow enough that 1024 px leave 800 for images and tables."""
+
+
+def main() -> None:
+    """Set the frame, draw the sidebar and run the chosen page."""
+    st.set_page_config(
+        page_title="octaudit",
+        page_icon=str(FOLDER / "brand" / "mark.svg"),
+        layout="wide",
+        initial_sidebar_state=SIDEBAR_WIDTH_PX,
+    )
+    st.html(FOLDER / "brand" / "frame.css")
+    actor = current_user()
+    pages = pages_for(actor)
+    st.logo(str(FOLDER / "brand" / "logo.svg"), icon_image=str(FOLDER / "brand" / "mark.svg"), size="large")
+    if not pages:
+        _say_no_role(actor)
+        st.stop()
+    chosen = st.navigation(_sections(pages))
+    with st.sidebar:
+        _draw_person(actor)
+    chosen.run()
+
+
+def _sections(pages: tuple[Page, ...]) -> dict[str, list[st.Page]]:
+    ordered = sorted(pages, key=lambda page: [other.section for other in pages].index(page.section))
+    default = next(page for page in pages if page.is_listed)
+    return {
+        section: [
+            st.Page(
+                FOLDER / page.path,
+                title=page.title,
+                icon=page.icon,
+                url_path=page.url_path,
+                default=page is default,
+                visibility="visible" if page.is_listed else "hidden",
+            )
+            for page in group
+        ]
+        for section, group in groupby(ordered, key=lambda page: page.section)
+    }
+
+
+def _draw_person(actor: Actor) -> None:
+    roles = ", ".join(ROLE_NAMES[role] for role in sorted(actor.roles))
+    st.html(
+        f'<div class="octa-person"><strong>{escape(actor.display_name)}</strong><span>{escape(roles)}</span>'
+        '<a href="/logout" target="_self">Sign out</a></div>'
+    )
+
+
+def _say_no_role(actor: Actor) -> None:
+    st.title("No role yet")
+    st.write(
+        f"You are signed in as {actor.display_name}, but no study or site has been given to you. "
+        "Ask your reading centre's administrator for a role, then reload this page."
+    )
+
+
+main()

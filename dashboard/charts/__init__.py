@@ -1,0 +1,1 @@
+"""Charts: pure functions of frozen values. Knows no Streamlit, no SQL."""

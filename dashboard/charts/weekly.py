@@ -1,0 +1,112 @@
+"""The chart by week: first-pass and final rate with intervals, and how many captures stand behind them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import altair as alt
+
+from core.statistics.proportions import Proportion, wilson_interval
+from core.store.overview import WeekTally
+
+FIRST = "First pass"
+FINAL = "Final"
+AXIS_PX = 44
+"""Both charts' vertical axes take this much, so that their weeks stand above each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeekPoint:
+    """One week: both rates (None where nothing was decided) and the captures decided."""
+
+    week_on: date
+    first_pass: Proportion | None
+    final: Proportion | None
+    decided: int
+
+
+def week_points(weeks: Sequence[WeekTally]) -> tuple[WeekPoint, ...]:
+    """The rates of each week with their Wilson intervals."""
+    return tuple(
+        WeekPoint(
+            week.week_on,
+            _rate(week.tally.gradable, week.tally.decided),
+            _rate(week.tally.final_gradable, week.tally.final_received),
+            week.tally.decided,
+        )
+        for week in weeks
+    )
+
+
+def _rate(k: int, n: int) -> Proportion | None:
+    rate = wilson_interval(k, n)
+    return rate if isinstance(rate, Proportion) else None
+
+
+def draw_rates(points: Sequence[WeekPoint]) -> alt.LayerChart:
+    """Both rates over the weeks with their intervals. Colours come from the page's theme."""
+    base = alt.Chart(_data(_rate_rows(points))).encode(
+        x=_week_axis(),
+        color=alt.Color("series:N", title=None, sort=[FIRST, FINAL], legend=alt.Legend(orient="top")),
+    )
+    tooltip = [
+        alt.Tooltip("week:T", title="Week from", format="%d %b %Y"),
+        alt.Tooltip("series:N", title="Rate"),
+        alt.Tooltip("value:Q", title="Gradable", format=".0%"),
+        alt.Tooltip("low:Q", title="95 % from", format=".0%"),
+        alt.Tooltip("high:Q", title="95 % to", format=".0%"),
+        alt.Tooltip("k:Q", title="Gradable n"),
+        alt.Tooltip("n:Q", title="Of"),
+    ]
+    scale = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(format=".0%", tickCount=5, minExtent=AXIS_PX)
+    band = base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", scale=scale, title="Gradable", axis=axis), y2="high:Q")
+    line = base.mark_line(strokeWidth=2).encode(y=alt.Y("value:Q", scale=scale))
+    shape = alt.Shape("series:N", sort=[FIRST, FINAL], legend=None)
+    dots = base.mark_point(filled=True, size=46, opacity=1).encode(
+        y=alt.Y("value:Q", scale=scale), shape=shape, tooltip=tooltip
+    )
+    return alt.LayerChart(layer=[band, line, dots]).properties(height=240)
+
+
+def draw_counts(points: Sequence[WeekPoint]) -> alt.Chart:
+    """How many captures were decided in each week: how much the rates above weigh."""
+    tooltip = [
+        alt.Tooltip("week:T", title="Week from", format="%d %b %Y"),
+        alt.Tooltip("decided:Q", title="Captures decided"),
+    ]
+    axis = alt.Axis(tickCount=2, tickMinStep=1, minExtent=AXIS_PX)
+    bars = alt.Chart(_data(_count_rows(points))).mark_bar(size=9, opacity=0.5)
+    chart: alt.Chart = bars.encode(
+        x=_week_axis(), y=alt.Y("decided:Q", title="Decided", axis=axis), tooltip=tooltip
+    ).properties(height=95)
+    return chart
+
+
+def _data(rows: list[dict[str, object]]) -> alt.InlineData:
+    return alt.InlineData(values=rows)
+
+
+def _week_axis() -> alt.X:
+    return alt.X("week:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, labelOverlap=True, grid=False))
+
+
+def _rate_rows(points: Sequence[WeekPoint]) -> list[dict[str, object]]:
+    return [
+        {
+            "week": point.week_on.isoformat(),
+            "series": series,
+            "value": rate.value,
+            "low": rate.low,
+            "high": rate.high,
+            "k": rate.k,
+            "n": rate.n,
+        }
+        for point in points
+        for series, rate in ((FIRST, point.first_pass), (FINAL, point.final))
+        if rate is not None
+    ]
+
+
+def _count_rows(points: Sequence[WeekPoint]) -> list[dict[str, object]]:
+    return [{"week": point.week_on.isoformat(), "decided": point.decided} for point in points]

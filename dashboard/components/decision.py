@@ -1,0 +1,113 @@
+"""The decision box of the scan page: what this person may do with this scan, written at the click."""
+
+from datetime import date
+
+import streamlit as st
+
+from core.store.access import Actor
+from core.store.scan_history import OpenRequest
+from core.store.scan_view import ScanView
+from core.usecases.reacquire import MOVES, SITE_ROLES
+from core.usecases.review_scan import REVIEWERS
+from core.vocabulary import CoipsGrade, ReasonCode, RequestState, ScanState
+from dashboard import decisions
+from dashboard.wording import GRADE_NAMES, REASON_NAMES, REQUEST_NAMES, days_left_words
+
+ACCEPTABLE = frozenset({ScanState.ACCEPTED, ScanState.UNDER_REVIEW, ScanState.QUERIED})
+REQUESTABLE = frozenset({ScanState.UNDER_REVIEW, ScanState.QUERIED})
+HUMAN_REASONS = tuple(code for code in ReasonCode if code.startswith("oscar-mp:"))
+"""What a person may name when asking for a new OCTA scan."""
+
+
+def draw_decision(view: ScanView, actor: Actor, *, today: date) -> None:
+    """Reviewers decide; the site answers an open request; everybody else sees neither."""
+    if view.request is not None and view.request.is_open:
+        _draw_request(view, view.request, actor, today)
+    if actor.has_role(*REVIEWERS, study_id=view.study_id, site_id=view.site_id) and view.state in ACCEPTABLE:
+        _draw_review(view)
+
+
+def _draw_review(view: ScanView) -> None:
+    bound = (view.scan_id, view.version)
+    with st.container(horizontal=True, gap="small", key="octaudit-decision"):
+        if view.state is not ScanState.ACCEPTED and _may_accept(view):
+            st.button(
+                "Accept",
+                type="primary",
+                icon=":material/check:",
+                on_click=decisions.accept,
+                args=bound,
+                help="The scan is good enough as it is graded.",
+            )
+        with st.popover("Override grade", icon=":material/edit:"):
+            _draw_override(view, bound)
+        if view.state in REQUESTABLE:
+            with st.popover("Ask for a new scan", icon=":material/replay:"):
+                _draw_request_form(view, bound)
+
+
+def _may_accept(view: ScanView) -> bool:
+    """Accepting an ungradable scan contradicts its grade: that is an override, with a reason."""
+    assessment = view.assessment
+    if assessment is None:
+        return False
+    ordinal = assessment.ordinal if view.human_ordinal is None else view.human_ordinal
+    return ordinal >= CoipsGrade.GRADABLE or (assessment.is_abstained and view.human_ordinal is None)
+
+
+def _draw_override(view: ScanView, bound: tuple[int, int]) -> None:
+    st.segmented_control(
+        "Your grade", list(GRADE_NAMES), key="override.grade", format_func=lambda ordinal: GRADE_NAMES[ordinal]
+    )
+    st.text_area(
+        "Reason (required)",
+        key="override.reason",
+        max_chars=1000,
+        height=90,
+        placeholder="What does the image show that the model missed?",
+    )
+    st.button("Save my grade", type="primary", on_click=decisions.override, args=bound, key=f"override-{view.scan_id}")
+    st.caption("Gradable or outstanding accepts the scan. The model's grade stays on record.")
+
+
+def _draw_request_form(view: ScanView, bound: tuple[int, int]) -> None:
+    given = [reason.code for reason in view.assessment.reasons] if view.assessment else []
+    codes = list(dict.fromkeys([*given, *HUMAN_REASONS]))
+    st.selectbox("Reason", codes, key="request.code", format_func=lambda code: REASON_NAMES[code])
+    st.text_input("In your words (optional)", key="request.text", max_chars=500)
+    st.text_input(
+        "What the technician should do (optional)",
+        key="request.remedy",
+        max_chars=500,
+        placeholder="Empty: the remedy shown above",
+    )
+    st.button("Send to the site", type="primary", on_click=decisions.request, args=bound, key=f"request-{view.scan_id}")
+    until = f"Due {view.window_ends_on:%d %b %Y}, when" if view.window_ends_on else "Without a due day:"
+    st.caption(f"{until} the visit window ends." if view.window_ends_on else f"{until} this visit has no window.")
+
+
+def _draw_request(view: ScanView, request: OpenRequest, actor: Actor, today: date) -> None:
+    days = (request.due_on - today).days if request.due_on else None
+    text = f"**A new scan is asked for** · {REQUEST_NAMES[request.state].lower()} · {days_left_words(days)}"
+    st.info(f"{text}\n\n{request.text}\n\n{request.remedy}".strip(), icon=":material/replay:")
+    if not actor.has_role(*SITE_ROLES, study_id=view.study_id, site_id=view.site_id):
+        return
+    moves = MOVES[request.state]
+    with st.container(horizontal=True, gap="small", key="octaudit-request"):
+        if RequestState.ACKNOWLEDGED in moves:
+            st.button("Acknowledge", icon=":material/done:", on_click=decisions.acknowledge, args=(request.id,))
+        if RequestState.SCHEDULED in moves:
+            with st.popover("Schedule", icon=":material/event:"):
+                st.date_input("Appointment", value=today, min_value=today, key="schedule.day", format="YYYY-MM-DD")
+                st.button("Save the day", type="primary", on_click=decisions.schedule, args=(request.id,))
+        if RequestState.NOT_POSSIBLE in moves:
+            with st.popover("Not possible", icon=":material/block:"):
+                st.text_area("Why? (required)", key="not-possible.reason", max_chars=1000, height=90)
+                st.button("Close the request", type="primary", on_click=decisions.give_up, args=(request.id,))
+        if RequestState.RECEIVED in moves:
+            st.page_link(
+                "pages/upload.py",
+                label="Upload the replacement",
+                icon=":material/upload:",
+                query_params={"request": str(request.id)},
+            )

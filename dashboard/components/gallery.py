@@ -1,0 +1,66 @@
+"""The example gallery: per scan image | masks | Grad-CAM with grade, probability and artifacts. Markup only."""
+
+from collections.abc import Sequence
+
+from core.store.example import Example
+from dashboard.components.markup import Html, chip, join, page_link, percent, tag
+from dashboard.overlay import ARTIFACT_COLOURS
+from dashboard.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES
+
+TONES = {0: "bad", 1: "good", 2: "good"}
+TILE_PX = 320
+
+
+def gallery(items: Sequence[Example]) -> Html:
+    """One card per scan; its title leads to the scan."""
+    return tag("div", *(_card(item) for item in items), class_="gallery")
+
+
+def _card(item: Example) -> Html:
+    what = f"{SLAB_NAMES[item.slab]} slab, {EYE_NAMES[item.laterality]}"
+    names = ", ".join(ARTIFACT_NAMES[type_].lower() for type_, _ in item.artifacts)
+    figures = (
+        _figure(item, "Image", f"{what}: image"),
+        _figure(item, "Artifacts", f"{what}: {names} marked", layer="artifacts")
+        if item.artifacts
+        else _absent("Artifacts", "nothing marked"),
+        _figure(item, "Grad-CAM", f"{what}: Grad-CAM", layer="cam")
+        if item.has_cam
+        else _absent("Grad-CAM", "no supporting evidence"),
+    )
+    return tag("article", tag("div", *figures, class_="triptych"), _body(item), class_="card")
+
+
+def _figure(item: Example, caption: str, alt: str, *, layer: str | None = None) -> Html:
+    base = tag("img", src=f"/scans/{item.scan_id}/tile.png?size={TILE_PX}", alt=alt, loading="lazy")
+    over = layer and tag("img", src=f"/scans/{item.scan_id}/tile/{layer}.png?size={TILE_PX}", alt="", loading="lazy")
+    return tag("figure", base, over, tag("figcaption", caption))
+
+
+def _absent(caption: str, words: str) -> Html:
+    return tag("figure", tag("div", words, class_="none"), tag("figcaption", caption))
+
+
+def _body(item: Example) -> Html:
+    grade = f"{GRADE_NAMES[item.ordinal]}{', by a person' if item.is_human_grade else ''}"
+    title = page_link(f"{item.site_code} · {item.device_code} · {item.laterality}", "scan", {"id": item.scan_id})
+    model = f"Model: {item.label} {percent(item.probability)}{', abstained' if item.is_abstained else ''}"
+    marks = [
+        join([_swatch(ARTIFACT_COLOURS[type_]), f"{ARTIFACT_NAMES[type_]} {percent(fraction)}"])
+        for type_, fraction in item.artifacts
+    ]
+    return tag(
+        "div",
+        tag("div", title, chip(grade, TONES[item.ordinal]), class_="head"),
+        tag(
+            "p",
+            f"{item.scan_type}, {SLAB_NAMES[item.slab].lower()} · {item.acquired_at:%d %b %Y} · {model}",
+            class_="small muted",
+        ),
+        tag("div", *(tag("span", mark) for mark in marks), class_="marks") if marks else None,
+        class_="body",
+    )
+
+
+def _swatch(colour: str) -> Html:
+    return tag("i", class_="swatch", style=f"background:{colour}")

@@ -1,0 +1,69 @@
+"""The tables by site and by device: first-pass and final rate side by side, worst first. Markup from frozen values."""
+
+from collections.abc import Mapping, Sequence
+
+from core.store.overview import MIN_CAPTURES, MIN_PATIENTS, GroupTally
+from dashboard.components.markup import Content, Html, count, join, page_link, percent, tag
+from dashboard.components.rate import interval_bar, proportion
+
+TOO_FEW = f"too few to judge (under {MIN_CAPTURES} captures or {MIN_PATIENTS} patients)"
+
+
+def group_table(groups: Sequence[GroupTally], field: str, title: str, filters: Mapping[str, str]) -> Html:
+    """One row per group; its name narrows the page to it. ``field`` is the filter's name in the URL."""
+    head = tag(
+        "thead",
+        tag(
+            "tr",
+            tag("th", title, scope="col"),
+            tag("th", "Received", scope="col", class_="num", title="Captures"),
+            tag("th", "First pass", scope="col", class_="num"),
+            tag("th", "95 % interval", scope="col", aria_label="First pass, 95 % interval"),
+            tag("th", "Gradable / decided", scope="col", class_="num"),
+            tag("th", "Final", scope="col", class_="num"),
+            tag("th", "95 % interval", scope="col", aria_label="Final, 95 % interval"),
+            tag("th", "Gradable / expected", scope="col", class_="num"),
+        ),
+    )
+    rows = [_row(group, field, filters) for group in worst_first(groups)]
+    return tag(
+        "div", tag("table", head, tag("tbody", *rows)), class_="scroll", tabindex="0", role="region", aria_label=title
+    )
+
+
+def worst_first(groups: Sequence[GroupTally]) -> list[GroupTally]:
+    """Judged groups by first-pass rate, the lowest first; then those with too few, by code."""
+
+    def order(group: GroupTally) -> tuple[bool, float, str]:
+        rate = group.tally.gradable / group.tally.decided if group.is_judged else 0.0
+        return (not group.is_judged, rate, group.code)
+
+    return sorted(groups, key=order)
+
+
+def _row(group: GroupTally, field: str, filters: Mapping[str, str]) -> Html:
+    tally = group.tally
+    link = page_link(group.code, "overview", {**filters, field: group.id})
+    name = join([link, tag("span", group.name, class_="name", title=group.name)])
+    return tag(
+        "tr",
+        tag("th", name, scope="row"),
+        tag("td", count(tally.received), class_="num"),
+        *_rate_cells(tally.gradable, tally.decided, is_judged=group.is_judged),
+        *_rate_cells(tally.final_gradable, tally.final_received, is_judged=group.is_judged),
+        class_=None if group.is_judged else "unsure",
+    )
+
+
+def _rate_cells(k: int, n: int, *, is_judged: bool) -> tuple[Html, Html, Html]:
+    rate = proportion(k, n)
+    value: Content = "–" if rate is None else percent(rate.value)
+    bar = interval_bar(rate, is_judged=is_judged)
+    shown = (
+        bar if is_judged or rate is None else join([bar, tag("span", "too few to judge", class_="name", title=TOO_FEW)])
+    )
+    return (
+        tag("td", value, class_="num"),
+        tag("td", shown, class_="wide"),
+        tag("td", f"{count(k)} / {count(n)}", class_="num"),
+    )

@@ -1,0 +1,70 @@
+"""Small pieces of HTML as strings, every value escaped. Pure: knows neither Streamlit nor the database."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import urlencode
+
+TONES = ("good", "warn", "bad", "info", "calm")
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """Markup that is known to be safe: made here, with everything from outside escaped."""
+
+    text: str
+
+    def __str__(self) -> str:
+        """The markup."""
+        return self.text
+
+
+Content = Html | str | float | int | None
+
+
+def safe(content: Content) -> str:
+    """Markup as it is; anything else as escaped text."""
+    if content is None:
+        return ""
+    return content.text if isinstance(content, Html) else escape(str(content))
+
+
+def join(parts: Iterable[Content], separator: str = "") -> Html:
+    """The parts one after the other."""
+    return Html(separator.join(safe(part) for part in parts))
+
+
+def tag(name: str, *contents: Content, **attributes: str | int | bool | None) -> Html:
+    """An element. ``class_`` becomes class, ``aria_label`` aria-label; None and False leave an attribute out."""
+    written = "".join(
+        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(str(value))}"')
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    if name in {"img", "br", "input"}:
+        return Html(f"<{name}{written}>")
+    return Html(f"<{name}{written}>{join(contents)}</{name}>")
+
+
+def chip(text: str, tone: str = "calm", *, title: str | None = None) -> Html:
+    """A status chip. The words carry the meaning, the colour only helps."""
+    assert tone in TONES, tone
+    return tag("span", text, class_=f"chip {tone}", title=title)
+
+
+def page_link(
+    content: Content, page: str, query: Mapping[str, object] | None = None, *, class_: str | None = None
+) -> Html:
+    """A link to one of our pages; opened in place by the panel, and in a new tab like any link."""
+    address = f"/{page}" + (f"?{urlencode(query)}" if query else "")
+    return tag("a", content, href=address, data_page=page, class_=class_)
+
+
+def percent(fraction: float, decimals: int = 0) -> str:
+    """A fraction as ``71 %``, with a narrow space as ISO 80000-1 asks."""
+    return f"{100 * fraction:.{decimals}f}\u202f%"
+
+
+def count(n: int) -> str:
+    """A count with thin spaces between thousands."""
+    return f"{n:,}".replace(",", "\u202f")

@@ -1,0 +1,67 @@
+"""Shows the slabs of one capture in the viewer. Knows addresses and colours, never pixels."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.store.scan_view import ScanView, SlabView
+from core.values import Scale
+from core.vocabulary import ArtifactType
+from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, FAZ_COLOUR
+from dashboard.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def show_viewer(view: ScanView, *, key: str) -> None:
+    """The capture's slabs side by side, the opened scan first; zoom, contrast and overlays act on all alike."""
+    ordered = sorted(view.slabs, key=lambda slab: slab.scan_id != view.scan_id)
+    _component()(
+        data={
+            "panes": [_pane(slab, view) for slab in ordered],
+            "artifacts": [
+                {"type": type_, "name": ARTIFACT_NAMES[type_], "colour": ARTIFACT_COLOURS[type_]}
+                for type_ in ArtifactType
+                if any(type_ in slab.artifact_types for slab in ordered)
+            ],
+            "fazColour": FAZ_COLOUR,
+            "camColours": CAM_COLOURS,
+            "scale": _scale(view.scale),
+        },
+        key=key,
+    )
+
+
+def _pane(slab: SlabView, view: ScanView) -> dict[str, Any]:
+    folder = f"/scans/{slab.scan_id}"
+    name = SLAB_NAMES[slab.slab]
+    return {
+        "name": name,
+        "alt": f"{name} en-face image of the {EYE_NAMES[view.laterality]}, {slab.width_px} by {slab.height_px} pixels",
+        "width": slab.width_px,
+        "height": slab.height_px,
+        "image": f"{folder}/image.png",
+        "masks": {type_: f"{folder}/masks/{type_}.png" for type_ in slab.artifact_types},
+        "faz": f"{folder}/faz.png" if slab.has_faz else None,
+        "cam": f"{folder}/cam.png" if slab.has_cam else None,
+    }
+
+
+def _scale(scale: Scale | None) -> dict[str, Any] | None:
+    if scale is None:
+        return None
+    corrected = "corrected for axial length" if scale.axial_length_corrected else "nominal, axial length not corrected"
+    return {"mmPerPx": scale.x_mm_per_px, "words": f"scale from {scale.source}; {corrected}"}
+
+
+@cache
+def _component() -> Any:
+    shared = (FOLDER.parent / "panel.css").read_text("utf-8")
+    return st.components.v2.component(
+        "octaudit.viewer",
+        html=(FOLDER / "viewer.html").read_text("utf-8"),
+        css=shared + (FOLDER / "viewer.css").read_text("utf-8"),
+        js=(FOLDER / "viewer.js").read_text("utf-8"),
+    )

@@ -1,0 +1,86 @@
+"""The rows of the worklist: thumbnail, eye in large letters, why, what cures it, where from, days left. Markup only."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from core.store.worklist import WorklistItem
+from core.vocabulary import OperatorFixable, ScanState, Verdict
+from dashboard.components.markup import Html, chip, join, page_link, tag
+from dashboard.wording import (
+    EYE_NAMES,
+    FIXABLE_NAMES,
+    GRADE_NAMES,
+    REASON_NAMES,
+    REQUEST_NAMES,
+    SLAB_NAMES,
+    STATE_NAMES,
+    VERDICT_NAMES,
+    days_left_words,
+)
+
+SOON_DAYS = 7
+"""A window that ends within a week is marked: an appointment takes about that long to make."""
+
+
+def worklist_rows(items: Sequence[WorklistItem], today: date) -> Html:
+    """One row per scan; the whole row leads to the scan."""
+    return tag("ul", *(_row(item, today) for item in items), class_="rows")
+
+
+def _row(item: WorklistItem, today: date) -> Html:
+    eye = tag("div", item.laterality, tag("small", EYE_NAMES[item.laterality]), class_="eye")
+    return tag("li", _thumbnail(item), eye, _why(item), _where(item), _due(item, today), class_="row")
+
+
+def _thumbnail(item: WorklistItem) -> Html:
+    image = tag("img", src=f"/scans/{item.scan_id}/tile.png?size=160", alt="", loading="lazy", width=83, height=83)
+    return tag("div", image, class_="thumb")
+
+
+def _why(item: WorklistItem) -> Html:
+    lead, remedy = _lead(item), None
+    if item.reasons:
+        remedy = tag("p", tag("b", "What to do: "), item.reasons[0].remedy, class_="remedy")
+    chips = [_verdict_chip(item)]
+    if item.request_state is not None:
+        chips.append(chip(REQUEST_NAMES[item.request_state], "info"))
+    if item.grade_ordinal is not None:
+        chips.append(chip("Model abstained" if item.is_abstained else GRADE_NAMES[item.grade_ordinal]))
+    chips += [chip(REASON_NAMES[reason.code], title=reason.text) for reason in item.reasons[1:4]]
+    if item.reasons and item.reasons[0].operator_fixable is OperatorFixable.YES:
+        chips.append(chip(FIXABLE_NAMES[OperatorFixable.YES], "good"))
+    title = tag("p", page_link(lead, "scan", {"id": item.scan_id}), class_="lead")
+    return tag("div", title, remedy, tag("div", *[c for c in chips if c is not None], class_="more"), class_="why")
+
+
+def _lead(item: WorklistItem) -> str:
+    if item.reasons:
+        return item.reasons[0].text
+    if item.state in {ScanState.FAILED, ScanState.QUARANTINED}:
+        return item.failure or STATE_NAMES[item.state]
+    return STATE_NAMES[item.state]
+
+
+def _verdict_chip(item: WorklistItem) -> Html | None:
+    if item.verdict is None:
+        return None
+    tone = {Verdict.REACQUIRE: "bad", Verdict.REVIEW: "warn", Verdict.ACCEPT: "good"}[item.verdict]
+    return chip(VERDICT_NAMES[item.verdict], tone)
+
+
+def _where(item: WorklistItem) -> Html:
+    device = f"{item.device_code} · {item.technician_code}" if item.technician_code else item.device_code
+    lines = (
+        tag("b", f"{item.site_code} · {item.subject_code} · {item.visit_code}"),
+        f"{item.scan_type}, {SLAB_NAMES[item.slab].lower()}",
+        device,
+        f"{item.acquired_at:%d %b %Y}",
+    )
+    return tag("div", join(lines, "<br>"), class_="where")
+
+
+def _due(item: WorklistItem, today: date) -> Html:
+    days = item.days_left(today)
+    tone = None if days is None or days > SOON_DAYS else "bad" if days < 0 else "warn"
+    day = tag("span", f"until {item.due_on:%d %b %Y}", class_="small muted") if item.due_on else None
+    return tag("div", tag("strong", days_left_words(days)), day, class_=f"due {tone or ''}".strip())

@@ -1,0 +1,1 @@
+"""The sign-in and sign-out forms. Knows no page."""

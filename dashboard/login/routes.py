@@ -1,0 +1,152 @@
+"""GET and POST of /login and /logout: our own form, because the pages' script must not run before a session exists."""
+
+import hmac
+import secrets
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from string import Template
+from urllib.parse import parse_qs
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from core.errors import OctauditError
+from core.usecases.log_in import LoginResult, log_in, log_out
+from dashboard.gate import cookie_token, safe_next, session_cookie_name
+from dashboard.installation import Installation
+from dashboard.login.attempts import AttemptLimit
+from dashboard.monitoring import SIGN_IN_FAILURES
+
+FORM_COOKIE = "octaudit_form"
+MAX_FORM_BYTES = 16_384
+"""Name, password, token and a long ?next= fit many times; more is no sign-in form."""
+
+_FOLDER = Path(__file__).parent
+_TEMPLATES = {name: Template((_FOLDER / f"{name}.html").read_text("utf-8")) for name in ("page", "sign_in", "sign_out")}
+
+
+def login_routes(installation: Installation) -> list[BaseRoute]:
+    """The routes of the two forms."""
+    door = _Door(installation)
+    return [
+        Route("/login", door.show, methods=["GET"]),
+        Route("/login", door.enter, methods=["POST"]),
+        Route("/logout", door.leave_by_link, methods=["GET"]),
+        Route("/logout", door.leave_by_form, methods=["POST"]),
+    ]
+
+
+class _Door:
+    """Handlers of the forms. The form's CSRF token is a cookie that the form must repeat (SameSite=Strict)."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._per_person = AttemptLimit(most=10)
+        # A hospital often has one address for everybody.
+        self._per_address = AttemptLimit(most=100)
+        self._cookie = session_cookie_name(installation.settings)
+
+    async def show(self, request: Request) -> Response:
+        """The sign-in form."""
+        return self._sign_in(request, target=safe_next(request.query_params.get("next")))
+
+    async def enter(self, request: Request) -> Response:
+        """Check token, rate and password; on success set the session cookie and go where the person wanted."""
+        fields = await _form_fields(request)
+        target, name = safe_next(fields.get("next")), fields.get("name", "").strip().lower()
+        if not _is_own_form(request, fields):
+            problem = "This form was open for too long or came from another page. Please sign in again."
+            return self._sign_in(request, target=target, name=name, problem=problem, status=403)
+        address = request.client.host if request.client else ""
+        person = f"{address} {name}"  # with the address, so that a stranger cannot lock a colleague out
+        if wait_s := max(self._per_person.seconds_shut(person), self._per_address.seconds_shut(address)):
+            problem = f"Too many failed attempts. Please try again in {-(-wait_s // 60)} min."
+            response = self._sign_in(request, target=target, name=name, problem=problem, status=429)
+            response.headers["Retry-After"] = str(wait_s)
+            return response
+        try:
+            result = await run_in_threadpool(self._log_in, name, fields.get("password", ""))
+        except OctauditError:
+            # One sentence for every cause: whether an account exists is nobody's business.
+            self._per_person.note_failure(person)
+            self._per_address.note_failure(address)
+            SIGN_IN_FAILURES.inc()
+            problem = "User name or password is not right, or the account is disabled."
+            return self._sign_in(request, target=target, name=name, problem=problem, status=401)
+        self._per_person.forget(person)
+        return self._welcome(result, target)
+
+    async def leave_by_link(self, request: Request) -> Response:
+        """The pages' own link signs out at once; any other origin, or an unsure browser, is asked first."""
+        if request.headers.get("sec-fetch-site") == "same-origin":
+            return await self._leave(request)
+        return self._with_form_cookie(request, "Sign out", "sign_out", {}, status=200)
+
+    async def leave_by_form(self, request: Request) -> Response:
+        """Sign out where the form is our own."""
+        if not _is_own_form(request, await _form_fields(request)):
+            return self._with_form_cookie(request, "Sign out", "sign_out", {}, status=403)
+        return await self._leave(request)
+
+    def _log_in(self, name: str, password: str) -> LoginResult:
+        return log_in(self._installation.database, self._installation.settings, name=name, password=password)
+
+    async def _leave(self, request: Request) -> Response:
+        token = cookie_token(request.headers, self._cookie)
+        if token:
+            await run_in_threadpool(log_out, self._installation.database, token=token)
+        response = RedirectResponse("/login", status_code=303)
+        response.delete_cookie(self._cookie, path="/", secure=self._installation.settings.secure_cookies)
+        return response
+
+    def _welcome(self, result: LoginResult, target: str) -> Response:
+        response = RedirectResponse(target, status_code=303)
+        settings = self._installation.settings
+        response.set_cookie(
+            self._cookie,
+            result.token,
+            max_age=int(settings.session_lifetime.total_seconds()),
+            path="/",
+            secure=settings.secure_cookies,
+            httponly=True,
+            samesite="lax",
+        )
+        response.delete_cookie(FORM_COOKIE, path="/")
+        return response
+
+    def _sign_in(
+        self, request: Request, *, target: str, name: str = "", problem: str = "", status: int = 200
+    ) -> Response:
+        line = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
+        fields = {"next": escape(target), "name": escape(name), "problem": line}
+        return self._with_form_cookie(request, "Sign in", "sign_in", fields, status=status)
+
+    def _with_form_cookie(
+        self, request: Request, title: str, form: str, fields: Mapping[str, str], *, status: int
+    ) -> Response:
+        csrf = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
+        content = _TEMPLATES[form].substitute(fields, csrf=escape(csrf))
+        response = HTMLResponse(_TEMPLATES["page"].substitute(title=title, content=content), status_code=status)
+        response.headers["Cache-Control"] = "no-store"
+        secure = self._installation.settings.secure_cookies
+        response.set_cookie(FORM_COOKIE, csrf, path="/", secure=secure, httponly=True, samesite="strict")
+        return response
+
+
+def _is_own_form(request: Request, fields: Mapping[str, str]) -> bool:
+    expected, given = request.cookies.get(FORM_COOKIE, ""), fields.get("csrf", "")
+    return bool(expected) and hmac.compare_digest(expected.encode(), given.encode())
+
+
+async def _form_fields(request: Request) -> dict[str, str]:
+    """The form's fields; empty where the body is too large or no form, which then fails the CSRF check."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            return {}
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
+    return {name: values[-1] for name, values in fields.items()}

@@ -1,0 +1,86 @@
+"""/healthz for load balancers and /metrics for Prometheus. Carries no scan, subject or site."""
+
+import hmac
+import time
+
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.database.session import session_scope
+from core.store.access import current_actor
+from core.vocabulary import Role
+from dashboard.gate import cookie_token, session_cookie_name
+from dashboard.installation import Installation
+from dashboard.session import actor_of
+
+REQUESTS = Counter("octaudit_http_requests_total", "HTTP requests by area and status", ["area", "status"])
+SECONDS = Histogram("octaudit_http_request_seconds", "Seconds to answer an HTTP request", ["area"])
+OPEN_PAGES = Gauge("octaudit_open_pages", "Browser tabs connected by websocket")
+SIGN_IN_FAILURES = Counter("octaudit_sign_in_failures_total", "Refused sign-ins")
+
+_AREAS = ("api", "scans", "login", "logout", "static", "healthz", "metrics")
+
+
+class Meter:
+    """ASGI middleware that counts and times; the label is the path's first part, never an id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and note how it went."""
+        if scope["type"] == "websocket":
+            with OPEN_PAGES.track_inprogress():
+                await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        first = scope["path"].split("/", 2)[1]
+        area = first if first in _AREAS else "page"
+        began_s = time.perf_counter()
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                REQUESTS.labels(area, message["status"]).inc()
+                SECONDS.labels(area).observe(time.perf_counter() - began_s)
+            await send(message)
+
+        await self._app(scope, receive, send_counted)
+
+
+def monitoring_routes(installation: Installation) -> list[BaseRoute]:
+    """The two routes, for this installation's database and metrics token."""
+    settings = installation.settings
+
+    def ask_database() -> None:
+        with session_scope(installation.database) as session:
+            current_actor(session)
+
+    async def healthz(_: Request) -> Response:
+        try:
+            await run_in_threadpool(ask_database)
+        except Exception:  # noqa: BLE001 - whatever went wrong, the answer is "not healthy"
+            return JSONResponse({"status": "no database"}, status_code=503)
+        return JSONResponse({"status": "ok"})
+
+    def may_read(request: Request) -> bool:
+        if settings.metrics_token is not None:
+            expected = f"Bearer {settings.metrics_token.get_secret_value()}"
+            if hmac.compare_digest(request.headers.get("authorization", "").encode(), expected.encode()):
+                return True
+        token = cookie_token(request.headers, session_cookie_name(settings))
+        actor = actor_of(installation.database, token) if token else None
+        return actor is not None and actor.has_role(Role.ADMIN)
+
+    async def metrics(request: Request) -> Response:
+        if not await run_in_threadpool(may_read, request):
+            text = "Metrics are for administrators, or for OCTAUDIT_METRICS_TOKEN as a bearer token.\n"
+            return PlainTextResponse(text, status_code=403)
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return [Route("/healthz", healthz), Route("/metrics", metrics)]

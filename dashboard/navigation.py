@@ -1,0 +1,41 @@
+"""Which pages there are, and for whom. A new page adds one line here; rights themselves are held by the database."""
+
+from dataclasses import dataclass
+
+from core.store.access import Actor
+from core.vocabulary import Role
+
+CENTRE = frozenset({Role.QC_TECHNICIAN, Role.GRADER, Role.ADJUDICATOR, Role.MANAGER, Role.ADMIN})
+"""Roles of the reading centre."""
+EVERYBODY = frozenset(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One file page. ``path`` is relative to the dashboard's folder; ``section`` heads it in the sidebar."""
+
+    title: str
+    path: str
+    icon: str
+    roles: frozenset[Role]
+    section: str
+    is_listed: bool = True
+    """False: reached by links only, e.g. the page of one scan."""
+
+    @property
+    def url_path(self) -> str:
+        """The page's address, from its file name: ``pages/site_report.py`` is at ``/site-report``."""
+        return self.path.rsplit("/", 1)[-1].removesuffix(".py").replace("_", "-")
+
+
+PAGES = (
+    Page("Overview", "pages/overview.py", ":material/space_dashboard:", EVERYBODY, "Quality"),
+    Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
+    Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
+    Page("Scan", "pages/scan.py", ":material/visibility:", EVERYBODY, "Quality", is_listed=False),
+)
+
+
+def pages_for(actor: Actor) -> tuple[Page, ...]:
+    """The pages that a person's roles lead to, in the order of the sidebar."""
+    return tuple(page for page in PAGES if actor.roles & page.roles)

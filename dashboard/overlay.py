@@ -1,0 +1,83 @@
+"""Draws overlays as small PNGs: masks in fixed colours, Grad-CAM in a colour map, outlines. Knows no route.
+
+Colours: Okabe & Ito's set, told apart with any colour vision (https://jfly.uni-koeln.de/color/); the colour map is
+viridis (van der Walt & Smith 2015), whose lightness rises evenly, read at five of its points and interpolated.
+"""
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.vocabulary import ArtifactType
+
+ARTIFACT_COLOURS = {
+    ArtifactType.MOTION: "#d55e00",
+    ArtifactType.SHADOW: "#56b4e9",
+    ArtifactType.DEFOCUS: "#f0e442",
+    ArtifactType.LOW_SIGNAL: "#cc79a7",
+}
+FAZ_COLOUR = "#00c38a"
+"""Okabe-Ito's bluish green (#009e73) made lighter: an outline of 2 px on dark tissue needs it."""
+CAM_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
+"""Viridis at 0, 1/4, 1/2, 3/4 and 1."""
+MASK_ALPHA = 140
+"""55 % of 255: the tissue under a mask stays readable."""
+
+
+def shrink(png: bytes, size_px: int) -> bytes:
+    """The image, reduced so that its longer side is at most ``size_px``; never enlarged."""
+    return _png(_reduced(png, size_px, Image.Resampling.LANCZOS))
+
+
+def tint_artifacts(masks: dict[ArtifactType, bytes | None], size_px: int) -> bytes:
+    """All masks in one transparent PNG; where two overlap the later type of the vocabulary lies on top."""
+    canvas: NDArray[np.uint8] | None = None
+    for type_, png in masks.items():
+        if png is None:
+            continue
+        is_hit = np.asarray(_reduced(png, size_px, Image.Resampling.NEAREST)) > 127  # noqa: PLR2004 - half of 255
+        if canvas is None:
+            canvas = np.zeros((*is_hit.shape, 4), np.uint8)  # (height, width, RGBA)
+        canvas[is_hit] = (*_rgb(ARTIFACT_COLOURS[type_]), MASK_ALPHA)
+    return _png(Image.fromarray(canvas if canvas is not None else np.zeros((1, 1, 4), np.uint8), "RGBA"))
+
+
+def tint_cam(png: bytes, size_px: int) -> bytes:
+    """The Grad-CAM in colour, the more opaque the stronger."""
+    cam = np.asarray(_reduced(png, size_px, Image.Resampling.BILINEAR))  # (height, width)
+    stops = np.linspace(0, 255, len(CAM_COLOURS))
+    palette = np.array([_rgb(colour) for colour in CAM_COLOURS])
+    channels = [np.interp(cam, stops, palette[:, channel]) for channel in range(3)]
+    return _png(Image.fromarray(np.dstack([*channels, cam * 0.8]).astype(np.uint8), "RGBA"))
+
+
+def trace_outline(png: bytes, size_px: int) -> bytes:
+    """The outline of a mask: its pixels that touch a pixel outside."""
+    inside = np.asarray(_reduced(png, size_px, Image.Resampling.NEAREST)) > 127  # noqa: PLR2004 - half of 255
+    padded = np.pad(inside, 1)
+    is_core = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    canvas = np.zeros((*inside.shape, 4), np.uint8)
+    canvas[inside & ~is_core] = (*_rgb(FAZ_COLOUR), 255)
+    return _png(Image.fromarray(canvas, "RGBA"))
+
+
+def _reduced(png: bytes, size_px: int, resampling: Image.Resampling) -> Image.Image:
+    with Image.open(BytesIO(png)) as opened:
+        image = opened.convert("L")
+    factor = min(1.0, size_px / max(image.size))
+    if factor == 1.0:
+        return image
+    width_px, height_px = (max(1, round(side * factor)) for side in image.size)
+    return image.resize((width_px, height_px), resampling)
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "PNG", optimize=False, compress_level=3)
+    return buffer.getvalue()

@@ -1,0 +1,71 @@
+"""Scan: one image with what the model saw in it, and the decision about it. Load, choose, draw."""
+
+import streamlit as st
+
+from core.clock import now
+from core.store.access import Actor
+from core.store.scan_filter import ScanFilter
+from core.store.scan_view import ScanView, read_scan
+from core.store.worklist import WorklistTab, read_worklist
+from dashboard.components.decision import draw_decision
+from dashboard.components.markup import page_link, tag
+from dashboard.components.panel import empty_state, panel
+from dashboard.components.scan_facts import facts, history, measures_table, title
+from dashboard.components.scan_grade import artifacts_table, grade, reasons
+from dashboard.components.viewer.show import show_viewer
+from dashboard.decisions import draw_outcome
+from dashboard.filters import MAX_ID
+from dashboard.session import current_user, open_session
+
+
+def main() -> None:
+    """Draw the page."""
+    actor, scan_id = current_user(), _asked_scan()
+    with open_session() as session:
+        view = read_scan(session, scan_id) if scan_id is not None else None
+        waiting = read_worklist(session, ScanFilter(), WorklistTab.TO_DECIDE, page=0, page_size=2)
+    if view is None:
+        st.title("Scan")
+        empty_state(
+            "No such scan",
+            "There is no scan under this address, or it belongs to a site that your role does not cover. "
+            "Choose one from the worklist or the examples.",
+            key="empty",
+        )
+        return
+    panel(title(view), key="title")
+    draw_outcome()
+    following = [item.scan_id for item in waiting.items if item.scan_id != view.scan_id]
+    _draw_scan(view, actor, following[0] if following else None)
+
+
+def _draw_scan(view: ScanView, actor: Actor, next_scan_id: int | None) -> None:
+    image, verdict = st.columns([8, 5], gap="medium")
+    with image:
+        show_viewer(view, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
+    with verdict:
+        panel(grade(view), key="grade")
+        panel(reasons(view), key="reasons")
+        draw_decision(view, actor, today=now().date())
+        if next_scan_id is not None:
+            link = page_link("Next flagged scan →", "scan", {"id": next_scan_id})
+            panel(tag("p", link, style="text-align:right"), key="next")
+    left, right = st.columns([8, 5], gap="medium")
+    with left:
+        st.subheader("Artifacts")
+        panel(artifacts_table(view), key="artifacts")
+        st.subheader("Metrics")
+        panel(measures_table(view), key="measures")
+    with right:
+        st.subheader("Capture")
+        panel(facts(view), key="facts")
+        st.subheader("History")
+        panel(history(view), key="history")
+
+
+def _asked_scan() -> int | None:
+    text = st.query_params.get("id", "")
+    return int(text) if text.isascii() and text.isdecimal() and int(text) <= MAX_ID else None
+
+
+main()

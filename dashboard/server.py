@@ -1,0 +1,114 @@
+"""The dashboard's one ASGI server: gate, sign-in form, images, upload API and pages under uvicorn.
+
+`python -m dashboard.server` starts it; `octaudit up` starts the same module as a child process.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import streamlit as st
+import uvicorn
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
+
+from core.broker import open_bell
+from core.database.roles import DatabaseRole
+from core.database.session import open_database
+from core.settings import Settings, load_settings
+from core.storage import open_blob_store
+from dashboard.api.app import build_api
+from dashboard.gate import Gate
+from dashboard.images import image_routes
+from dashboard.installation import Installation, install
+from dashboard.login.routes import login_routes
+from dashboard.monitoring import Meter, monitoring_routes
+from dashboard.navigation import PAGES
+from dashboard.session import actor_of
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def open_installation(settings: Settings) -> Installation:
+    """Open database, blobs and bell; refuses a database role that row-level security does not hold."""
+    return Installation(
+        settings=settings,
+        database=open_database(settings, DatabaseRole.DASHBOARD),
+        blobs=open_blob_store(settings),
+        bell=open_bell(settings),
+    )
+
+
+def build_app(installation: Installation) -> ASGIApp:
+    """The ASGI application over an opened installation, which becomes this process's own."""
+    install(installation)
+    database = installation.database
+    routes: list[BaseRoute] = [
+        *login_routes(installation),
+        *monitoring_routes(installation),
+        *image_routes(installation),
+        *_brand_routes(),
+        *_index_routes(),
+        Mount("/api/v1", app=build_api(installation)),
+    ]
+    middleware = [
+        Middleware(Meter),
+        Middleware(
+            Gate,
+            settings=installation.settings,
+            find_actor=lambda token: actor_of(database, token),
+        ),
+    ]
+    return st.App(FOLDER / "app.py", routes=routes, middleware=middleware)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop (SIGINT, SIGTERM)."""
+    app = build_app(open_installation(settings))
+    config = uvicorn.Config(
+        app,
+        host=settings.dashboard_host,
+        port=settings.dashboard_port,
+        log_level=settings.log_level.lower(),
+        access_log=False,  # the meter counts; addresses with names of filters belong in no log
+        server_header=False,
+        ws_max_size=16 * 2**20,
+        timeout_graceful_shutdown=5,
+    )
+    asyncio.run(uvicorn.Server(config).serve())
+
+
+def _brand_routes() -> list[BaseRoute]:
+    async def favicon(_: Request) -> Response:
+        return FileResponse(FOLDER / "brand" / "mark.svg", media_type="image/svg+xml")
+
+    async def login_style(_: Request) -> Response:
+        return FileResponse(FOLDER / "brand" / "login.css", media_type="text/css")
+
+    return [Route("/favicon.svg", favicon), Route("/brand/login.css", login_style)]
+
+
+def _index_routes() -> list[BaseRoute]:
+    """Streamlit's start page under our name, so that no tab flashes another title while it loads."""
+    index = (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
+    index = index.replace("<title>Streamlit</title>", "<title>octaudit</title>")
+    index = index.replace('href="./favicon.png"', 'href="/favicon.svg" type="image/svg+xml"')
+
+    async def start_page(_: Request) -> Response:
+        return HTMLResponse(index, headers={"Cache-Control": "no-cache"})
+
+    return [Route(path, start_page) for path in ("/", *(f"/{page.url_path}" for page in PAGES))]
+
+
+def main() -> None:
+    """Entry point of `python -m dashboard.server`."""
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level)
+    serve(settings)
+
+
+if __name__ == "__main__":
+    main()

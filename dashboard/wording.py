@@ -1,0 +1,126 @@
+"""The words that pages use for codes: one place, so that a state reads the same everywhere. Draws nothing."""
+
+from core.vocabulary import (
+    ArtifactType,
+    BlobRole,
+    Laterality,
+    OperatorFixable,
+    ReasonCode,
+    RequestState,
+    ReviewDecision,
+    Role,
+    ScanState,
+    Severity,
+    Slab,
+    Verdict,
+)
+
+ROLE_NAMES = {
+    Role.SITE_TECHNICIAN: "Site technician",
+    Role.QC_TECHNICIAN: "QC technician",
+    Role.GRADER: "Grader",
+    Role.ADJUDICATOR: "Adjudicator",
+    Role.MANAGER: "Manager",
+    Role.ADMIN: "Administrator",
+}
+GRADE_NAMES = {0: "Ungradable (0)", 1: "Gradable (1)", 2: "Outstanding (2)"}
+"""The middle class is always written with its number, because "gradable" also means "1 or 2" (contracts.md)."""
+EYE_NAMES = {Laterality.OD: "right eye", Laterality.OS: "left eye"}
+SLAB_NAMES = {
+    Slab.SUPERFICIAL: "Superficial",
+    Slab.DEEP: "Deep",
+    Slab.INNER_RETINA: "Inner retina",
+    Slab.FULL_RETINA: "Full retina",
+    Slab.CHORIOCAPILLARIS: "Choriocapillaris",
+    Slab.UNKNOWN: "Slab not stated",
+}
+ARTIFACT_NAMES = {
+    ArtifactType.MOTION: "Motion",
+    ArtifactType.SHADOW: "Shadow",
+    ArtifactType.DEFOCUS: "Defocus",
+    ArtifactType.LOW_SIGNAL: "Low signal",
+}
+SEVERITY_NAMES = {Severity.NONE: "none", Severity.MILD: "mild", Severity.SEVERE: "severe"}
+VERDICT_NAMES = {Verdict.ACCEPT: "Accept", Verdict.REVIEW: "Needs a person", Verdict.REACQUIRE: "Take again"}
+STATE_NAMES = {
+    ScanState.RECEIVED: "Received",
+    ScanState.QUEUED: "Waiting for its score",
+    ScanState.SCORING: "Being scored",
+    ScanState.SCORED: "Waiting for a decision",
+    ScanState.FAILED: "Could not be scored",
+    ScanState.QUARANTINED: "Set aside after repeated crashes",
+    ScanState.UNDER_REVIEW: "Waiting for a decision",
+    ScanState.ACCEPTED: "Accepted",
+    ScanState.QUERIED: "Question to the site",
+    ScanState.REACQUISITION_REQUESTED: "To be taken again",
+    ScanState.SUPERSEDED: "Replaced by a newer scan",
+    ScanState.CLOSED_NOT_POSSIBLE: "Closed: not possible",
+}
+REQUEST_NAMES = {
+    RequestState.REQUESTED: "Requested",
+    RequestState.ACKNOWLEDGED: "Acknowledged",
+    RequestState.SCHEDULED: "Scheduled",
+    RequestState.RECEIVED: "Replacement received",
+    RequestState.REGRADED: "Replacement scored",
+    RequestState.CLOSED: "Closed",
+    RequestState.NOT_POSSIBLE: "Not possible",
+}
+DECISION_NAMES = {
+    ReviewDecision.ACCEPT: "accepted the scan",
+    ReviewDecision.OVERRIDE: "overrode the grade",
+    ReviewDecision.REQUEST_REACQUISITION: "asked for a new scan",
+    ReviewDecision.GRADE: "gave a masked grade",
+}
+FIXABLE_NAMES = {
+    OperatorFixable.YES: "can be cured at the device",
+    OperatorFixable.NO: "cannot be cured at the device",
+    OperatorFixable.UNKNOWN: "may be curable at the device",
+}
+REASON_NAMES = {
+    ReasonCode.MP_OBVIOUS: "Obvious problem, defocus (O)",
+    ReasonCode.MP_SIGNAL: "Signal too low (S)",
+    ReasonCode.MP_CENTRATION: "Not centred on the fovea (C)",
+    ReasonCode.MP_ALGORITHM: "Segmentation failed (A)",
+    ReasonCode.MP_PATHOLOGY: "Retinal pathology (R)",
+    ReasonCode.MP_MOTION: "Motion (M)",
+    ReasonCode.MP_PROJECTION: "Projection artifacts (P)",
+    ReasonCode.IB_OBVIOUS: "Obvious problem (O)",
+    ReasonCode.IB_SIGNAL: "Signal too low (S)",
+    ReasonCode.IB_CENTRATION: "Not centred (C)",
+    ReasonCode.IB_ALGORITHM: "Segmentation failed (A)",
+    ReasonCode.IB_PATHOLOGY: "Retinal pathology (R)",
+    ReasonCode.IB_ILLUMINATION: "Uneven illumination (I)",
+    ReasonCode.IB_BEAM: "Beam misplaced (B)",
+    ReasonCode.NOT_OCTA: "Does not look like OCTA",
+    ReasonCode.ABSTAINED: "Model abstained",
+    ReasonCode.UNGRADABLE: "Ungradable",
+    ReasonCode.CAM_DISAGREEMENT: "Heat map off the artifacts",
+    ReasonCode.SLAB_DISAGREEMENT: "Slabs disagree",
+    ReasonCode.NO_SCALE: "No millimetre scale",
+    ReasonCode.NO_CENTRATION: "Centration not measurable",
+    ReasonCode.PROTOCOL: "Not as the protocol asks",
+    ReasonCode.UNCERTIFIED: "Not certified",
+}
+BLOB_NAMES = {
+    BlobRole.IMAGE: "scan image",
+    BlobRole.ARTIFACT_MASK: "artifact mask",
+    BlobRole.FAZ_MASK: "FAZ mask",
+    BlobRole.CAM: "Grad-CAM",
+}
+
+
+def ago(seconds: float) -> str:
+    """A duration in the largest unit that fits: ``40 s``, ``12 min``, ``5 h``, ``3 days``."""
+    for limit, divisor, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{int(seconds // divisor)} {unit}"
+    return f"{int(seconds // 86400)} days"
+
+
+def days_left_words(days: int | None) -> str:
+    """What remains of a visit window: ``3 days left``, ``last day``, ``closed 2 days ago``, ``no window``."""
+    if days is None:
+        return "no visit window"
+    if days < 0:
+        return f"closed {-days} day{'s' if days < -1 else ''} ago"
+    return "last day" if days == 0 else f"{days} day{'s' if days > 1 else ''} left"
