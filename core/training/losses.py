@@ -7,7 +7,7 @@ from torch.nn import functional
 from core.networks.octa_enface import OctaEnfaceOutput
 from core.training.samples import FAZ_CHANNEL, UNKNOWN_GRADE
 
-MODALITY_WEIGHT, BAND_WEIGHT = 0.3, 0.1
+MODALITY_WEIGHT, EXTENT_WEIGHT = 0.3, 0.4
 LABEL_SMOOTHING = 0.05
 """The two readers agree on the grade in 87 % of images: certainty beyond that is not in the labels."""
 
@@ -24,7 +24,7 @@ def joint_loss(output: OctaEnfaceOutput, target: dict[str, Tensor]) -> dict[str,
         "artifacts": mask_loss(logits[:, :FAZ_CHANNEL], masks[:, :FAZ_CHANNEL], weights[:, :FAZ_CHANNEL]),
         "faz": mask_loss(logits[:, FAZ_CHANNEL:], masks[:, FAZ_CHANNEL:], weights[:, FAZ_CHANNEL:]),
         "modality": MODALITY_WEIGHT * functional.binary_cross_entropy_with_logits(output.is_octa, target["is_octa"]),
-        "extent": BAND_WEIGHT * extent_loss(output.artifacts, target["bands"]),
+        "extent": EXTENT_WEIGHT * extent_loss(output.artifacts, target["bands"]),
     }
     return parts | {"total": torch.stack(list(parts.values())).sum()}
 

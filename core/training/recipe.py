@@ -17,17 +17,17 @@ class Recipe(BaseModel):
     seed: int = 20261121
     split_seed: int = 1
     """Seed of the parts; kept apart from ``seed`` so that trainings can be repeated on the same parts."""
-    n_steps: int = Field(default=1600, ge=1)
-    n_half_size_steps: int = 950
+    n_steps: int = Field(default=2600, ge=1)
+    n_half_size_steps: int = 1900
     """The first steps see the canvas at half its size, for a quarter of the cost; the rest learn the fine detail."""
     warmup_steps: int = 80
     peak_learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    average_decay: float = 0.99
+    average_decay: float = 0.995
     """Of the moving average of the weights, per step."""
     checkpoint_every: int = 100
     n_phantoms: int = 700
-    """Rendered once; each is drawn about 7 times, moved and varied each time."""
+    """Rendered once; each is drawn about 11 times, moved and varied each time."""
     shares: dict[str, int] = Field(default={"faz": 4, "graded": 4, "pool": 3, "phantoms": 3, "strangers": 2})
     """Samples of each kind in a batch."""
 
