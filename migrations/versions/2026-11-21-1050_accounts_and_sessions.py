@@ -74,7 +74,8 @@ SCOPE = {
         select coalesce(array_agg(u.id), '{}') from app_user u
         where u.id = current_user_id() or is_global_admin()
            or exists (select from site_grant g where g.user_id = u.id
-                      and (g.study_id is null or g.study_id = any (scoped_studies())))
+                      and (g.study_id = any (scoped_studies())
+                           or (g.study_id is null and cardinality(scoped_studies()) > 0)))
         """,
     ),
     # Set by the login itself, so it cannot be set by a statement: the operator's commands connect as the owner.

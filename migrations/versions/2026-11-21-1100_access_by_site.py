@@ -67,14 +67,18 @@ DASHBOARD: dict[str, dict[str, tuple[str | None, str | None]]] = {
         "update": (sites(*UPLOADERS, *GRADERS), sites(*UPLOADERS, *GRADERS)),
     },
     # A grader may lock a scan while grading it (USING) and change nothing of it (CHECK). A site may close those of
-    # its scans whose replacement it cannot take, and no others.
+    # its scans whose replacement it cannot take, and no others. A manager may queue again or close those that could
+    # not be scored.
     "scan": {
         "select": (sites(), None),
         "insert": (None, f"{sites(*UPLOADERS)} and state in ('received', 'queued') and human_ordinal is null "
                          "and final_verdict is null and assessment_id is null"),
         "update": (
-            f"{sites(*GRADERS)} or ({sites('site_technician')} and state = 'reacquisition_requested')",
-            f"{sites(*DECIDERS)} or ({sites('site_technician')} and state = 'closed_not_possible')",
+            f"{sites(*GRADERS)} or ({sites('site_technician')} and state = 'reacquisition_requested') "
+            f"or ({sites(*KEEPERS)} and state in ('failed', 'quarantined'))",
+            f"{sites(*DECIDERS)} or ({sites('site_technician')} and state = 'closed_not_possible') "
+            f"or ({sites(*KEEPERS)} and state in ('queued', 'closed_not_possible') and human_ordinal is null "
+            "and final_verdict is null)",
         ),
     },
     # A masked grade is hidden from the other graders until somebody who may adjudicate looks.
@@ -155,7 +159,7 @@ GRANTS = {
         "update (entry, problems, state, scan_id, image_sha256, width_px, height_px, text_regions)": ["batch_file"],
         "update (first_received_at)": ["expected_scan"],
         f"update ({COUNTED}, replaces_id)": ["acquisition"],
-        "update (state, version, human_ordinal, final_verdict)": ["scan"],
+        "update (state, version, human_ordinal, final_verdict, attempts, not_before_at, failure)": ["scan"],
         "update (state, version, due_on, replacement_id, closed_at)": ["reacquisition_request"],
         "update (manufacturer, model, serial, software_version)": ["device"],
         "update (name, user_id)": ["technician"],
@@ -169,7 +173,7 @@ GRANTS = {
             "assessment", "assessment_artifact", "assessment_reason", "audit_event", "blob", "model_version", "rate",
             "rate_delta", "reacquisition_request", "reacquisition_step",
         ],
-        "delete": ["assessment_reason", "rate", "rate_delta"],
+        "delete": ["assessment_reason", "batch", "batch_file", "blob", "rate", "rate_delta"],
         "update": ["scan"],
         "update (inherited_ordinal, inherited_from_id, verdict)": ["assessment"],
         "update (n)": ["rate"],

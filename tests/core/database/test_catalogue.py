@@ -1,0 +1,219 @@
+"""What the database's own catalogue says of security: alembic check does not see policies and grants."""
+
+from sqlalchemy import text
+
+from core.database import migrate
+from core.database.roles import ROLE_NAMES, DatabaseRole
+from core.database.session import Database, open_database, role_faults, session_scope
+from core.settings import Settings
+
+USER = "id, name, display_name, disabled_at, created_at"
+COUNTED = "is_counted_received, is_counted_decided, is_counted_gradable, replaces_id"
+REQUEST = "state, version, due_on, replacement_id, closed_at"
+
+# Per table what each role may do: S select, I insert, U update, D delete; columns in brackets. Nothing else is allowed.
+# fmt: off
+EXPECTED: dict[str, dict[str, str]] = {
+    "acquisition":           {"dashboard": f"S I U({COUNTED})", "worker": f"S U({COUNTED})"},
+    "alembic_version":       {"dashboard": "S", "worker": "S", "sealer": "S"},
+    "annotation":            {"dashboard": "S I", "worker": "S"},
+    "app_user":              {"dashboard": f"S({USER})", "worker": f"S({USER})"},
+    "assessment":            {"dashboard": "S", "worker": "S I U(inherited_ordinal, inherited_from_id, verdict)"},
+    "assessment_artifact":   {"dashboard": "S", "worker": "S I"},
+    "assessment_reason":     {"dashboard": "S", "worker": "S I D"},
+    "audit_event":           {"dashboard": "S I", "worker": "I", "sealer": "S"},
+    "audit_seal":            {"sealer": "S I"},
+    "batch":                 {"dashboard": "S I U(submitted_at)", "worker": "S"},
+    "batch_file":            {"dashboard": "S I D U(entry, problems, state, scan_id, image_sha256, width_px, height_px, "
+                                           "text_regions)", "worker": "S"},
+    "blob":                  {"dashboard": "S I", "worker": "S I"},
+    "device":                {"dashboard": "S I U(manufacturer, model, serial, software_version)", "worker": "S"},
+    "expected_scan":         {"dashboard": "S I U(first_received_at)", "worker": "S U(first_received_at)"},
+    "model_version":         {"dashboard": "S", "worker": "S I"},
+    "protocol_version":      {"dashboard": "S I", "worker": "S"},
+    "rate":                  {"dashboard": "S", "worker": "S I D U(n)"},
+    "rate_delta":            {"dashboard": "S I", "worker": "S I D"},
+    "reacquisition_request": {"dashboard": f"S I U({REQUEST})", "worker": f"S I U({REQUEST})"},
+    "reacquisition_step":    {"dashboard": "S I", "worker": "S I"},
+    "review":                {"dashboard": "S I", "worker": "S"},
+    "scan":                  {"dashboard": "S I U(state, version, human_ordinal, final_verdict)", "worker": "S U"},
+    "session":               {},
+    "site":                  {"dashboard": "S I U(name, country)", "worker": "S"},
+    "site_grant":            {},
+    "study":                 {"dashboard": "S I U(name)", "worker": "S"},
+    "subject":               {"dashboard": "S I", "worker": "S"},
+    "technician":            {"dashboard": "S I U(name, user_id)", "worker": "S"},
+    "visit":                 {"dashboard": "S I", "worker": "S"},
+}
+# fmt: on
+WITHOUT_ROW_SECURITY = {"alembic_version", "blob", "model_version"}
+"""No site, no study, no person in them."""
+PROGRAM_FUNCTIONS = "session_id, own_grants, may_grant"
+
+
+def rights_from_words(words: str) -> dict[str, frozenset[str]]:
+    """{"S": all columns (empty set), "U": {"n"}} of "S U(n)"."""
+    rights: dict[str, frozenset[str]] = {}
+    for part in words.replace(", ", ",").split():
+        letter, _, columns = part.rstrip(")").partition("(")
+        rights[letter] = frozenset(columns.split(",")) if columns else frozenset()
+    return rights
+
+
+def granted(database: Database) -> dict[str, dict[str, dict[str, frozenset[str]]]]:
+    """Table -> role -> letter -> columns (empty: the whole table), as PostgreSQL's catalogue has it."""
+    whole = text(
+        "select c.relname, a.grantee::regrole::text, a.privilege_type from pg_class c, "
+        "aclexplode(c.relacl) a where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
+    )
+    by_column = text(
+        "select c.relname, x.grantee::regrole::text, x.privilege_type, a.attname from pg_class c "
+        "join pg_attribute a on a.attrelid = c.oid, aclexplode(a.attacl) x "
+        "where c.relnamespace = 'public'::regnamespace"
+    )
+    found: dict[str, dict[str, dict[str, frozenset[str]]]] = {}
+    with database.engine.connect() as connection:
+        for table, role, privilege in connection.execute(whole):
+            if role != DatabaseRole.OWNER:
+                found.setdefault(table, {}).setdefault(role, {})[letter_of(privilege)] = frozenset()
+        for table, role, privilege, column in connection.execute(by_column):
+            rights = found.setdefault(table, {}).setdefault(role, {})
+            rights[letter_of(privilege)] = rights.get(letter_of(privilege), frozenset()) | {column}
+    return found
+
+
+def letter_of(privilege: str) -> str:
+    return {"SELECT": "S", "INSERT": "I", "UPDATE": "U", "DELETE": "D"}.get(privilege, privilege)
+
+
+def tables_of(database: Database) -> set[str]:
+    with database.engine.connect() as connection:
+        query = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+        return set(connection.execute(text(query)).scalars())
+
+
+def test_tables_and_migrations_do_not_differ(settings: Settings) -> None:
+    migrate.check(settings)
+
+
+def test_the_migrations_can_be_undone_and_applied_again(settings: Settings, owner_database: Database) -> None:
+    migrate.downgrade(settings, "base")
+    assert tables_of(owner_database) == {"alembic_version"}
+    with owner_database.engine.connect() as connection:
+        left = connection.execute(text("select proname from pg_proc where pronamespace = 'public'::regnamespace"))
+        assert left.all() == []
+    migrate.upgrade(settings)
+    current, newest = migrate.revisions(owner_database)
+    assert current == newest
+    migrate.check(settings)
+
+
+def test_every_table_is_listed_with_its_grants_and_has_exactly_those(owner_database: Database) -> None:
+    assert tables_of(owner_database) == set(EXPECTED)
+    expected = {
+        table: {f"octaudit_{role}": rights_from_words(words) for role, words in roles.items()}
+        for table, roles in EXPECTED.items()
+        if roles
+    }
+    assert granted(owner_database) == expected
+
+
+def test_every_table_but_those_without_a_site_has_row_security_enabled_and_forced(owner_database: Database) -> None:
+    query = text(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') "
+        "and relrowsecurity and relforcerowsecurity"
+    )
+    with_site = text(
+        "select table_name from information_schema.columns "
+        "where table_schema = 'public' and column_name in ('site_id', 'study_id')"
+    )
+    with owner_database.engine.connect() as connection:
+        secured = set(connection.execute(query).scalars())
+        scoped = set(connection.execute(with_site).scalars())
+    assert secured == set(EXPECTED) - WITHOUT_ROW_SECURITY
+    assert scoped <= secured
+
+
+def test_every_right_of_the_dashboard_is_narrowed_by_a_policy(owner_database: Database) -> None:
+    query = text(
+        "select tablename, roles::text[], cmd, coalesce(qual, '') || coalesce(with_check, '') from pg_policies "
+        "where schemaname = 'public'"
+    )
+    commands = {"S": "SELECT", "I": "INSERT", "U": "UPDATE", "D": "DELETE"}
+    with owner_database.engine.connect() as connection:
+        policies = connection.execute(query).all()
+    narrowed = {(table, command) for table, roles, command, _ in policies if roles == [DatabaseRole.DASHBOARD]}
+    for table in set(EXPECTED) - WITHOUT_ROW_SECURITY:
+        for letter in rights_from_words(EXPECTED[table].get("dashboard", "")):
+            assert (table, commands[letter]) in narrowed
+    for table, roles, _, condition in policies:
+        assert len(roles) == 1, table
+        if roles == [DatabaseRole.DASHBOARD]:
+            assert any(word in condition for word in ("scoped_", "whole_studies_as", "is_global_admin")), table
+        else:
+            assert condition in {"truetrue", "true"}, table
+
+
+def test_every_function_is_closed_to_the_public_and_has_a_fixed_search_path(owner_database: Database) -> None:
+    query = text(
+        "select p.proname, p.prosecdef, p.proconfig, p.prorettype = 'trigger'::regtype, "
+        "array(select a.grantee::regrole::text from aclexplode(p.proacl) a where a.grantee <> p.proowner), "
+        "p.proacl is null or exists (select from aclexplode(p.proacl) a where a.grantee = 0) "
+        "from pg_proc p where p.pronamespace = 'public'::regnamespace"
+    )
+    with owner_database.engine.connect() as connection:
+        for name, is_definer, config, is_trigger, roles, is_public in connection.execute(query):
+            if is_definer:
+                assert config == ["search_path=public, pg_temp"], name
+            if is_trigger:
+                continue  # a trigger function cannot be called
+            assert not is_public, name
+            expected = [] if name in PROGRAM_FUNCTIONS.split(", ") else [DatabaseRole.DASHBOARD.value]
+            assert roles == expected, name
+
+
+def test_there_is_no_view_that_could_show_what_its_owner_sees(owner_database: Database) -> None:
+    query = text(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and (relkind = 'm' or (relkind = 'v' "
+        "and not coalesce(reloptions @> '{security_invoker=true}', false)))"
+    )
+    with owner_database.engine.connect() as connection:
+        assert connection.execute(query).all() == []
+
+
+def test_no_role_but_the_four_may_enter_the_database_and_none_may_make_objects(owner_database: Database) -> None:
+    with owner_database.engine.connect() as connection:
+        acl = connection.execute(
+            text(
+                "select coalesce(nullif(a.grantee, 0)::regrole::text, 'public'), a.privilege_type "
+                "from pg_database d, aclexplode(d.datacl) a where d.datname = current_database()"
+            )
+        ).all()
+        owner = DatabaseRole.OWNER.value
+        assert {role for role, _ in acl} == set(ROLE_NAMES)
+        assert {right for role, right in acl if role != owner} == {"CONNECT"}
+        schema = connection.execute(
+            text(
+                "select coalesce(nullif(a.grantee, 0)::regrole::text, 'public'), a.privilege_type "
+                "from pg_namespace n, aclexplode(n.nspacl) a where n.nspname = 'public'"
+            )
+        ).all()
+    assert {role for role, right in schema if right == "CREATE"} == {"pg_database_owner"}
+    assert "public" not in {role for role, _ in schema}
+
+
+def test_the_roles_hold_no_power_over_row_security(settings: Settings) -> None:
+    for role in (DatabaseRole.DASHBOARD, DatabaseRole.WORKER, DatabaseRole.SEALER):
+        with open_database(settings, role) as database:
+            assert role_faults(database) == []
+            with session_scope(database) as session:
+                assert (
+                    session.execute(
+                        text(
+                            "select rolcreaterole or rolcreatedb or rolreplication from pg_roles where rolname = current_user"
+                        )
+                    ).scalar_one()
+                    is False
+                )
+    with open_database(settings, DatabaseRole.OWNER) as database:
+        assert role_faults(database) == ["octaudit_owner owns tables or may act as owner"]
