@@ -19,6 +19,8 @@ _LOG = logging.getLogger(__name__)
 _CONNECT_TIMEOUT_S = 2.0
 """A person waits for the receipt while the bell rings; the sweep comes within half a minute anyway."""
 _RETRIES = 1
+_EXPIRES_S = 600
+"""A bell that nobody heard for so long is dropped: the workers have looked for work many times since."""
 
 
 class Bell(Protocol):
@@ -62,6 +64,7 @@ class CeleryBell:
                 SCORE_LANE,
                 kwargs={"lane": lane.value},
                 queue=lane_queue(lane),
+                expires=_EXPIRES_S,
                 retry=True,
                 retry_policy={"max_retries": _RETRIES, "interval_start": 0.1, "interval_max": 0.2},
             )

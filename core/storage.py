@@ -10,7 +10,9 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -76,6 +78,30 @@ class BlobStore:
     def exists(self, sha256: str) -> bool:
         """Whether a blob of this name is stored."""
         return bool(self._filesystem.exists(self._path(sha256)))
+
+    def stored_before(self, moment: datetime) -> Iterator[str]:
+        """Names of the blobs stored, or stored again, before ``moment``, in no particular order."""
+        for path, entry in self._filesystem.find(self._root, detail=True).items():
+            name = path.rpartition("/")[2]
+            if _SHA256.fullmatch(name) and self._stored_at(path, entry) < moment:
+                yield name
+
+    def remove(self, sha256: str, *, stored_before: datetime) -> bool:
+        """Delete a blob that nothing names; left alone, and False, where it was stored again since that moment."""
+        path = self._path(sha256)
+        try:
+            if self._stored_at(path, {}) >= stored_before:
+                return False
+            self._filesystem.rm_file(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _stored_at(self, path: str, entry: Mapping[str, Any]) -> datetime:
+        if self._is_local and "mtime" in entry:
+            return datetime.fromtimestamp(entry["mtime"], tz=UTC)
+        moment: datetime = self._filesystem.modified(path)
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
     def _path(self, sha256: str) -> str:
         if not _SHA256.fullmatch(sha256):

@@ -104,7 +104,7 @@ def add_assessment(session: Session, new: NewAssessment, *, model_version_id: in
     inherited = {} if new.inherited is None else {
         "inherited_ordinal": new.inherited.ordinal, "inherited_from_id": new.inherited.scan_id,
     }  # fmt: skip
-    assessment_id = session.scalar(
+    assessment_id: int | None = session.scalar(
         postgresql_insert(Assessment)
         .values(
             site_id=new.site_id,

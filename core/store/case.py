@@ -7,7 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.database.tables import Acquisition, Scan, Site, Visit
+from core.database.tables import Acquisition, Device, Scan, Site, Visit
 from core.store.protocol import ProtocolInForce, read_protocols
 from core.values import Scale
 from core.vocabulary import Laterality, ScaleSource, ScanKind, Slab
@@ -30,6 +30,8 @@ class ScanCase:
     width_px: int
     height_px: int
     scale: Scale | None
+    device_model: str
+    """Manufacturer and model, as a protocol lists its certified devices."""
     acquired_at: datetime
     window_ends_on: date | None
     in_force: ProtocolInForce | None
@@ -59,10 +61,13 @@ def read_cases(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanCase]
             Acquisition.field_width_mm,
             Acquisition.field_height_mm,
             Acquisition.scale_source,
+            Device.manufacturer,
+            Device.model,
             Acquisition.acquired_at,
             Visit.window_ends_on,
         )
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Device, Device.id == Acquisition.device_id)
         .join(Visit, Visit.id == Acquisition.visit_id)
         .join(Site, Site.id == Scan.site_id)
         .where(Scan.id.in_(scan_ids))
@@ -83,6 +88,7 @@ def read_cases(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanCase]
             width_px=row.width_px,
             height_px=row.height_px,
             scale=_scale(row.field_width_mm, row.field_height_mm, row.width_px, row.height_px, source=row.scale_source),
+            device_model=f"{row.manufacturer} {row.model}",
             acquired_at=row.acquired_at,
             window_ends_on=row.window_ends_on,
             in_force=timeline.at(row.study_id, row.acquired_at),

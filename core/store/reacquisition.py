@@ -77,7 +77,7 @@ def add_request(
 
 
 def lock_request(session: Session, request_id: int) -> Request | None:
-    """The request, locked together with its slot; None where there is none that this session may see."""
+    """The request, locked by its slot; None where there is none that this session may see."""
     slot_id = session.scalar(
         select(Acquisition.expected_scan_id)
         .join(ReacquisitionRequest, ReacquisitionRequest.acquisition_id == Acquisition.id)
@@ -118,7 +118,6 @@ def _requests(session: Session, *where: ColumnElement[bool]) -> list[Request]:
         .join(Site, Site.id == ReacquisitionRequest.site_id)
         .where(*where)
         .order_by(ReacquisitionRequest.id)
-        .with_for_update(of=ReacquisitionRequest)
     )
     return [Request(**{**row._asdict(), "state": RequestState(row.state)}) for row in session.execute(query)]
 

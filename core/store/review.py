@@ -107,7 +107,6 @@ def _reviewed_scan(scan_id: int) -> Select[*tuple[Any, ...]]:
         .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
         .outerjoin(Technician, Technician.id == Acquisition.technician_id)
         .where(Scan.id == scan_id)
-        .with_for_update(of=Scan, key_share=True)
     )
 
 

@@ -22,7 +22,8 @@ from core.settings import Settings
 from core.storage import BlobStore
 from core.store.assessment import NewBlob, StoredPictures
 from core.store.case import ScanCase, read_cases
-from core.store.queue import Claim, claim_scans, release_claim
+from core.store.queue import Claim, claim_scans, record_failure, release_claim
+from core.usecases.fit_to_protocol import fit_to_protocol
 from core.usecases.record_assessments import ScoredBatch, ScoredScan, Tally, record_assessments
 from core.usecases.renew_leases import LeaseRenewal
 from core.usecases.return_leases import return_leases
@@ -175,28 +176,59 @@ class _Steps:
         try:
             return [*self.line.scorer.score(batch.inputs), *batch.failures]
         except Exception as error:
-            message = f"The model failed: {type(error).__name__}: {error}"
-            failures = [ScanFailure(str(scan_id), message, is_transient=True) for scan_id in batch.claim.scan_ids]
-            self.write(batch, list(failures))
-            raise ScoringError(message, remedy="See the worker's log; the scans are tried again.") from error
+            self._fail_all(batch, f"The model failed: {type(error).__name__}: {error}")
+            raise ScoringError(
+                f"The model failed on a batch of {len(batch.inputs)}: {type(error).__name__}: {error}",
+                remedy="The scans are tried again, one at a time.",
+            ) from error
 
     def write(self, batch: LoadedBatch, results: list[ScanScores | ScanFailure]) -> Tally:
-        """Store the pictures, then judge and write everything in one transaction."""
+        """Store the pictures, then judge and write everything in one transaction.
+
+        Where that fails, nothing of the batch is written but one failed attempt for each scan; they come again alone.
+        """
+        try:
+            tally = self._write(batch, results)
+        except Exception as error:
+            self._fail_all(batch, f"The scores could not be written: {type(error).__name__}: {error}")
+            raise
+        self.leases.drop(batch.claim)
+        self.line.on_progress()
+        return tally
+
+    def _write(self, batch: LoadedBatch, results: list[ScanScores | ScanFailure]) -> Tally:
         scores = [result for result in results if isinstance(result, ScanScores)]
-        stored = self.io.map(self._store_pictures, scores)
-        scored = {int(scan.key): pictures for scan, pictures in zip(scores, stored, strict=True)}
+        stored = self.io.map(self._store_pictures, (self._fitted(batch, result) for result in scores))
+        scored = {int(scan.scores.key): scan for scan in stored}
         failures = [result for result in results if isinstance(result, ScanFailure)]
         with session_scope(self.line.database) as session:
-            tally = record_assessments(
+            return record_assessments(
                 session,
                 ScoredBatch(batch.claim, batch.cases, scored, failures),
                 identity=self.line.scorer.identity,
                 card=self.line.card,
                 max_attempts=self.line.settings.worker_max_attempts,
             )
+
+    def _fail_all(self, batch: LoadedBatch, message: str) -> None:
+        """Note one failed attempt for each scan of a batch."""
+        with session_scope(self.line.database) as session:
+            for scan_id in batch.claim.scan_ids:
+                record_failure(
+                    session,
+                    batch.claim,
+                    scan_id,
+                    message=message,
+                    is_transient=True,
+                    max_attempts=self.line.settings.worker_max_attempts,
+                )
         self.leases.drop(batch.claim)
-        self.line.on_progress()
-        return tally
+
+    @staticmethod
+    def _fitted(batch: LoadedBatch, scores: ScanScores) -> ScanScores:
+        case = batch.cases[int(scores.key)]
+        assert case.in_force is not None, "a scan without a protocol was not loaded"
+        return fit_to_protocol(scores, case.in_force.protocol, case.scale)
 
     def _store_pictures(self, scores: ScanScores) -> ScoredScan:
         new: list[NewBlob] = []

@@ -105,23 +105,23 @@ def mark_not_possible(session: Session, *, actor: Actor, request_id: int, reason
     """Give the request up, with a reason; its scans are closed as not possible."""
     if not reason.strip():
         raise UsageError("Why is it not possible?", remedy="Write the reason in a few words.")
-    request = _request_for(session, actor, request_id, *SITE_ROLES, Role.ADJUDICATOR, Role.MANAGER)
+    request = _request_for(session, actor, request_id, *SITE_ROLES, Role.ADJUDICATOR)
     _give_up(session, request, actor=actor, reason=reason.strip())
 
 
-def follow_replacements(session: Session, *, acquisition_ids: Iterable[int]) -> None:
+def follow_replacements(session: Session, *, actor: Actor, acquisition_ids: Iterable[int]) -> None:
     """Move the requests that these captures answer: regraded once all scans are scored, closed once all are accepted.
 
-    Call it, with the slots locked, whenever scans were scored or decided.
+    Call it, with the slots locked, whenever scans were scored (``actor`` is the program) or decided (the reviewer).
     """
     for acquisition_id in sorted(set(acquisition_ids)):
         states = frozenset(scan_states(session, acquisition_id))
         if not states or states & _UNSETTLED:
             continue
         for request in open_requests_answered_by(session, acquisition_id):
-            regraded = _regraded(session, request)
+            regraded = _regraded(session, request, actor=actor)
             if states == {ScanState.ACCEPTED}:
-                _close(session, regraded, accepted_id=acquisition_id)
+                _close(session, regraded, actor=actor, accepted_id=acquisition_id)
 
 
 def refuse_illegal_move(state: RequestState, wanted: RequestState) -> None:
@@ -183,18 +183,18 @@ def _move(
     return moved
 
 
-def _regraded(session: Session, request: Request) -> Request:
+def _regraded(session: Session, request: Request, *, actor: Actor) -> Request:
     if request.state is RequestState.REGRADED:
         return request
-    return _move(session, request, RequestState.REGRADED, actor=PROGRAM, note="The replacement has been scored.")
+    return _move(session, request, RequestState.REGRADED, actor=actor, note="The replacement has been scored.")
 
 
-def _close(session: Session, request: Request, *, accepted_id: int) -> None:
+def _close(session: Session, request: Request, *, actor: Actor, accepted_id: int) -> None:
     """Close a request whose replacement was accepted, and those before it in a chain of several rounds."""
-    _move(session, request, RequestState.CLOSED, actor=PROGRAM, note="The replacement was accepted.")
+    _move(session, request, RequestState.CLOSED, actor=actor, note="The replacement was accepted.")
     supersede_capture(session, request.acquisition_id, accepted_id=accepted_id)
     for earlier in open_requests_answered_by(session, request.acquisition_id):
-        _close(session, _regraded(session, earlier), accepted_id=accepted_id)
+        _close(session, _regraded(session, earlier, actor=actor), actor=actor, accepted_id=accepted_id)
 
 
 def _give_up(session: Session, request: Request, *, actor: Actor, reason: str) -> None:
@@ -202,4 +202,4 @@ def _give_up(session: Session, request: Request, *, actor: Actor, reason: str) -
     _move(session, request, RequestState.NOT_POSSIBLE, actor=actor, note=reason)
     close_requested_scans(session, request.acquisition_id)
     for earlier in open_requests_answered_by(session, request.acquisition_id):
-        _give_up(session, _regraded(session, earlier), actor=actor, reason=reason)
+        _give_up(session, _regraded(session, earlier, actor=actor), actor=actor, reason=reason)

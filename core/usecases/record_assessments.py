@@ -67,6 +67,15 @@ class Tally:
     n_lost: int = 0
     """No longer held when the scores were ready; whoever holds them now scores them."""
 
+    @property
+    def n_claimed(self) -> int:
+        """All of them."""
+        return self.n_scored + self.n_failed + self.n_lost
+
+    def __str__(self) -> str:
+        """For the log."""
+        return f"{self.n_scored} scored, {self.n_failed} failed, {self.n_lost} lost"
+
     def __add__(self, other: "Tally") -> "Tally":
         """Both together."""
         return Tally(self.n_scored + other.n_scored, self.n_failed + other.n_failed, self.n_lost + other.n_lost)
@@ -110,7 +119,7 @@ def record_assessments(
     superficial = [case.acquisition_id for case in cases if case.slab is Slab.SUPERFICIAL]
     _complete_deep_slabs(session, superficial, family)
     n_failed = _write_failures(session, batch, max_attempts=max_attempts)
-    follow_replacements(session, acquisition_ids={case.acquisition_id for case in cases})
+    follow_replacements(session, actor=PROGRAM, acquisition_ids={case.acquisition_id for case in cases})
     recount_slots(session, {case.expected_scan_id for case in cases})
     return Tally(len(cases), n_failed, len(batch.claim.scan_ids) - len(cases) - n_failed)
 
@@ -163,14 +172,17 @@ def _complete_deep_slabs(session: Session, acquisition_ids: Iterable[int], famil
 
 
 def _judge(case: ScanCase, scores: ScanScores, inherited: Inherited | None) -> Judgement:
+    protocol = _protocol_of(case).protocol
     context = ScanContext(
         scale=case.scale,
         slab=case.slab,
         laterality=case.laterality,
         inherited_ordinal=None if inherited is None else inherited.ordinal,
         is_window_open=case.is_window_open(now().date()),
+        scan_type=case.scan_type,
+        is_device_certified=not protocol.known_devices or case.device_model in protocol.known_devices,
     )
-    return judge(scores, _protocol_of(case).protocol, context)
+    return judge(scores, protocol, context)
 
 
 def _protocol_of(case: ScanCase) -> ProtocolInForce:

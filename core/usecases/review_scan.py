@@ -241,7 +241,7 @@ def _decide(
     given = human_ordinal if decision is not ReviewDecision.REQUEST_REACQUISITION else None
     add_review(session, scan, reviewer_id=_reviewer_id(actor), decision=decision, ordinal=given, reason=reason)
     set_decision(session, scan.scan_id, state=state, final_verdict=final_verdict, human_ordinal=human_ordinal)
-    follow_replacements(session, acquisition_ids=[scan.acquisition_id])
+    follow_replacements(session, actor=actor, acquisition_ids=[scan.acquisition_id])
     recount_slots(session, [scan.expected_scan_id])
     after = {"state": state, "human_ordinal": human_ordinal, "final_verdict": final_verdict}
     _audit(session, scan, actor, f"scan.{decision.value}", after=after, reason=reason)

@@ -1,0 +1,39 @@
+"""Measures artifacts and centration again as a study's protocol wants them: in its region, by its borders."""
+
+from dataclasses import replace
+
+from core.measures.artifacts import scores_in_region
+from core.measures.centration import centration
+from core.measures.regions import region_of_interest
+from core.policy.protocol import Protocol
+from core.values import NotComputable, Scale, ScanScores
+
+_DEFAULT = Protocol.default()
+
+
+def fit_to_protocol(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
+    """The scores in the protocol's region of interest and by its borders; the masks stay whole.
+
+    The scorer measures in the whole field by the default borders, so a protocol that asks for nothing else costs
+    nothing. A circle in millimetres needs a scale; without one the whole field counts (a protocol may demand one).
+    """
+    return _fit_centration(_fit_artifacts(scores, protocol, scale), protocol, scale)
+
+
+def _fit_artifacts(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
+    is_default = protocol.region_diameter_mm is None and protocol.artifact_borders == _DEFAULT.artifact_borders
+    if is_default:
+        return scores
+    shape = (scores.faz_mask.shape[0], scores.faz_mask.shape[1])
+    region = region_of_interest(shape, scale, protocol.region_diameter_mm)
+    if isinstance(region, NotComputable) or not region.any():
+        region = region_of_interest(shape, scale, None)
+    assert not isinstance(region, NotComputable), "the whole field needs no scale"
+    borders = protocol.artifact_borders.thresholds
+    return replace(scores, artifacts=scores_in_region(scores.artifacts, region, borders))
+
+
+def _fit_centration(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
+    if protocol.centration_borders == _DEFAULT.centration_borders:
+        return scores
+    return replace(scores, centration=centration(scores.faz_mask, scale, protocol.centration_borders.thresholds))

@@ -1,0 +1,134 @@
+"""The periodic process: returns expired leases, rings for waiting lanes, folds counts, seals audit events, tidies up.
+
+Every duty is safe to run from several keepers at once and after any pause. One that fails is logged and does not keep
+the others from their turn. Run it as `python -m worker.keeper`.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import FrameType
+
+from core.usecases.seal_audit import seal_audit
+
+from core.broker import Bell, open_bell
+from core.clock import now
+from core.database.roles import DatabaseRole
+from core.database.session import Database, open_database, session_scope
+from core.settings import Settings, load_settings
+from core.storage import BlobStore, open_blob_store
+from core.store.queue import waiting_lanes
+from core.store.rate import FOLD_LIMIT, fold_deltas
+from core.usecases.prune_storage import KEEP_UNUSED, prune_blobs, prune_drafts
+from core.usecases.return_leases import return_leases
+from worker.heartbeat import Heartbeat
+
+_LOG = logging.getLogger(__name__)
+_TICK_S = 0.5
+
+
+@dataclass(slots=True)
+class Duty:
+    """Something to do again and again. ``due_at`` is on the monotonic clock; zero: at once."""
+
+    name: str
+    every: timedelta
+    act: Callable[[], object]
+    due_at: float = field(default=0.0)
+
+    def do_if_due(self) -> bool:
+        """Do it where its time has come; return whether it was done and did not fail."""
+        if time.monotonic() < self.due_at:
+            return False
+        self.due_at = time.monotonic() + self.every.total_seconds()
+        try:
+            self.act()
+        except Exception:  # noqa: BLE001 - logged, and tried again at its next turn
+            _LOG.exception("The keeper could not %s; it tries again in %s.", self.name, self.every)
+            return False
+        return True
+
+
+class Keeper:
+    """The duties over one worker's database, one sealer's, the blob store and the bell."""
+
+    def __init__(self, settings: Settings, *, worker: Database, sealer: Database, blobs: BlobStore, bell: Bell) -> None:
+        self._settings = settings
+        self._worker = worker
+        self._sealer = sealer
+        self._blobs = blobs
+        self._bell = bell
+        self._heartbeat = Heartbeat.of_keeper(settings)
+        self.duties: Sequence[Duty] = (
+            Duty("fold the counts", timedelta(seconds=3), self.fold),
+            Duty("return expired leases", timedelta(seconds=10), self.return_leases),
+            Duty("ring for waiting lanes", settings.worker_sweep_interval, self.ring),
+            Duty("seal the audit trail", timedelta(seconds=5), self.seal),
+            Duty("remove old drafts and unused files", timedelta(hours=1), self.prune),
+        )
+
+    def run(self, ended: threading.Event) -> None:
+        """Do every duty at its time until ``ended`` is set."""
+        while not ended.is_set():
+            n_done = sum(duty.do_if_due() for duty in self.duties)
+            if n_done:
+                self._heartbeat.beat()
+            ended.wait(_TICK_S)
+
+    def fold(self) -> None:
+        """Fold all deltas that there are, a bounded number per transaction."""
+        n_folded = FOLD_LIMIT
+        while n_folded == FOLD_LIMIT:
+            with session_scope(self._worker) as session:
+                n_folded = fold_deltas(session)
+
+    def return_leases(self) -> None:
+        """Take scans back from lost workers."""
+        with session_scope(self._worker) as session:
+            return_leases(session, max_attempts=self._settings.worker_max_attempts, bell=self._bell)
+
+    def ring(self) -> None:
+        """Ring for every lane that has a scan ready, for workers that missed a bell."""
+        with session_scope(self._worker) as session:
+            lanes = waiting_lanes(session)
+        for lane in lanes:
+            self._bell.ring(lane)
+
+    def seal(self) -> None:
+        """Chain the audit events that are old enough."""
+        seal_audit(self._sealer, self._settings)
+
+    def prune(self) -> None:
+        """Remove drafts that nobody finished and files that no row names."""
+        before = now() - KEEP_UNUSED
+        n_drafts = prune_drafts(self._worker, before=before)
+        n_blobs = prune_blobs(self._worker, self._blobs, before=before)
+        if n_drafts or n_blobs:
+            _LOG.info("Removed %d old drafts and %d unused files.", n_drafts, n_blobs)
+
+
+def main() -> None:
+    """Run the keeper until TERM or INT."""
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    ended = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with (
+        open_database(settings, DatabaseRole.WORKER) as worker,
+        open_database(settings, DatabaseRole.SEALER) as sealer,
+    ):
+        blobs, bell = open_blob_store(settings), open_bell(settings)
+        Keeper(settings, worker=worker, sealer=sealer, blobs=blobs, bell=bell).run(ended)
+
+
+if __name__ == "__main__":
+    main()

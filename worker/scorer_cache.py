@@ -1,0 +1,48 @@
+"""The loaded models of one worker process: each lane's is fetched once and kept. Imports torch only when asked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.scoring.card import ModelCard
+from core.scoring.contract import Scorer
+from core.scoring.registry import load_scorer, weights_path
+from core.settings import Settings
+from core.vocabulary import ScanKind
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A scorer with the card of its weights, which is stored beside its first assessment."""
+
+    scorer: Scorer
+    card: Mapping[str, Any]
+
+
+Loader = Callable[[ScanKind], LoadedModel]
+"""Fetches a lane's model; takes seconds."""
+
+
+def load_from(settings: Settings) -> Loader:
+    """The loader of the models that the settings name."""
+
+    def load(lane: ScanKind) -> LoadedModel:
+        card = ModelCard.beside(weights_path(lane, settings.model))
+        scorer = load_scorer(lane, model=settings.model, device=settings.worker_device)
+        return LoadedModel(scorer, card.model_dump(mode="json"))
+
+    return load
+
+
+class ScorerCache:
+    """Models by lane, loaded on first use."""
+
+    def __init__(self, load: Loader) -> None:
+        self._load = load
+        self._models: dict[ScanKind, LoadedModel] = {}
+
+    def get(self, lane: ScanKind) -> LoadedModel:
+        """The lane's model."""
+        if lane not in self._models:
+            self._models[lane] = self._load(lane)
+        return self._models[lane]
