@@ -8,7 +8,7 @@ the dashboard's process, which never loads torch.
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import as_file, files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors import safe_open
 from scipy import ndimage
 
-WEIGHTS = "text-detector.safetensors"
+WEIGHTS_FILE = Path(__file__).resolve().parents[1] / "weights" / "text-detector.safetensors"
 CELL_PX = 4
 """The network answers per cell of 4 x 4 pixels."""
 CELL_PROBABILITY = 0.85
@@ -123,7 +123,7 @@ class _Detector:
 
 @cache
 def _detector() -> _Detector:
-    with as_file(files("core") / "weights" / WEIGHTS) as path, safe_open(path, framework="numpy") as stored:
+    with safe_open(WEIGHTS_FILE, framework="numpy") as stored:
         dilations = [int(word) for word in stored.metadata()["dilations"].split(",")]
         layers = tuple(
             (stored.get_tensor(f"layers.{number}.weight"), stored.get_tensor(f"layers.{number}.bias"), dilation)

@@ -189,17 +189,30 @@ def find_or_add_subject(session: Session, site_id: int, code: str) -> int:
     return subject.id
 
 
-def find_or_add_visit(
-    session: Session, site_id: int, subject_id: int, code: str, *, window_ends_on: date | None
-) -> int:
-    """The visit's id; ``window_ends_on`` is taken only where the visit is new."""
-    found = session.execute(
+def find_visit(session: Session, subject_id: int, code: str) -> int | None:
+    """The visit's id; None where nothing of it was received or expected so far."""
+    return session.execute(
         select(Visit.id).where(Visit.subject_id == subject_id, Visit.code == code)
     ).scalar_one_or_none()
-    if found is not None:
-        return found
+
+
+def add_visit(
+    session: Session,
+    site_id: int,
+    subject_id: int,
+    code: str,
+    *,
+    window_ends_on: date | None,
+    expected: Iterable[tuple[Laterality, str]],
+) -> int:
+    """Add a visit with the slots (eye, scan type) that the protocol expects of it, and return its id."""
     visit = Visit(site_id=site_id, subject_id=subject_id, code=code, window_ends_on=window_ends_on)
     session.add(visit)
+    session.flush()
+    session.add_all(
+        ExpectedScan(site_id=site_id, visit_id=visit.id, laterality=eye.value, scan_type=type_, first_received_at=None)
+        for eye, type_ in expected
+    )
     session.flush()
     return visit.id
 

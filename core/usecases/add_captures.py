@@ -18,9 +18,10 @@ from core.store.capture import (
     NewCapture,
     add_acquisition,
     add_scan,
+    add_visit,
     find_or_add_slot,
     find_or_add_subject,
-    find_or_add_visit,
+    find_visit,
 )
 from core.store.protocol import ProtocolTimeline, read_protocols
 from core.store.rate import lock_slots, recount_slots
@@ -104,20 +105,32 @@ def _groups(
     for key, members in by_key.items():
         entry = members[0].entry
         subject_id = find_or_add_subject(session, site_id, key.subject)
-        window = _window(timeline, head.site.study_id, entry)
-        window_ends_on = entry.acquired_at.date() + window if window is not None else None
-        visit_id = find_or_add_visit(session, site_id, subject_id, key.visit, window_ends_on=window_ends_on)
+        visit_id = _find_or_add_visit(session, head, timeline, subject_id, entry)
         slot_id = find_or_add_slot(session, site_id, visit_id, key.laterality, key.scan_type, received_at=received_at)
         before = received.captures.get(key)
         groups.append(_Group(tuple(members), subject_id, visit_id, slot_id, before.id if before else None))
     return groups
 
 
-def _window(timeline: ProtocolTimeline, study_id: int, entry: Entry) -> timedelta | None:
-    """How long after a visit's first capture another one still counts for it; None where the protocol sets none."""
-    in_force = timeline.at(study_id, entry.acquired_at)
-    days = in_force.protocol.visit_window_days if in_force is not None else None
-    return timedelta(days=days) if days is not None else None
+def _find_or_add_visit(
+    session: Session, head: BatchHead, timeline: ProtocolTimeline, subject_id: int, entry: Entry
+) -> int:
+    """The visit; a new one gets the window and the expected slots of the protocol that was in force."""
+    found = find_visit(session, subject_id, entry.visit)
+    if found is not None:
+        return found
+    in_force = timeline.at(head.site.study_id, entry.acquired_at)
+    protocol = in_force.protocol if in_force is not None else None
+    days = protocol.visit_window_days if protocol is not None else None
+    expected = protocol.expected if protocol is not None else ()
+    return add_visit(
+        session,
+        head.site.site_id,
+        subject_id,
+        entry.visit,
+        window_ends_on=entry.acquired_at.date() + timedelta(days=days) if days is not None else None,
+        expected=[(eye, scan.scan_type) for scan in expected for eye in scan.lateralities],
+    )
 
 
 def _add_acquisition(

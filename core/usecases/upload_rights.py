@@ -5,7 +5,7 @@ from core.store.access import PROGRAM, Actor
 from core.store.batch import BatchHead, SiteRef
 from core.vocabulary import Role
 
-UPLOADERS = (Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN, Role.ADMIN)
+UPLOADERS = (Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN)
 """A technician for the own site, the reading centre's for any of its sites."""
 
 
