@@ -251,7 +251,8 @@ def _with_truth(seed: int, scene: _Scene, capture: _Capture, image: NDArray[np.u
         masks[kind] = empty if region is None else move_mask(region.mask, motion)
     masks = {kind: masks[kind] for kind in ArtifactType}
     faz_mask = move_mask(scene.beyond_faz < 0.0, motion) if spec.has_faz else empty
-    severities = {kind: severity_of_share(float(mask.mean())) for kind, mask in masks.items()}
+    shares = {kind: float(mask.mean()) for kind, mask in masks.items()}
+    severities = {kind: severity_of_share(share) for kind, share in shares.items()}
     offset = _faz_offset(view, faz) if spec.has_faz else None
     centration = None if offset is None else _centration(offset, view)
     return OctaPhantom(
@@ -266,7 +267,7 @@ def _with_truth(seed: int, scene: _Scene, capture: _Capture, image: NDArray[np.u
         centre_offset_mm=offset,
         severities=severities,
         centration_severity=centration,
-        ordinal=true_ordinal(list(severities.values()), centration),
+        ordinal=true_ordinal(severities, shares, centration),
         scale=Scale(1.0 / view.px_per_mm, 1.0 / view.px_per_mm, ScaleSource.MANIFEST),
     )
 
