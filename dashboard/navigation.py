@@ -33,6 +33,7 @@ PAGES = (
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
     Page("Scan", "pages/scan.py", ":material/visibility:", EVERYBODY, "Quality", is_listed=False),
+    Page("Admin", "pages/admin.py", ":material/settings:", frozenset({Role.ADMIN}), "Administration"),
 )
 
 

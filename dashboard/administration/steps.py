@@ -1,0 +1,56 @@
+"""Doing what a form of the Admin page asks, in one transaction; the outcome is said once, at the page's next run."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+from sqlalchemy.orm import Session
+
+from core.errors import OctauditError
+from core.store.access import Actor
+from dashboard.session import current_user, open_session
+
+_OUTCOME = "admin.outcome"
+_ROUND = "admin.round"
+
+Step = Callable[[Session, Actor], str]
+"""Does one thing and returns the sentence that says so."""
+
+
+def perform(step: Step) -> None:
+    """Do a step and run the page anew; where it is refused, say why and keep what was typed."""
+    try:
+        with open_session() as session:
+            st.session_state[_OUTCOME] = step(session, current_user())
+    except OctauditError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    st.session_state[_ROUND] = _round() + 1  # new keys: the next forms are empty
+    st.rerun()
+
+
+def draw_outcome() -> None:
+    """Say what the last step did, once."""
+    outcome = st.session_state.pop(_OUTCOME, None)
+    if outcome is not None:
+        st.success(outcome, icon=":material/check_circle:")
+
+
+@contextmanager
+def adding(title: str, name: str) -> Iterator[None]:
+    """A form below a list, folded away until it is wanted."""
+    with (
+        st.expander(title, icon=":material/add:", key=fresh_key(f"{name}.expander")),
+        st.form(fresh_key(name), border=False),
+    ):
+        yield
+
+
+def fresh_key(name: str) -> str:
+    """A widget key that changes after each successful step, so that the widget starts empty."""
+    return f"admin.{name}.{_round()}"
+
+
+def _round() -> int:
+    value: int = st.session_state.get(_ROUND, 0)
+    return value

@@ -1,0 +1,96 @@
+"""Admin: studies, their protocol, sites, devices and technicians, and who may do what. Load, choose, draw."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.store import administration as store
+from core.store.access import Actor, list_accounts, list_grants
+from core.store.administration import StudyRow
+from core.vocabulary import Role
+from dashboard.administration.people import draw_grants, draw_users
+from dashboard.administration.places import draw_devices, draw_list, draw_sites, draw_study_form, draw_technicians
+from dashboard.administration.protocol import draw_protocol
+from dashboard.administration.steps import draw_outcome
+from dashboard.components.panel import empty_state
+from dashboard.session import current_user, open_session
+
+PARTS = ("Studies", "Protocol", "Sites", "Devices", "Technicians", "Users", "Roles")
+STUDY_COLUMNS = {"code": "Code", "name": "Name", "n_sites": "Sites"}
+
+
+def main() -> None:
+    """Draw the page."""
+    actor = current_user()
+    st.title("Admin")
+    if Role.ADMIN not in actor.roles:
+        empty_state("For administrators", "Ask your reading centre's administrator for the role.", key="closed")
+        return
+    draw_outcome()
+    is_global_admin = any(grant.role is Role.ADMIN and grant.study_id is None for grant in actor.grants)
+    with open_session() as session:
+        studies = store.list_studies(session)
+    part = _chosen_part()
+    if part == "Studies":
+        draw_list(studies, STUDY_COLUMNS, key="studies", nothing=("No study yet", "Add the first one below."))
+        if is_global_admin:
+            draw_study_form()
+    elif part == "Users":
+        with open_session() as session:
+            accounts = list_accounts(session)
+        draw_users(accounts, is_global_admin=is_global_admin)
+    else:
+        _draw_study_part(part, studies, actor)
+
+
+def _chosen_part() -> str:
+    asked = st.query_params.get("part", PARTS[0])
+    st.session_state["admin.part"] = asked if asked in PARTS else PARTS[0]
+    chosen = st.segmented_control(
+        "Part", PARTS, key="admin.part", label_visibility="collapsed", required=True, on_change=_write, args=("part",)
+    )
+    return chosen or PARTS[0]
+
+
+def _draw_study_part(part: str, studies: Sequence[StudyRow], actor: Actor) -> None:
+    study = _chosen_study([each for each in studies if actor.has_role(Role.ADMIN, study_id=each.id)])
+    if study is None:
+        empty_state("No study yet", "Add one under Studies first.", key="no-study")
+        return
+    with open_session() as session:
+        sites = store.list_sites(session, study.id)
+        devices = store.list_devices(session, study.id)
+        technicians = store.list_technicians(session, study.id)
+        versions = store.list_protocol_versions(session, study.id)
+        accounts, grants = list_accounts(session), list_grants(session)
+    match part:
+        case "Protocol":
+            draw_protocol(study, versions)
+        case "Sites":
+            draw_sites(study, sites)
+        case "Devices":
+            draw_devices(sites, devices)
+        case "Technicians":
+            draw_technicians(sites, technicians, accounts)
+        case _:
+            draw_grants(study, sites, accounts, grants)
+
+
+def _chosen_study(studies: Sequence[StudyRow]) -> StudyRow | None:
+    names = {study.code: f"{study.code} · {study.name}" for study in studies}
+    if not names:
+        return None
+    asked = st.query_params.get("of", "")
+    st.session_state["admin.of"] = asked if asked in names else next(iter(names))
+    code = st.selectbox(
+        "Study", list(names), key="admin.of", format_func=names.__getitem__, width=320, on_change=_write, args=("of",)
+    )
+    return next(study for study in studies if study.code == code)
+
+
+def _write(name: str) -> None:
+    """Put a choice into the URL, which is where the next run reads it."""
+    st.query_params[name] = st.session_state[f"admin.{name}"]
+
+
+main()

@@ -1,0 +1,163 @@
+"""The Admin page as an administrator uses it: every list drawn, every form submitted, over the real database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from builders import make_member, make_user
+from streamlit.testing.v1 import AppTest
+
+import dashboard.session
+from core.broker import open_bell
+from core.database.session import Database, session_scope
+from core.errors import UsageError
+from core.policy.protocol import ExpectedScanType, Protocol
+from core.settings import Settings
+from core.storage import open_blob_store
+from core.store import administration as store
+from core.store.access import PROGRAM, list_grants
+from core.usecases.administer_study import add_device, add_site, add_study
+from core.vocabulary import Role, Slab
+from dashboard.administration.protocol import changed_fields, parse_protocol
+from dashboard.installation import Installation, install
+
+APP = Path(dashboard.session.__file__).with_name("app.py")
+
+
+@pytest.fixture
+def study_id(owner_database: Database) -> int:
+    expected = ExpectedScanType(scan_type="octa-enface 3x3", required_slabs=(Slab.SUPERFICIAL,))
+    with session_scope(owner_database) as session:
+        study_id = add_study(session, actor=PROGRAM, code="ST", name="Study", protocol=Protocol(expected=(expected,)))
+        site_id = add_site(session, actor=PROGRAM, study_id=study_id, code="S1", name="Clinic")
+        add_device(
+            session, actor=PROGRAM, site_id=site_id, code="S1-A", manufacturer="Optovue", model="AngioVue", serial="1"
+        )
+        make_user(session, name="meier", display_name="Anna Meier")
+    return study_id
+
+
+@pytest.fixture
+def page(
+    settings: Settings,
+    owner_database: Database,
+    dashboard_database: Database,
+    study_id: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[AppTest]:
+    with session_scope(owner_database) as session:
+        token = make_member(session, Role.ADMIN)[1]
+    install(Installation(settings, dashboard_database, open_blob_store(settings), open_bell(settings)))
+    monkeypatch.setattr(dashboard.session, "session_token", lambda: token)
+    test = AppTest.from_file(APP, default_timeout=30).run()
+    return test.switch_page("pages/admin.py")
+
+
+def at(page: AppTest, part: str) -> AppTest:
+    page.query_params["part"] = part
+    page.run()
+    assert not page.exception
+    return page
+
+
+def submit(page: AppTest, label: str) -> AppTest:
+    next(button for button in page.button if button.label == label).click().run()
+    assert not page.exception
+    return page
+
+
+def fill(page: AppTest, **texts: str) -> None:
+    for label, text in texts.items():
+        next(each for each in page.text_input if each.label == label.replace("_", " ")).input(text)
+
+
+def test_a_study_is_added_and_listed(page: AppTest, owner_database: Database):
+    fill(at(page, "Studies"), Code="NEW", Name="New study")
+    submit(page, "Add study")
+    assert "Study NEW is there" in page.success[0].value
+    with session_scope(owner_database) as session:
+        assert store.find_study(session, "NEW") is not None
+
+
+def test_a_refused_form_says_why_and_keeps_what_was_typed(page: AppTest):
+    fill(at(page, "Studies"), Code="ST", Name="Again")
+    submit(page, "Add study")
+    assert "study code ST is already taken" in page.error[0].value
+    assert [each.value for each in page.text_input if each.label == "Code"] == ["ST"]
+
+
+@pytest.mark.parametrize(
+    ("part", "button", "texts", "said"),
+    [
+        pytest.param("Sites", "Add site", {"Code": "S2", "Name": "Second"}, "Site S2 is there", id="site"),
+        pytest.param(
+            "Devices", "Add device", {"Code": "S1-B", "Serial_number": "2"}, "Device S1-B is there", id="device"
+        ),
+        pytest.param("Devices", "Note update", {"New_version": "3.0"}, "runs 3.0", id="software"),
+        pytest.param("Technicians", "Add technician", {"Code": "T01"}, "Technician T01 is there", id="technician"),
+        pytest.param("Protocol", "Publish", {"What_changes_and_why": "Nothing"}, "Nothing differs", id="same protocol"),
+        pytest.param("Users", "Add user", {"Login": "b.frei", "Name": "Bea Frei"}, "shown once", id="user"),
+        pytest.param("Users", "New password", {}, "New password of", id="password"),
+        pytest.param("Roles", "Give role", {}, "is site technician at all sites of ST", id="role"),
+    ],
+)
+def test_each_form_does_what_it_says(page: AppTest, part: str, button: str, texts: dict[str, str], said: str):
+    fill(at(page, part), **texts)
+    submit(page, button)
+    assert said in "".join(each.value for each in (*page.success, *page.error))
+
+
+def test_a_changed_threshold_becomes_the_next_version(page: AppTest, owner_database: Database, study_id: int):
+    at(page, "Protocol")
+    next(each for each in page.number_input if each.label == "Visit window (days)").set_value(14)
+    fill(page, What_changes_and_why="Amendment 2")
+    submit(page, "Publish")
+    with session_scope(owner_database) as session:
+        newest = store.list_protocol_versions(session, study_id)[0]
+    before, after = Protocol.default(), Protocol.model_validate(newest.document)
+    assert (newest.number, after.visit_window_days, after.artifact_borders) == (2, 14, before.artifact_borders)
+
+
+def test_a_role_is_given_and_taken_back(page: AppTest, owner_database: Database):
+    submit(at(page, "Roles"), "Give role")
+    with session_scope(owner_database) as session:
+        n_live = sum(each.revoked_at is None for each in list_grants(session))
+    role = next(
+        each for each in page.selectbox if each.label == "Role" and "site technician" in each.options[-1].lower()
+    )
+    role.select_index(len(role.options) - 1)
+    submit(page, "Take back")
+    with session_scope(owner_database) as session:
+        assert sum(each.revoked_at is None for each in list_grants(session)) == n_live - 1
+
+
+def test_nobody_but_an_administrator_sees_the_page(
+    page: AppTest, owner_database: Database, monkeypatch: pytest.MonkeyPatch, study_id: int
+):
+    with session_scope(owner_database) as session:
+        study = session.get_one(store.Study, study_id)
+        token = make_member(session, Role.MANAGER, study=study)[1]
+    monkeypatch.setattr(dashboard.session, "session_token", lambda: token)
+    page.run()
+    assert not page.button
+    assert not page.dataframe
+
+
+def test_a_version_names_what_it_changed():
+    before = Protocol.default().model_dump(mode="json")
+    assert changed_fields(before, before | {"visit_window_days": 7, "inherit": True}) == [
+        "visit window days",
+        "inherit",
+    ]
+
+
+def test_borders_that_cross_are_refused():
+    document = Protocol.default().model_dump(mode="json")
+    document["artifact_borders"] |= {"mild_from": 0.2, "severe_above": 0.1}
+    with pytest.raises(UsageError, match="Severe must begin later"):
+        parse_protocol(document)
+
+
+def test_a_value_out_of_range_is_named():
+    with pytest.raises(UsageError, match="conformal_level"):
+        parse_protocol(Protocol.default().model_dump(mode="json") | {"conformal_level": 0.9})
