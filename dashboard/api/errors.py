@@ -18,9 +18,11 @@ from core.errors import (
     UnreadableScanError,
     UsageError,
 )
+from dashboard.api.spool import TooLargeError
 
 _LOG = logging.getLogger(__name__)
 _STATUS = {
+    TooLargeError: 413,
     UsageError: 400,
     NotAllowedError: 403,
     NotFoundError: 404,
