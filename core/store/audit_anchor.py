@@ -1,0 +1,105 @@
+"""What the audit chain keeps outside the database: its key, and the anchor, an append-only file of its heads."""
+
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.errors import SettingsError
+from core.settings import Settings
+
+KEY_BYTES = 32
+_LAST_LINE_BYTES = 4_096
+"""More than one line is long: reading the newest head does not get slower over the years."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """The chain's length and last link at a moment: what the anchor, reports and backups carry."""
+
+    count: int
+    chain_hmac: str
+    sealed_at: str
+
+
+def anchor_file(settings: Settings) -> Path:
+    """Where the heads are written down; keep it on another disk, append-only, where that is possible."""
+    return settings.audit_anchor_file or settings.home / "audit.anchor"
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the chain's key lies; keep a copy apart from the database's backups."""
+    return settings.audit_key_file or settings.home / "audit.key"
+
+
+def read_heads(settings: Settings) -> Sequence[AuditHead]:
+    """Every head that was written down, oldest first."""
+    path = anchor_file(settings)
+    return _heads(path.read_text("utf-8")) if path.exists() else []
+
+
+def last_head(settings: Settings) -> AuditHead | None:
+    """The newest head, for the sealer, reports and backups; None where nothing was sealed yet."""
+    path = anchor_file(settings)
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LAST_LINE_BYTES))
+        tail = file.read().decode("utf-8")
+    heads = _heads(tail)
+    return heads[-1] if heads else None
+
+
+def append_head(settings: Settings, head: AuditHead) -> None:
+    """Write a head down and wait until it is on the disk."""
+    path = anchor_file(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            if file.read(1) != b"\n":  # a crash cut the line before short
+                file.write(b"\n")
+        file.write(f"{json.dumps(asdict(head), sort_keys=True)}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def audit_key(settings: Settings) -> bytes:
+    """The chain's key from its file, which only we may read; made when missing, but never beside an anchor."""
+    path = key_file(settings)
+    if not path.exists():
+        if anchor_file(settings).exists():
+            raise SettingsError(
+                f"The audit key {path} is missing, but events were sealed with it.",
+                remedy="Put the file back from your backup of keys, or set OCTAUDIT_AUDIT_KEY_FILE.",
+            )
+        _make_key(path)
+    if path.stat().st_mode & 0o077:
+        raise SettingsError(f"Others may read the audit key {path}.", remedy=f"Run `chmod 600 '{path}'`.")
+    return bytes.fromhex(path.read_text("ascii").strip())
+
+
+def _heads(lines: str) -> list[AuditHead]:
+    """The heads on whole lines; one that is cut off at either end is left out."""
+    return [AuditHead(**json.loads(line)) for line in lines.splitlines() if line.startswith("{") and line.endswith("}")]
+
+
+def _make_key(path: Path) -> None:
+    """Make the key under another name and give it its own only when it is whole; the first of two makers wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
+    partial = Path(name)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        return
+    finally:
+        partial.unlink()
