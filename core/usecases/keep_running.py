@@ -7,12 +7,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.error import URLError
 
-from core.database.embedded import embedded_servers
+from core.database.embedded import RunningServers, running_servers
 from core.database.initialise import initialise_database
 from core.database.migrate import upgrade
 from core.errors import SettingsError
@@ -82,8 +82,8 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def prepared_servers(settings: Settings) -> Iterator[None]:
-    """Database and broker running and the schema up to date while the block runs.
+def prepared_servers(settings: Settings) -> Iterator[RunningServers | None]:
+    """Database and broker running and the schema up to date while the block runs; None where both are given.
 
     Raises
     ------
@@ -98,11 +98,10 @@ def prepared_servers(settings: Settings) -> Iterator[None]:
             remedy="Set the URLs of both, or of neither: then octaudit runs its own.",
         )
     with ExitStack() as stack:
-        if not any(given.values()):
-            stack.enter_context(embedded_servers(settings.home))
+        servers = None if any(given.values()) else stack.enter_context(running_servers(settings.home))
         initialise_database(settings)
         upgrade(settings)
-        yield
+        yield servers
 
 
 @dataclass(frozen=True)
@@ -125,23 +124,37 @@ class Occasions:
 
 
 def keep_running(settings: Settings, occasions: Occasions, *, announce: Announce, echo: Echo | None = None) -> None:
-    """Start everything and keep every program running until a stop is asked for (Ctrl-C, TERM, a closed terminal)."""
-    with StopRequest() as stop, ExitStack() as stack:
-        try:
-            stack.enter_context(prepared_servers(settings))
-            supervisor = stack.enter_context(supervised(settings, announce=announce, echo=echo))
-            reach = _start(supervisor, settings, stop)
-            occasions.when_ready(reach)
-            errand = _begin_errand(settings, occasions, stack)
-            while not stop.is_made:
-                supervisor.tend()
-                if errand is not None and errand.exit_code is not None:
-                    occasions.when_errand_done(reach, errand.exit_code)
-                    errand = None
-                time.sleep(TEND_EVERY_S)
-        except StopRequestedError:
-            pass
+    """Start everything and keep every program running until a stop is asked for (Ctrl-C, TERM, a closed terminal).
+
+    A program that dies is started again alone; where a server dies, everything that stands on it is.
+    """
+    with StopRequest() as stop:
+        dead = _run(settings, occasions, stop, announce=announce, echo=echo)
+        while dead is not None and not stop.is_made:
+            announce(f"{dead} stopped by itself; everything is started again.")
+            dead = _run(settings, replace(occasions, errand=None), stop, announce=announce, echo=echo)
+
+
+def _run(
+    settings: Settings, occasions: Occasions, stop: StopRequest, *, announce: Announce, echo: Echo | None
+) -> str | None:
+    """One start to one stop of everything; the name of the server that died, or None where a stop was asked for."""
+    dead = None
+    with ExitStack() as stack, suppress(StopRequestedError):
+        servers = stack.enter_context(prepared_servers(settings))
+        supervisor = stack.enter_context(supervised(settings, announce=announce, echo=echo))
+        reach = _start(supervisor, settings, stop)
+        occasions.when_ready(reach)
+        errand = _begin_errand(settings, occasions, stack)
+        while dead is None and not stop.is_made:
+            supervisor.tend()
+            if errand is not None and errand.exit_code is not None:
+                occasions.when_errand_done(reach, errand.exit_code)
+                errand = None
+            time.sleep(TEND_EVERY_S)
+            dead = servers.first_dead() if servers is not None else None
         announce("Stopping.")
+    return dead
 
 
 def _begin_errand(settings: Settings, occasions: Occasions, stack: ExitStack) -> Errand | None:

@@ -6,12 +6,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.database.embedded.account import Account, server_account
 from core.database.embedded.addresses import ADMIN_USER, FILE_NAME, Addresses, read_addresses, write_addresses
 from core.database.embedded.binaries import postgres_programs, reachable_by, redis_server_program
 from core.database.embedded.postgres import make_cluster, start_postgres
+from core.database.embedded.process import ServerProcess
 from core.database.embedded.redis import start_redis
 from core.database.roles import ROLE_NAMES
 from core.errors import ServerError
@@ -22,8 +24,27 @@ MAX_SOCKET_FOLDER_BYTES = 89
 """A unix socket's path holds 107 bytes; PostgreSQL adds /.s.PGSQL.5432."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunningServers:
+    """Both servers as their owner sees them."""
+
+    addresses: Addresses
+    processes: tuple[ServerProcess, ...]
+
+    def first_dead(self) -> str | None:
+        """The name of a server that ended by itself; None while both run."""
+        return next((process.name for process in self.processes if not process.is_running()), None)
+
+
 @contextmanager
 def embedded_servers(home: Path, *, postgres_options: Mapping[str, str] | None = None) -> Iterator[Addresses]:
+    """``running_servers`` for those who only need the addresses."""
+    with running_servers(home, postgres_options=postgres_options) as servers:
+        yield servers.addresses
+
+
+@contextmanager
+def running_servers(home: Path, *, postgres_options: Mapping[str, str] | None = None) -> Iterator[RunningServers]:
     """Run PostgreSQL and Redis in ``home`` while the block runs; call from the main thread.
 
     Raises ServerError where another process owns the servers of this home, or where one does not start.
@@ -37,7 +58,7 @@ def embedded_servers(home: Path, *, postgres_options: Mapping[str, str] | None =
         account = server_account(data)
         _refuse_closed_home(account, home)
         socket_folder = stack.enter_context(_socket_folder(home, account))
-        logs = home / "log"
+        logs = home / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
         addresses = write_addresses(home, socket_folder=socket_folder, users=(ADMIN_USER, *ROLE_NAMES))
         copies = home / "programs"
@@ -60,7 +81,7 @@ def embedded_servers(home: Path, *, postgres_options: Mapping[str, str] | None =
             log_file=logs / "redis.log",
         )
         stack.callback(redis.stop)
-        yield addresses
+        yield RunningServers(addresses, (postgres, redis))
 
 
 @contextmanager
