@@ -74,17 +74,20 @@ class Staging:
     batch_id: int
 
 
-def stage_upload(staging: Staging, path: Path, name: str) -> Iterator[StagedFile | ManifestOutcome]:
+def stage_upload(
+    staging: Staging, path: Path, name: str, *, entry: Mapping[str, Any] | None = None
+) -> Iterator[StagedFile | ManifestOutcome]:
     """Take in one uploaded file, or every member of a zip, yielding each as soon as it is committed.
 
-    A zip may hold manifest CSVs; they are applied when all its files are in.
+    A zip may hold manifest CSVs; they are applied when all its files are in. ``entry`` is what is known of a single
+    file beforehand.
     """
     _require_room(staging, 1)
     if not _is_zip(path):
-        yield _stage_plain(staging, path, name)
+        yield _stage_plain(staging, path, name, entry or {})
         return
     manifests: list[bytes] = []
-    with tempfile.TemporaryDirectory(prefix="unpack-", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix="unpack-", dir=upload_folder(staging.settings)) as folder:
         try:
             for member in unpack(path, Path(folder), _archive_limits(staging)):
                 if member.path is not None and _is_manifest(member.name, member.path):
@@ -99,11 +102,9 @@ def stage_upload(staging: Staging, path: Path, name: str) -> Iterator[StagedFile
         yield apply_manifest(staging, manifest)
 
 
-def stage_image(
-    staging: Staging, data: bytes, name: str, entry: Mapping[str, Any], *, folder: Path | None = None
-) -> StagedFile:
+def stage_image(staging: Staging, data: bytes, name: str, entry: Mapping[str, Any]) -> StagedFile:
     """Take in one file that is already in memory, with its row: the same path as an upload."""
-    with tempfile.NamedTemporaryFile(prefix="stage-", dir=folder) as file:
+    with tempfile.NamedTemporaryFile(prefix="stage-", dir=upload_folder(staging.settings)) as file:
         file.write(data)
         file.flush()
         scan = read_scan_file(Path(file.name), max_megapixels=staging.settings.image_max_megapixels)
@@ -130,13 +131,20 @@ def apply_manifest(staging: Staging, data: bytes) -> ManifestOutcome:
     return ManifestOutcome(len(found), tuple(problems))
 
 
-def _stage_plain(staging: Staging, path: Path, name: str) -> StagedFile | ManifestOutcome:
+def upload_folder(settings: Settings) -> Path:
+    """Where uploads lie while they are read; made where it is not there."""
+    folder = settings.home / "uploads"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _stage_plain(staging: Staging, path: Path, name: str, entry: Mapping[str, Any]) -> StagedFile | ManifestOutcome:
     if _is_manifest(name, path):
         return apply_manifest(staging, path.read_bytes())
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     scan = read_scan_file(path, max_megapixels=staging.settings.image_max_megapixels)
-    return _store(staging, _Source(name, path.stat().st_size, sha256), scan, {})
+    return _store(staging, _Source(name, path.stat().st_size, sha256), scan, entry)
 
 
 def _stage_member(staging: Staging, member: Member) -> StagedFile:

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from core.errors import OctauditError, UsageError
 from core.settings import Settings
+from core.usecases.stage_files import upload_folder
 
 _BUFFER_BYTES = 1 << 20
 
@@ -24,9 +25,7 @@ class TooLargeError(UsageError):
 async def spooled(request: Request, settings: Settings, *, max_bytes: int) -> AsyncIterator[Path]:
     """The request's body as a file that is gone afterwards; TooLargeError as soon as it grows beyond ``max_bytes``."""
     _refuse_announced_size(request, max_bytes)
-    folder = settings.home / "uploads"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with NamedTemporaryFile(prefix="body-", dir=folder, delete=False) as file:
+    with NamedTemporaryFile(prefix="body-", dir=upload_folder(settings), delete=False) as file:
         path = Path(file.name)
         try:
             await _write(request, file, max_bytes)
