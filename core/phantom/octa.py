@@ -10,14 +10,11 @@ from scipy import ndimage
 from core.phantom.artifacts import Mask, Motion, Region, blur_region, lay_motion, lay_region, move_lines, move_mask
 from core.phantom.fovea import FazOutline, draw_faz, in_slab
 from core.phantom.spec import SLABS, OctaPhantom, OctaPhantomSpec
-from core.phantom.strength import severity_of_share, true_ordinal
+from core.phantom.strength import FARTHEST_OFFSET, centration_severity, severity_of_share, true_ordinal
 from core.phantom.texture import Field, directed_mesh, grain_field, lobular_mesh, smooth_field
 from core.phantom.vessels import Vessels, grow_vessels
-from core.values import CENTRATION_LOSS, Scale
-from core.vocabulary import ArtifactType, ScaleSource, Severity, Slab
-
-_FARTHEST_OFFSET = 0.35
-"""Offset of the fovea at decentration 1, as a share of the field's width."""
+from core.values import Scale
+from core.vocabulary import ArtifactType, ScaleSource, Slab
 
 _REGIONAL = (ArtifactType.SHADOW, ArtifactType.DEFOCUS, ArtifactType.LOW_SIGNAL)
 """Artifacts that take a region; motion takes lines."""
@@ -107,7 +104,7 @@ def _aim(rng: np.random.Generator, spec: OctaPhantomSpec) -> _View:
     """Fixation: an ordinary wobble of some 2 % of the field, and the decentration asked for."""
     around = rng.uniform(0.0, 2.0 * np.pi)
     wobble = rng.normal(0.0, 0.015, 2)
-    share = spec.decentration * _FARTHEST_OFFSET
+    share = spec.decentration * FARTHEST_OFFSET
     offset = np.array([np.cos(around), np.sin(around)]) * share + wobble * (1.0 - spec.decentration)
     return _View(spec.size_px, spec.field_mm, (float(offset[0] * spec.field_mm), float(offset[1] * spec.field_mm)))
 
@@ -254,7 +251,7 @@ def _with_truth(seed: int, scene: _Scene, capture: _Capture, image: NDArray[np.u
     shares = {kind: float(mask.mean()) for kind, mask in masks.items()}
     severities = {kind: severity_of_share(share) for kind, share in shares.items()}
     offset = _faz_offset(view, faz) if spec.has_faz else None
-    centration = None if offset is None else _centration(offset, view)
+    centration = None if offset is None else centration_severity((offset[0] / spec.field_mm, offset[1] / spec.field_mm))
     return OctaPhantom(
         spec=spec,
         seed=seed,
@@ -275,13 +272,3 @@ def _with_truth(seed: int, scene: _Scene, capture: _Capture, image: NDArray[np.u
 def _faz_offset(view: _View, faz: FazOutline) -> tuple[float, float]:
     own = faz.centroid_mm
     return view.fovea_mm[0] + own[0], view.fovea_mm[1] + own[1]
-
-
-def _centration(offset_mm: tuple[float, float], view: _View) -> Severity:
-    """Severity by counting which share of the fovea-centred circle of the field's size falls outside the field."""
-    half = view.field_mm / 2.0
-    axis = np.linspace(-half, half, 201)
-    x, y = np.meshgrid(axis, axis)
-    circle = np.hypot(x, y) <= half
-    outside = np.maximum(np.abs(x + offset_mm[0]), np.abs(y + offset_mm[1])) > half
-    return CENTRATION_LOSS.severity(float((circle & outside).sum() / circle.sum()))

@@ -1,9 +1,15 @@
 """From an artifact's strength to how much of the field it takes, and from the truth to a grade."""
 
+from functools import lru_cache
+
 import numpy as np
 
-from core.values import SeverityThresholds
+from core.phantom.spec import OctaPhantomSpec
+from core.values import CENTRATION_LOSS, SeverityThresholds
 from core.vocabulary import ArtifactType, CoipsGrade, Severity
+
+FARTHEST_OFFSET = 0.35
+"""Offset of the fovea at decentration 1, as a share of the field's width."""
 
 STRENGTH_KNOTS = (0.0, 0.1, 0.4, 0.7, 1.0)
 """Strengths between which the share of the field runs straight: 0.1 and 0.4 are the borders of mild."""
@@ -35,6 +41,30 @@ def share_of_field(artifact: ArtifactType, strength: float) -> float:
 def severity_of_share(share: float) -> Severity:
     """Severity by the contracts' borders: none < 1 %, mild 1-10 %, severe > 10 %."""
     return SeverityThresholds().severity(share)
+
+
+@lru_cache(maxsize=1024)
+def centration_severity(offset: tuple[float, float]) -> Severity:
+    """Severity of an offset of the fovea (x, y as shares of the field's width).
+
+    Counts which share of the fovea-centred circle of the field's size falls outside the field.
+    """
+    axis = np.linspace(-0.5, 0.5, 201)
+    x, y = np.meshgrid(axis, axis)
+    circle = np.hypot(x, y) <= 0.5  # noqa: PLR2004 - half the field's width
+    outside = np.maximum(np.abs(x + offset[0]), np.abs(y + offset[1])) > 0.5  # noqa: PLR2004 - the same
+    return CENTRATION_LOSS.severity(float((circle & outside).sum() / circle.sum()))
+
+
+def foreseen_ordinal(spec: OctaPhantomSpec) -> CoipsGrade:
+    """The grade a rendering of ``spec`` will have, from its strengths alone.
+
+    Exact unless a strength lies at a border or the wobble of fixation adds to a decentration near one.
+    """
+    shares = {kind: share_of_field(kind, spec.strength(kind)) for kind in ArtifactType}
+    severities = {kind: severity_of_share(share) for kind, share in shares.items()}
+    centration = centration_severity((FARTHEST_OFFSET * spec.decentration, 0.0)) if spec.has_faz else None
+    return true_ordinal(severities, shares, centration)
 
 
 def true_ordinal(
