@@ -109,7 +109,7 @@ def _draw_select(field: Field, offer: _Offer, *, default: str | None) -> None:
         format_func=lambda value: offer.words.get(value, value) if value else offer.all_words,
         on_change=_write,
         args=(field, key),
-        width=200 if field in {Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN} else 160,
+        width=176 if field in {Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN} else 150,
     )
 
 

@@ -1,11 +1,10 @@
 """The words that pages use for codes: one place, so that a state reads the same everywhere. Draws nothing."""
 
+from core.policy.reasons import REASON_TEXTS
 from core.vocabulary import (
     ArtifactType,
-    BlobRole,
     Laterality,
     OperatorFixable,
-    ReasonCode,
     RequestState,
     ReviewDecision,
     Role,
@@ -76,37 +75,7 @@ FIXABLE_NAMES = {
     OperatorFixable.NO: "cannot be cured at the device",
     OperatorFixable.UNKNOWN: "may be curable at the device",
 }
-REASON_NAMES = {
-    ReasonCode.MP_OBVIOUS: "Obvious problem, defocus (O)",
-    ReasonCode.MP_SIGNAL: "Signal too low (S)",
-    ReasonCode.MP_CENTRATION: "Not centred on the fovea (C)",
-    ReasonCode.MP_ALGORITHM: "Segmentation failed (A)",
-    ReasonCode.MP_PATHOLOGY: "Retinal pathology (R)",
-    ReasonCode.MP_MOTION: "Motion (M)",
-    ReasonCode.MP_PROJECTION: "Projection artifacts (P)",
-    ReasonCode.IB_OBVIOUS: "Obvious problem (O)",
-    ReasonCode.IB_SIGNAL: "Signal too low (S)",
-    ReasonCode.IB_CENTRATION: "Not centred (C)",
-    ReasonCode.IB_ALGORITHM: "Segmentation failed (A)",
-    ReasonCode.IB_PATHOLOGY: "Retinal pathology (R)",
-    ReasonCode.IB_ILLUMINATION: "Uneven illumination (I)",
-    ReasonCode.IB_BEAM: "Beam misplaced (B)",
-    ReasonCode.NOT_OCTA: "Does not look like OCTA",
-    ReasonCode.ABSTAINED: "Model abstained",
-    ReasonCode.UNGRADABLE: "Ungradable",
-    ReasonCode.CAM_DISAGREEMENT: "Heat map off the artifacts",
-    ReasonCode.SLAB_DISAGREEMENT: "Slabs disagree",
-    ReasonCode.NO_SCALE: "No millimetre scale",
-    ReasonCode.NO_CENTRATION: "Centration not measurable",
-    ReasonCode.PROTOCOL: "Not as the protocol asks",
-    ReasonCode.UNCERTIFIED: "Not certified",
-}
-BLOB_NAMES = {
-    BlobRole.IMAGE: "scan image",
-    BlobRole.ARTIFACT_MASK: "artifact mask",
-    BlobRole.FAZ_MASK: "FAZ mask",
-    BlobRole.CAM: "Grad-CAM",
-}
+REASON_NAMES = {code: words.label for code, words in REASON_TEXTS.items()}
 
 
 def ago(seconds: float) -> str:

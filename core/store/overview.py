@@ -229,7 +229,11 @@ def _probe_patients(
         period.append(Acquisition.acquired_at >= day_start(chosen.since))
     if chosen.until is not None:
         period.append(Acquisition.acquired_at < day_start(chosen.until))
-    probe = select(Acquisition.subject_id).where(column == group_id, *period).limit(PATIENT_PROBE).subquery()
-    patients = select(func.count(func.distinct(probe.c.subject_id)).label("n")).lateral()
-    statement = select(group_id, patients.c.n).join(patients, true()).where(group_id.in_(ids))
+    probe = select(Acquisition.subject_id).where(column == group_id, *period).limit(PATIENT_PROBE).lateral()
+    statement = (
+        select(group_id, func.count(func.distinct(probe.c.subject_id)))
+        .join(probe, true())
+        .where(group_id.in_(ids))
+        .group_by(group_id)
+    )
     return dict(session.execute(statement).tuples().all())

@@ -290,7 +290,7 @@ def _read_assessment(session: Session, assessment_id: int | None) -> AssessmentV
     return AssessmentView(
         id=assessment.id,
         ordinal=assessment.grade_ordinal,
-        probabilities={label: float(p) for label, p in assessment.probabilities.items()},
+        probabilities=_in_grade_order(assessment.probabilities),
         is_abstained=assessment.is_abstained,
         inherited_ordinal=assessment.inherited_ordinal,
         verdict=Verdict(assessment.verdict),
@@ -310,6 +310,14 @@ def _read_assessment(session: Session, assessment_id: int | None) -> AssessmentV
         seconds=assessment.seconds,
         why_no_cam=assessment.not_computable.get("cam"),
     )
+
+
+def _in_grade_order(probabilities: dict[str, Any]) -> dict[str, float]:
+    """By ordinal; jsonb keeps no order of its own."""
+    order = {grade.name.lower(): grade.value for grade in CoipsGrade}
+    return {
+        label: float(probabilities[label]) for label in sorted(probabilities, key=lambda label: order.get(label, 0))
+    }
 
 
 def _measure(assessment: Assessment, name: str) -> Measure:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
@@ -90,12 +91,16 @@ class WorklistPage:
 
 
 def read_worklist(
-    session: Session, chosen: ScanFilter, tab: WorklistTab, *, page: int, page_size: int = 25
+    session: Session, chosen: ScanFilter, tab: WorklistTab, *, today: date, page: int, page_size: int = 25
 ) -> WorklistPage:
-    """Page ``page`` (from 0) of one list, soonest end of the visit window first."""
+    """Page ``page`` (from 0) of one list, by what can still be done.
+
+    Open windows come first, the one that ends soonest on top; then scans without a window; then windows that have
+    closed, the latest first.
+    """
     totals = _read_totals(session, chosen)
     rows = session.execute(
-        _rows(chosen, tab).order_by(_DUE_ON.asc().nulls_last(), Scan.id).offset(page * page_size).limit(page_size)
+        _rows(chosen, tab).order_by(*_urgency(today), Scan.id).offset(page * page_size).limit(page_size)
     ).all()
     reasons = read_reasons(session, [row.assessment_id for row in rows if row.assessment_id is not None])
     items = tuple(
@@ -122,6 +127,12 @@ def read_worklist(
         for row in rows
     )
     return WorklistPage(items=items, total=totals[tab], totals=totals)
+
+
+def _urgency(today: date) -> tuple[ColumnElement[Any], ...]:
+    is_closed = today > _DUE_ON
+    standing = case((_DUE_ON.is_(None), 1), (is_closed, 2), else_=0)
+    return standing, func.abs(_DUE_ON - today)
 
 
 def _read_totals(session: Session, chosen: ScanFilter) -> dict[WorklistTab, int]:

@@ -45,10 +45,6 @@ def _rate(k: int, n: int) -> Proportion | None:
 
 def draw_rates(points: Sequence[WeekPoint]) -> alt.LayerChart:
     """Both rates over the weeks with their intervals. Colours come from the page's theme."""
-    base = alt.Chart(_data(_rate_rows(points))).encode(
-        x=_week_axis(),
-        color=alt.Color("series:N", title=None, sort=[FIRST, FINAL], legend=alt.Legend(orient="top")),
-    )
     tooltip = [
         alt.Tooltip("week:T", title="Week from", format="%d %b %Y"),
         alt.Tooltip("series:N", title="Rate"),
@@ -60,13 +56,18 @@ def draw_rates(points: Sequence[WeekPoint]) -> alt.LayerChart:
     ]
     scale = alt.Scale(domain=[0, 1])
     axis = alt.Axis(format=".0%", tickCount=5, minExtent=AXIS_PX)
-    band = base.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", scale=scale, title="Gradable", axis=axis), y2="high:Q")
-    line = base.mark_line(strokeWidth=2).encode(y=alt.Y("value:Q", scale=scale))
-    shape = alt.Shape("series:N", sort=[FIRST, FINAL], legend=None)
-    dots = base.mark_point(filled=True, size=46, opacity=1).encode(
-        y=alt.Y("value:Q", scale=scale), shape=shape, tooltip=tooltip
+    legend = alt.Legend(orient="top", symbolOpacity=1, symbolSize=90)
+    colour = alt.Color("series:N", title=None, sort=[FIRST, FINAL], legend=legend)
+    base = alt.Chart(_data(_rate_rows(points))).encode(
+        x=_week_axis(points), y=alt.Y("value:Q", scale=scale, title="Gradable", axis=axis), color=colour
     )
-    return alt.LayerChart(layer=[band, line, dots]).properties(height=240)
+    # One band only: two of them over each other show neither.
+    band = base.transform_filter(alt.datum.series == FIRST).mark_area(opacity=0.14)
+    line = base.mark_line(strokeWidth=2)
+    dots = base.mark_point(filled=True, size=46, opacity=1).encode(
+        shape=alt.Shape("series:N", title=None, sort=[FIRST, FINAL], legend=legend), tooltip=tooltip
+    )
+    return alt.LayerChart(layer=[band.encode(y="low:Q", y2="high:Q"), line, dots]).properties(height=240)
 
 
 def draw_counts(points: Sequence[WeekPoint]) -> alt.Chart:
@@ -78,7 +79,7 @@ def draw_counts(points: Sequence[WeekPoint]) -> alt.Chart:
     axis = alt.Axis(tickCount=2, tickMinStep=1, minExtent=AXIS_PX)
     bars = alt.Chart(_data(_count_rows(points))).mark_bar(size=9, opacity=0.5)
     chart: alt.Chart = bars.encode(
-        x=_week_axis(), y=alt.Y("decided:Q", title="Decided", axis=axis), tooltip=tooltip
+        x=_week_axis(points), y=alt.Y("decided:Q", title="Decided", axis=axis), tooltip=tooltip
     ).properties(height=95)
     return chart
 
@@ -87,14 +88,23 @@ def _data(rows: list[dict[str, object]]) -> alt.InlineData:
     return alt.InlineData(values=rows)
 
 
-def _week_axis() -> alt.X:
-    return alt.X("week:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, labelOverlap=True, grid=False))
+def _week_axis(points: Sequence[WeekPoint]) -> alt.X:
+    """Ticks on the Mondays that have data, so that a label never names a day in mid-week."""
+    mondays = [_noon(point.week_on) for point in points]
+    every = max(1, len(mondays) // 9)
+    axis = alt.Axis(values=mondays[::every], format="%d %b", labelOverlap=True, grid=False)
+    return alt.X("week:T", title=None, axis=axis, scale=alt.Scale(nice=False, padding=14))
+
+
+def _noon(day: date) -> str:
+    """Noon without a time zone: the same day in every browser's local time."""
+    return f"{day.isoformat()}T12:00:00"
 
 
 def _rate_rows(points: Sequence[WeekPoint]) -> list[dict[str, object]]:
     return [
         {
-            "week": point.week_on.isoformat(),
+            "week": _noon(point.week_on),
             "series": series,
             "value": rate.value,
             "low": rate.low,
@@ -109,4 +119,4 @@ def _rate_rows(points: Sequence[WeekPoint]) -> list[dict[str, object]]:
 
 
 def _count_rows(points: Sequence[WeekPoint]) -> list[dict[str, object]]:
-    return [{"week": point.week_on.isoformat(), "decided": point.decided} for point in points]
+    return [{"week": _noon(point.week_on), "decided": point.decided} for point in points]

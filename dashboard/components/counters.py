@@ -65,6 +65,8 @@ def _counter(
 def _change(now_n: int, before_n: int | None) -> str:
     if before_n is None:
         return "all time"
+    if before_n == 0:
+        return "none in the period before"
     difference = now_n - before_n
     sign = "+" if difference > 0 else "−" if difference < 0 else "±"
     return f"{sign}{count(abs(difference))} on the period before"

@@ -23,10 +23,10 @@ def _card(item: Example) -> Html:
         _figure(item, "Image", f"{what}: image"),
         _figure(item, "Artifacts", f"{what}: {names} marked", layer="artifacts")
         if item.artifacts
-        else _absent("Artifacts", "nothing marked"),
+        else _absent(item, "Artifacts", "nothing marked"),
         _figure(item, "Grad-CAM", f"{what}: Grad-CAM", layer="cam")
         if item.has_cam
-        else _absent("Grad-CAM", "no supporting evidence"),
+        else _absent(item, "Grad-CAM", "no supporting evidence"),
     )
     return tag("article", tag("div", *figures, class_="triptych"), _body(item), class_="card")
 
@@ -37,8 +37,9 @@ def _figure(item: Example, caption: str, alt: str, *, layer: str | None = None) 
     return tag("figure", base, over, tag("figcaption", caption))
 
 
-def _absent(caption: str, words: str) -> Html:
-    return tag("figure", tag("div", words, class_="none"), tag("figcaption", caption))
+def _absent(item: Example, caption: str, words: str) -> Html:
+    base = tag("img", src=f"/scans/{item.scan_id}/tile.png?size={TILE_PX}", alt="", loading="lazy", class_="dim")
+    return tag("figure", base, tag("div", words, class_="none"), tag("figcaption", caption))
 
 
 def _body(item: Example) -> Html:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from core.store.overview import MIN_CAPTURES, MIN_PATIENTS, GroupTally
-from dashboard.components.markup import Content, Html, count, join, page_link, percent, tag
+from dashboard.components.markup import Content, Html, chip, count, join, page_link, percent, tag
 from dashboard.components.rate import interval_bar, proportion
 
-TOO_FEW = f"too few to judge (under {MIN_CAPTURES} captures or {MIN_PATIENTS} patients)"
+TOO_FEW = f"Fewer than {MIN_CAPTURES} decided captures or {MIN_PATIENTS} patients"
 
 
 def group_table(groups: Sequence[GroupTally], field: str, title: str, filters: Mapping[str, str]) -> Html:
@@ -22,7 +22,7 @@ def group_table(groups: Sequence[GroupTally], field: str, title: str, filters: M
             tag("th", "Gradable / decided", scope="col", class_="num"),
             tag("th", "Final", scope="col", class_="num"),
             tag("th", "95 % interval", scope="col", aria_label="Final, 95 % interval"),
-            tag("th", "Gradable / expected", scope="col", class_="num"),
+            tag("th", "Gradable / received", scope="col", class_="num"),
         ),
     )
     rows = [_row(group, field, filters) for group in worst_first(groups)]
@@ -44,7 +44,8 @@ def worst_first(groups: Sequence[GroupTally]) -> list[GroupTally]:
 def _row(group: GroupTally, field: str, filters: Mapping[str, str]) -> Html:
     tally = group.tally
     link = page_link(group.code, "overview", {**filters, field: group.id})
-    name = join([link, tag("span", group.name, class_="name", title=group.name)])
+    few = None if group.is_judged else join([" ", chip("too few to judge", title=TOO_FEW)])
+    name = join([link, few, tag("span", group.name, class_="name", title=group.name)])
     return tag(
         "tr",
         tag("th", name, scope="row"),
@@ -58,12 +59,8 @@ def _row(group: GroupTally, field: str, filters: Mapping[str, str]) -> Html:
 def _rate_cells(k: int, n: int, *, is_judged: bool) -> tuple[Html, Html, Html]:
     rate = proportion(k, n)
     value: Content = "–" if rate is None else percent(rate.value)
-    bar = interval_bar(rate, is_judged=is_judged)
-    shown = (
-        bar if is_judged or rate is None else join([bar, tag("span", "too few to judge", class_="name", title=TOO_FEW)])
-    )
     return (
         tag("td", value, class_="num"),
-        tag("td", shown, class_="wide"),
+        tag("td", interval_bar(rate, is_judged=is_judged), class_="wide"),
         tag("td", f"{count(k)} / {count(n)}", class_="num"),
     )

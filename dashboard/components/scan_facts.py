@@ -50,7 +50,7 @@ def measures_table(view: ScanView) -> Html:
         notes.append(f"Decentration: {SEVERITY_NAMES[assessment.centration_severity]}.")
     if assessment.why_no_cam is not None:
         notes.append(f"Grad-CAM not computable: {assessment.why_no_cam}.")
-    table = tag("div", tag("table", tag("tbody", *body)), class_="scroll")
+    table = tag("div", tag("table", tag("tbody", *body), class_="measures"), class_="scroll")
     return join([table, tag("p", " ".join(notes), class_="small muted") if notes else None])
 
 

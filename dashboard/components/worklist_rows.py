@@ -76,7 +76,7 @@ def _where(item: WorklistItem) -> Html:
         device,
         f"{item.acquired_at:%d %b %Y}",
     )
-    return tag("div", join(lines, "<br>"), class_="where")
+    return tag("div", join((tag("span", line) for line in lines), " "), class_="where")
 
 
 def _due(item: WorklistItem, today: date) -> Html:

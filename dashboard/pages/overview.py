@@ -21,7 +21,7 @@ def main() -> None:
     moment = now()
     with open_session() as session:
         st.title("Overview")
-        chosen = draw_filters(session, RATE_FIELDS, today=moment.date(), period=Period.WEEKS_13)
+        chosen = draw_filters(session, RATE_FIELDS, today=moment.date(), period=Period.WEEKS_26)
         overview = read_overview(session, chosen, today=moment.date())
     panel(counter_strip(overview, url_filters(), moment), key="counters")
     if overview.current.received == 0:

@@ -23,7 +23,7 @@ def main() -> None:
     actor, scan_id = current_user(), _asked_scan()
     with open_session() as session:
         view = read_scan(session, scan_id) if scan_id is not None else None
-        waiting = read_worklist(session, ScanFilter(), WorklistTab.TO_DECIDE, page=0, page_size=2)
+        waiting = read_worklist(session, ScanFilter(), WorklistTab.TO_DECIDE, today=now().date(), page=0, page_size=2)
     if view is None:
         st.title("Scan")
         empty_state(
@@ -43,6 +43,10 @@ def _draw_scan(view: ScanView, actor: Actor, next_scan_id: int | None) -> None:
     image, verdict = st.columns([8, 5], gap="medium")
     with image:
         show_viewer(view, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
+        st.subheader("Artifacts")
+        panel(artifacts_table(view), key="artifacts")
+        st.subheader("Metrics")
+        panel(measures_table(view), key="measures")
     with verdict:
         panel(grade(view), key="grade")
         panel(reasons(view), key="reasons")
@@ -50,13 +54,6 @@ def _draw_scan(view: ScanView, actor: Actor, next_scan_id: int | None) -> None:
         if next_scan_id is not None:
             link = page_link("Next flagged scan →", "scan", {"id": next_scan_id})
             panel(tag("p", link, style="text-align:right"), key="next")
-    left, right = st.columns([8, 5], gap="medium")
-    with left:
-        st.subheader("Artifacts")
-        panel(artifacts_table(view), key="artifacts")
-        st.subheader("Metrics")
-        panel(measures_table(view), key="measures")
-    with right:
         st.subheader("Capture")
         panel(facts(view), key="facts")
         st.subheader("History")

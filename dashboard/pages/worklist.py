@@ -8,7 +8,8 @@ from dashboard.components.pager import draw_pager, page_number
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.worklist_rows import worklist_rows
 from dashboard.filters import SCAN_FIELDS, draw_filters
-from dashboard.session import open_session
+from dashboard.navigation import CENTRE
+from dashboard.session import current_user, open_session
 
 PAGE_SIZE = 25
 TAB_WORDS = {
@@ -17,6 +18,12 @@ TAB_WORDS = {
     WorklistTab.QUERIED: "Questions to the site",
     WorklistTab.WAITING: "Waiting for a score",
     WorklistTab.STUCK: "Could not be scored",
+}
+SITE_TAB_WORDS = {
+    WorklistTab.REACQUIRE: "Take again",
+    WorklistTab.QUERIED: "Needs my answer",
+    WorklistTab.WAITING: "Waiting for a score",
+    WorklistTab.TO_DECIDE: "With the reading centre",
 }
 EMPTY_WORDS = {
     WorklistTab.TO_DECIDE: (
@@ -39,13 +46,14 @@ EMPTY_WORDS = {
 def main() -> None:
     """Draw the page."""
     today = now().date()
+    is_site = not current_user().roles & CENTRE
     st.title("Worklist")
     number = page_number()
     with open_session() as session:
         chosen = draw_filters(session, SCAN_FIELDS, today=today)
-        tab = _chosen_tab()
-        found = read_worklist(session, chosen, tab, page=number, page_size=PAGE_SIZE)
-    _draw_tabs(found, tab)
+        tab = _chosen_tab(is_site=is_site)
+        found = read_worklist(session, chosen, tab, today=today, page=number, page_size=PAGE_SIZE)
+    _draw_tabs(found, tab, is_site=is_site)
     if not found.items:
         title, what_next = EMPTY_WORDS[tab]
         empty_state(title, what_next, key="empty")
@@ -54,20 +62,26 @@ def main() -> None:
     draw_pager(number, PAGE_SIZE, shown=len(found.items), total=found.total, noun="scans")
 
 
-def _chosen_tab() -> WorklistTab:
+def _chosen_tab(*, is_site: bool) -> WorklistTab:
+    """The list in the URL; without one, what the person can act on: a site takes again, the centre decides."""
     asked = st.query_params.get("tab", "")
-    return WorklistTab(asked) if asked in list(WorklistTab) else WorklistTab.TO_DECIDE
+    if asked in list(WorklistTab):
+        return WorklistTab(asked)
+    return WorklistTab.REACQUIRE if is_site else WorklistTab.TO_DECIDE
 
 
-def _draw_tabs(found: WorklistPage, tab: WorklistTab) -> None:
+def _draw_tabs(found: WorklistPage, tab: WorklistTab, *, is_site: bool) -> None:
     # A list that nothing can get into yet would only be noise; it appears with its first scan.
     tabs = [each for each in TAB_STATES if each is not WorklistTab.QUERIED or found.totals[each] or each is tab]
+    words = TAB_WORDS | (SITE_TAB_WORDS if is_site else {})
+    if is_site:
+        tabs.sort(key=lambda each: each is WorklistTab.TO_DECIDE)
     st.session_state["worklist.tab"] = tab
     st.segmented_control(
         "List",
         tabs,
         key="worklist.tab",
-        format_func=lambda each: f"{TAB_WORDS[each]} · {found.totals[each]}",
+        format_func=lambda each: f"{words[each]} · {found.totals[each]}",
         label_visibility="collapsed",
         required=True,
         on_change=_choose_tab,
