@@ -81,7 +81,7 @@ def test_many_processes_may_initialise_and_migrate_at_once(empty_database: Setti
                 ),
                 {"names": list(ROLE_NAMES)},
             )
-            assert dict(roles.tuples().all()) == dict.fromkeys(ROLE_NAMES, False)
+            assert {name: is_strong for name, is_strong in roles} == dict.fromkeys(ROLE_NAMES, False)  # noqa: C416 - rows, no pairs
 
 
 def test_a_migration_waits_for_no_reader_longer_than_its_lock_timeout(settings: Settings) -> None:
