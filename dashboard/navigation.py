@@ -8,6 +8,8 @@ from core.vocabulary import Role
 CENTRE = frozenset({Role.QC_TECHNICIAN, Role.GRADER, Role.ADJUDICATOR, Role.MANAGER, Role.ADMIN})
 """Roles of the reading centre."""
 EVERYBODY = frozenset(Role)
+UPLOADERS = frozenset({Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN})
+"""Who may send scans (core.usecases.upload_rights)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ PAGES = (
     Page("Overview", "pages/overview.py", ":material/space_dashboard:", EVERYBODY, "Quality"),
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
+    Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),
     Page("Scan", "pages/scan.py", ":material/visibility:", EVERYBODY, "Quality", is_listed=False),
     Page("Admin", "pages/admin.py", ":material/settings:", frozenset({Role.ADMIN}), "Administration"),
 )

@@ -176,6 +176,13 @@ def read_awaited(session: Session, site_id: int, *, request_ids: Iterable[int] =
     )  # fmt: skip
 
 
+def find_request_site(session: Session, request_id: int) -> int | None:
+    """The site that a reacquisition request was sent to; None where there is none that the person may see."""
+    return session.execute(
+        select(ReacquisitionRequest.site_id).where(ReacquisitionRequest.id == request_id)
+    ).scalar_one_or_none()
+
+
 def find_or_add_subject(session: Session, site_id: int, code: str) -> int:
     """The subject's id."""
     found = session.execute(
