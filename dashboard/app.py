@@ -60,7 +60,7 @@ def _draw_person(actor: Actor) -> None:
     roles = ", ".join(ROLE_NAMES[role] for role in sorted(actor.roles))
     st.html(
         f'<div class="octa-person"><strong>{escape(actor.display_name)}</strong><span>{escape(roles)}</span>'
-        '<a href="/logout" target="_self">Sign out</a></div>'
+        '<nav><a href="/password" target="_self">Password</a> <a href="/logout" target="_self">Sign out</a></nav></div>'
     )
 
 

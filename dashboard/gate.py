@@ -22,6 +22,17 @@ PUBLIC_PREFIXES = ("/static/", "/brand/")
 PAGELESS_PREFIXES = ("/api/", "/scans/", "/_stcore/", "/media/", "/component/")
 """Answered with 401, not with a redirect to the form: a program asks, no person."""
 
+PASSWORD_PATH = "/password"  # noqa: S105 - a path
+"""The only page open to a person whose password was made by somebody else."""
+_REFUSALS = {
+    "/login": {"code": "not_signed_in", "message": "There is no session.", "remedy": "Sign in at /login."},
+    PASSWORD_PATH: {
+        "code": "password_must_change",
+        "message": "Your password was made for you.",
+        "remedy": "Choose your own at /password.",
+    },
+}
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; "
     # Streamlit's start script is inline, Vega compiles its expressions, components load as blob modules.
@@ -57,7 +68,7 @@ def safe_next(path: str | None) -> str:
     if not path or not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
         return "/"
     parts = urlsplit(path)
-    if parts.scheme or parts.netloc or parts.path in {"/login", "/logout"}:
+    if parts.scheme or parts.netloc or parts.path in {"/login", "/logout", PASSWORD_PATH}:
         return "/"
     return path
 
@@ -99,10 +110,13 @@ class Gate:
         if actor is None:
             await self._turn_away(scope, receive, sender)
             return
+        if actor.must_change_password and path != PASSWORD_PATH:
+            await self._turn_away(scope, receive, sender, form=PASSWORD_PATH)
+            return
         scope.setdefault("state", {}).update(actor=actor, session_token=token)
         await self._app(scope, receive, sender)
 
-    async def _turn_away(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _turn_away(self, scope: Scope, receive: Receive, send: Send, *, form: str = "/login") -> None:
         if scope["type"] == "websocket":
             # Closing before accepting: the server answers the handshake with 403.
             await send({"type": "websocket.close", "code": 1008, "reason": "not signed in"})
@@ -112,10 +126,9 @@ class Gate:
             query = scope.get("query_string", b"").decode("latin-1")
             target = safe_next(path + (f"?{query}" if query else ""))
             suffix = "" if target == "/" else f"?next={quote(target, safe='/')}"
-            await RedirectResponse(f"/login{suffix}", status_code=303)(scope, receive, send)
+            await RedirectResponse(f"{form}{suffix}", status_code=303)(scope, receive, send)
             return
-        answer = {"code": "not_signed_in", "message": "There is no session.", "remedy": "Sign in at /login."}
-        await JSONResponse(answer, status_code=401)(scope, receive, send)
+        await JSONResponse(_REFUSALS[form], status_code=401 if form == "/login" else 403)(scope, receive, send)
 
     def _with_headers(self, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:

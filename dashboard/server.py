@@ -25,6 +25,7 @@ from dashboard.api.app import build_api
 from dashboard.gate import Gate
 from dashboard.images import image_routes
 from dashboard.installation import Installation, install
+from dashboard.login.password import password_routes
 from dashboard.login.routes import login_routes
 from dashboard.monitoring import Meter, monitoring_routes
 from dashboard.navigation import PAGES
@@ -49,24 +50,27 @@ def build_app(installation: Installation) -> ASGIApp:
     # Streamlit takes a folder named pages for its older scheme of pages until st.navigation has run once, and would
     # run the first deep link of a process without app.py.
     PagesManager.uses_pages_directory = False
-    database = installation.database
-    routes: list[BaseRoute] = [
+    return st.App(FOLDER / "app.py", routes=own_routes(installation), middleware=own_middleware(installation))
+
+
+def own_routes(installation: Installation) -> list[BaseRoute]:
+    """Everything that is answered beside Streamlit's pages."""
+    return [
         *login_routes(installation),
+        *password_routes(installation),
         *monitoring_routes(installation),
         *image_routes(installation),
         *_brand_routes(),
         *_index_routes(),
         Mount("/api/v1", app=build_api(installation)),
     ]
-    middleware = [
-        Middleware(Meter),
-        Middleware(
-            Gate,
-            settings=installation.settings,
-            find_actor=lambda token: actor_of(database, token),
-        ),
-    ]
-    return st.App(FOLDER / "app.py", routes=routes, middleware=middleware)
+
+
+def own_middleware(installation: Installation) -> list[Middleware]:
+    """What every request passes first: the meter, then the gate."""
+    database = installation.database
+    gate = Middleware(Gate, settings=installation.settings, find_actor=lambda token: actor_of(database, token))
+    return [Middleware(Meter), gate]
 
 
 def serve(settings: Settings) -> None:

@@ -1,16 +1,8 @@
 """GET and POST of /login and /logout: our own form, because the pages' script must not run before a session exists."""
 
-import hmac
-import secrets
-from collections.abc import Mapping
-from html import escape
-from pathlib import Path
-from string import Template
-from urllib.parse import parse_qs
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.errors import OctauditError
@@ -18,14 +10,8 @@ from core.usecases.log_in import LoginResult, log_in, log_out
 from dashboard.gate import cookie_token, safe_next, session_cookie_name
 from dashboard.installation import Installation
 from dashboard.login.attempts import AttemptLimit
+from dashboard.login.forms import FORM_COOKIE, form_fields, is_own_form, show_form
 from dashboard.monitoring import SIGN_IN_FAILURES
-
-FORM_COOKIE = "octaudit_form"
-MAX_FORM_BYTES = 16_384
-"""Name, password, token and a long ?next= fit many times; more is no sign-in form."""
-
-_FOLDER = Path(__file__).parent
-_TEMPLATES = {name: Template((_FOLDER / f"{name}.html").read_text("utf-8")) for name in ("page", "sign_in", "sign_out")}
 
 
 def login_routes(installation: Installation) -> list[BaseRoute]:
@@ -40,7 +26,7 @@ def login_routes(installation: Installation) -> list[BaseRoute]:
 
 
 class _Door:
-    """Handlers of the forms. The form's CSRF token is a cookie that the form must repeat (SameSite=Strict)."""
+    """Handlers of the two forms."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
@@ -55,9 +41,9 @@ class _Door:
 
     async def enter(self, request: Request) -> Response:
         """Check token, rate and password; on success set the session cookie and go where the person wanted."""
-        fields = await _form_fields(request)
+        fields = await form_fields(request)
         target, name = safe_next(fields.get("next")), fields.get("name", "").strip().lower()
-        if not _is_own_form(request, fields):
+        if not is_own_form(request, fields):
             problem = "This form was open for too long or came from another page. Please sign in again."
             return self._sign_in(request, target=target, name=name, problem=problem, status=403)
         address = request.client.host if request.client else ""
@@ -83,12 +69,12 @@ class _Door:
         """The pages' own link signs out at once; any other origin, or an unsure browser, is asked first."""
         if request.headers.get("sec-fetch-site") == "same-origin":
             return await self._leave(request)
-        return self._with_form_cookie(request, "Sign out", "sign_out", {}, status=200)
+        return self._ask_to_leave(request, status=200)
 
     async def leave_by_form(self, request: Request) -> Response:
         """Sign out where the form is our own."""
-        if not _is_own_form(request, await _form_fields(request)):
-            return self._with_form_cookie(request, "Sign out", "sign_out", {}, status=403)
+        if not is_own_form(request, await form_fields(request)):
+            return self._ask_to_leave(request, status=403)
         return await self._leave(request)
 
     def _log_in(self, name: str, password: str) -> LoginResult:
@@ -120,33 +106,16 @@ class _Door:
     def _sign_in(
         self, request: Request, *, target: str, name: str = "", problem: str = "", status: int = 200
     ) -> Response:
-        line = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
-        fields = {"next": escape(target), "name": escape(name), "problem": line}
-        return self._with_form_cookie(request, "Sign in", "sign_in", fields, status=status)
+        fields = {"next": target, "name": name}
+        return show_form(
+            request,
+            self._installation.settings,
+            "sign_in",
+            title="Sign in",
+            fields=fields,
+            problem=problem,
+            status=status,
+        )
 
-    def _with_form_cookie(
-        self, request: Request, title: str, form: str, fields: Mapping[str, str], *, status: int
-    ) -> Response:
-        csrf = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
-        content = _TEMPLATES[form].substitute(fields, csrf=escape(csrf))
-        response = HTMLResponse(_TEMPLATES["page"].substitute(title=title, content=content), status_code=status)
-        response.headers["Cache-Control"] = "no-store"
-        secure = self._installation.settings.secure_cookies
-        response.set_cookie(FORM_COOKIE, csrf, path="/", secure=secure, httponly=True, samesite="strict")
-        return response
-
-
-def _is_own_form(request: Request, fields: Mapping[str, str]) -> bool:
-    expected, given = request.cookies.get(FORM_COOKIE, ""), fields.get("csrf", "")
-    return bool(expected) and hmac.compare_digest(expected.encode(), given.encode())
-
-
-async def _form_fields(request: Request) -> dict[str, str]:
-    """The form's fields; empty where the body is too large or no form, which then fails the CSRF check."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM_BYTES:
-            return {}
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
-    return {name: values[-1] for name, values in fields.items()}
+    def _ask_to_leave(self, request: Request, *, status: int) -> Response:
+        return show_form(request, self._installation.settings, "sign_out", title="Sign out", status=status)
