@@ -4,6 +4,8 @@ A network trained against some strangers may be sure of itself on others. Grey-l
 Mahalanobis distance cannot be fooled in the same way: what lies far from every OCTA image seen is a stranger.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
@@ -61,11 +63,17 @@ def distance(features: NDArray[np.float64], likeness: Likeness) -> float:
 
 def _band_powers(centred: NDArray[np.float32]) -> list[float]:
     """Logarithm of the mean spectral power in six octave-like bands up to the Nyquist frequency."""
-    window = np.outer(np.hanning(centred.shape[0]), np.hanning(centred.shape[1])).astype(np.float32)
+    window, band = _window_and_bands(centred.shape[0], centred.shape[1])
     power = np.abs(np.fft.rfft2(centred * window)) ** 2 / window.sum()
-    frequency = np.hypot(np.fft.fftfreq(centred.shape[0])[:, None], np.fft.rfftfreq(centred.shape[1])[None, :])
-    edges = 0.5 * 2.0 ** -np.arange(N_BANDS, -1, -1)
-    band = np.digitize(frequency, edges) - 1
-    totals = np.bincount(band[band >= 0].ravel(), power[band >= 0].ravel(), minlength=N_BANDS + 1)[:N_BANDS]
-    counts = np.bincount(band[band >= 0].ravel(), minlength=N_BANDS + 1)[:N_BANDS]
+    totals = np.bincount(band.ravel(), power.ravel(), minlength=N_BANDS + 2)[1 : N_BANDS + 1]
+    counts = np.bincount(band.ravel(), minlength=N_BANDS + 2)[1 : N_BANDS + 1]
     return [float(value) for value in np.log(totals / np.maximum(counts, 1) + 1e-6)]
+
+
+@lru_cache(maxsize=32)
+def _window_and_bands(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """A Hann window and the band of each frequency: 0 below the bands, 1 to 6 in them, 7 above (the corners)."""
+    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :])
+    edges = 0.5 * 2.0 ** -np.arange(N_BANDS, -1, -1)
+    return window, np.digitize(frequency, edges)
