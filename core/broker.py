@@ -95,3 +95,15 @@ def open_bell(settings: Settings) -> Bell:
     except SettingsError as error:
         _LOG.warning("%s Uploads wait for the workers' sweep.", error)
         return NullBell()
+
+
+def broker_fault(settings: Settings) -> str | None:
+    """What is wrong with the broker, in one sentence; None where it answers."""
+    app = Celery("octaudit-check", broker=broker_url(settings), set_as_current=False)
+    app.conf.update(broker_connection_timeout=_CONNECT_TIMEOUT_S, broker_transport_options=transport_options())
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=_RETRIES, timeout=int(_CONNECT_TIMEOUT_S))
+    except (OperationalError, OSError) as error:
+        return f"The broker does not answer: {error}."
+    return None

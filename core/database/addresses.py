@@ -13,12 +13,7 @@ from core.settings import Settings
 
 def database_url(settings: Settings, role: DatabaseRole) -> URL:
     """The URL for a role: from its setting, else from the embedded server's file in the home."""
-    given: Mapping[DatabaseRole, SecretStr | None] = {
-        DatabaseRole.OWNER: settings.database_owner_url,
-        DatabaseRole.DASHBOARD: settings.database_dashboard_url,
-        DatabaseRole.WORKER: settings.database_worker_url,
-        DatabaseRole.SEALER: settings.database_sealer_url,
-    }
+    given = _given_urls(settings)
     secret = given[role]
     if secret is not None:
         return _checked(secret, f"OCTAUDIT_DATABASE_{role.name}_URL", user=role.value)
@@ -40,6 +35,21 @@ def admin_url(settings: Settings) -> URL:
             remedy="Give the URL of a PostgreSQL role that may create roles and databases; only this step needs it.",
         )
     return read_addresses(settings.home).database_url(ADMIN_USER, "postgres")
+
+
+def configured_roles(settings: Settings) -> tuple[DatabaseRole, ...]:
+    """The roles whose URLs this process knows: those that are set, or all of them with the embedded server."""
+    given = tuple(role for role, url in _given_urls(settings).items() if url is not None)
+    return given or tuple(DatabaseRole)
+
+
+def _given_urls(settings: Settings) -> Mapping[DatabaseRole, SecretStr | None]:
+    return {
+        DatabaseRole.OWNER: settings.database_owner_url,
+        DatabaseRole.DASHBOARD: settings.database_dashboard_url,
+        DatabaseRole.WORKER: settings.database_worker_url,
+        DatabaseRole.SEALER: settings.database_sealer_url,
+    }
 
 
 def _checked(secret: SecretStr, variable: str, *, user: str | None) -> URL:

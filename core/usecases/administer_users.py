@@ -135,6 +135,14 @@ def revoke_grant(session: Session, *, actor: Actor, grant_id: int, reason: str =
     )
 
 
+def find_user_id(session: Session, name: str) -> int:
+    """The id of the user with that login name, for administrators and the operator."""
+    for account in access.list_accounts(session):
+        if account.name == name.strip().lower():
+            return account.user_id
+    raise NotFoundError(f"There is no user {name}.", remedy="The page Admin lists the users.")
+
+
 def _require(is_found: bool, user_id: int) -> None:
     if not is_found:
         raise NotFoundError(f"There is no user {user_id}.", remedy="Look at the list of users.")
