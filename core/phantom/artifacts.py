@@ -50,7 +50,7 @@ def _shadow_form(rng: np.random.Generator, size: int) -> Field:
         centre_x, centre_y = 0.7 * np.cos(around), 0.7 * np.sin(around)
         return np.asarray((x - centre_x) ** 2 + (y - centre_y) ** 2 + 0.12 * uneven, np.float32)
     if kind == "blob":
-        form = 0.2 * uneven
+        form = 0.3 * uneven
         for _ in range(int(rng.integers(1, 4))):
             bx, by, wx, wy = (
                 rng.uniform(-0.9, 0.9),
@@ -58,7 +58,7 @@ def _shadow_form(rng: np.random.Generator, size: int) -> Field:
                 rng.uniform(0.2, 0.5),
                 rng.uniform(0.12, 0.4),
             )
-            form = np.maximum(form, 2.0 - ((x - bx) / wx) ** 2 - ((y - by) / wy) ** 2 + 0.2 * uneven)
+            form = np.maximum(form, 2.0 - ((x - bx) / wx) ** 2 - ((y - by) / wy) ** 2 + 0.3 * uneven)
         return np.asarray(form, np.float32)
     direction = rng.uniform(0.0, 2.0 * np.pi)
     return np.asarray(x * np.cos(direction) + y * np.sin(direction) + 0.15 * uneven, np.float32)

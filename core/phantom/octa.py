@@ -143,7 +143,9 @@ def _perfusion(rng: np.random.Generator, scene: _Scene) -> Field:
     perfused = _soft_step(ragged / (0.5 * rim_mm))
     if lost_to > 0.0:
         patches = smooth_field(rng, size, 0.05) + 0.25 * grain_field(rng, size, 0.2 * px)
-        perfused = perfused * (1.0 - 0.9 * _soft_step((patches - 1.6 + 1.8 * lost_to) / 0.12))
+        # Drop-out that touched the FAZ would hide its rim, and the drawn outline would be no truth any more.
+        lost = _soft_step((patches - 1.6 + 1.8 * lost_to) / 0.12) * _soft_step((scene.beyond_faz - 0.12) / 0.02)
+        perfused = perfused * (1.0 - 0.9 * lost)
     return perfused
 
 

@@ -152,6 +152,7 @@ def random_look(rng: np.random.Generator) -> DeviceLook:
     """A look between and somewhat beyond the named ones, so that a model cannot lean on one device's grain."""
     base = LOOKS[str(rng.choice(list(LOOKS)))]
     changed = {f.name: getattr(base, f.name) * rng.uniform(0.75, 1.3) for f in fields(base) if f.name != "native_px"}
+    changed["gain"] = base.gain * rng.uniform(0.85, 1.12)
     changed["gamma"] = rng.uniform(0.8, 1.25)
     native = None if rng.random() < 0.5 else int(rng.integers(230, 400))  # noqa: PLR2004 - half the devices resample
     return DeviceLook(native_px=native, **changed)

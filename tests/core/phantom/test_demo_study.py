@@ -66,7 +66,7 @@ def simulate(n_seeds):
 
 
 def test_the_planted_faults_are_found_in_nearly_every_seed_and_nothing_else():
-    found = simulate(120)
+    found = simulate(60)
     assert found["site"] >= 0.99
     assert found["device"] >= 0.99
     assert found["other site"] <= 0.02
