@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import FrameType
 
-from core.usecases.seal_audit import seal_audit
-
 from core.broker import Bell, open_bell
 from core.clock import now
 from core.database.roles import DatabaseRole
@@ -25,6 +23,7 @@ from core.store.queue import waiting_lanes
 from core.store.rate import FOLD_LIMIT, fold_deltas
 from core.usecases.prune_storage import KEEP_UNUSED, prune_blobs, prune_drafts
 from core.usecases.return_leases import return_leases
+from core.usecases.seal_audit import seal_audit
 from worker.heartbeat import Heartbeat
 
 _LOG = logging.getLogger(__name__)
@@ -68,6 +67,7 @@ class Keeper:
             Duty("return expired leases", timedelta(seconds=10), self.return_leases),
             Duty("ring for waiting lanes", settings.worker_sweep_interval, self.ring),
             Duty("seal the audit trail", timedelta(seconds=5), self.seal),
+            Duty("seal audit events left behind", timedelta(hours=1), self.seal_thoroughly),
             Duty("remove old drafts and unused files", timedelta(hours=1), self.prune),
         )
 
@@ -101,6 +101,10 @@ class Keeper:
     def seal(self) -> None:
         """Chain the audit events that are old enough."""
         seal_audit(self._sealer, self._settings)
+
+    def seal_thoroughly(self) -> None:
+        """Look for events that settled after newer ones had been sealed."""
+        seal_audit(self._sealer, self._settings, is_thorough=True)
 
     def prune(self) -> None:
         """Remove drafts that nobody finished and files that no row names."""

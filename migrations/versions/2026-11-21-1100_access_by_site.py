@@ -177,6 +177,7 @@ GRANTS = {
         "update": ["scan"],
         "update (inherited_ordinal, inherited_from_id, verdict)": ["assessment"],
         "update (n)": ["rate"],
+        "update (submitted_at)": ["batch"],
         "update (first_received_at)": ["expected_scan"],
         f"update ({COUNTED}, replaces_id)": ["acquisition"],
         "update (state, version, due_on, replacement_id, closed_at)": ["reacquisition_request"],
@@ -189,6 +190,8 @@ OPEN_TO = {
     "octaudit_sealer": ("audit_event", "audit_seal"),
 }
 """Policies that hold back no row: what these roles may do is decided by their grants alone."""
+ONLY_DRAFTS = {"batch": "submitted_at is null", "batch_file": "state is null"}
+"""What the worker's role may delete of these tables: drafts that nobody submitted."""
 
 
 def policies() -> Iterator[str]:
@@ -201,6 +204,8 @@ def policies() -> Iterator[str]:
         for table in tables:
             name = role.removeprefix("octaudit_")
             yield f"create policy {name}_all on {table} to {role} using (true) with check (true)"
+    for table, using in ONLY_DRAFTS.items():
+        yield f"create policy worker_drafts on {table} as restrictive for delete to octaudit_worker using ({using})"
 
 
 def upgrade() -> None:
@@ -223,6 +228,7 @@ def downgrade() -> None:
     for table in (*DASHBOARD, *CLOSED):
         for role in OPEN_TO:
             op.execute(f"drop policy if exists {role.removeprefix('octaudit_')}_all on {table}")
+        op.execute(f"drop policy if exists worker_drafts on {table}")
         for command in DASHBOARD.get(table, {}):
             op.execute(f"drop policy dashboard_{command} on {table}")
         op.execute(f"alter table {table} no force row level security")

@@ -1,10 +1,12 @@
 """What the database's own catalogue says of security: alembic check does not see policies and grants."""
 
-from sqlalchemy import text
+from builders import make_batch, make_site
+from sqlalchemy import delete, select, text
 
 from core.database import migrate
 from core.database.roles import ROLE_NAMES, DatabaseRole
 from core.database.session import Database, open_database, role_faults, session_scope
+from core.database.tables import Batch
 from core.settings import Settings
 
 USER = "id, name, display_name, disabled_at, created_at"
@@ -23,10 +25,10 @@ EXPECTED: dict[str, dict[str, str]] = {
     "assessment_reason":     {"dashboard": "S", "worker": "S I D"},
     "audit_event":           {"dashboard": "S I", "worker": "I", "sealer": "S"},
     "audit_seal":            {"sealer": "S I"},
-    "batch":                 {"dashboard": "S I U(submitted_at)", "worker": "S"},
+    "batch":                 {"dashboard": "S I U(submitted_at)", "worker": "S D U(submitted_at)"},
     "batch_file":            {"dashboard": "S I D U(entry, problems, state, scan_id, image_sha256, width_px, height_px, "
-                                           "text_regions)", "worker": "S"},
-    "blob":                  {"dashboard": "S I", "worker": "S I"},
+                                           "text_regions)", "worker": "S D"},
+    "blob":                  {"dashboard": "S I", "worker": "S I D"},
     "device":                {"dashboard": "S I U(manufacturer, model, serial, software_version)", "worker": "S"},
     "expected_scan":         {"dashboard": "S I U(first_received_at)", "worker": "S U(first_received_at)"},
     "model_version":         {"dashboard": "S", "worker": "S I"},
@@ -36,7 +38,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "reacquisition_request": {"dashboard": f"S I U({REQUEST})", "worker": f"S I U({REQUEST})"},
     "reacquisition_step":    {"dashboard": "S I", "worker": "S I"},
     "review":                {"dashboard": "S I", "worker": "S"},
-    "scan":                  {"dashboard": "S I U(state, version, human_ordinal, final_verdict)", "worker": "S U"},
+    "scan":                  {"dashboard": "S I U(state, version, human_ordinal, final_verdict, attempts, "
+                                           "not_before_at, failure)", "worker": "S U"},
     "session":               {},
     "site":                  {"dashboard": "S I U(name, country)", "worker": "S"},
     "site_grant":            {},
@@ -137,7 +140,7 @@ def test_every_table_but_those_without_a_site_has_row_security_enabled_and_force
 def test_every_right_of_the_dashboard_is_narrowed_by_a_policy(owner_database: Database) -> None:
     query = text(
         "select tablename, roles::text[], cmd, coalesce(qual, '') || coalesce(with_check, '') from pg_policies "
-        "where schemaname = 'public'"
+        "where schemaname = 'public' and permissive = 'PERMISSIVE'"  # a restrictive one only takes away
     )
     commands = {"S": "SELECT", "I": "INSERT", "U": "UPDATE", "D": "DELETE"}
     with owner_database.engine.connect() as connection:
@@ -217,3 +220,14 @@ def test_the_roles_hold_no_power_over_row_security(settings: Settings) -> None:
                 )
     with open_database(settings, DatabaseRole.OWNER) as database:
         assert role_faults(database) == ["octaudit_owner owns tables or may act as owner"]
+
+
+def test_the_worker_may_delete_no_batch_but_drafts(owner_database: Database, worker_database: Database) -> None:
+    with session_scope(owner_database) as session:
+        site = make_site(session)
+        submitted = make_batch(session, site)
+        make_batch(session, site, submitted_at=None)
+    with session_scope(worker_database) as session:
+        session.execute(delete(Batch))
+    with session_scope(owner_database) as session:
+        assert session.scalars(select(Batch.id)).all() == [submitted.id]
