@@ -108,9 +108,10 @@ class OctaEnfaceScorer:
             message = "The device has not enough free memory for a single scan."
             yield index, ScanFailure(prepared.scan.key, message, is_transient=True)
             return
-        self._forward_batch = max(1, len(chunk) // 2)
-        yield from self._score_chunk(chunk[: self._forward_batch], pool)
-        yield from self._score_chunk(chunk[self._forward_batch :], pool)
+        half = len(chunk) // 2
+        self._forward_batch = min(self._forward_batch, half)
+        yield from self._score_chunk(chunk[:half], pool)
+        yield from self._score_chunk(chunk[half:], pool)
 
     def forward(self, canvases: NDArray[np.uint8]) -> list[NetworkOutput]:
         """The bare forward pass on canvases (B, 256, 256): what the whole pipeline's speed is measured against."""

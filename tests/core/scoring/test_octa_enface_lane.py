@@ -1,0 +1,90 @@
+"""The lane's conclusions from network outputs: grade, FAZ, Grad-CAM and its agreement with the masks."""
+
+import numpy as np
+import pytest
+
+from core.scoring.card import OperatingPoint
+from core.scoring.lanes.canvas import Placement
+from core.scoring.lanes.octa_enface import NetworkOutput, cam_mask_agreement, cam_of, faz_mask_of, grade_of
+from core.values import Measured, NotComputable
+from core.vocabulary import ArtifactType, CoipsGrade
+
+SQUARE = Placement.of(304, 304)
+
+
+def point(**changes) -> OperatingPoint:
+    values = {
+        "temperature": 1.0,
+        "min_confidence": 0.6,
+        "min_octa_probability": 0.5,
+        "artifact_thresholds": dict.fromkeys(ArtifactType, 0.5),
+        "faz_threshold": 0.5,
+    }
+    return OperatingPoint(**values | changes)
+
+
+def an_output(*, cam_cell=(2, 2), artifact_rows=slice(0, 0)) -> NetworkOutput:
+    maps = np.full((3, 8, 8), -1.0, np.float32)
+    maps[CoipsGrade.UNGRADABLE][cam_cell] = 4.0
+    artifacts = np.full((4, 128, 128), -9.0, np.float32)
+    artifacts[0, artifact_rows] = 9.0
+    return NetworkOutput(np.array([3, 0, 0], np.float32), 5.0, artifacts, np.full((128, 128), -9.0, np.float32), maps)
+
+
+def test_a_sure_grade_is_given_and_an_unsure_one_abstained():
+    sure = grade_of(np.array([0.0, 5.0, 0.0], np.float32), point())
+    unsure = grade_of(np.array([0.0, 0.3, 0.0], np.float32), point())
+    assert (sure.label, sure.ordinal, sure.abstained) == ("gradable", 1, False)
+    assert unsure.abstained
+    assert sum(unsure.probabilities.values()) == pytest.approx(1)
+
+
+def test_a_higher_temperature_makes_the_grade_less_sure():
+    logits = np.array([0.0, 2.0, 0.0], np.float32)
+    warm, cold = grade_of(logits, point(temperature=3.0)), grade_of(logits, point(temperature=1.0))
+    assert warm.probabilities["gradable"] < cold.probabilities["gradable"]
+
+
+def test_the_faz_is_the_largest_region_without_holes():
+    rows, columns = np.mgrid[0:128, 0:128]
+    radius = np.hypot(rows - 64, columns - 64)
+    logits = np.where((radius < 20) & (radius > 4), 8.0, -8.0)
+    logits[:6, :6] = 8.0
+    mask = faz_mask_of(logits.astype(np.float32), SQUARE, 0.5)
+    assert mask.shape == (304, 304)
+    assert mask[152, 152]
+    assert not mask[:40, :40].any()
+
+
+def test_a_speck_is_no_faz():
+    logits = np.full((128, 128), -8.0, np.float32)
+    logits[60, 60] = 8.0
+    assert not faz_mask_of(logits, SQUARE, 0.5).any()
+
+
+def test_a_cam_peaks_at_one_where_its_cell_is():
+    cam = cam_of(an_output(cam_cell=(6, 1)).class_maps[0], SQUARE)
+    row, column = np.unravel_index(cam.argmax(), cam.shape)
+    assert cam.max() == pytest.approx(1)
+    assert (row // 38, column // 38) == (6, 1)
+
+
+def test_a_map_without_a_positive_value_is_not_computable():
+    assert cam_of(np.full((8, 8), -0.1, np.float32), SQUARE) == NotComputable("no supporting evidence")
+
+
+def test_evidence_in_the_padding_does_not_count():
+    wide = Placement.of(128, 256)
+    assert isinstance(cam_of(an_output(cam_cell=(0, 3)).class_maps[0], wide), NotComputable)
+
+
+def test_evidence_on_an_artifact_agrees_and_evidence_beside_it_does_not():
+    grade = grade_of(np.array([9.0, 0.0, 0.0], np.float32), point())
+    on, beside = an_output(artifact_rows=slice(32, 48)), an_output(artifact_rows=slice(96, 112))
+    assert cam_mask_agreement(on, SQUARE, grade, point()) == Measured(1.0)
+    assert cam_mask_agreement(beside, SQUARE, grade, point()) == Measured(0.0)
+
+
+def test_agreement_is_only_judged_for_ungradable_scans():
+    grade = grade_of(np.array([0.0, 9.0, 0.0], np.float32), point())
+    assert isinstance(cam_mask_agreement(an_output(), SQUARE, grade, point()), NotComputable)
