@@ -1,0 +1,104 @@
+"""Training: it learns on phantoms, resumes to the very same weights, and ends in weights that score."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from core.commands import evaluate as evaluate_command
+from core.commands import train as train_command
+from core.errors import UsageError
+from core.scoring.registry import load_scorer
+from core.training import resampling
+from core.training import train as training
+from core.training.bank import render_phantoms
+from core.training.fit import fit
+from core.training.recipe import RECIPES, Recipe, recipe_named
+from core.training.samples import Bank
+from core.vocabulary import ScanKind
+
+SHORT = Recipe(name="octa-enface", n_steps=24, n_half_size_steps=24, warmup_steps=4, checkpoint_every=8, n_phantoms=6)
+
+
+@pytest.fixture(scope="module")
+def phantoms():
+    return Bank(phantoms=render_phantoms(6, seed=3))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def run(bank, out, recipe, **options):
+    out.mkdir(exist_ok=True)
+    return fit(bank, recipe, out, device=torch.device("cpu"), fingerprint="same", **options)
+
+
+def test_a_short_training_learns_on_phantoms(phantoms, tmp_path):
+    recipe = SHORT.model_copy(update={"shares": {"phantoms": 6}, "n_steps": 41, "n_half_size_steps": 41})
+    run(phantoms, tmp_path, recipe)
+    rows = [line.split(",") for line in (tmp_path / "losses.csv").read_text().splitlines()]
+    total = [float(row[1]) for row in rows[1:]]
+    assert rows[0][:2] == ["step", "total"]
+    assert total[-1] < 0.75 * total[0]
+
+
+def test_a_resumed_training_ends_in_the_very_same_weights(phantoms, tmp_path):
+    recipe = SHORT.model_copy(update={"shares": {"phantoms": 2}, "n_steps": 4, "checkpoint_every": 2})
+    whole = run(phantoms, tmp_path / "whole", recipe)
+
+    class Interrupted(Exception):  # noqa: N818 - no error, a cut
+        pass
+
+    def cut(progress):
+        if progress.step == recipe.n_steps:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(phantoms, tmp_path / "cut", recipe, report=cut)
+    resumed = run(phantoms, tmp_path / "cut", recipe, resume=True)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_another_training_is_refused(phantoms, tmp_path):
+    recipe = SHORT.model_copy(update={"shares": {"phantoms": 2}, "n_steps": 1})
+    run(phantoms, tmp_path, recipe)
+    with pytest.raises(UsageError, match="another recipe"):
+        fit(phantoms, recipe, tmp_path, device=torch.device("cpu"), fingerprint="other", resume=True)
+
+
+def test_an_unknown_recipe_is_refused_with_the_known_ones():
+    with pytest.raises(UsageError, match="no recipe 'unet'") as caught:
+        recipe_named("unet")
+    assert "octa-enface" in caught.value.remedy
+
+
+def test_the_commands_train_and_evaluate_from_a_folder_to_weights_that_score(training_folder, tmp_path, monkeypatch):
+    tiny = SHORT.model_copy(update={"n_steps": 2, "n_half_size_steps": 2, "shares": {"faz": 1, "graded": 1}})
+    monkeypatch.setitem(RECIPES, "octa-enface", tiny)
+    for name in ("N_EVALUATION_PHANTOMS", "N_TUNING_PHANTOMS", "N_DRAWN_STRANGERS"):
+        monkeypatch.setattr(training, name, 5)
+    monkeypatch.setattr(resampling, "N_RESAMPLES", 20)
+    out = tmp_path / "out"
+    arguments = ["octa-enface", "--data", str(training_folder), "--out", str(out), "--device", "cpu"]
+    trained = CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
+    assert trained.exit_code == 0
+    weights = out / "octa-enface.safetensors"
+    assert load_scorer(ScanKind.OCTA_ENFACE, model=str(weights), device="cpu").identity.version == tiny.version
+    card = json.loads(weights.with_suffix(".json").read_text())
+    figures = tmp_path / "figures.json"
+    evaluated = CliRunner().invoke(
+        evaluate_command.command,
+        ["octa-enface", "--data", str(training_folder), "--model", str(weights), "--json", str(figures)],
+        catch_exceptions=False,
+    )
+    assert evaluated.exit_code == 0
+    assert json.loads(figures.read_text())["metrics"] == card["metrics"]
+    with pytest.raises(UsageError, match="already holds a training"):
+        CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
