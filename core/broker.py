@@ -6,9 +6,6 @@ A bell carries no work. A lost one costs time, not scans: the workers' sweep fin
 import logging
 from typing import Protocol
 
-from celery import Celery
-from celery.exceptions import OperationalError
-
 from core.database.embedded import read_addresses
 from core.errors import SettingsError
 from core.jobs import SCORE_LANE, lane_queue
@@ -48,6 +45,8 @@ class CeleryBell:
     """
 
     def __init__(self, url: str) -> None:
+        from celery import Celery  # here, so that a use case can name a Bell without loading Celery
+
         self._app = Celery("octaudit-bell", broker=url, set_as_current=False)
         self._app.conf.update(
             task_ignore_result=True,
@@ -59,6 +58,8 @@ class CeleryBell:
 
     def ring(self, lane: ScanKind) -> None:
         """Send one message to the lane's queue; log and go on where the broker cannot be reached."""
+        from celery.exceptions import OperationalError
+
         try:
             self._app.send_task(
                 SCORE_LANE,
@@ -99,6 +100,9 @@ def open_bell(settings: Settings) -> Bell:
 
 def broker_fault(settings: Settings) -> str | None:
     """What is wrong with the broker, in one sentence; None where it answers."""
+    from celery import Celery
+    from celery.exceptions import OperationalError
+
     app = Celery("octaudit-check", broker=broker_url(settings), set_as_current=False)
     app.conf.update(broker_connection_timeout=_CONNECT_TIMEOUT_S, broker_transport_options=transport_options())
     try:

@@ -11,6 +11,38 @@ down_revision: str | None = None
 branch_labels: Sequence[str] | None = None
 depends_on: Sequence[str] | None = None
 
+TABLES = (
+    "app_user",
+    "blob",
+    "model_version",
+    "study",
+    "protocol_version",
+    "session",
+    "site",
+    "audit_event",
+    "batch",
+    "device",
+    "site_grant",
+    "subject",
+    "technician",
+    "annotation",
+    "audit_seal",
+    "rate",
+    "rate_delta",
+    "visit",
+    "expected_scan",
+    "acquisition",
+    "scan",
+    "assessment",
+    "batch_file",
+    "reacquisition_request",
+    "assessment_artifact",
+    "assessment_reason",
+    "reacquisition_step",
+    "review",
+)
+"""In the order in which they are made."""
+
 
 class TransactionId(sa.types.UserDefinedType):
     """PostgreSQL's xid8."""
@@ -631,84 +663,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Undo."""
     op.drop_constraint("fk_scan_assessment_id_assessment", "scan", type_="foreignkey")
-    op.drop_index(op.f("ix_review_site_id"), table_name="review")
-    op.drop_index(op.f("ix_review_scan_id"), table_name="review")
-    op.drop_index(op.f("ix_review_reviewer_id"), table_name="review")
-    op.drop_table("review")
-    op.drop_index(op.f("ix_reacquisition_step_site_id"), table_name="reacquisition_step")
-    op.drop_table("reacquisition_step")
-    op.drop_index("ix_assessment_reason_site_id_code", table_name="assessment_reason")
-    op.drop_index(op.f("ix_assessment_reason_site_id"), table_name="assessment_reason")
-    op.drop_table("assessment_reason")
-    op.drop_index(op.f("ix_assessment_artifact_site_id"), table_name="assessment_artifact")
-    op.drop_table("assessment_artifact")
-    op.drop_index(
-        "uq_reacquisition_request_open",
-        table_name="reacquisition_request",
-        postgresql_where=sa.text("state not in ('closed', 'not_possible')"),
-    )
-    op.drop_index("ix_reacquisition_request_site_id_state", table_name="reacquisition_request")
-    op.drop_index(op.f("ix_reacquisition_request_site_id"), table_name="reacquisition_request")
-    op.drop_index(op.f("ix_reacquisition_request_scan_id"), table_name="reacquisition_request")
-    op.drop_index(op.f("ix_reacquisition_request_replacement_id"), table_name="reacquisition_request")
-    op.drop_table("reacquisition_request")
-    op.drop_index(op.f("ix_batch_file_site_id"), table_name="batch_file")
-    op.drop_index(op.f("ix_batch_file_scan_id"), table_name="batch_file")
-    op.drop_index(op.f("ix_batch_file_batch_id"), table_name="batch_file")
-    op.drop_table("batch_file")
-    op.drop_index(op.f("ix_assessment_site_id"), table_name="assessment")
-    op.drop_table("assessment")
-    op.drop_index("ix_scan_site_id_state", table_name="scan")
-    op.drop_index(op.f("ix_scan_site_id"), table_name="scan")
-    op.drop_index("ix_scan_queue", table_name="scan", postgresql_where=sa.text("state in ('queued', 'scoring')"))
-    op.drop_index("ix_scan_image_sha256", table_name="scan")
-    op.drop_index(op.f("ix_scan_batch_id"), table_name="scan")
-    op.drop_table("scan")
-    op.drop_index(op.f("ix_acquisition_visit_id"), table_name="acquisition")
-    op.drop_index(op.f("ix_acquisition_technician_id"), table_name="acquisition")
-    op.drop_index(op.f("ix_acquisition_subject_id"), table_name="acquisition")
-    op.drop_index("ix_acquisition_site_id_acquired_at", table_name="acquisition")
-    op.drop_index(op.f("ix_acquisition_site_id"), table_name="acquisition")
-    op.drop_index(op.f("ix_acquisition_replaces_id"), table_name="acquisition")
-    op.drop_index(op.f("ix_acquisition_device_id"), table_name="acquisition")
-    op.drop_table("acquisition")
-    op.drop_index(op.f("ix_expected_scan_site_id"), table_name="expected_scan")
-    op.drop_table("expected_scan")
-    op.drop_index(op.f("ix_visit_site_id"), table_name="visit")
-    op.drop_table("visit")
-    op.drop_index(op.f("ix_rate_delta_site_id"), table_name="rate_delta")
-    op.drop_table("rate_delta")
-    op.drop_index("uq_rate_key", table_name="rate", postgresql_nulls_not_distinct=True)
-    op.drop_table("rate")
-    op.drop_table("audit_seal")
-    op.drop_index("ix_annotation_study_id_happened_at", table_name="annotation")
-    op.drop_table("annotation")
-    op.drop_index(op.f("ix_technician_site_id"), table_name="technician")
-    op.drop_table("technician")
-    op.drop_index(op.f("ix_subject_site_id"), table_name="subject")
-    op.drop_table("subject")
-    op.drop_index(
-        "uq_site_grant_live",
-        table_name="site_grant",
-        postgresql_nulls_not_distinct=True,
-        postgresql_where=sa.text("revoked_at is null"),
-    )
-    op.drop_index(op.f("ix_site_grant_user_id"), table_name="site_grant")
-    op.drop_table("site_grant")
-    op.drop_index(op.f("ix_device_site_id"), table_name="device")
-    op.drop_table("device")
-    op.drop_index(op.f("ix_batch_uploaded_by_id"), table_name="batch")
-    op.drop_index(op.f("ix_batch_site_id"), table_name="batch")
-    op.drop_table("batch")
-    op.drop_index(op.f("ix_audit_event_site_id"), table_name="audit_event")
-    op.drop_index("ix_audit_event_entity_entity_id", table_name="audit_event")
-    op.drop_table("audit_event")
-    op.drop_index(op.f("ix_site_study_id"), table_name="site")
-    op.drop_table("site")
-    op.drop_index("ix_session_user_id", table_name="session")
-    op.drop_table("session")
-    op.drop_table("protocol_version")
-    op.drop_table("study")
-    op.drop_table("model_version")
-    op.drop_table("blob")
-    op.drop_table("app_user")
+    for table in reversed(TABLES):
+        op.drop_table(table)

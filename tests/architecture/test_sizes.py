@@ -16,7 +16,11 @@ def modules() -> Iterator[Path]:
 
 
 def test_no_module_is_longer_than_400_lines():
-    sizes = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    sizes = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in modules()
+        if not is_schema(path)
+    }
     assert {path: size for path, size in sizes.items() if size > LONGEST_MODULE} == {}
 
 

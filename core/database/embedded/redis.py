@@ -1,11 +1,16 @@
 """The embedded Redis: a broker that rings bells, so it keeps nothing on disk. Speaks to it over its socket only."""
 
 import signal
-import socket
 from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from core.database.embedded.account import Account
 from core.database.embedded.process import ServerProcess
+
+PING_TIMEOUT_S = 2.0
 
 
 def start_redis(program: Path, folder: Path, *, account: Account, socket_file: Path, log_file: Path) -> ServerProcess:
@@ -33,11 +38,8 @@ def start_redis(program: Path, folder: Path, *, account: Account, socket_file: P
 
 def answers(socket_file: Path) -> bool:
     """Whether a Redis behind the socket says PONG."""
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(2)
-            connection.connect(str(socket_file))
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
-    except OSError:
-        return False
+    with Redis(unix_socket_path=str(socket_file), socket_timeout=PING_TIMEOUT_S) as client:
+        try:
+            return bool(client.ping())
+        except (RedisConnectionError, RedisTimeoutError):
+            return False

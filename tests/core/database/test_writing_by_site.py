@@ -1,16 +1,14 @@
-"""Row-level security: the session's token decides which rows exist, whatever the pages do."""
+"""Row-level security for writing: what a role may add and change, and where, below the pages."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
+from access_world import World, review_values, seen_sites
 from builders import (
     login_token,
     make_acquisition,
     make_batch,
     make_device,
-    make_grant,
-    make_member,
     make_scan,
     make_site,
     make_study,
@@ -27,186 +25,6 @@ from core.database.session import Database, session_scope
 from core.errors import NotAllowedError
 from core.store.access import Actor, current_actor
 from core.store.audit import record_event
-from core.vocabulary import Role
-
-
-@dataclass(frozen=True)
-class World:
-    """Two sites of one study and one site of another, with one scan each."""
-
-    study_id: int
-    a: int
-    b: int
-    elsewhere: int
-    scan_a: int
-    scan_b: int
-    tokens: dict[str, str]
-    users: dict[str, int]
-
-
-@pytest.fixture
-def world(owner_database: Database) -> World:
-    with session_scope(owner_database) as session:
-        study = make_study(session)
-        site_a, site_b = make_site(session, study), make_site(session, study)
-        elsewhere = make_site(session)
-        scans = {site.id: make_scan(session, site) for site in (site_a, site_b, elsewhere)}
-        members = {
-            "technician": make_member(session, Role.SITE_TECHNICIAN, site=site_a),
-            "qc": make_member(session, Role.QC_TECHNICIAN, study=study),
-            "qc_a": make_member(session, Role.QC_TECHNICIAN, site=site_a),
-            "grader": make_member(session, Role.GRADER, study=study),
-            "grader2": make_member(session, Role.GRADER, study=study),
-            "adjudicator": make_member(session, Role.ADJUDICATOR, study=study),
-            "manager": make_member(session, Role.MANAGER, study=study),
-            "admin": make_member(session, Role.ADMIN, study=study),
-            "global": make_member(session, Role.ADMIN),
-        }
-        return World(
-            study_id=study.id,
-            a=site_a.id,
-            b=site_b.id,
-            elsewhere=elsewhere.id,
-            scan_a=scans[site_a.id].id,
-            scan_b=scans[site_b.id].id,
-            tokens={name: token for name, (_, token) in members.items()},
-            users={name: user.id for name, (user, _) in members.items()},
-        )
-
-
-def seen_sites(session: Session) -> set[int]:
-    return set(session.scalars(select(tables.Scan.site_id)))
-
-
-def review_values(world: World, name: str, **changes: object) -> dict[str, object]:
-    values = {"site_id": world.a, "scan_id": world.scan_a, "reviewer_id": world.users[name], "decision": "accept"}
-    return values | changes
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("technician", {"a"}),
-        ("qc_a", {"a"}),
-        ("qc", {"a", "b"}),
-        ("grader", {"a", "b"}),
-        ("manager", {"a", "b"}),
-        ("admin", {"a", "b"}),
-        ("global", {"a", "b", "elsewhere"}),
-    ],
-)
-def test_a_person_sees_the_sites_of_the_grants_and_no_others(
-    dashboard_database: Database, world: World, name: str, expected: set[str]
-) -> None:
-    with session_scope(dashboard_database, token=world.tokens[name]) as session:
-        assert seen_sites(session) == {getattr(world, site) for site in expected}
-        assert set(session.scalars(select(tables.Site.id))) == {getattr(world, site) for site in expected}
-
-
-@pytest.mark.usefixtures("world")
-@pytest.mark.parametrize("token", [None, "", "forged", "x" * 10_000, "' or true --"])
-def test_no_or_a_forged_token_sees_no_row_of_any_table(dashboard_database: Database, token: str | None) -> None:
-    readable = set(tables.Base.metadata.tables) - {"session", "site_grant", "audit_seal", "blob", "model_version"}
-    with session_scope(dashboard_database, token=token) as session:
-        assert current_actor(session) is None
-        for name in sorted(readable):
-            column = "id, name" if name == "app_user" else "1"
-            assert session.execute(text(f"select {column} from {name}")).all() == [], name  # noqa: S608 - table names
-
-
-@pytest.mark.parametrize("change", ["revoked_at = now()", "expires_at = now() - interval '1 s'"])
-def test_a_revoked_or_expired_session_sees_nothing_from_the_next_transaction_on(
-    owner_database: Database, dashboard_database: Database, world: World, change: str
-) -> None:
-    with session_scope(dashboard_database, token=world.tokens["qc"]) as session:
-        assert seen_sites(session) == {world.a, world.b}
-        session.commit()
-        with session_scope(owner_database) as owner:
-            owner.execute(text(f"update session set {change}"))  # noqa: S608 - given above
-        assert seen_sites(session) == set()
-
-
-@pytest.mark.parametrize("change", ["revoked_at = now()", "expires_at = now() - interval '1 s'"])
-def test_a_revoked_or_expired_grant_reaches_nothing(
-    owner_database: Database, dashboard_database: Database, world: World, change: str
-) -> None:
-    with session_scope(owner_database) as owner:
-        owner.execute(text(f"update site_grant set {change}"))  # noqa: S608 - given above
-    with session_scope(dashboard_database, token=world.tokens["qc"]) as session:
-        assert seen_sites(session) == set()
-        assert current_actor(session) == Actor(
-            world.users["qc"], *session.execute(select(tables.User.name, tables.User.display_name)).one(), grants=()
-        )
-
-
-def test_the_scope_stays_right_after_commit_rollback_savepoint_and_error(
-    dashboard_database: Database, world: World
-) -> None:
-    with session_scope(dashboard_database, token=world.tokens["technician"]) as session:
-        assert seen_sites(session) == {world.a}
-        session.commit()
-        assert seen_sites(session) == {world.a}
-        session.rollback()
-        assert seen_sites(session) == {world.a}
-        with session.begin_nested() as savepoint:
-            assert seen_sites(session) == {world.a}
-            savepoint.rollback()
-        assert seen_sites(session) == {world.a}
-        with pytest.raises(DBAPIError), session.begin_nested():
-            session.execute(text("select 1 / 0"))
-        assert seen_sites(session) == {world.a}
-        with pytest.raises(DBAPIError):
-            session.execute(text("select 1 / 0"))
-        session.rollback()
-        assert seen_sites(session) == {world.a}
-
-
-def test_the_next_user_of_a_pooled_connection_starts_without_a_scope(
-    dashboard_database: Database, world: World
-) -> None:
-    with session_scope(dashboard_database, token=world.tokens["global"]) as session:
-        first = session.scalar(text("select pg_backend_pid()"))
-        assert len(seen_sites(session)) == 3
-    with session_scope(dashboard_database) as session:
-        assert session.scalar(text("select pg_backend_pid()")) == first
-        assert seen_sites(session) == set()
-    with session_scope(dashboard_database, token=world.tokens["technician"]) as session:
-        assert session.scalar(text("select pg_backend_pid()")) == first
-        assert seen_sites(session) == {world.a}
-    with dashboard_database.engine.connect() as connection:
-        assert connection.scalar(text("select count(*) from scan")) == 0
-
-
-@pytest.mark.parametrize("table", ["session", "site_grant", "audit_seal"])
-def test_the_dashboards_role_cannot_read_sessions_grants_and_seals(
-    dashboard_database: Database, world: World, table: str
-) -> None:
-    with (
-        pytest.raises(NotAllowedError, match=f"permission denied for table {table}"),
-        session_scope(dashboard_database, token=world.tokens["global"]) as session,
-    ):
-        session.execute(text(f"select * from {table}"))  # noqa: S608 - given above
-
-
-def test_the_dashboards_role_cannot_read_password_hashes(dashboard_database: Database, world: World) -> None:
-    with (
-        pytest.raises(NotAllowedError, match="permission denied for table app_user"),
-        session_scope(dashboard_database, token=world.tokens["global"]) as session,
-    ):
-        session.execute(text("select password_hash from app_user"))
-
-
-def test_a_person_knows_those_who_share_a_study_and_no_others(
-    owner_database: Database, dashboard_database: Database, world: World
-) -> None:
-    with session_scope(owner_database) as session:
-        stranger = make_user(session)
-        make_grant(session, stranger, Role.MANAGER, study=make_study(session))
-    with session_scope(dashboard_database, token=world.tokens["technician"]) as session:
-        assert set(session.scalars(select(tables.User.id))) == set(world.users.values())
-    with session_scope(dashboard_database, token=world.tokens["global"]) as session:
-        assert stranger.id in set(session.scalars(select(tables.User.id)))
-
 
 Writing = Callable[[Session, World], object]
 FOREIGN_WRITES: dict[str, Writing] = {
