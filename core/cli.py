@@ -106,6 +106,7 @@ def main(*, debug: bool) -> None:
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    logging.getLogger("PIL").setLevel(logging.INFO)  # its debug lines name every chunk of every image
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ class StudyRow:
     code: str
     name: str
     is_demo: bool
+    created_at: datetime
     n_sites: int
 
 
@@ -74,7 +75,7 @@ class ProtocolRow:
 def list_studies(session: Session) -> list[StudyRow]:
     """Every study in sight, by code."""
     rows = session.execute(
-        select(Study.id, Study.code, Study.name, Study.is_demo, func.count(Site.id).label("n_sites"))
+        select(Study.id, Study.code, Study.name, Study.is_demo, Study.created_at, func.count(Site.id).label("n_sites"))
         .outerjoin(Site, Site.study_id == Study.id)
         .group_by(Study.id)
         .order_by(Study.code)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.clock import now
 from core.database.tables import Acquisition, ReacquisitionRequest, ReacquisitionStep, Scan, Site
 from core.store.rate import lock_slots
 from core.store.review import StoredReason
@@ -69,6 +70,7 @@ def add_request(
             remedy=quoted.remedy,
             due_on=due_on,
             requested_by_id=requested_by_id,
+            created_at=now(),
         )
         .returning(ReacquisitionRequest.id)
     ).one()
@@ -165,7 +167,13 @@ def _add_step(
 ) -> None:
     session.execute(
         insert(ReacquisitionStep).values(
-            request_id=request_id, site_id=site_id, number=number, state=state, actor_id=actor_id, note=note
+            request_id=request_id,
+            site_id=site_id,
+            number=number,
+            state=state,
+            actor_id=actor_id,
+            note=note,
+            created_at=now(),
         )
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
+from core.clock import now
 from core.database.tables import (
     Acquisition,
     Assessment,
@@ -132,6 +133,7 @@ def add_review(
             ordinal=ordinal,
             reason=reason,
             is_masked=is_masked,
+            created_at=now(),
         )
         .returning(Review.id)
     ).one()

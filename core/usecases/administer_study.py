@@ -136,6 +136,29 @@ def record_software_update(
     )  # fmt: skip
 
 
+def add_mark(
+    session: Session,
+    *,
+    actor: Actor,
+    study_id: int,
+    kind: str,
+    text: str,
+    happened_at: datetime | None = None,
+    site_id: int | None = None,
+) -> int:
+    """Mark an event on a study's trends: a new technician, a moved device, anything worth knowing later."""
+    _refuse_unless_admin(actor, study_id)
+    if not text.strip():
+        raise UsageError("The mark has no text.", remedy="Say in a few words what happened.")
+    moment = happened_at or now()
+    mark_id = store.insert_annotation(
+        session, study_id=study_id, site_id=site_id, happened_at=moment, kind=kind, text=text.strip()
+    )
+    record_event(session, actor=actor, action="add_mark", entity="annotation", entity_id=mark_id, study_id=study_id,
+                 site_id=site_id, after={"kind": kind, "text": text.strip()})  # fmt: skip
+    return mark_id
+
+
 def add_technician(
     session: Session, *, actor: Actor, site_id: int, code: str, name: str = "", user_id: int | None = None
 ) -> int:

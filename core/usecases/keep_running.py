@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from urllib.error import URLError
 
-from core.database.embedded import RunningServers, running_servers
+from core.database.embedded import RunningServers, is_owned, running_servers
 from core.database.initialise import initialise_database
 from core.database.migrate import upgrade
 from core.errors import SettingsError
@@ -28,6 +28,7 @@ DASHBOARD_READY_WITHIN = timedelta(seconds=90)
 WORKER_GRACE = timedelta(seconds=60)
 """A worker told to stop finishes its batch: 16 scans take 2 s on two cores."""
 TEND_EVERY_S = 0.2
+WAIT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,27 @@ def _begin_errand(settings: Settings, occasions: Occasions, stack: ExitStack) ->
     errand = Errand(occasions.errand, child_environment(settings))
     stack.callback(errand.stop)
     return errand
+
+
+@contextmanager
+def working_installation(settings: Settings, *, announce: Announce) -> Iterator[Callable[[], None]]:
+    """Database, broker and worker while the block runs: those that run already, else our own. Main thread only.
+
+    Yields what to call while waiting for the worker; it returns after a moment.
+    """
+    if settings.database_owner_url is not None or is_owned(settings.home):
+        yield lambda: time.sleep(WAIT_S)
+        return
+    announce(f"Nothing runs in {settings.home}: a database, a broker and a worker are started for the time being.")
+    with prepared_servers(settings), supervised(settings, announce=announce) as supervisor:
+        for program in worker_programs(settings):
+            supervisor.start(program)
+
+        def tend() -> None:
+            supervisor.tend()
+            time.sleep(WAIT_S)
+
+        yield tend
 
 
 @contextmanager

@@ -5,6 +5,6 @@ Only `octaudit up` and the tests own the servers (``embedded_servers``); everybo
 """
 
 from core.database.embedded.addresses import Addresses, read_addresses
-from core.database.embedded.servers import RunningServers, embedded_servers, running_servers
+from core.database.embedded.servers import RunningServers, embedded_servers, is_owned, running_servers
 
-__all__ = ["Addresses", "RunningServers", "embedded_servers", "read_addresses", "running_servers"]
+__all__ = ["Addresses", "RunningServers", "embedded_servers", "is_owned", "read_addresses", "running_servers"]

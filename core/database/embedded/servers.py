@@ -84,6 +84,18 @@ def running_servers(home: Path, *, postgres_options: Mapping[str, str] | None = 
         yield RunningServers(addresses, (postgres, redis))
 
 
+def is_owned(home: Path) -> bool:
+    """Whether some process owns the servers of ``home`` right now."""
+    try:
+        with (home.expanduser() / LOCK_FILE).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @contextmanager
 def _exclusive(home: Path) -> Iterator[None]:
     """Hold the home's lock. The kernel frees it when we end in any way, so no stale lock can exist."""

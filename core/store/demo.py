@@ -1,0 +1,152 @@
+"""What only the demo study needs of the database: its scans by their place in the story, and dates of the past.
+
+Decisions are dated by the clock that the loader sets; captures, which the worker touches too, are dated here. Audit
+events are not: the trail says when things really happened.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from core.database.tables import (
+    Acquisition,
+    Assessment,
+    Batch,
+    ExpectedScan,
+    ReacquisitionRequest,
+    Review,
+    Scan,
+    Site,
+    Subject,
+    User,
+    Visit,
+)
+from core.store.capture import CaptureKey
+from core.vocabulary import Laterality, RequestState, ScanState, Slab
+
+UNSCORED = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)
+SENT_AFTER = timedelta(hours=1)
+"""A demo site sends its scans an hour after they were taken."""
+SCORED_AFTER = timedelta(hours=1, minutes=3)
+
+ScanPlace = tuple[CaptureKey, Slab]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoScanRow:
+    """A scan of the demo study as it stands now."""
+
+    scan_id: int
+    acquisition_id: int
+    state: ScanState
+    version: int
+    model_ordinal: int | None
+
+
+def count_unscored(session: Session, study_id: int) -> int:
+    """How many of the study's scans still wait for their score."""
+    return session.scalars(
+        select(func.count(Scan.id))
+        .join(Site, Site.id == Scan.site_id)
+        .where(Site.study_id == study_id, Scan.state.in_([state.value for state in UNSCORED]))
+    ).one()
+
+
+def read_scans(session: Session, study_id: int) -> dict[ScanPlace, DemoScanRow]:
+    """Every scan of the study by subject, visit, eye, type, capture and slab."""
+    rows = session.execute(
+        select(
+            Subject.code.label("subject"), Visit.code.label("visit"), Acquisition.laterality, Acquisition.scan_type,
+            Acquisition.code, Scan.slab, Scan.id, Scan.acquisition_id, Scan.state, Scan.version,
+            Assessment.grade_ordinal,
+        )
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Subject, Subject.id == Acquisition.subject_id)
+        .join(Visit, Visit.id == Acquisition.visit_id)
+        .join(Site, Site.id == Scan.site_id)
+        .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
+        .where(Site.study_id == study_id)
+    )  # fmt: skip
+    return {
+        (CaptureKey(row.subject, row.visit, Laterality(row.laterality), row.scan_type, row.code), Slab(row.slab)):
+            DemoScanRow(row.id, row.acquisition_id, ScanState(row.state), row.version, row.grade_ordinal)
+        for row in rows
+    }  # fmt: skip
+
+
+def read_requests(session: Session, study_id: int) -> dict[int, tuple[int, RequestState]]:
+    """The study's reacquisition requests: id of the capture to be taken again -> id and state of the latest."""
+    rows = session.execute(
+        select(ReacquisitionRequest.acquisition_id, ReacquisitionRequest.id, ReacquisitionRequest.state)
+        .join(Site, Site.id == ReacquisitionRequest.site_id)
+        .where(Site.study_id == study_id)
+        .order_by(ReacquisitionRequest.id)
+    )
+    return {row.acquisition_id: (row.id, RequestState(row.state)) for row in rows}
+
+
+def read_masked_grades(session: Session, study_id: int) -> set[tuple[int, int]]:
+    """(scan, reviewer) of every masked grade of the study."""
+    rows = session.execute(
+        select(Review.scan_id, Review.reviewer_id)
+        .join(Site, Site.id == Review.site_id)
+        .where(Site.study_id == study_id, Review.is_masked)
+    )
+    return {(row.scan_id, row.reviewer_id) for row in rows}
+
+
+def find_user(session: Session, name: str) -> int | None:
+    """The id of the account with this login name."""
+    return session.scalar(select(User.id).where(User.name == name))
+
+
+def keep_first_password(session: Session, user_id: int) -> None:
+    """Let a demo login use its generated password as long as it likes: it guards simulated scans."""
+    session.execute(update(User).where(User.id == user_id).values(must_change_password=False))
+
+
+def date_captures(session: Session, study_id: int) -> None:
+    """Date everything that was received: an hour after it was taken, scored a few minutes later."""
+    in_study = select(Site.id).where(Site.study_id == study_id).scalar_subquery()
+    taken_at = (
+        select(Acquisition.acquired_at).where(Acquisition.id == Scan.acquisition_id).correlate(Scan).scalar_subquery()
+    )
+    session.execute(
+        update(Acquisition)
+        .where(Acquisition.site_id.in_(in_study))
+        .values(created_at=Acquisition.acquired_at + SENT_AFTER)
+    )
+    session.execute(update(Scan).where(Scan.site_id.in_(in_study)).values(created_at=taken_at + SENT_AFTER))
+    scored_at = (
+        select(Acquisition.acquired_at + SCORED_AFTER)
+        .join(Scan, Scan.acquisition_id == Acquisition.id)
+        .where(Scan.id == Assessment.scan_id)
+        .correlate(Assessment)
+        .scalar_subquery()
+    )
+    session.execute(update(Assessment).where(Assessment.site_id.in_(in_study)).values(scored_at=scored_at))
+    sent_at = (
+        select(func.max(Acquisition.acquired_at) + SENT_AFTER)
+        .join(Scan, Scan.acquisition_id == Acquisition.id)
+        .where(Scan.batch_id == Batch.id)
+        .correlate(Batch)
+        .scalar_subquery()
+    )
+    session.execute(
+        update(Batch)
+        .where(Batch.site_id.in_(in_study), Batch.submitted_at.is_not(None), sent_at.is_not(None))
+        .values(created_at=sent_at, submitted_at=sent_at)
+    )
+    received_at = (
+        select(func.min(Acquisition.acquired_at) + SENT_AFTER)
+        .where(Acquisition.expected_scan_id == ExpectedScan.id)
+        .correlate(ExpectedScan)
+        .scalar_subquery()
+    )
+    session.execute(
+        update(ExpectedScan)
+        .where(ExpectedScan.site_id.in_(in_study), ExpectedScan.first_received_at.is_not(None))
+        .values(first_received_at=received_at)
+    )

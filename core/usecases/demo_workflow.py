@@ -1,0 +1,167 @@
+"""What people did with the demo study's scans: requests, replacements, masked grades, decisions, each on its own day.
+
+The story comes from core.phantom.demo_study; every step goes through the use case that a person's click goes through.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+
+from sqlalchemy.orm import Session
+
+from core.clock import pretending
+from core.phantom.demo_values import DemoAcquisition, DemoRequest, DemoScan, DemoStep, DemoStudy
+from core.policy.scan_types import scan_type
+from core.store.access import PROGRAM
+from core.store.capture import CaptureKey
+from core.store.demo import DemoScanRow, ScanPlace, read_masked_grades, read_requests, read_scans
+from core.usecases.demo_people import DemoPlaces
+from core.usecases.reacquire import (
+    acknowledge_request,
+    follow_replacements,
+    mark_not_possible,
+    receive_replacement,
+    schedule_request,
+)
+from core.usecases.review_scan import accept_scan, grade_masked, override_scan, request_reacquisition
+from core.vocabulary import CoipsGrade, RequestState, ScanKind, ScanState
+
+FLAGGED = (ScanState.UNDER_REVIEW, ScanState.QUERIED)
+DECIDED_AFTER = timedelta(days=2)
+LEFT_OPEN = timedelta(days=10)
+"""Flagged scans younger than this stay in the worklist, so that there is something to do."""
+
+OpenSession = Callable[[], AbstractContextManager[Session]]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The described study beside the stored one."""
+
+    study: DemoStudy
+    places: DemoPlaces
+    open_session: OpenSession
+
+
+def capture_key(acquisition: DemoAcquisition) -> CaptureKey:
+    """How the database knows a described capture."""
+    subject = acquisition.visit.subject
+    type_ = scan_type(ScanKind.OCTA_ENFACE, acquisition.field_mm, acquisition.field_mm)
+    return CaptureKey(subject.code, acquisition.visit.code, subject.laterality, type_, acquisition.code)
+
+
+def place_of(scan: DemoScan) -> ScanPlace:
+    """How the database knows a described scan."""
+    return capture_key(scan.acquisition), scan.slab
+
+
+def tell(story: Story) -> None:
+    """Everything that the story tells and that has not happened yet."""
+    _make_requests(story)
+    _accept_good_ones(story)
+    _grade_masked(story)
+
+
+def _make_requests(story: Story) -> None:
+    with story.open_session() as session:
+        scans = read_scans(session, story.places.study_id)
+        asked = read_requests(session, story.places.study_id)
+    for request in story.study.requests:
+        rows = [scans[place_of(scan)] for scan in request.acquisition.scans if place_of(scan) in scans]
+        if rows and not any(row.acquisition_id in asked for row in rows):
+            answer = _capture_id(scans, request.replacement)
+            with story.open_session() as session:
+                _make_request(session, story, request, rows, answer)
+
+
+def _capture_id(scans: Mapping[ScanPlace, DemoScanRow], acquisition: DemoAcquisition | None) -> int | None:
+    if acquisition is None:
+        return None
+    rows = (scans.get(place_of(scan)) for scan in acquisition.scans)
+    return next((row.acquisition_id for row in rows if row is not None), None)
+
+
+def _make_request(
+    session: Session, story: Story, request: DemoRequest, rows: list[DemoScanRow], answer: int | None
+) -> None:
+    """One request with every step it has taken, in one transaction: all of it or nothing."""
+    with pretending(request.steps[0].happened_at):
+        flagged = [row for row in rows if row.state in FLAGGED] or _overridden(session, story, rows)
+        request_ids = [
+            request_reacquisition(
+                session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version,
+                reason_code=request.reason,
+            )
+            for row in flagged
+        ]  # fmt: skip
+    if request_ids:
+        for step in request.steps[1:]:
+            with pretending(step.happened_at):
+                _take_step(session, story, request, step, request_ids[0], answer)
+
+
+def _overridden(session: Session, story: Story, rows: list[DemoScanRow]) -> list[DemoScanRow]:
+    """A capture that the model let pass and a person did not: the first slab's grade is overridden."""
+    row = next((row for row in rows if row.state is ScanState.ACCEPTED), None)
+    if row is None:
+        return []
+    override_scan(
+        session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version,
+        ordinal=CoipsGrade.UNGRADABLE, reason="The macula cannot be judged on this scan.",
+    )  # fmt: skip
+    return [replace(row, state=ScanState.UNDER_REVIEW, version=row.version + 1)]
+
+
+def _take_step(  # noqa: PLR0917 - one step of one request
+    session: Session, story: Story, request: DemoRequest, step: DemoStep, request_id: int, answer: int | None
+) -> None:
+    actor = story.places.uploaders[request.acquisition.site]
+    match step.state:
+        case RequestState.ACKNOWLEDGED:
+            acknowledge_request(session, actor=actor, request_id=request_id, note=step.note)
+        case RequestState.SCHEDULED:
+            planned_on = min(request.due_on, (step.happened_at + timedelta(days=7)).date())
+            schedule_request(session, actor=actor, request_id=request_id, planned_on=planned_on)
+        case RequestState.NOT_POSSIBLE:
+            mark_not_possible(session, actor=actor, request_id=request_id, reason=step.note)
+        case RequestState.RECEIVED if answer is not None:
+            receive_replacement(session, actor=actor, request_id=request_id, acquisition_id=answer)
+        case RequestState.REGRADED if answer is not None:
+            follow_replacements(session, actor=PROGRAM, acquisition_ids=[answer])
+        case _:
+            pass  # requested was the beginning; closed follows from the replacement's acceptance
+
+
+def _accept_good_ones(story: Story) -> None:
+    """Accept what was flagged though it is good enough, where it is old enough to have been looked at."""
+    with story.open_session() as session:
+        scans = read_scans(session, story.places.study_id)
+    latest = datetime.combine(story.study.ends_on, time(), UTC) - LEFT_OPEN
+    for scan in story.study.scans:
+        row, acquisition = scans.get(place_of(scan)), scan.acquisition
+        is_old = acquisition.acquired_at < latest
+        if row is not None and row.state in FLAGGED and is_old and not acquisition.is_poor:
+            with pretending(acquisition.acquired_at + DECIDED_AFTER), story.open_session() as session:
+                _accept(session, story, row, acquisition)
+
+
+def _accept(session: Session, story: Story, row: DemoScanRow, acquisition: DemoAcquisition) -> None:
+    """A flagged scan that a person finds good enough."""
+    grade = max(CoipsGrade.GRADABLE, acquisition.foreseen)
+    verb = override_scan if row.model_ordinal == CoipsGrade.UNGRADABLE else accept_scan
+    verb(
+        session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version, ordinal=grade,
+        reason="Checked: the vessels around the macula can be followed.",
+    )  # fmt: skip
+
+
+def _grade_masked(story: Story) -> None:
+    with story.open_session() as session:
+        scans = read_scans(session, story.places.study_id)
+        given = read_masked_grades(session, story.places.study_id)
+        for grading in story.study.gradings:
+            grader, row = story.places.graders[grading.grader], scans.get(place_of(grading.scan))
+            if row is not None and (row.scan_id, grader.user_id) not in given:
+                with pretending(grading.graded_at):
+                    grade_masked(session, actor=grader, scan_id=row.scan_id, ordinal=grading.ordinal)

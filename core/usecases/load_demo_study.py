@@ -1,0 +1,186 @@
+"""Load the demo study and the sample scans through the intake that users have, and tell what happened to them.
+
+Safe to run twice: what is there is left as it is, and a load that was cut short goes on where it stopped.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import groupby
+from pathlib import Path
+
+from PIL import Image
+from sqlalchemy.orm import Session
+
+from core.broker import Bell
+from core.clock import now
+from core.database.session import Database, session_scope
+from core.errors import ServerError
+from core.phantom.demo_study import demo_study, render
+from core.phantom.demo_values import DemoAcquisition, DemoScan, DemoStudy
+from core.settings import Settings
+from core.storage import BlobStore
+from core.store.access import PROGRAM, Actor, Grant
+from core.store.demo import ScanPlace, count_unscored, date_captures, read_scans
+from core.usecases.administer_study import add_device, add_site, add_study, add_technician
+from core.usecases.demo_people import DemoLogin, find_demo_study, let_see, people_and_places, set_up_study
+from core.usecases.demo_workflow import Story, place_of, tell
+from core.usecases.ingest_files import Ingestion, IngestItem, ingest_files
+from core.vocabulary import Role
+
+CODE = "DEMO"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+SAMPLES_CODE, SAMPLES_SITE, SAMPLES_DEVICE, SAMPLES_TECHNICIAN = "SAMPLES", "COIPS", "TRITON", "T01"
+BATCH_WEEKS = 2
+"""A demo site sends its scans every second week."""
+PATIENCE = timedelta(seconds=120)
+"""No scan scored for so long: no worker is at work. Loading a model takes a quarter of that on a busy machine."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done and how much there is."""
+Pause = Callable[[], None]
+"""Called while waiting for the worker; returns after a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoLoad:
+    """Where the demo goes, and who is told of it."""
+
+    database: Database
+    """Opened as the owner."""
+    blobs: BlobStore
+    bell: Bell
+    settings: Settings
+    progress: Progress
+    pause: Pause
+
+    def ingestion(self, actor: Actor) -> Ingestion:
+        """The intake as this person uses it."""
+        return Ingestion(lambda: session_scope(self.database), self.blobs, self.bell, self.settings, actor)
+
+
+def load_demo_study(load: DemoLoad) -> tuple[DemoLogin, ...]:
+    """Load what is missing, wait until it is scored, and return the logins; a password only where it is new.
+
+    Raises
+    ------
+    ServerError
+        No worker scores.
+    """
+    study = _described(load)
+    with session_scope(load.database) as session:
+        places = people_and_places(session, study)
+    story = Story(study, places, lambda: session_scope(load.database))
+    _load_samples(load)
+    _send(load, story)
+    _wait_until_scored(load, story)
+    tell(story)
+    with session_scope(load.database) as session:
+        date_captures(session, places.study_id)
+    return places.logins
+
+
+def _described(load: DemoLoad) -> DemoStudy:
+    """The study as it was first described: its last day is the day before it was first loaded."""
+    with session_scope(load.database) as session:
+        found = find_demo_study(session, CODE)
+        if found is not None:
+            return demo_study(_last_day(found.created_at))
+        moment = now()
+        study = demo_study(_last_day(moment))
+        set_up_study(session, study, starts_at=datetime.combine(study.starts_on, time(), UTC))
+    return study
+
+
+def _last_day(loaded_at: datetime) -> date:
+    return loaded_at.astimezone(UTC).date() - timedelta(days=1)
+
+
+def _send(load: DemoLoad, story: Story) -> None:
+    """Render and submit the captures that are not there yet, as one batch per site and fortnight.
+
+    Replacements come with the rest and are linked when their requests are told: so one wait for the worker is enough.
+    """
+    with session_scope(load.database) as session:
+        there: Iterable[ScanPlace] = read_scans(session, story.places.study_id)
+    missing = [a for a in story.study.acquisitions if not any(place_of(scan) in there for scan in a.scans)]
+    scans = [scan for acquisition in missing for scan in acquisition.scans]
+    sent = 0
+
+    def note(_name: str) -> None:
+        nonlocal sent
+        sent += 1
+        load.progress("Sending scans", sent, len(scans))
+
+    for (site, _), batch in _batches(story.study, missing):
+        items = (_item(scan, story.study.code) for acquisition in batch for scan in acquisition.scans)
+        ingestion = load.ingestion(story.places.uploaders[site])
+        ingest_files(ingestion, items, study=story.study.code, site=site, on_staged=note)
+
+
+def _batches(
+    study: DemoStudy, acquisitions: Sequence[DemoAcquisition]
+) -> Iterator[tuple[tuple[str, int], list[DemoAcquisition]]]:
+    def key(acquisition: DemoAcquisition) -> tuple[str, int]:
+        return acquisition.site, study.week_of(acquisition.acquired_at.date()) // BATCH_WEEKS
+
+    for group, members in groupby(sorted(acquisitions, key=key), key=key):
+        yield group, list(members)
+
+
+def _item(scan: DemoScan, study: str) -> IngestItem:
+    """A scan as the site's device would export it, with its row of the manifest."""
+    png = io.BytesIO()
+    Image.fromarray(render(scan).image).save(png, "PNG", compress_level=1)
+    return IngestItem(scan.file_name, png.getvalue(), scan.manifest_row(study))
+
+
+def _wait_until_scored(load: DemoLoad, story: Story) -> None:
+    with session_scope(load.database) as session:
+        total = waiting = count_unscored(session, story.places.study_id)
+    moved_at = now()
+    while waiting:
+        load.progress("Scoring", total - waiting, total)
+        load.pause()
+        with session_scope(load.database) as session:
+            left = count_unscored(session, story.places.study_id)
+        if left != waiting:
+            waiting, moved_at = left, now()
+        elif now() - moved_at > PATIENCE:
+            raise ServerError(
+                f"{waiting} scans of the demo study wait and no worker scores them.",
+                remedy="Look at HOME/logs/worker.log, then run `octaudit demo` again: it goes on where it stopped.",
+            )
+    load.progress("Scoring", total, total)
+
+
+def _load_samples(load: DemoLoad) -> None:
+    """The real sample images as a small study of their own, where they are installed and not loaded yet."""
+    if not (SAMPLES / "manifest.csv").is_file():
+        return
+    with session_scope(load.database) as session:
+        if find_demo_study(session, SAMPLES_CODE) is not None:
+            return
+        _set_up_samples(session)
+    items = [IngestItem(path.name, path) for path in sorted(SAMPLES.glob("*.png"))]
+    ingest_files(
+        load.ingestion(PROGRAM), items, study=SAMPLES_CODE, site=SAMPLES_SITE,
+        manifest=(SAMPLES / "manifest.csv").read_bytes(),
+    )  # fmt: skip
+
+
+def _set_up_samples(session: Session) -> None:
+    study_id = add_study(
+        session, actor=PROGRAM, code=SAMPLES_CODE, name="Sample scans (COIPS, CC BY 4.0)", is_demo=True
+    )
+    site_id = add_site(
+        session, actor=PROGRAM, study_id=study_id, code=SAMPLES_SITE, name="COIPS data set", country="CN"
+    )
+    add_device(
+        session, actor=PROGRAM, site_id=site_id, code=SAMPLES_DEVICE, manufacturer="Topcon", model="DRI OCT Triton",
+        serial="not stated",
+    )  # fmt: skip
+    add_technician(session, actor=PROGRAM, site_id=site_id, code=SAMPLES_TECHNICIAN)
+    let_see(session, ["manager"], Grant(Role.MANAGER, study_id, None))
+    let_see(session, ["qc"], Grant(Role.QC_TECHNICIAN, study_id, None))
