@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.orm import Session
 
-from core.database.tables import Assessment, AssessmentArtifact, AssessmentReason, Blob, ModelVersion, Scan
+from core.database.tables import Assessment, AssessmentArtifact, AssessmentReason, Base, Blob, ModelVersion, Scan
 from core.values import (
     Judgement,
     Measure,
@@ -99,43 +99,61 @@ def add_blobs(session: Session, blobs: Iterable[NewBlob], *, media_type: str = "
         session.execute(postgresql_insert(Blob).on_conflict_do_nothing(), rows)
 
 
-def add_assessment(session: Session, new: NewAssessment, *, model_version_id: int) -> int | None:
-    """Write one assessment with its artifacts and reasons; None where this model and protocol already assessed it."""
-    inherited = {} if new.inherited is None else {
-        "inherited_ordinal": new.inherited.ordinal, "inherited_from_id": new.inherited.scan_id,
-    }  # fmt: skip
-    assessment_id: int | None = session.scalar(
-        postgresql_insert(Assessment)
-        .values(
-            site_id=new.site_id,
-            scan_id=new.scan_id,
-            model_version_id=model_version_id,
-            protocol_version_id=new.protocol_version_id,
-            seconds=new.scores.seconds,
-            faz_mask_sha256=new.pictures.faz_mask,
-            cam_sha256=new.pictures.cam,
-            verdict=new.judgement.verdict,
-            **_grade_columns(new.scores),
-            **_measure_columns(new.scores),
-            **inherited,
-        )
-        .on_conflict_do_nothing()
-        .returning(Assessment.id)
+def add_assessments(session: Session, new: Sequence[NewAssessment], *, model_version_id: int) -> dict[int, int]:
+    """Write assessments with their artifacts and reasons; return the assessment's id per scan id.
+
+    Where this model has already assessed a scan under the same protocol, that assessment stands and nothing is written.
+    """
+    known = _known_assessments(session, new, model_version_id)
+    added = [assessment for assessment in new if assessment.scan_id not in known]
+    if not added:
+        return known
+    rows = session.execute(
+        insert(Assessment).returning(Assessment.scan_id, Assessment.id),
+        [_assessment_row(assessment, model_version_id) for assessment in added],
     )
-    if assessment_id is None:
-        return None
-    _add_artifacts(session, new, assessment_id)
-    _add_reasons(session, assessment_id, new.site_id, new.judgement.reasons)
-    return assessment_id
+    ids = {row.scan_id: row.id for row in rows}
+    _insert_all(session, AssessmentArtifact, [row for each in added for row in _artifact_rows(each, ids[each.scan_id])])
+    _insert_all(
+        session,
+        AssessmentReason,
+        [row for each in added for row in _reason_rows(ids[each.scan_id], each.site_id, each.judgement.reasons)],
+    )
+    return known | ids
 
 
-def find_assessment(session: Session, *, scan_id: int, model_version_id: int, protocol_version_id: int) -> int:
-    """The id of the assessment that this model made of the scan under this protocol."""
-    return session.scalars(
-        select(Assessment.id).filter_by(
-            scan_id=scan_id, model_version_id=model_version_id, protocol_version_id=protocol_version_id
+def _known_assessments(session: Session, new: Sequence[NewAssessment], model_version_id: int) -> dict[int, int]:
+    rows = session.execute(
+        select(Assessment.scan_id, Assessment.id).where(
+            Assessment.model_version_id == model_version_id,
+            tuple_(Assessment.scan_id, Assessment.protocol_version_id).in_(
+                [(assessment.scan_id, assessment.protocol_version_id) for assessment in new]
+            ),
         )
-    ).one()
+    )
+    return {row.scan_id: row.id for row in rows}
+
+
+def _assessment_row(new: NewAssessment, model_version_id: int) -> dict[str, Any]:
+    return {
+        "site_id": new.site_id,
+        "scan_id": new.scan_id,
+        "model_version_id": model_version_id,
+        "protocol_version_id": new.protocol_version_id,
+        "seconds": new.scores.seconds,
+        "inherited_ordinal": new.inherited.ordinal if new.inherited else None,
+        "inherited_from_id": new.inherited.scan_id if new.inherited else None,
+        "faz_mask_sha256": new.pictures.faz_mask,
+        "cam_sha256": new.pictures.cam,
+        "verdict": new.judgement.verdict,
+        **_grade_columns(new.scores),
+        **_measure_columns(new.scores),
+    }
+
+
+def _insert_all(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        session.execute(insert(table), rows)
 
 
 def _grade_columns(scores: ScanScores) -> dict[str, Any]:
@@ -164,13 +182,14 @@ def _measures(scores: ScanScores) -> dict[str, Measure]:
 
 
 def _measure_columns(scores: ScanScores) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
+    columns: dict[str, Any] = {"is_faz_touching_border": None}
     reasons: dict[str, str] = {}
     for name, measure in _measures(scores).items():
         match measure:
             case Measured(value):
                 columns[name] = value
             case NotComputable(reason):
+                columns[name] = None
                 reasons[name] = reason
     if isinstance(scores.cam, NotComputable):
         reasons["cam"] = scores.cam.reason
@@ -183,8 +202,8 @@ def _measure_columns(scores: ScanScores) -> dict[str, Any]:
     return columns
 
 
-def _add_artifacts(session: Session, new: NewAssessment, assessment_id: int) -> None:
-    rows = [
+def _artifact_rows(new: NewAssessment, assessment_id: int) -> list[dict[str, Any]]:
+    return [
         {
             "assessment_id": assessment_id,
             "site_id": new.site_id,
@@ -196,12 +215,10 @@ def _add_artifacts(session: Session, new: NewAssessment, assessment_id: int) -> 
         }
         for artifact in new.scores.artifacts
     ]
-    if rows:
-        session.execute(insert(AssessmentArtifact), rows)
 
 
-def _add_reasons(session: Session, assessment_id: int, site_id: int, reasons: Sequence[Reason]) -> None:
-    rows = [
+def _reason_rows(assessment_id: int, site_id: int, reasons: Sequence[Reason]) -> list[dict[str, Any]]:
+    return [
         {
             "assessment_id": assessment_id,
             "site_id": site_id,
@@ -213,8 +230,6 @@ def _add_reasons(session: Session, assessment_id: int, site_id: int, reasons: Se
         }
         for rank, reason in enumerate(reasons)
     ]
-    if rows:
-        session.execute(insert(AssessmentReason), rows)
 
 
 def superficial_grades(session: Session, acquisition_ids: Iterable[int]) -> dict[int, Inherited]:
@@ -258,4 +273,4 @@ def complete_inheritance(session: Session, assessment_id: int, inherited: Inheri
         .returning(Assessment.site_id)
     ).one()
     session.execute(delete(AssessmentReason).where(AssessmentReason.assessment_id == assessment_id))
-    _add_reasons(session, assessment_id, site_id, judgement.reasons)
+    _insert_all(session, AssessmentReason, _reason_rows(assessment_id, site_id, judgement.reasons))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, Update, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import Scan, Site
@@ -184,23 +184,47 @@ def record_failure(
     return state
 
 
-def record_success(session: Session, scan_id: int, *, assessment_id: int, verdict: Verdict) -> ScanState:
-    """Give a scored scan its assessment: accepted at once, or under review where the verdict wants a person."""
-    state = ScanState.ACCEPTED if verdict is Verdict.ACCEPT else ScanState.UNDER_REVIEW
-    session.execute(
-        update(Scan)
-        .where(Scan.id == scan_id)
+@dataclass(frozen=True, slots=True)
+class Success:
+    """A scored scan with the assessment that counts and its verdict."""
+
+    scan_id: int
+    assessment_id: int
+    verdict: Verdict
+
+    @property
+    def state(self) -> ScanState:
+        """Where it goes: accepted at once, or under review where the verdict wants a person."""
+        return ScanState.ACCEPTED if self.verdict is Verdict.ACCEPT else ScanState.UNDER_REVIEW
+
+
+def record_successes(session: Session, successes: Sequence[Success]) -> None:
+    """Give scored scans their assessment and their state, and end their leases."""
+    if not successes:
+        return
+    values = [
+        {
+            "b_id": success.scan_id,
+            "b_state": success.state,
+            "b_assessment_id": success.assessment_id,
+            "b_verdict": success.verdict,
+        }
+        for success in successes
+    ]
+    statement = (
+        update(Scan.__table__)  # type: ignore[arg-type]  # the table, not the class: executemany without the ORM
+        .where(Scan.id == bindparam("b_id"))
         .values(
-            state=state,
-            assessment_id=assessment_id,
-            final_verdict=verdict,
+            state=bindparam("b_state"),
+            assessment_id=bindparam("b_assessment_id"),
+            final_verdict=bindparam("b_verdict"),
             failure=None,
             leased_by=None,
             lease_expires_at=None,
             version=Scan.version + 1,
         )
     )
-    return state
+    session.connection().execute(statement, values)
 
 
 def _held(claim: Claim, scan_ids: Iterable[int]) -> Update:

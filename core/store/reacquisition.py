@@ -97,10 +97,10 @@ def open_request_for(session: Session, acquisition_id: int) -> Request | None:
     return next(iter(_requests(session, is_open, ReacquisitionRequest.acquisition_id == acquisition_id)), None)
 
 
-def open_requests_answered_by(session: Session, acquisition_id: int) -> list[Request]:
-    """The open requests whose latest replacement is this capture."""
+def open_requests_answered_by(session: Session, acquisition_ids: Iterable[int]) -> list[Request]:
+    """The open requests whose latest replacement is one of these captures."""
     is_open = ReacquisitionRequest.state.not_in(ENDED)
-    return _requests(session, is_open, ReacquisitionRequest.replacement_id == acquisition_id)
+    return _requests(session, is_open, ReacquisitionRequest.replacement_id.in_(tuple(acquisition_ids)))
 
 
 def _requests(session: Session, *where: ColumnElement[bool]) -> list[Request]:

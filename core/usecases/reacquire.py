@@ -114,14 +114,14 @@ def follow_replacements(session: Session, *, actor: Actor, acquisition_ids: Iter
 
     Call it, with the slots locked, whenever scans were scored (``actor`` is the program) or decided (the reviewer).
     """
-    for acquisition_id in sorted(set(acquisition_ids)):
-        states = frozenset(scan_states(session, acquisition_id))
+    for request in open_requests_answered_by(session, acquisition_ids):
+        assert request.replacement_id is not None, "only answered requests were asked for"
+        states = frozenset(scan_states(session, request.replacement_id))
         if not states or states & _UNSETTLED:
             continue
-        for request in open_requests_answered_by(session, acquisition_id):
-            regraded = _regraded(session, request, actor=actor)
-            if states == {ScanState.ACCEPTED}:
-                _close(session, regraded, actor=actor, accepted_id=acquisition_id)
+        regraded = _regraded(session, request, actor=actor)
+        if states == {ScanState.ACCEPTED}:
+            _close(session, regraded, actor=actor, accepted_id=request.replacement_id)
 
 
 def refuse_illegal_move(state: RequestState, wanted: RequestState) -> None:
@@ -193,7 +193,7 @@ def _close(session: Session, request: Request, *, actor: Actor, accepted_id: int
     """Close a request whose replacement was accepted, and those before it in a chain of several rounds."""
     _move(session, request, RequestState.CLOSED, actor=actor, note="The replacement was accepted.")
     supersede_capture(session, request.acquisition_id, accepted_id=accepted_id)
-    for earlier in open_requests_answered_by(session, request.acquisition_id):
+    for earlier in open_requests_answered_by(session, [request.acquisition_id]):
         _close(session, _regraded(session, earlier, actor=actor), actor=actor, accepted_id=accepted_id)
 
 
@@ -201,5 +201,5 @@ def _give_up(session: Session, request: Request, *, actor: Actor, reason: str) -
     """End a request, and those before it in a chain: the last round's end is the end of all."""
     _move(session, request, RequestState.NOT_POSSIBLE, actor=actor, note=reason)
     close_requested_scans(session, request.acquisition_id)
-    for earlier in open_requests_answered_by(session, request.acquisition_id):
+    for earlier in open_requests_answered_by(session, [request.acquisition_id]):
         _give_up(session, _regraded(session, earlier, actor=actor), actor=actor, reason=reason)

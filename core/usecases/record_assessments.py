@@ -19,18 +19,17 @@ from core.store.assessment import (
     NewAssessment,
     NewBlob,
     StoredPictures,
-    add_assessment,
+    add_assessments,
     add_blobs,
     complete_inheritance,
     deep_scans_without_inheritance,
     ensure_model_version,
-    find_assessment,
     superficial_grades,
 )
 from core.store.audit import record_event
 from core.store.case import ScanCase, read_cases
 from core.store.protocol import ProtocolInForce
-from core.store.queue import Claim, lock_held_scans, record_failure, record_success
+from core.store.queue import Claim, Success, lock_held_scans, record_failure, record_successes
 from core.store.rate import lock_slots, recount_slots
 from core.store.stored_scores import read_scores
 from core.usecases.reacquire import follow_replacements
@@ -114,8 +113,12 @@ def record_assessments(
     model_version_id = ensure_model_version(session, identity, card)
     add_blobs(session, [blob for case in cases for blob in batch.scored[case.scan_id].blobs])
     family = _Family(superficial_grades(session, {case.acquisition_id for case in cases}))
-    for case in sorted(cases, key=lambda case: case.slab is not Slab.SUPERFICIAL):
-        _write(session, case, batch.scored[case.scan_id], family, model_version_id=model_version_id)
+    new = [
+        _judged(case, batch.scored[case.scan_id], family)
+        for case in sorted(cases, key=lambda case: case.slab is not Slab.SUPERFICIAL)
+    ]
+    ids = add_assessments(session, new, model_version_id=model_version_id)
+    record_successes(session, [Success(each.scan_id, ids[each.scan_id], each.judgement.verdict) for each in new])
     superficial = [case.acquisition_id for case in cases if case.slab is Slab.SUPERFICIAL]
     _complete_deep_slabs(session, superficial, family)
     n_failed = _write_failures(session, batch, max_attempts=max_attempts)
@@ -124,27 +127,19 @@ def record_assessments(
     return Tally(len(cases), n_failed, len(batch.claim.scan_ids) - len(cases) - n_failed)
 
 
-def _write(session: Session, case: ScanCase, scored: ScoredScan, family: _Family, *, model_version_id: int) -> None:
-    in_force = _protocol_of(case)
+def _judged(case: ScanCase, scored: ScoredScan, family: _Family) -> NewAssessment:
+    """The scan's assessment, with the grade it inherits; superficial slabs must come first."""
     inherited = family.inherited_by(case)
-    judgement = _judge(case, scored.scores, inherited)
-    assessment_id = add_assessment(
-        session,
-        NewAssessment(
-            scan_id=case.scan_id,
-            site_id=case.site_id,
-            protocol_version_id=in_force.id,
-            scores=scored.scores,
-            judgement=judgement,
-            inherited=inherited,
-            pictures=scored.pictures,
-        ),
-        model_version_id=model_version_id,
-    ) or find_assessment(
-        session, scan_id=case.scan_id, model_version_id=model_version_id, protocol_version_id=in_force.id
-    )
-    record_success(session, case.scan_id, assessment_id=assessment_id, verdict=judgement.verdict)
     family.learn(case, scored.scores)
+    return NewAssessment(
+        scan_id=case.scan_id,
+        site_id=case.site_id,
+        protocol_version_id=_protocol_of(case).id,
+        scores=scored.scores,
+        judgement=_judge(case, scored.scores, inherited),
+        inherited=inherited,
+        pictures=scored.pictures,
+    )
 
 
 def _complete_deep_slabs(session: Session, acquisition_ids: Iterable[int], family: _Family) -> None:
@@ -157,7 +152,8 @@ def _complete_deep_slabs(session: Session, acquisition_ids: Iterable[int], famil
         stored = read_scores(session, case.scan_id)
         judgement = _judge(case, stored.scores, inherited)
         complete_inheritance(session, stored.assessment_id, inherited, judgement)
-        state = record_success(session, case.scan_id, assessment_id=stored.assessment_id, verdict=judgement.verdict)
+        success = Success(case.scan_id, stored.assessment_id, judgement.verdict)
+        record_successes(session, [success])
         record_event(
             session,
             actor=PROGRAM,
@@ -166,7 +162,7 @@ def _complete_deep_slabs(session: Session, acquisition_ids: Iterable[int], famil
             entity_id=case.scan_id,
             study_id=case.study_id,
             site_id=case.site_id,
-            after={"verdict": judgement.verdict, "state": state, "inherited_ordinal": inherited.ordinal},
+            after={"verdict": judgement.verdict, "state": success.state, "inherited_ordinal": inherited.ordinal},
             reason="The superficial slab of the same acquisition was scored.",
         )
 
