@@ -140,3 +140,10 @@ def test_a_person_knows_those_who_share_a_study_and_no_others(
         assert set(session.scalars(select(tables.User.id))) == set(world.users.values())
     with session_scope(dashboard_database, token=world.tokens["global"]) as session:
         assert stranger.id in set(session.scalars(select(tables.User.id)))
+
+
+def test_the_scope_is_an_index_condition_and_not_a_filter(dashboard_database: Database, world: World) -> None:
+    with session_scope(dashboard_database, token=world.tokens["technician"]) as session:
+        session.execute(text("set local enable_seqscan = off"))
+        plan = "\n".join(session.scalars(text("explain select id from scan where state = 'scored'")))
+    assert "Index Cond: ((site_id = ANY ((InitPlan" in plan, plan
