@@ -1,0 +1,54 @@
+"""`octaudit bench`: measurements of this machine, written as figures and ratios of one run."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def command() -> None:
+    """Measure this machine. Figures are comparable only within one run: read the ratios.
+
+    \b
+    Example:
+      octaudit bench scoring --json scoring.json
+    """
+
+
+@command.command()
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@click.option("--scans", default=64, show_default=True, type=click.IntRange(1, 2000), help="Phantoms per round.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 20), help="Rounds; medians count.")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1, 512), help="Scans per batch.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
+@click.option("--model", default="bundled", show_default=True, help="bundled, or the path of a .safetensors file.")
+def scoring(*, json_path: Path | None, scans: int, rounds: int, batch_size: int, device: str, model: str) -> None:
+    """Scans per second at 304 x 304, and the whole pipeline against the bare forward pass.
+
+    Needs no installation: servers of its own run in a temporary folder meanwhile.
+    """
+    from core.scoring.registry import load_scorer
+    from core.usecases.measure_scoring import measure_scoring
+    from core.vocabulary import ScanKind
+
+    scorer = load_scorer(ScanKind.OCTA_ENFACE, model=model, device=device)
+    with click.progressbar(
+        length=rounds, label="Rounds", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
+    ) as bar:
+        figures = measure_scoring(
+            scorer,  # type: ignore[arg-type]  # the lane's scorer has a forward pass of its own
+            n_scans=scans,
+            n_rounds=rounds,
+            batch_size=batch_size,
+            device=device,
+            on_round=lambda number: bar.update(number - bar.pos),
+        )
+    click.echo(
+        f"forward {figures.forward_scans_per_s:.1f} scans/s, "
+        f"pipeline {figures.pipeline_scans_per_s:.1f} scans/s (ratio {figures.pipeline_ratio:.2f}), "
+        f"files {figures.files_scans_per_s:.1f} scans/s (ratio {figures.files_ratio:.2f})"
+    )
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(figures.model_dump_json(indent=1) + "\n", encoding="utf-8")
