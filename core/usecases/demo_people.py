@@ -156,6 +156,7 @@ def people_and_places(session: Session, study: DemoStudy) -> DemoPlaces:
         "manager": replace(study_grant, role=Role.MANAGER),
         "qc": study_grant,
         "adjudicator": replace(study_grant, role=Role.ADJUDICATOR),
+        "study-admin": replace(study_grant, role=Role.ADMIN),
         **{grader: replace(study_grant, role=Role.GRADER) for grader in GRADERS},
         **{code.lower(): Grant(Role.SITE_TECHNICIAN, found.id, site_ids[code]) for code in site_ids},
     }
