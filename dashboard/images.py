@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from core.database.session import session_scope
 from core.store.scan_image import ScanImages, read_scan_images
 from core.vocabulary import ArtifactType
+from dashboard.filters import MAX_ID
 from dashboard.installation import Installation
 from dashboard.overlay import shrink, tint_artifacts, tint_cam, trace_outline
 
@@ -77,6 +78,8 @@ class _ImageDoor:
         return self._drawn(request, layer, sources[layer])
 
     def _images(self, request: Request) -> ScanImages | None:
+        if request.path_params["scan_id"] > MAX_ID:
+            return None
         with session_scope(self._database, token=request.state.session_token) as session:
             return read_scan_images(session, request.path_params["scan_id"])
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from streamlit.runtime.pages_manager import PagesManager
+
 from core.broker import Bell
 from core.database.session import Database
 from core.settings import Settings
@@ -24,6 +26,9 @@ _installed: list[Installation] = []
 def install(installation: Installation) -> None:
     """Make ``installation`` the one this process works with; the latest call wins, so that tests can replace it."""
     _installed[:] = [installation]
+    # Streamlit takes a folder named pages for its older scheme of pages until st.navigation has run once, and would
+    # run the first deep link of a process without app.py, hence without asking who is there.
+    PagesManager.uses_pages_directory = False
 
 
 def installation() -> Installation:

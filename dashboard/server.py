@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
-from streamlit.runtime.pages_manager import PagesManager
 
 from core.broker import open_bell
 from core.database.roles import DatabaseRole
@@ -47,9 +46,6 @@ def open_installation(settings: Settings) -> Installation:
 def build_app(installation: Installation) -> ASGIApp:
     """The ASGI application over an opened installation, which becomes this process's own."""
     install(installation)
-    # Streamlit takes a folder named pages for its older scheme of pages until st.navigation has run once, and would
-    # run the first deep link of a process without app.py.
-    PagesManager.uses_pages_directory = False
     return st.App(FOLDER / "app.py", routes=own_routes(installation), middleware=own_middleware(installation))
 
 

@@ -52,8 +52,9 @@ def make_scored_scan(
         "width_px": phantom.image.shape[1],
         "height_px": phantom.image.shape[0],
     }
-    scan = make_scan(session, acquisition=acquisition, blob=image, **values | changes)
-    assessment = _assess(session, blobs, scan, phantom, ordinal, verdict, is_abstained=is_abstained)
+    site = session.get_one(tables.Site, acquisition.site_id)
+    scan = make_scan(session, site, acquisition=acquisition, blob=image, **values | changes)
+    assessment = _assess(session, blobs, scan, phantom, ordinal=ordinal, verdict=verdict, is_abstained=is_abstained)
     _add_artifacts(session, blobs, assessment, phantom, artifact)
     _add_reasons(session, assessment, artifact, is_flagged=is_flagged, is_abstained=is_abstained)
     scan.assessment_id = assessment.id
@@ -84,9 +85,9 @@ def _assess(
     blobs: BlobStore,
     scan: tables.Scan,
     phantom: OctaPhantom,
+    *,
     ordinal: int,
     verdict: Verdict,
-    *,
     is_abstained: bool,
 ) -> tables.Assessment:
     has_scale = scan.acquisition_id is not None
@@ -212,7 +213,7 @@ def _store(session: Session, blobs: BlobStore, pixels: NDArray[np.generic]) -> t
 
 
 def _blob_of_heat(phantom: OctaPhantom) -> NDArray[np.uint8]:
-    marked = np.any([mask for mask in phantom.artifact_masks.values()], axis=0)
+    marked = np.any(list(phantom.artifact_masks.values()), axis=0)
     height, width = marked.shape
     y, x = np.mgrid[:height, :width]
     centre = np.argwhere(marked).mean(axis=0) if marked.any() else (height / 2, width / 2)

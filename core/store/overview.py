@@ -193,7 +193,7 @@ def _read_sites(session: Session, chosen: ScanFilter, tallies: dict[int, Tally])
         statement = statement.where(Site.id == chosen.site_id)
     if chosen.study_id is not None:
         statement = statement.where(Site.study_id == chosen.study_id)
-    rows = session.execute(statement).tuples().all()
+    rows = session.execute(statement).all()
     patients = _probe_patients(session, chosen, Acquisition.site_id, Site.id, [row[0] for row in rows])
     return tuple(
         GroupTally(id_, code, name, tallies.get(id_, Tally()), patients.get(id_, 0)) for id_, code, name in rows
@@ -208,7 +208,7 @@ def _read_devices(session: Session, chosen: ScanFilter, tallies: dict[int, Tally
         statement = statement.where(Device.site_id == chosen.site_id)
     elif chosen.study_id is not None:
         statement = statement.join(Site, Site.id == Device.site_id).where(Site.study_id == chosen.study_id)
-    rows = session.execute(statement).tuples().all()
+    rows = session.execute(statement).all()
     patients = _probe_patients(session, chosen, Acquisition.device_id, Device.id, [row[0] for row in rows])
     return tuple(
         GroupTally(id_, code, f"{manufacturer} {model}".strip(), tallies.get(id_, Tally()), patients.get(id_, 0))
@@ -236,4 +236,4 @@ def _probe_patients(
         .where(group_id.in_(ids))
         .group_by(group_id)
     )
-    return dict(session.execute(statement).tuples().all())
+    return dict(session.execute(statement).all())

@@ -1,0 +1,202 @@
+"""Every page, launched as each kind of person over a small database, and what its buttons write."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from clinics import Clinics
+from sqlalchemy import text
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+import dashboard.installation
+import dashboard.session
+from core.database import tables
+from core.database.session import Database, session_scope
+from core.vocabulary import RequestState, ScanState
+
+PageOf = Callable[..., AppTest]
+OVERVIEW, WORKLIST = "pages/overview.py", "pages/worklist.py"
+SCAN, EXAMPLES = "pages/scan.py", "pages/examples.py"
+
+
+def shown(page: AppTest) -> str:
+    """What every panel and viewer on the page was given."""
+    assert not page.exception, page.exception[0].value
+    given = (json.loads(part.proto.json or part.proto.mixed.json) for part in page.get("bidi_component"))
+    return "\n".join(json.dumps(data, ensure_ascii=False) for data in given)
+
+
+def button(page: AppTest, label: str):
+    return next(found for found in page.button if found.label == label)
+
+
+def labels(page: AppTest) -> set[str]:
+    return {found.label for found in page.button}
+
+
+def test_the_overview_counts_captures_and_names_the_sites(page_of: PageOf, clinics: Clinics):
+    page = page_of(clinics.manager, OVERVIEW)
+    markup = shown(page)
+    for words in ("Gradable at the first pass", "Gradable in the end", "1 of 3 captures", "S01", "S02", "S01-A"):
+        assert words in markup, words
+    assert "too few to judge" in markup
+    assert page.title[0].value == "Overview"
+
+
+def test_the_overview_of_a_technician_knows_one_site(page_of: PageOf, clinics: Clinics):
+    markup = shown(page_of(clinics.technician, OVERVIEW))
+    assert "S01" in markup
+    assert "S02" not in markup
+
+
+def test_filters_live_in_the_url_and_narrow_the_page(page_of: PageOf, clinics: Clinics):
+    page = page_of(clinics.manager, OVERVIEW, site=clinics.other_site_id)
+    assert "S01-A" not in shown(page)
+    site = next(box for box in page.selectbox if box.label == "Site")
+    site.select(str(clinics.site_id)).run()
+    assert page.query_params["site"] == str(clinics.site_id)
+    assert "S01-A" in shown(page)
+    button(page, "Clear").click().run()
+    assert "site" not in page.query_params
+
+
+def test_a_filter_survives_the_way_to_another_page(page_of: PageOf, clinics: Clinics):
+    page = page_of(clinics.manager, OVERVIEW, site=clinics.other_site_id)
+    page.switch_page(WORKLIST).run()
+    markup = shown(page)
+    assert f"/scan?id={clinics.other_id}" in markup
+    assert f"/scan?id={clinics.flagged_id}" not in markup
+
+
+@pytest.mark.parametrize(
+    "query", [{"site": "x"}, {"site": str(2**80)}, {"eye": "OU"}, {"period": "9y"}, {"page": "-1"}]
+)
+def test_a_url_that_makes_no_sense_is_taken_for_no_filter(page_of: PageOf, clinics: Clinics, query: dict[str, str]):
+    assert f"/scan?id={clinics.flagged_id}" in shown(page_of(clinics.manager, WORKLIST, **query))
+
+
+def test_an_empty_selection_says_what_to_do(page_of: PageOf, clinics: Clinics, owner_database: Database):
+    page = page_of(clinics.manager, EXAMPLES, reason="octaudit:not-octa")
+    assert "Choose another grade or clear the filters" in shown(page)
+    assert "Nothing is stuck" in shown(page_of(clinics.manager, WORKLIST, tab="stuck"))
+
+
+def test_the_worklist_shows_reason_remedy_and_eye(page_of: PageOf, clinics: Clinics):
+    markup = shown(page_of(clinics.reviewer, WORKLIST))
+    for words in ("The eye moved", "What to do:", "right eye", "Take again", "Model abstained"):
+        assert words in markup, words
+    assert f"/scan?id={clinics.accepted_id}" not in markup
+
+
+def test_the_examples_show_image_masks_and_heat_map(page_of: PageOf, clinics: Clinics):
+    markup = shown(page_of(clinics.manager, EXAMPLES, grade="0"))
+    for part in ("tile.png", "tile/artifacts.png", "tile/cam.png"):
+        assert f"/scans/{clinics.flagged_id}/{part}" in markup
+    assert f"/scans/{clinics.accepted_id}/" not in markup
+
+
+def test_the_scan_page_tells_grade_metrics_model_and_history(page_of: PageOf, clinics: Clinics):
+    markup = shown(page_of(clinics.reviewer, SCAN, id=clinics.accepted_id))
+    for words in (
+        "Outstanding (2)", "0.312", "mm²", "not computable: no deep-supervision head", "phantom-reader 0.1",
+        "scored by phantom-reader" , f"/scans/{clinics.accepted_id}/image.png", "Optovue AngioVue",
+    ):  # fmt: skip
+        assert words.lower() in markup.lower(), words
+
+
+def test_metrics_of_an_ungradable_scan_are_withheld_until_a_person_says_otherwise(page_of: PageOf, clinics: Clinics):
+    assert "not computable: the scan is ungradable" in shown(page_of(clinics.reviewer, SCAN, id=clinics.flagged_id))
+
+
+def test_a_scan_of_another_site_is_no_scan(page_of: PageOf, clinics: Clinics):
+    for id_ in (clinics.other_id, 999_999, 2**80, "x"):
+        page = page_of(clinics.technician, SCAN, id=id_)
+        assert "No such scan" in shown(page)
+
+
+def test_a_technician_decides_nothing(page_of: PageOf, clinics: Clinics):
+    page = page_of(clinics.technician, SCAN, id=clinics.flagged_id)
+    assert not labels(page) & {"Accept", "Save my grade", "Send to the site"}
+
+
+def scan_row(database: Database, scan_id: int) -> tables.Scan:
+    with session_scope(database) as session:
+        return session.get_one(tables.Scan, scan_id)
+
+
+def test_accepting_is_written_at_the_click(page_of: PageOf, clinics: Clinics, owner_database: Database):
+    page = page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
+    button(page, "Accept").click().run()
+    assert page.success[0].value == "Accepted."
+    assert scan_row(owner_database, clinics.abstained_id).state == ScanState.ACCEPTED
+
+
+def test_an_override_needs_grade_and_reason(page_of: PageOf, clinics: Clinics, owner_database: Database):
+    page = page_of(clinics.reviewer, SCAN, id=clinics.flagged_id)
+    assert "Accept" not in labels(page), "accepting would contradict the grade"
+    button(page, "Save my grade").click().run()
+    assert "Choose a grade" in page.error[0].value
+    page.segmented_control(key="override.grade").set_value(1).run()
+    button(page, "Save my grade").click().run()
+    assert "needs a reason" in page.error[0].value
+    page.text_area(key="override.reason").input("Motion outside the fovea.").run()
+    button(page, "Save my grade").click().run()
+    assert page.success
+    row = scan_row(owner_database, clinics.flagged_id)
+    assert (row.state, row.human_ordinal) == (ScanState.ACCEPTED, 1)
+    assert "0.312" in shown(page), "the FAZ's metrics are released at once"
+
+
+def test_asking_for_a_new_scan_and_the_site_s_answer(page_of: PageOf, clinics: Clinics, owner_database: Database):
+    page = page_of(clinics.reviewer, SCAN, id=clinics.flagged_id)
+    button(page, "Send to the site").click().run()
+    assert page.success
+    site = page_of(clinics.technician, SCAN, id=clinics.flagged_id)
+    assert "A new scan is asked for" in site.info[0].value
+    button(site, "Acknowledge").click().run()
+    button(site, "Close the request").click().run()
+    assert "Why is it not possible?" in site.error[0].value
+    site.text_area(key="not-possible.reason").input("The patient left the study.").run()
+    button(site, "Close the request").click().run()
+    with session_scope(owner_database) as session:
+        states = session.scalars(text("select state from reacquisition_step order by number")).all()
+    assert states == [RequestState.REQUESTED, RequestState.ACKNOWLEDGED, RequestState.NOT_POSSIBLE]
+
+
+def test_a_colleague_s_decision_in_between_is_not_overwritten(
+    page_of: PageOf, clinics: Clinics, owner_database: Database
+):
+    page = page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
+    with session_scope(owner_database) as session:
+        session.execute(text("update scan set version = version + 1 where id = :id"), {"id": clinics.abstained_id})
+    button(page, "Accept").click().run()
+    assert "changed since you opened it" in page.error[0].value
+    assert scan_row(owner_database, clinics.abstained_id).state == ScanState.UNDER_REVIEW
+
+
+def test_a_session_revoked_while_the_page_is_open_ends_at_the_next_step(
+    page_of: PageOf, clinics: Clinics, owner_database: Database
+):
+    page = page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
+    accept = button(page, "Accept")
+    with session_scope(owner_database) as session:
+        session.execute(text("update session set revoked_at = now()"))
+    accept.click().run()
+    assert page.title[0].value == "Your session has ended"
+    assert not page.get("bidi_component")
+    assert scan_row(owner_database, clinics.abstained_id).state == ScanState.UNDER_REVIEW
+
+
+def test_a_deep_link_as_the_first_page_of_a_process_runs_the_app_too(clinics: Clinics, page_of: PageOf):
+    installed = dashboard.installation.installation()
+    PagesManager.uses_pages_directory = None
+    dashboard.installation.install(installed)
+    assert PagesManager.uses_pages_directory is False
+
+
+def test_without_a_cookie_no_page_is_drawn(clinics: Clinics, monkeypatch: pytest.MonkeyPatch, page_of: PageOf):
+    page = page_of(clinics.manager)
+    monkeypatch.setattr(dashboard.session, "session_token", lambda: None)
+    page.run()
+    assert page.title[0].value == "Your session has ended"
