@@ -27,6 +27,10 @@ def scoring(*, json_path: Path | None, scans: int, rounds: int, batch_size: int,
     """Scans per second at 304 x 304, and the whole pipeline against the bare forward pass.
 
     Needs no installation: servers of its own run in a temporary folder meanwhile.
+
+    \b
+    Example:
+      octaudit bench scoring --scans 128 --json scoring.json
     """
     from core.scoring.registry import load_scorer
     from core.usecases.measure_scoring import measure_scoring
