@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lane import BREAKS_THE_MODEL, GRADABLE, KILLS_ITS_WORKER, OUTSTANDING, UNGRADABLE, ObedientScorer
+from redis import Redis
 from sqlalchemy import func, select, update
 from worker_process import ROOT, Site, WorkerProcess, environment_of, wait_until
 
@@ -29,25 +30,30 @@ def end_pauses(site: Site) -> None:
         session.execute(update(Scan).where(Scan.not_before_at > func.now()).values(not_before_at=func.now()))
 
 
-def test_a_bell_sets_the_worker_to_work(site: Site, start_worker: StartWorker) -> None:
+def test_a_worker_looks_for_work_when_it_starts_and_when_its_bell_rings(site: Site, start_worker: StartWorker) -> None:
+    site.put(GRADABLE)
     start_worker(OCTAUDIT_WORKER_SWEEP_INTERVAL=NEVER)
+    wait_until(lambda: site.n_assessments() == 1, "the scan that waited is scored")
     site.put(*[GRADABLE] * 5, UNGRADABLE)
     open_bell(site.settings).ring(LANE)
-    wait_until(lambda: site.n_assessments() == 6, "six scans are scored")
-    assert site.states() == {ScanState.ACCEPTED: 5, ScanState.UNDER_REVIEW: 1}
+    wait_until(lambda: site.n_assessments() == 7, "six more scans are scored")
+    assert site.states() == {ScanState.ACCEPTED: 6, ScanState.UNDER_REVIEW: 1}
     assert verify_rates(site.worker) == []
 
 
-def test_scans_whose_bell_was_lost_are_found_by_the_sweep(site: Site, start_worker: StartWorker) -> None:
+def test_scans_whose_bell_was_lost_are_found_by_the_sweep_even_after_the_broker_dropped_everybody(
+    site: Site, start_worker: StartWorker
+) -> None:
     start_worker()
     site.put(GRADABLE)
     wait_until(lambda: site.n_assessments() == 1, "the sweep found the scan")
-
-
-def test_a_worker_looks_for_work_when_it_starts(site: Site, start_worker: StartWorker) -> None:
+    assert site.settings.redis_url is not None
+    address = site.settings.redis_url.get_secret_value().removeprefix("redis+socket://")
+    with Redis(unix_socket_path=address) as broker:
+        broker.client_kill_filter(_type="normal", skipme=True)
+        broker.flushall()
     site.put(GRADABLE)
-    start_worker(OCTAUDIT_WORKER_SWEEP_INTERVAL=NEVER)
-    wait_until(lambda: site.n_assessments() == 1, "the scan is scored")
+    wait_until(lambda: site.n_assessments() == 2, "the sweep found the next one")
 
 
 def test_a_worker_killed_in_the_middle_of_a_batch_loses_and_doubles_nothing(
