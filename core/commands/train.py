@@ -13,9 +13,18 @@ import click
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the --out folder.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
 @click.option("--steps", type=click.IntRange(min=1), help="Fewer or more steps than the recipe has.")
+@click.option("--from", "start_from", type=click.Path(path_type=Path), help="Begin with these weights (.safetensors).")
 @click.option("--seed", type=int, help="Another seed than the recipe's.")
 def command(
-    *, recipe: str, data: Path, out: Path, resume: bool, device: str, steps: int | None, seed: int | None
+    *,
+    recipe: str,
+    data: Path,
+    out: Path,
+    resume: bool,
+    device: str,
+    steps: int | None,
+    start_from: Path | None,
+    seed: int | None,
 ) -> None:
     """Train RECIPE (octa-enface) and write NAME.safetensors and NAME.json.
 
@@ -35,7 +44,13 @@ def command(
         length=chosen.n_steps, label="Training", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
     ) as bar:
         written = train(
-            chosen, data, out, device=device, resume=resume, report=lambda progress: bar.update(progress.step - bar.pos)
+            chosen,
+            data,
+            out,
+            device=device,
+            resume=resume,
+            start_from=start_from,
+            report=lambda progress: bar.update(progress.step - bar.pos),
         )
     click.echo(f"Wrote {written.weights} and its card.")
     for metric in written.card.metrics:

@@ -1,14 +1,15 @@
 """The joint OCTA en-face network: one shared encoder; heads for grade, artifact masks, FAZ mask and modality.
 
-No pretrained weights are ever fetched: every constructor is called with ``weights=None``.
+No pretrained weights are ever fetched: the encoder is made with ``pretrained=False``.
 """
 
 from typing import NamedTuple
 
+import timm
 import torch
 from pydantic import BaseModel, ConfigDict
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
-from segmentation_models_pytorch.encoders import get_encoder
+from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 from core.vocabulary import ArtifactType, CoipsGrade
@@ -24,7 +25,8 @@ class OctaEnfaceShape(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    encoder: str = "tu-resnet10t"
+    encoder: str = "resnet10t"
+    """A ResNet that timm knows (its stem, strides and channels are set here)."""
     encoder_channels: tuple[int, int, int, int] = (32, 64, 128, 256)
     decoder_channels: tuple[int, int, int, int] = (96, 64, 32, 16)
 
@@ -51,21 +53,24 @@ class OctaEnfaceNetwork(nn.Module):
     def __init__(self, shape: OctaEnfaceShape) -> None:
         super().__init__()
         self.shape = shape
-        self.encoder = get_encoder(
+        self.encoder = timm.create_model(
             shape.encoder,
-            in_channels=1,
-            depth=5,
-            weights=None,
+            pretrained=False,
+            features_only=True,
+            in_chans=1,
             channels=shape.encoder_channels,
             stem_type="",
         )
+        info = self.encoder.feature_info
+        assert isinstance(info, FeatureInfo)
+        channels = list(info.channels())
         self.decoder = UnetDecoder(
-            self.encoder.out_channels,
+            [1, *channels],
             shape.decoder_channels,
             n_blocks=len(shape.decoder_channels),
             interpolation_mode="bilinear",
         )
-        pooled, decoded = self.encoder.out_channels[-1], shape.decoder_channels[-1]
+        pooled, decoded = channels[-1], shape.decoder_channels[-1]
         self.grade_head = nn.Linear(pooled, len(CoipsGrade))
         self.modality_head = nn.Linear(pooled, 1)
         self.artifact_head = nn.Conv2d(decoded, len(ArtifactType), kernel_size=3, padding=1)
@@ -73,10 +78,10 @@ class OctaEnfaceNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> OctaEnfaceOutput:
         """Score normalised images (B, 1, H, W) in one pass."""
-        maps = self.encoder(image)
+        maps = self.encoder(image)  # strides 2, 4, 8, 16, 32
         features = maps[-1]  # (B, C, H/32, W/32)
         pooled = features.mean(dim=(2, 3))  # (B, C)
-        decoded = self.decoder(maps)  # (B, D, H/2, W/2)
+        decoded = self.decoder([image, *maps])  # (B, D, H/2, W/2)
         return OctaEnfaceOutput(
             grade=self.grade_head(pooled),
             is_octa=self.modality_head(pooled).squeeze(1),

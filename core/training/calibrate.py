@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from core.phantom.strength import severity_of_share
 from core.scoring.card import Likeness, OperatingPoint
 from core.scoring.lanes.likeness import FEATURE_NAMES, distance
-from core.training.predictions import Prediction
-from core.vocabulary import ArtifactType
+from core.training.figures import quadratic_kappa
+from core.training.predictions import CANDIDATE_THRESHOLDS, Prediction
+from core.vocabulary import ArtifactType, Severity
 
 ACCEPTED_ERROR = 0.10
 """Of the grades not abstained from, at most this share of the tuning part may differ from the readers' consensus;
@@ -26,8 +28,8 @@ DISTANCE_MARGIN = 1.15
 """The greatest distance of some 100 images says little about the tail: room for images of another device."""
 
 
-def operating_point(tuning: Sequence[Prediction]) -> OperatingPoint:
-    """The decisions' numbers, chosen on the tuning part's graded images."""
+def operating_point(tuning: Sequence[Prediction], phantoms: Sequence[Prediction]) -> OperatingPoint:
+    """The decisions' numbers, chosen on the tuning part's graded images and on phantoms of a stream of their own."""
     graded = [item for item in tuning if item.grade is not None]
     logits = np.stack([item.grade_logits for item in graded])
     truth = np.array([int(item.grade) for item in graded if item.grade is not None])
@@ -36,9 +38,29 @@ def operating_point(tuning: Sequence[Prediction]) -> OperatingPoint:
         temperature=temperature,
         min_confidence=abstention_threshold(softmax(logits / temperature, axis=1), truth),
         min_octa_probability=0.5,
-        artifact_thresholds=dict.fromkeys(ArtifactType, 0.5),
+        artifact_thresholds={kind: artifact_threshold(kind, graded, phantoms) for kind in ArtifactType},
         faz_threshold=0.5,
     )
+
+
+def artifact_threshold(kind: ArtifactType, graded: Sequence[Prediction], phantoms: Sequence[Prediction]) -> float:
+    """The candidate with the best sum of agreements: severity with the readers' (kappa), mask with phantoms' (Dice).
+
+    Real images have no masks and phantoms are not real: each alone would be misleading.
+    """
+    judged = [item for item in graded if item.severities is not None]
+    truth = np.array([(item.severities or {})[kind] for item in judged], np.int64)
+    drawn = [item.artifact_dice[kind] for item in phantoms if kind in item.artifact_dice]
+    gains = []
+    for index in range(len(CANDIDATE_THRESHOLDS)):
+        found = np.array([_severity(item.area_fractions[kind][index]) for item in judged], np.int64)
+        overlap = float(np.mean([dice[index] for dice in drawn])) if drawn else 0.0
+        gains.append((quadratic_kappa(found, truth) or 0.0) + overlap)
+    return CANDIDATE_THRESHOLDS[int(np.argmax(gains))]
+
+
+def _severity(share: float) -> int:
+    return list(Severity).index(severity_of_share(float(share)))
 
 
 def fit_temperature(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:

@@ -9,7 +9,7 @@ from scipy.special import softmax
 from core.scoring.card import Likeness, OperatingPoint, ReportedMetric
 from core.scoring.lanes.likeness import distance
 from core.training.figures import accuracy, area_under_roc, quadratic_kappa
-from core.training.predictions import Prediction
+from core.training.predictions import CANDIDATE_THRESHOLDS, Prediction
 from core.training.resampling import bootstrap_by_subject
 from core.vocabulary import ArtifactType, CoipsGrade
 
@@ -26,7 +26,7 @@ def evaluate(
         label = f"{name}, {part}"
         figures.extend(_faz_figures(members, label))
         figures.extend(_grade_figures(members, label, point))
-        figures.extend(_artifact_figures(members, label))
+        figures.extend(_artifact_figures(members, label, point))
         figures.extend(_modality_figures(members, label, point, likeness))
     return [figure for figure in figures if figure is not None]
 
@@ -87,16 +87,19 @@ def _grade_figures(members: Sequence[Prediction], label: str, point: OperatingPo
     yield _mean_figure("grade accuracy where not abstained", label, kept, kept_hit.tolist())
 
 
-def _artifact_figures(members: Sequence[Prediction], label: str) -> Iterator[ReportedMetric | None]:
+def _artifact_figures(
+    members: Sequence[Prediction], label: str, point: OperatingPoint
+) -> Iterator[ReportedMetric | None]:
     judged = [item for item in members if item.severities is not None]
     for kind in ArtifactType:
-        fraction = np.array([item.area_fractions[kind] for item in judged])
+        at = CANDIDATE_THRESHOLDS.index(point.artifact_thresholds[kind])
+        fraction = np.array([item.area_fractions[kind][at] for item in judged])
         present = np.array([(item.severities or {}).get(kind, 0) > 0 for item in judged], bool)
         severe = np.array([(item.severities or {}).get(kind, 0) > 1 for item in judged], bool)
         yield _figure(f"{kind.value} present AUC", label, judged, _auc(fraction, present))
         yield _figure(f"{kind.value} severe AUC", label, judged, _auc(fraction, severe))
         drawn = [item for item in members if kind in item.artifact_dice]
-        yield _mean_figure(f"{kind.value} Dice", label, drawn, [item.artifact_dice[kind] for item in drawn])
+        yield _mean_figure(f"{kind.value} Dice", label, drawn, [float(item.artifact_dice[kind][at]) for item in drawn])
 
 
 def _auc(score: NDArray[np.float64], positive: NDArray[np.bool_]) -> Callable[[NDArray[np.intp]], float | None]:

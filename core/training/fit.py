@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from core.errors import UsageError
 from core.networks.octa_enface import OctaEnfaceNetwork, build_octa_enface
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from core.training.losses import joint_loss
@@ -51,6 +53,7 @@ def fit(
     device: torch.device,
     fingerprint: str,
     resume: bool = False,
+    start_from: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> OctaEnfaceNetwork:
     """Train to the recipe's last step and return the averaged network in eval mode.
@@ -59,6 +62,8 @@ def fit(
     """
     torch.manual_seed(recipe.seed)
     network = build_octa_enface().to(device)
+    if start_from is not None:
+        load_initial_weights(network, start_from)
     average = AveragedModel(network, multi_avg_fn=_moving(recipe.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.peak_learning_rate, weight_decay=recipe.weight_decay)
     state = {"fingerprint": fingerprint, "network": network, "average": average, "optimizer": optimizer}
@@ -85,6 +90,17 @@ def fit(
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.n_steps:
                 save_checkpoint(checkpoint, step=step + 1, **state)  # type: ignore[arg-type]
     return averaged(average)
+
+
+def load_initial_weights(network: OctaEnfaceNetwork, path: Path) -> None:
+    """Begin with the weights of a file that an earlier training wrote."""
+    tensors = {name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()}
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UsageError(
+            f"{path.name} holds another network.", remedy="Start from weights that the same recipe wrote."
+        ) from error
 
 
 def _moving(decay: float) -> Callable[..., None]:

@@ -22,6 +22,9 @@ from core.training.strangers import HELD_OUT_PHOTOGRAPHS, drawn, photograph
 from core.vocabulary import ArtifactType, CoipsGrade
 
 _FORWARD = 8
+CANDIDATE_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+"""Probabilities above which a pixel may be taken for artifact; one per type is chosen on the tuning part."""
+
 EVALUATION_PHANTOM_STREAM, EVALUATION_STRANGER_STREAM = 2, 3
 """Second words of the seeds; training phantoms use stream 1."""
 
@@ -40,9 +43,9 @@ class Prediction:
     grade_logits: NDArray[np.float64]  # (3,)
     octa_probability: float
     features: NDArray[np.float64]  # of core.scoring.lanes.likeness
-    area_fractions: dict[ArtifactType, float]
+    area_fractions: dict[ArtifactType, NDArray[np.float64]]  # (6,), at each candidate threshold
     faz_dice: float | None
-    artifact_dice: dict[ArtifactType, float]
+    artifact_dice: dict[ArtifactType, NDArray[np.float64]]  # (6,), at each candidate threshold
     """Phantoms only; types that are absent from the truth are left out."""
 
 
@@ -128,12 +131,12 @@ def _outputs(scorer: OctaEnfaceScorer, prepared: Sequence[PreparedScan]) -> Iter
 
 
 def _common(scan: PreparedScan, output: NetworkOutput) -> dict[str, Any]:
-    fractions = [float((restore(expit(plane), scan.placement) >= 0.5).mean()) for plane in output.artifact_logits]  # noqa: PLR2004 - even odds
+    masks = [_candidate_masks(plane, scan) for plane in output.artifact_logits]
     return {
         "grade_logits": output.grade_logits.astype(np.float64),
         "octa_probability": float(expit(output.octa_logit)),
         "features": likeness_features(scan.canvas, scan.placement),
-        "area_fractions": dict(zip(ARTIFACTS, fractions, strict=True)),
+        "area_fractions": {kind: found.mean(axis=(1, 2)) for kind, found in zip(ARTIFACTS, masks, strict=True)},
     }
 
 
@@ -141,10 +144,18 @@ def _faz_dice(output: NetworkOutput, scan: PreparedScan, truth: NDArray[np.bool_
     return None if truth is None else dice(faz_mask_of(output.faz_logits, scan.placement, 0.5), truth)
 
 
-def _artifact_dice(output: NetworkOutput, scan: PreparedScan, phantom: OctaPhantom) -> dict[ArtifactType, float]:
+def _artifact_dice(
+    output: NetworkOutput, scan: PreparedScan, phantom: OctaPhantom
+) -> dict[ArtifactType, NDArray[np.float64]]:
     found = {}
     for kind, plane in zip(ARTIFACTS, output.artifact_logits, strict=True):
         truth = phantom.artifact_masks[kind]
         if truth.any():
-            found[kind] = dice(restore(expit(plane), scan.placement) >= 0.5, truth)  # noqa: PLR2004 - even odds
+            found[kind] = np.array([dice(mask, truth) for mask in _candidate_masks(plane, scan)])
     return found
+
+
+def _candidate_masks(logits: NDArray[np.float32], scan: PreparedScan) -> NDArray[np.bool_]:
+    """The mask at each candidate threshold (6, height, width)."""
+    probability = restore(expit(logits), scan.placement)
+    return np.stack([probability >= threshold for threshold in CANDIDATE_THRESHOLDS])

@@ -26,10 +26,17 @@ class Recipe(BaseModel):
     average_decay: float = 0.995
     """Of the moving average of the weights, per step."""
     checkpoint_every: int = 100
-    n_phantoms: int = 700
-    """Rendered once; each is drawn about 11 times, moved and varied each time."""
-    shares: dict[str, int] = Field(default={"faz": 4, "graded": 4, "pool": 3, "phantoms": 3, "strangers": 2})
+    n_phantoms: int = 1000
+    """Rendered once; each is drawn some ten times, moved and varied each time."""
+    shares: dict[str, int] = Field(default={"faz": 3, "graded": 4, "pool": 3, "phantoms": 5, "strangers": 1})
     """Samples of each kind in a batch."""
+
+    starts_from: str | None = None
+    """sha256 of the weights the training began with; None: random ones."""
+
+    def starting_from(self, sha256: str) -> "Recipe":
+        """The recipe for weights that know something already: a lower peak, so that they do not forget it."""
+        return self.model_copy(update={"starts_from": sha256, "peak_learning_rate": self.peak_learning_rate / 2})
 
     def changed(self, *, n_steps: int | None = None, seed: int | None = None) -> "Recipe":
         """The recipe with another length (the half-size share kept) or seed; None keeps what it has."""

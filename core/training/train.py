@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import UsageError
 from core.networks.octa_enface import OctaEnfaceNetwork
-from core.scoring.card import Likeness, ModelCard, OperatingPoint, ReportedMetric
+from core.scoring.card import Likeness, ModelCard, OperatingPoint, ReportedMetric, sha256_of
 from core.scoring.registry import weights_path
 from core.scoring.torch_backend.device import choose_device, limit_threads
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_network
@@ -49,15 +49,20 @@ def train(
     *,
     device: str = "auto",
     resume: bool = False,
+    start_from: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> TrainingReport:
     """Run the recipe; ``out`` gets NAME.safetensors, NAME.json, losses.csv and what resuming needs.
+
+    ``start_from`` are weights of the same network to begin with instead of random ones.
 
     Raises
     ------
     UsageError
         The data folder has faults, or ``out`` holds another training.
     """
+    if start_from is not None:
+        recipe = recipe.starting_from(sha256_of(start_from))
     images = split(read_folder(data), seed=recipe.split_seed)
     if (out / CHECKPOINT_NAME).is_file() and not resume:
         raise UsageError(f"{out} already holds a training.", remedy="Add --resume, or give a new folder with --out.")
@@ -72,6 +77,7 @@ def train(
         device=choose_device(device),
         fingerprint=fingerprint,
         resume=resume,
+        start_from=start_from,
         report=report,
     )
     return publish(network, recipe, images, out, device=device)
@@ -150,7 +156,7 @@ def _calibrated(
         np.stack([item.features for item in [*trained_on, *fitted]]),
         np.stack([item.features for item in [*tuning, *checked]]),
     )
-    return operating_point(tuning), likeness
+    return operating_point(tuning, checked), likeness
 
 
 def _draft_card(weights: Path, network: OctaEnfaceNetwork, recipe: Recipe, images: Sequence[SplitImage]) -> ModelCard:

@@ -60,7 +60,7 @@ def test_each_drawn_artifact_changes_the_image_where_its_mask_says(kind):
     assert np.mean(changed) > 3 * np.mean(unchanged)
 
 
-def test_the_grade_falls_by_the_counted_rule():
+def test_the_grade_falls_by_the_phantoms_rule():
     def masks(*shares):
         found = {}
         for kind, share in zip(ArtifactType, shares, strict=False):
@@ -69,10 +69,10 @@ def test_the_grade_falls_by_the_counted_rule():
 
     best = CoipsGrade.OUTSTANDING
     assert grade_after(None, masks(0.5, 0.2)) is CoipsGrade.UNGRADABLE
-    assert grade_after(best, masks(0.5)) is CoipsGrade.GRADABLE
+    assert grade_after(best, masks(0.2)) is CoipsGrade.GRADABLE
     assert grade_after(best, masks(0.05, 0.05)) is CoipsGrade.GRADABLE
     assert grade_after(best, masks(0.001)) is best
-    assert grade_after(CoipsGrade.GRADABLE, masks(0.5)) is None
+    assert grade_after(CoipsGrade.GRADABLE, masks(0.2)) is None
 
 
 def test_phantoms_are_rendered_once_and_read_back_the_same(tmp_path):
