@@ -14,6 +14,7 @@ from core.database.tables import (
     Acquisition,
     Assessment,
     Batch,
+    BatchFile,
     ExpectedScan,
     ReacquisitionRequest,
     Review,
@@ -24,7 +25,7 @@ from core.database.tables import (
     Visit,
 )
 from core.store.capture import CaptureKey
-from core.vocabulary import Laterality, RequestState, ScanState, Slab
+from core.vocabulary import CoipsGrade, FileState, Laterality, RequestState, ScanState, Slab
 
 UNSCORED = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)
 SENT_AFTER = timedelta(hours=1)
@@ -43,6 +44,12 @@ class DemoScanRow:
     state: ScanState
     version: int
     model_ordinal: int | None
+    is_abstained: bool | None
+
+    @property
+    def is_found_ungradable(self) -> bool:
+        """Whether the model itself has decided that the scan is ungradable."""
+        return self.model_ordinal == CoipsGrade.UNGRADABLE and not self.is_abstained
 
 
 def count_unscored(session: Session, study_id: int) -> int:
@@ -60,7 +67,7 @@ def read_scans(session: Session, study_id: int) -> dict[ScanPlace, DemoScanRow]:
         select(
             Subject.code.label("subject"), Visit.code.label("visit"), Acquisition.laterality, Acquisition.scan_type,
             Acquisition.code, Scan.slab, Scan.id, Scan.acquisition_id, Scan.state, Scan.version,
-            Assessment.grade_ordinal,
+            Assessment.grade_ordinal, Assessment.is_abstained,
         )
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Subject, Subject.id == Acquisition.subject_id)
@@ -70,10 +77,28 @@ def read_scans(session: Session, study_id: int) -> dict[ScanPlace, DemoScanRow]:
         .where(Site.study_id == study_id)
     )  # fmt: skip
     return {
-        (CaptureKey(row.subject, row.visit, Laterality(row.laterality), row.scan_type, row.code), Slab(row.slab)):
-            DemoScanRow(row.id, row.acquisition_id, ScanState(row.state), row.version, row.grade_ordinal)
+        (CaptureKey(row.subject, row.visit, Laterality(row.laterality), row.scan_type, row.code), Slab(row.slab)): (
+            DemoScanRow(
+                scan_id=row.id,
+                acquisition_id=row.acquisition_id,
+                state=ScanState(row.state),
+                version=row.version,
+                model_ordinal=row.grade_ordinal,
+                is_abstained=row.is_abstained,
+            )
+        )
         for row in rows
-    }  # fmt: skip
+    }
+
+
+def read_held(session: Session, study_id: int) -> dict[str, int]:
+    """Held files of the study: name -> id."""
+    rows = session.execute(
+        select(BatchFile.original_name, BatchFile.id)
+        .join(Site, Site.id == BatchFile.site_id)
+        .where(Site.study_id == study_id, BatchFile.state == FileState.HELD.value)
+    )
+    return {row.original_name: row.id for row in rows}
 
 
 def read_requests(session: Session, study_id: int) -> dict[int, tuple[int, RequestState]]:

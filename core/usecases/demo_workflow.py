@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from core.clock import pretending
 from core.phantom.demo_values import DemoAcquisition, DemoRequest, DemoScan, DemoStep, DemoStudy
+from core.policy.protocol import Protocol
 from core.policy.scan_types import scan_type
 from core.store.access import PROGRAM
 from core.store.capture import CaptureKey
 from core.store.demo import DemoScanRow, ScanPlace, read_masked_grades, read_requests, read_scans
-from core.usecases.demo_people import DemoPlaces
+from core.usecases.demo_people import DemoPlaces, amended_protocol
 from core.usecases.reacquire import (
     acknowledge_request,
     follow_replacements,
@@ -42,6 +43,16 @@ class Story:
     study: DemoStudy
     places: DemoPlaces
     open_session: OpenSession
+
+    @property
+    def protocol(self) -> Protocol:
+        """Whose words the requests use."""
+        return amended_protocol(self.study)
+
+    def is_left_open(self, acquisition: DemoAcquisition) -> bool:
+        """Whether a capture is so recent that nobody has looked at it yet."""
+        latest = datetime.combine(self.study.ends_on, time(), UTC) - LEFT_OPEN
+        return acquisition.acquired_at >= latest
 
 
 def capture_key(acquisition: DemoAcquisition) -> CaptureKey:
@@ -86,14 +97,14 @@ def _make_request(
     session: Session, story: Story, request: DemoRequest, rows: list[DemoScanRow], answer: int | None
 ) -> None:
     """One request with every step it has taken, in one transaction: all of it or nothing."""
+    words = story.protocol.reason(request.reason)
     with pretending(request.steps[0].happened_at):
-        flagged = [row for row in rows if row.state in FLAGGED] or _overridden(session, story, rows)
         request_ids = [
             request_reacquisition(
                 session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version,
-                reason_code=request.reason,
+                reason_code=request.reason, text=words.text, remedy=words.remedy,
             )
-            for row in flagged
+            for row in _found_ungradable(session, story, rows)
         ]  # fmt: skip
     if request_ids:
         for step in request.steps[1:]:
@@ -101,16 +112,22 @@ def _make_request(
                 _take_step(session, story, request, step, request_ids[0], answer)
 
 
-def _overridden(session: Session, story: Story, rows: list[DemoScanRow]) -> list[DemoScanRow]:
-    """A capture that the model let pass and a person did not: the first slab's grade is overridden."""
-    row = next((row for row in rows if row.state is ScanState.ACCEPTED), None)
-    if row is None:
-        return []
+def _found_ungradable(session: Session, story: Story, rows: list[DemoScanRow]) -> list[DemoScanRow]:
+    """The capture's flagged slabs, graded ungradable by the reviewer where the model did not say so itself.
+
+    Where the model let both slabs pass, the reviewer overrides the first.
+    """
+    flagged = [row for row in rows if row.state in FLAGGED]
+    chosen = flagged or [row for row in rows if row.state is ScanState.ACCEPTED][:1]
+    return [row if row.is_found_ungradable else _overridden(session, story, row) for row in chosen]
+
+
+def _overridden(session: Session, story: Story, row: DemoScanRow) -> DemoScanRow:
     override_scan(
         session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version,
         ordinal=CoipsGrade.UNGRADABLE, reason="The macula cannot be judged on this scan.",
     )  # fmt: skip
-    return [replace(row, state=ScanState.UNDER_REVIEW, version=row.version + 1)]
+    return replace(row, state=ScanState.UNDER_REVIEW, version=row.version + 1)
 
 
 def _take_step(  # noqa: PLR0917 - one step of one request
@@ -137,11 +154,10 @@ def _accept_good_ones(story: Story) -> None:
     """Accept what was flagged though it is good enough, where it is old enough to have been looked at."""
     with story.open_session() as session:
         scans = read_scans(session, story.places.study_id)
-    latest = datetime.combine(story.study.ends_on, time(), UTC) - LEFT_OPEN
     for scan in story.study.scans:
         row, acquisition = scans.get(place_of(scan)), scan.acquisition
-        is_old = acquisition.acquired_at < latest
-        if row is not None and row.state in FLAGGED and is_old and not acquisition.is_poor:
+        is_due = not acquisition.is_poor and not story.is_left_open(acquisition)
+        if row is not None and row.state in FLAGGED and is_due:
             with pretending(acquisition.acquired_at + DECIDED_AFTER), story.open_session() as session:
                 _accept(session, story, row, acquisition)
 
@@ -149,7 +165,7 @@ def _accept_good_ones(story: Story) -> None:
 def _accept(session: Session, story: Story, row: DemoScanRow, acquisition: DemoAcquisition) -> None:
     """A flagged scan that a person finds good enough."""
     grade = max(CoipsGrade.GRADABLE, acquisition.foreseen)
-    verb = override_scan if row.model_ordinal == CoipsGrade.UNGRADABLE else accept_scan
+    verb = override_scan if row.is_found_ungradable else accept_scan
     verb(
         session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version, ordinal=grade,
         reason="Checked: the vessels around the macula can be followed.",

@@ -4,7 +4,7 @@ Safe to run twice: what is there is left as it is, and a load that was cut short
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
@@ -22,11 +22,12 @@ from core.phantom.demo_values import DemoAcquisition, DemoScan, DemoStudy
 from core.settings import Settings
 from core.storage import BlobStore
 from core.store.access import PROGRAM, Actor, Grant
-from core.store.demo import ScanPlace, count_unscored, date_captures, read_scans
+from core.store.demo import count_unscored, date_captures, read_held, read_scans
 from core.usecases.administer_study import add_device, add_site, add_study, add_technician
 from core.usecases.demo_people import DemoLogin, find_demo_study, let_see, people_and_places, set_up_study
 from core.usecases.demo_workflow import Story, place_of, tell
 from core.usecases.ingest_files import Ingestion, IngestItem, ingest_files
+from core.usecases.release_held import release_held
 from core.vocabulary import Role
 
 CODE = "DEMO"
@@ -74,6 +75,7 @@ def load_demo_study(load: DemoLoad) -> tuple[DemoLogin, ...]:
     story = Story(study, places, lambda: session_scope(load.database))
     _load_samples(load)
     _send(load, story)
+    _release(load, story)
     _wait_until_scored(load, story)
     tell(story)
     with session_scope(load.database) as session:
@@ -103,8 +105,12 @@ def _send(load: DemoLoad, story: Story) -> None:
     Replacements come with the rest and are linked when their requests are told: so one wait for the worker is enough.
     """
     with session_scope(load.database) as session:
-        there: Iterable[ScanPlace] = read_scans(session, story.places.study_id)
-    missing = [a for a in story.study.acquisitions if not any(place_of(scan) in there for scan in a.scans)]
+        there, held = read_scans(session, story.places.study_id), read_held(session, story.places.study_id)
+    missing = [
+        acquisition
+        for acquisition in story.study.acquisitions
+        if not any(place_of(scan) in there or scan.file_name in held for scan in acquisition.scans)
+    ]
     scans = [scan for acquisition in missing for scan in acquisition.scans]
     sent = 0
 
@@ -117,6 +123,21 @@ def _send(load: DemoLoad, story: Story) -> None:
         items = (_item(scan, story.study.code) for acquisition in batch for scan in acquisition.scans)
         ingestion = load.ingestion(story.places.uploaders[site])
         ingest_files(ingestion, items, study=story.study.code, site=site, on_staged=note)
+
+
+def _release(load: DemoLoad, story: Story) -> None:
+    """Confirm that what was held shows no text, except for recent files, which wait for a visitor to try it."""
+    with session_scope(load.database) as session:
+        held = read_held(session, story.places.study_id)
+    for scan in story.study.scans:
+        file_id = held.get(scan.file_name)
+        if file_id is not None and not story.is_left_open(scan.acquisition):
+            uploader = story.places.uploaders[scan.acquisition.site]
+            with session_scope(load.database) as session:
+                release_held(
+                    session, actor=uploader, blobs=load.blobs, bell=load.bell, file_id=file_id,
+                    reason="Lines of the scan itself, no text.",
+                )  # fmt: skip
 
 
 def _batches(

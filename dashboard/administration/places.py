@@ -1,10 +1,8 @@
 """Studies, sites, devices and technicians on the Admin page: a list of each and a form to add one."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 from sqlalchemy.orm import Session
 
@@ -18,18 +16,32 @@ from core.usecases.administer_study import (
     record_software_update,
 )
 from dashboard.administration.steps import adding, perform
-from dashboard.components.panel import empty_state
+from dashboard.components.markup import Html, tag
+from dashboard.components.panel import empty_state, panel
 
 CODE_HELP = "Up to 32 letters, digits, dots, dashes and underscores. It cannot be changed later: manifests name it."
 
 
 def draw_list(rows: Sequence[Any], columns: dict[str, str], *, key: str, nothing: tuple[str, str]) -> None:
     """The given columns (field to heading) of frozen rows; ``nothing`` is heading and advice where there are none."""
-    if not rows:
+    if rows:
+        panel(list_table(rows, columns), key=key)
+    else:
         empty_state(*nothing, key=f"{key}-empty")
-        return
-    table = pd.DataFrame([asdict(row) for row in rows])[list(columns)].rename(columns=columns)
-    st.dataframe(table, hide_index=True, width="stretch", key=key)
+
+
+def list_table(rows: Sequence[Any], columns: dict[str, str]) -> Html:
+    """A plain table; numbers stand to the right."""
+    is_number = {field: isinstance(getattr(rows[0], field), int) for field in columns}
+    head = [
+        tag("th", heading, scope="col", class_="num" if is_number[field] else None)
+        for field, heading in columns.items()
+    ]
+    body = [
+        tag("tr", *(tag("td", getattr(row, field), class_="num" if is_number[field] else None) for field in columns))
+        for row in rows
+    ]
+    return tag("div", tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body)), class_="scroll", tabindex="0")
 
 
 def draw_study_form() -> None:

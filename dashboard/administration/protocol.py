@@ -25,7 +25,7 @@ REGIONS = (None, 1.0, 3.0, 6.0)
 
 @dataclass(frozen=True, slots=True)
 class _VersionLine:
-    number: int
+    version: str
     since: str
     note: str
     changed: str
@@ -33,7 +33,7 @@ class _VersionLine:
 
 def draw_protocol(study: StudyRow, versions: Sequence[ProtocolRow]) -> None:
     """The versions of a study's protocol, newest first, and the form for the next."""
-    columns = {"number": "Version", "since": "In force from (UTC)", "note": "Note", "changed": "Changed"}
+    columns = {"version": "Version", "since": "In force from (UTC)", "note": "Note", "changed": "Changed"}
     lines = [_version_line(version, versions) for version in versions]
     draw_list(lines, columns, key="protocol", nothing=("No protocol", "Publish the first version below."))
     current = Protocol.model_validate(versions[0].document) if versions else Protocol.default()
@@ -48,7 +48,7 @@ def draw_protocol(study: StudyRow, versions: Sequence[ProtocolRow]) -> None:
 def _version_line(version: ProtocolRow, versions: Sequence[ProtocolRow]) -> _VersionLine:
     before = next((each.document for each in versions if each.number == version.number - 1), None)
     changed = "everything" if before is None else ", ".join(changed_fields(before, version.document)) or "nothing"
-    return _VersionLine(version.number, f"{version.effective_at:%Y-%m-%d %H:%M}", version.note, changed)
+    return _VersionLine(str(version.number), f"{version.effective_at:%Y-%m-%d %H:%M}", version.note, changed)
 
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
