@@ -11,7 +11,7 @@ import streamlit as st
 import uvicorn
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
@@ -104,7 +104,13 @@ def _index_routes() -> list[BaseRoute]:
     async def start_page(_: Request) -> Response:
         return HTMLResponse(index, headers={"Cache-Control": "no-cache"})
 
-    return [Route(path, start_page) for path in ("/", *(f"/{page.url_path}" for page in PAGES))]
+    async def home(request: Request) -> Response:
+        """Streamlit knows its first page by ``/`` only and would say "Page not found" to its name."""
+        return RedirectResponse(f"/?{request.url.query}" if request.url.query else "/", status_code=307)
+
+    first, *others = PAGES
+    named = [Route(f"/{page.url_path}", start_page) for page in others]
+    return [Route("/", start_page), Route(f"/{first.url_path}", home), *named]
 
 
 def main() -> None:

@@ -48,10 +48,15 @@ def test_a_websocket_without_a_session_is_refused(client_of):
 
 def test_a_session_passes_and_a_revoked_one_does_not(client_of, clinics: Clinics, owner_database: Database):
     client = client_of(clinics.manager)
-    assert client.get("/overview").status_code == 200
+    assert client.get("/worklist").status_code == 200
     with session_scope(owner_database) as session:
         session.execute(text("update session set revoked_at = now()"))
-    assert client.get("/overview").status_code == 303
+    assert client.get("/worklist").status_code == 303
+
+
+def test_the_first_page_is_found_by_its_name_too(client_of, clinics: Clinics):
+    answer = client_of(clinics.manager).get("/overview?site=3")
+    assert answer.headers["location"] == "/?site=3"
 
 
 def test_a_password_made_by_somebody_else_opens_only_the_form_for_ones_own(

@@ -101,23 +101,23 @@ def test_signing_out_ends_the_session(client_of: Callable, clinics: Clinics):
     left = client.get("/logout", headers={"sec-fetch-site": "same-origin"})
     assert left.headers["location"] == "/login"
     client.cookies.set("octaudit_session", clinics.manager)
-    assert client.get("/overview").status_code == 303
+    assert client.get("/worklist").status_code == 303
 
 
 def test_a_link_on_another_page_signs_nobody_out(client_of: Callable, clinics: Clinics):
     client = client_of(clinics.manager)
     asked = client.get("/logout", headers={"sec-fetch-site": "cross-site"})
     assert asked.status_code == 200
-    assert client.get("/overview").status_code == 200
+    assert client.get("/worklist").status_code == 200
     assert client.post("/logout", data={"csrf": "guessed"}).status_code == 403
     assert client.post("/logout", data={"csrf": hidden(asked.text, "csrf")}).status_code == 303
-    assert client.get("/overview").status_code == 303
+    assert client.get("/worklist").status_code == 303
 
 
 def test_the_first_sign_in_leads_to_a_password_of_ones_own(client_of: Callable, password: str):
     client = client_of()
     sign_in(client, password)
-    form = client.get(client.get("/overview").headers["location"])
+    form = client.get(client.get("/worklist").headers["location"])
     assert "Choose your password" in form.text
     fields = {"csrf": hidden(form.text, "csrf"), "next": hidden(form.text, "next"), "old": password}
 
@@ -131,8 +131,8 @@ def test_the_first_sign_in_leads_to_a_password_of_ones_own(client_of: Callable, 
     assert save(own, own, old="wrong").status_code == 400
     assert save(own, own, csrf="guessed").status_code == 403
     saved = save(own, own)
-    assert (saved.status_code, saved.headers["location"]) == (303, "/overview")
-    assert client.get("/overview").status_code == 200
+    assert (saved.status_code, saved.headers["location"]) == (303, "/worklist")
+    assert client.get("/worklist").status_code == 200
 
 
 def test_old_failures_are_forgotten():

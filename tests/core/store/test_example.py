@@ -1,0 +1,54 @@
+"""The gallery: by grade and reason, a person's grade before the model's, in pages."""
+
+import pytest
+from clinics import Clinics, build_clinics
+
+from core.database import tables
+from core.database.session import Database, session_scope
+from core.settings import Settings
+from core.storage import open_blob_store
+from core.store.example import ExamplePage, read_examples
+from core.store.scan_filter import ScanFilter
+from core.vocabulary import ArtifactType, ReasonCode
+
+
+@pytest.fixture
+def clinics(owner_database: Database, settings: Settings) -> Clinics:
+    with session_scope(owner_database) as session:
+        return build_clinics(session, open_blob_store(settings))
+
+
+def look(database: Database, token: str, **asked: object) -> ExamplePage:
+    with session_scope(database, token=token) as session:
+        return read_examples(session, ScanFilter(), **asked)
+
+
+def test_scans_are_found_by_grade_and_by_reason(dashboard_database: Database, clinics: Clinics):
+    outstanding = look(dashboard_database, clinics.manager, ordinal=2).items
+    assert [item.scan_id for item in outstanding] == [clinics.accepted_id]
+    assert (outstanding[0].label, outstanding[0].probability) == ("outstanding", 0.82)
+    moved = look(dashboard_database, clinics.manager, reason=ReasonCode.MP_MOTION).items
+    assert [item.scan_id for item in moved] == [clinics.flagged_id]
+    assert moved[0].artifacts[0][0] is ArtifactType.MOTION
+
+
+def test_a_person_s_grade_outranks_the_model_s(
+    dashboard_database: Database, owner_database: Database, clinics: Clinics
+):
+    with session_scope(owner_database) as session:
+        session.get_one(tables.Scan, clinics.flagged_id).human_ordinal = 2
+    found = {item.scan_id: item for item in look(dashboard_database, clinics.manager, ordinal=2).items}
+    assert found[clinics.flagged_id].is_human_grade
+
+
+def test_the_newest_come_first_and_the_last_page_says_so(dashboard_database: Database, clinics: Clinics):
+    first = look(dashboard_database, clinics.manager, page_size=3)
+    rest = look(dashboard_database, clinics.manager, page=1, page_size=3)
+    assert (first.has_more, rest.has_more) == (True, False)
+    ids = [item.scan_id for item in (*first.items, *rest.items)]
+    assert ids == sorted(ids, reverse=True)
+    assert len(ids) == 4
+
+
+def test_another_site_s_scans_are_no_examples(dashboard_database: Database, clinics: Clinics):
+    assert [item.scan_id for item in look(dashboard_database, clinics.stranger).items] == [clinics.other_id]

@@ -1,0 +1,175 @@
+"""The real server in a real Chromium: sign in, see every page, use the viewer; nothing leaves this machine."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from browser import find_chromium, launch_arguments
+from builders import make_grant
+from clinics import Clinics, build_clinics
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sqlalchemy import text
+
+from core.database import tables
+from core.database.session import Database, session_scope
+from core.passwords import hash_password
+from core.settings import Settings
+from core.storage import open_blob_store
+from core.vocabulary import Role
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+NAME, PASSWORD = "ada", "three quiet herons wade"
+PATIENCE_MS = 30_000
+
+
+@pytest.fixture
+def clinics(owner_database: Database, settings: Settings) -> Clinics:
+    with session_scope(owner_database) as session:
+        rows = build_clinics(session, open_blob_store(settings))
+        user = tables.User(name=NAME, display_name="Ada Byron", password_hash=hash_password(PASSWORD))
+        session.add(user)
+        session.flush()
+        make_grant(session, user, Role.QC_TECHNICIAN, study=session.get_one(tables.Study, rows.study_id))
+    return rows
+
+
+@pytest.fixture
+def address(settings: Settings) -> Iterator[str]:
+    """Where the server answers, run as ``octaudit up`` runs it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    urls = {
+        f"OCTAUDIT_{name.upper()}": value.get_secret_value()
+        for name, value in settings
+        if name.endswith("_url") and hasattr(value, "get_secret_value")
+    }
+    environment = os.environ | urls | {"OCTAUDIT_HOME": str(settings.home), "OCTAUDIT_DASHBOARD_PORT": str(port)}
+    server = subprocess.Popen([sys.executable, "-m", "dashboard.server"], env=environment, cwd=settings.home)
+    try:
+        yield wait_for(f"http://127.0.0.1:{port}", server)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for(address: str, server: subprocess.Popen[bytes]) -> str:
+    for _ in range(600):
+        assert server.poll() is None, "the server ended"
+        try:
+            if httpx.get(f"{address}/healthz").status_code == 200:
+                return address
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise AssertionError("the server did not answer within two minutes")
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    path = find_chromium()
+    assert path, "python tests/browser.py fetches a browser"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=launch_arguments())
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def strays() -> list[str]:
+    """What the page asked of other hosts, and what went wrong in it."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, strays: list[str]) -> Page:
+    opened = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    opened.set_default_timeout(PATIENCE_MS)
+    host = address.removeprefix("http://")
+    own = (f"http://{host}/", f"ws://{host}/", "data:", "blob:")
+    opened.on("request", lambda asked: None if asked.url.startswith(own) else strays.append(asked.url))
+    opened.on("pageerror", lambda error: strays.append(str(error)))
+    opened.on("console", lambda said: strays.append(said.text) if "Content Security Policy" in said.text else None)
+    return opened
+
+
+def sign_in(page: Page, address: str, path: str) -> None:
+    page.goto(address + path)
+    page.get_by_label("User name").fill(NAME)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def heading(page: Page, name: str) -> None:
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible(timeout=PATIENCE_MS)
+
+
+def test_a_person_signs_in_looks_around_and_decides(
+    page: Page, address: str, clinics: Clinics, owner_database: Database, strays: list[str]
+):
+    sign_in(page, address, f"/scan?id={clinics.flagged_id}")
+    # The first deep link of the process runs below app.py, with its sidebar.
+    expect(page.get_by_text("Ada Byron")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="Deploy")).to_have_count(0)
+    use_viewer(page)
+    page.get_by_role("link", name="Overview").click()
+    heading(page, "Overview")
+    expect(page.get_by_text("No captures in this selection")).to_be_visible()  # the builders' Monday is long past
+    page.goto(f"{address}/overview?period=all")
+    expect(page.get_by_text("Gradable at the first pass")).to_be_visible()
+    expect(page.locator("[data-testid=stVegaLiteChart]").first).to_be_visible()
+    page.get_by_role("link", name="Flagged, to decide").click()
+    heading(page, "Worklist")
+    expect(page).to_have_url(re.compile(r"/worklist\?tab=to-decide"))
+    page.get_by_role("link", name="The model is not sure").first.click()
+    page.get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("Accepted.")).to_be_visible()
+    page.get_by_role("link", name="Examples").click()
+    heading(page, "Examples")
+    expect(page.locator("article.card")).to_have_count(4)
+    loaded = page.locator("article.card img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
+    assert loaded
+    with session_scope(owner_database) as session:
+        session.execute(text("update session set revoked_at = now()"))
+    page.get_by_role("link", name="Worklist").click()
+    heading(page, "Your session has ended")
+    assert strays == []
+
+
+def use_viewer(page: Page) -> None:
+    """Zoom by button and key, contrast, and an overlay that changes pixels."""
+    canvas = page.locator(".viewer canvas").first
+    expect(canvas).to_be_visible()
+    zoom = page.locator(".viewer output.zoom")
+    page.get_by_role("button", name="1:1").click()
+    expect(zoom).to_have_text("100 %")
+    canvas.press("+")
+    expect(zoom).to_have_text("125 %")
+    page.get_by_role("button", name="Fit").click()
+    with_mask = colourful(page)
+    page.get_by_label("Motion").uncheck()
+    assert colourful(page) < with_mask / 2
+    page.get_by_label("Grad-CAM").check()
+    assert colourful(page) > 1000
+    page.get_by_label("Contrast").fill("40")
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_text("Length bar: scale from manifest")).to_be_visible()
+
+
+def colourful(page: Page) -> int:
+    """How many pixels of the first pane are not grey, two frames from now."""
+    return page.locator(".viewer canvas").first.evaluate(
+        """canvas => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            let n = 0;
+            for (let i = 0; i < data.length; i += 4)
+              n += Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 24;
+            done(n);
+        })))"""
+    )

@@ -1,0 +1,33 @@
+"""Every code has words."""
+
+from core.vocabulary import ArtifactType, ReasonCode, RequestState, Role, ScanState, Severity, Slab, Verdict
+from dashboard import wording
+
+
+def test_every_code_that_a_page_shows_has_a_name():
+    pairs = {
+        Role: wording.ROLE_NAMES,
+        Slab: wording.SLAB_NAMES,
+        ArtifactType: wording.ARTIFACT_NAMES,
+        Severity: wording.SEVERITY_NAMES,
+        Verdict: wording.VERDICT_NAMES,
+        ScanState: wording.STATE_NAMES,
+        RequestState: wording.REQUEST_NAMES,
+        ReasonCode: wording.REASON_NAMES,
+    }
+    for kind, names in pairs.items():
+        assert set(names) == set(kind), kind
+
+
+def test_the_middle_grade_carries_its_number():
+    assert wording.GRADE_NAMES[1] == "Gradable (1)"
+
+
+def test_durations_use_the_largest_unit_that_says_something():
+    said = {59: "59 s", 180: "3 min", 7100: "118 min", 7300: "2 h", 200_000: "2 days"}
+    assert {seconds: wording.ago(seconds) for seconds in said} == said
+
+
+def test_days_left_read_as_a_person_would_say_it():
+    said = {None: "no visit window", 9: "9 days left", 1: "1 day left", 0: "last day", -1: "closed 1 day ago"}
+    assert {days: wording.days_left_words(days) for days in said} == said
