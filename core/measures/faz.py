@@ -50,7 +50,10 @@ def faz_outline(mask: Mask) -> NDArray[np.float64]:
     (skimage.measure.find_contours; Lorensen & Cline 1987, doi:10.1145/37401.37422). Pixel (0, 0) has its centre at
     (0, 0). Where the zone touches the border the outline runs along the border.
     """
-    zone = faz_component(mask)
+    return _outline_of(faz_component(mask))
+
+
+def _outline_of(zone: Mask) -> NDArray[np.float64]:
     if not zone.any():
         return np.empty((0, 2))
     pad = int(np.ceil(4 * CONTOUR_SIGMA_PX)) + 1
@@ -84,7 +87,7 @@ def faz_metrics(mask: Mask, scale: Scale | None) -> FazMetrics | NotComputable:
     if scale is None:
         return FazMetrics(NO_SCALE, NO_SCALE, NO_SCALE, NO_SCALE, NO_SCALE, touches)
     area_mm2 = float(zone.sum()) * scale.area_mm2_per_px
-    perimeter_mm = _closed_length_mm(faz_outline(zone), scale)
+    perimeter_mm = _closed_length_mm(_outline_of(zone), scale)
     return FazMetrics(
         area_mm2=Measured(area_mm2),
         perimeter_mm=_if_positive(perimeter_mm),

@@ -5,9 +5,10 @@ step 1. The paper names the indices and not their kernels: ours are stated at ea
 each other; none has a cut-off that holds across devices.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from core.measures.regions import field_region
 from core.values import ImageIndices, Measure, Measured, NotComputable
@@ -38,7 +39,7 @@ def image_indices(image: Image, roi: Mask | None = None, q_level_agreement: Meas
         blurriness=blurriness(image, region),
         psnr_inverse=psnr_inverse(image, region),
         cov=cov(image, region),
-        mean=Measured(float(image[region].mean())),
+        mean=Measured(float(_inside(image, region).mean())),
         q_level_agreement=q_level_agreement,
     )
 
@@ -48,7 +49,10 @@ def blurriness(image: Image, region: Mask) -> Measure:
 
     Kernel: the four-neighbour Laplacian (0 1 0; 1 -4 1; 0 1 0), edges repeated. A flat image has none.
     """
-    variance = float(ndimage.laplace(image.astype(np.float32), mode="nearest")[region].var(dtype=np.float64))
+    padded = np.pad(image.astype(np.int16), 1, mode="edge")
+    neighbours = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
+    laplacian = neighbours - 4 * padded[1:-1, 1:-1]
+    variance = float(_inside(laplacian, region).var(dtype=np.float64))
     return Measured(1.0 / variance) if variance > 0.0 else FLAT
 
 
@@ -58,9 +62,15 @@ def psnr_inverse(image: Image, region: Mask) -> Measure:
     Kernel: square median of 3 x 3 pixels, edges repeated.
     """
     smooth = median_of_nine(image)
-    residue = image[region].astype(np.float64) - smooth[region]
-    peak = float(image[region].max())
-    return Measured(float(residue.var()) / peak) if peak > 0.0 else NO_REGION
+    levels = _inside(image, region)
+    residue = levels.astype(np.int16) - _inside(smooth, region)
+    peak = float(levels.max())
+    return Measured(float(residue.var(dtype=np.float64)) / peak) if peak > 0.0 else NO_REGION
+
+
+def _inside(plane: NDArray[Any], region: Mask) -> NDArray[Any]:
+    """The region's values; a whole field, the usual case, is not copied."""
+    return plane.ravel() if region.all() else plane[region]
 
 
 def median_of_nine(image: Image) -> Image:
@@ -75,6 +85,6 @@ def median_of_nine(image: Image) -> Image:
 
 def cov(image: Image, region: Mask) -> Measure:
     """The paper's CoV: variance over maximum (levels, >= 0) inside the region. Not the coefficient of variation."""
-    inside = image[region].astype(np.float64)
+    inside = _inside(image, region).astype(np.float64)
     peak = float(inside.max())
     return Measured(float(inside.var()) / peak) if peak > 0.0 else NO_REGION

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 MEDIA_TYPE = "image/png"
-_COMPRESSION = 3
-"""zlib level: for noisy masks level 9 takes more than ten times as long and saves a seventh (measured)."""
+_COMPRESSION = 1
+"""zlib level: a Grad-CAM of 304 x 304 takes 2 ms, at level 6 three times as long for a quarter less (measured)."""
 _SET = 255
 
 

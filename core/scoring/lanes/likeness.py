@@ -35,7 +35,7 @@ def likeness_features(canvas: NDArray[np.uint8], placement: Placement) -> NDArra
     values = canvas[rows, columns].astype(np.float32) / np.float32(255)
     mean, spread = float(values.mean()), float(values.std())
     centred = values - np.float32(mean)
-    skewness = float((centred**3).mean()) / max(spread, 1e-3) ** 3
+    skewness = float((centred * centred * centred).mean()) / max(spread, 1e-3) ** 3
     down, across = np.abs(np.diff(values, axis=0)).mean(), np.abs(np.diff(values, axis=1)).mean()
     local_mean = uniform_filter(values, 9)
     local = np.sqrt(np.clip(uniform_filter(values**2, 9) - local_mean**2, 0, None))
