@@ -35,8 +35,14 @@ class Recipe(BaseModel):
     """sha256 of the weights the training began with; None: random ones."""
 
     def starting_from(self, sha256: str) -> "Recipe":
-        """The recipe for weights that know something already: a lower peak, so that they do not forget it."""
-        return self.model_copy(update={"starts_from": sha256, "peak_learning_rate": self.peak_learning_rate / 2})
+        """The recipe for weights that know something already: full size from the first step, and a lower peak."""
+        return self.model_copy(
+            update={
+                "starts_from": sha256,
+                "n_half_size_steps": 0,
+                "peak_learning_rate": self.peak_learning_rate / 2,
+            }
+        )
 
     def changed(self, *, n_steps: int | None = None, seed: int | None = None) -> "Recipe":
         """The recipe with another length (the half-size share kept) or seed; None keeps what it has."""
