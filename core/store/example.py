@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, Row, exists, func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, AssessmentArtifact, AssessmentReason, Device, Scan, Site
@@ -60,52 +61,55 @@ def read_examples(
             exists().where(AssessmentReason.assessment_id == Assessment.id, AssessmentReason.code == reason)
         )
     rows = session.execute(
-        select(
-            Scan.id,
-            Scan.human_ordinal,
-            Scan.slab,
-            Assessment.id.label("assessment_id"),
-            Assessment.grade_ordinal,
-            Assessment.probabilities,
-            Assessment.is_abstained,
-            Assessment.cam_sha256,
-            Acquisition.laterality,
-            Acquisition.scan_type,
-            Acquisition.acquired_at,
-            Site.code.label("site_code"),
-            Device.code.label("device_code"),
-        )
-        .join(Assessment, Assessment.id == Scan.assessment_id)
-        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .join(Site, Site.id == Scan.site_id)
-        .join(Device, Device.id == Acquisition.device_id)
-        .where(*conditions)
-        .order_by(Scan.id.desc())
-        .offset(page * page_size)
-        .limit(page_size + 1)
+        _EXAMPLES.where(*conditions).order_by(Scan.id.desc()).offset(page * page_size).limit(page_size + 1)
     ).all()
     shown = rows[:page_size]
     artifacts = _read_artifacts(session, [row.assessment_id for row in shown])
-    items = tuple(
-        Example(
-            scan_id=row.id,
-            site_code=row.site_code,
-            device_code=row.device_code,
-            laterality=Laterality(row.laterality),
-            slab=Slab(row.slab),
-            scan_type=row.scan_type,
-            acquired_at=row.acquired_at,
-            ordinal=row.grade_ordinal if row.human_ordinal is None else row.human_ordinal,
-            is_human_grade=row.human_ordinal is not None,
-            label=(likeliest := max(row.probabilities, key=row.probabilities.get)),
-            probability=float(row.probabilities[likeliest]),
-            is_abstained=row.is_abstained,
-            has_cam=row.cam_sha256 is not None,
-            artifacts=artifacts.get(row.assessment_id, ()),
-        )
-        for row in shown
-    )
+    items = tuple(_example(row, artifacts.get(row.assessment_id, ())) for row in shown)
     return ExamplePage(items=items, has_more=len(rows) > page_size)
+
+
+_EXAMPLES = (
+    select(
+        Scan.id,
+        Scan.human_ordinal,
+        Scan.slab,
+        Assessment.id.label("assessment_id"),
+        Assessment.grade_ordinal,
+        Assessment.probabilities,
+        Assessment.is_abstained,
+        Assessment.cam_sha256,
+        Acquisition.laterality,
+        Acquisition.scan_type,
+        Acquisition.acquired_at,
+        Site.code.label("site_code"),
+        Device.code.label("device_code"),
+    )
+    .join(Assessment, Assessment.id == Scan.assessment_id)
+    .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+    .join(Site, Site.id == Scan.site_id)
+    .join(Device, Device.id == Acquisition.device_id)
+)
+
+
+def _example(row: Row[Any], artifacts: tuple[tuple[ArtifactType, float], ...]) -> Example:
+    likeliest = max(row.probabilities, key=row.probabilities.get)
+    return Example(
+        scan_id=row.id,
+        site_code=row.site_code,
+        device_code=row.device_code,
+        laterality=Laterality(row.laterality),
+        slab=Slab(row.slab),
+        scan_type=row.scan_type,
+        acquired_at=row.acquired_at,
+        ordinal=row.grade_ordinal if row.human_ordinal is None else row.human_ordinal,
+        is_human_grade=row.human_ordinal is not None,
+        label=likeliest,
+        probability=float(row.probabilities[likeliest]),
+        is_abstained=row.is_abstained,
+        has_cam=row.cam_sha256 is not None,
+        artifacts=artifacts,
+    )
 
 
 def _read_artifacts(session: Session, assessment_ids: list[int]) -> dict[int, tuple[tuple[ArtifactType, float], ...]]:

@@ -75,9 +75,16 @@ def modules_of(room: str) -> list[str]:
 
 
 def import_without(blocked: tuple[str, ...], modules: list[str]) -> subprocess.CompletedProcess[str]:
-    """Import modules in a process in which the blocked packages cannot be had."""
+    """Import modules in a process in which the blocked packages cannot be had.
+
+    Not by ``sys.modules[name] = None``: SciPy takes the key alone for an imported torch and stumbles over None.
+    """
     script = (
-        f"import importlib, sys\nfor name in {blocked!r}: sys.modules[name] = None\n"
+        "import importlib, sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {blocked!r}: raise ModuleNotFoundError(name, name=name)\n"
+        "sys.meta_path.insert(0, Block())\n"
         f"for name in {modules!r}: importlib.import_module(name)"
     )
     return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
