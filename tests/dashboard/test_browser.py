@@ -26,7 +26,9 @@ from core.vocabulary import Role
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 NAME, PASSWORD = "ada", "three quiet herons wade"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
+"""The machine may be busy with the rest of the suite."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ def sign_in(page: Page, address: str, path: str) -> None:
 
 
 def heading(page: Page, name: str) -> None:
-    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
 
 
 def test_a_person_signs_in_looks_around_and_decides(
@@ -115,7 +117,7 @@ def test_a_person_signs_in_looks_around_and_decides(
 ):
     sign_in(page, address, f"/scan?id={clinics.flagged_id}")
     # The first deep link of the process runs below app.py, with its sidebar.
-    expect(page.get_by_text("Ada Byron")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Ada Byron")).to_be_visible()
     expect(page.get_by_role("button", name="Deploy")).to_have_count(0)
     use_viewer(page)
     page.get_by_role("link", name="Overview").click()
@@ -133,8 +135,8 @@ def test_a_person_signs_in_looks_around_and_decides(
     page.get_by_role("link", name="Examples").click()
     heading(page, "Examples")
     expect(page.locator("article.card")).to_have_count(4)
-    loaded = page.locator("article.card img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
-    assert loaded
+    tile = page.locator("article.card img").first
+    expect(tile).to_have_js_property("naturalWidth", 160)
     with session_scope(owner_database) as session:
         session.execute(text("update session set revoked_at = now()"))
     page.get_by_role("link", name="Worklist").click()
