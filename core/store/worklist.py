@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
@@ -19,11 +19,12 @@ from core.database.tables import (
     Technician,
     Visit,
 )
+from core.policy.reasons import REASON_TEXTS
 from core.store.overview import CLOSED_REQUESTS, TO_DECIDE_STATES, WAITING_STATES
 from core.store.reason import read_reasons
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.values import Reason
-from core.vocabulary import Laterality, RequestState, ScanState, Slab, Verdict
+from core.vocabulary import Laterality, ReasonCode, RequestState, ScanState, Slab, Verdict
 
 
 class WorklistTab(StrEnum):
@@ -122,11 +123,20 @@ def read_worklist(
             is_abstained=bool(row.is_abstained),
             request_state=RequestState(row.request_state) if row.request_state else None,
             failure=row.failure,
-            reasons=reasons.get(row.assessment_id, ()),
+            reasons=_reasons(row, reasons.get(row.assessment_id, ())),
         )
         for row in rows
     )
     return WorklistPage(items=items, total=totals[tab], totals=totals)
+
+
+def _reasons(row: Row[Any], from_model: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """What the reading centre asked for comes first: the site acts on that, not on what the model was unsure of."""
+    if row.request_state is None:
+        return from_model
+    code = ReasonCode(row.request_reason_code)
+    asked = Reason(code, REASON_TEXTS[code].operator_fixable, row.request_text, row.request_remedy)
+    return asked, *(reason for reason in from_model if reason.code is not code)
 
 
 def _urgency(today: date) -> tuple[ColumnElement[Any], ...]:
@@ -170,6 +180,9 @@ def _rows(chosen: ScanFilter, tab: WorklistTab) -> Select:  # type: ignore[type-
             Assessment.grade_ordinal,
             Assessment.is_abstained,
             ReacquisitionRequest.state.label("request_state"),
+            ReacquisitionRequest.reason_code.label("request_reason_code"),
+            ReacquisitionRequest.text.label("request_text"),
+            ReacquisitionRequest.remedy.label("request_remedy"),
             _DUE_ON.label("due_on"),
         )
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
