@@ -11,20 +11,16 @@ no __init__.py in tests/).
 
 import os
 import shutil
-import socket
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
-from sqlalchemy import URL
+from databases import fresh_settings, settings_for
 
 from core.database import migrate
 from core.database.embedded import Addresses, embedded_servers
-from core.database.embedded.addresses import ADMIN_USER
-from core.database.initialise import admin_connection, create_database, initialise_database
+from core.database.initialise import initialise_database
 from core.database.roles import DatabaseRole
 from core.database.session import Database, open_database
 from core.settings import Settings
@@ -83,14 +79,8 @@ def database_template(servers: Addresses, server_home: Path) -> str:
 
 @pytest.fixture
 def settings(servers: Addresses, database_template: str, tmp_path: Path) -> Iterator[Settings]:
-    name = f"test_{uuid.uuid4().hex}"
-    admin = servers.database_url(ADMIN_USER, "postgres")
-    with admin_connection(admin) as connection:
-        create_database(connection, name, template=database_template)
-    empty_redis(Path(servers.socket_folder) / "redis.sock")
-    yield settings_for(servers, name, tmp_path)
-    with admin_connection(admin) as connection:
-        connection.execute(f'drop database "{name}" with (force)')
+    with fresh_settings(servers, database_template, tmp_path) as settings:
+        yield settings
 
 
 @pytest.fixture
@@ -115,28 +105,3 @@ def worker_database(settings: Settings) -> Iterator[Database]:
 def sealer_database(settings: Settings) -> Iterator[Database]:
     with open_database(settings, DatabaseRole.SEALER) as database:
         yield database
-
-
-def settings_for(servers: Addresses, database: str, home: Path) -> Settings:
-    """Settings that name the running servers, with every role's URL for one database."""
-
-    def secret(url: URL) -> SecretStr:
-        return SecretStr(url.render_as_string(hide_password=False))
-
-    return Settings(
-        home=home,
-        database_admin_url=secret(servers.database_url(ADMIN_USER, "postgres")),
-        database_owner_url=secret(servers.database_url(DatabaseRole.OWNER, database)),
-        database_dashboard_url=secret(servers.database_url(DatabaseRole.DASHBOARD, database)),
-        database_worker_url=secret(servers.database_url(DatabaseRole.WORKER, database)),
-        database_sealer_url=secret(servers.database_url(DatabaseRole.SEALER, database)),
-        redis_url=SecretStr(servers.redis_url),
-    )
-
-
-def empty_redis(socket_file: Path) -> None:
-    """Forget every message of the test before."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(socket_file))
-        connection.sendall(b"FLUSHALL\r\n")
-        assert connection.recv(16).startswith(b"+OK")
