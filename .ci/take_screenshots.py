@@ -25,11 +25,15 @@ from core.vocabulary import ScanState
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from browser import find_chromium, launch_arguments
 
-THEMES = ("light",)
-WIDTHS_PX = (1440,)
+THEMES = ("light", "dark")
+WIDTHS_PX = (1440, 1024)
 HEIGHT_PX = 900
+TALLEST_PX = 6000
 SETTLE_MS = 1500
 """After the last script run charts and images are still being drawn."""
+PATIENCE_MS = 120_000
+IS_STILL = """() => document.querySelector('[data-testid="stMainBlockContainer"]')
+  && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stStatusWidget"]')"""
 
 
 def open_session(session: Session, name: str) -> str:
@@ -52,7 +56,7 @@ def addresses(session: Session) -> list[tuple[str, str, str]]:
     ).first()
     parts = ("Studies", "Protocol", "Sites", "Devices", "Technicians", "Users", "Roles")
     return [
-        ("overview", "manager", "/overview?period=26w"),
+        ("overview", "manager", "/?period=26w"),
         ("worklist", "qc", "/worklist"),
         ("scan", "qc", f"/scan?id={flagged}"),
         ("examples", "manager", "/examples"),
@@ -65,10 +69,15 @@ def addresses(session: Session) -> list[tuple[str, str, str]]:
 def picture(page: Page, url: str, path: Path) -> None:
     """Load a page, wait until Streamlit is still, and save all of it."""
     page.goto(url, wait_until="networkidle")
-    page.wait_for_selector("[data-testid=stMainBlockContainer]")
-    page.wait_for_selector("[data-testid=stStatusWidget]", state="detached")
+    page.wait_for_function(IS_STILL, timeout=PATIENCE_MS)
     page.wait_for_timeout(SETTLE_MS)
-    page.screenshot(path=path, full_page=True)
+    page.wait_for_function(IS_STILL, timeout=PATIENCE_MS)
+    # Streamlit scrolls inside the page, so a full-page picture needs a window as tall as the content.
+    content_px = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
+    width_px = page.viewport_size["width"]
+    page.set_viewport_size({"width": width_px, "height": min(max(HEIGHT_PX, content_px), TALLEST_PX)})
+    page.wait_for_timeout(SETTLE_MS)
+    page.screenshot(path=path)
 
 
 def take(browser: Browser, url: str, pages: list[tuple[str, str, str]], tokens: dict[str, str], folder: Path) -> None:

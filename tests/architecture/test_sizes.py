@@ -46,7 +46,7 @@ def test_every_module_opens_with_a_docstring():
     bare = [
         str(path.relative_to(ROOT))
         for path in modules()
-        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if "tests" not in path.parts and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert bare == []
 
