@@ -4,7 +4,9 @@
 """
 
 import asyncio
+import importlib
 import logging
+import pkgutil
 from pathlib import Path
 
 import streamlit as st
@@ -15,6 +17,8 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
+import dashboard.charts
+import dashboard.components
 from core.broker import open_bell
 from core.database.roles import DatabaseRole
 from core.database.session import open_database
@@ -72,6 +76,7 @@ def own_middleware(installation: Installation) -> list[Middleware]:
 def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGINT, SIGTERM)."""
     app = build_app(open_installation(settings))
+    _load_page_parts()
     config = uvicorn.Config(
         app,
         host=settings.dashboard_host,
@@ -83,6 +88,13 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=5,
     )
     asyncio.run(uvicorn.Server(config).serve())
+
+
+def _load_page_parts() -> None:
+    """Import what pages are made of before the first person waits for it: statistics and charts take seconds."""
+    for package in (dashboard.charts, dashboard.components):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
 
 
 def _brand_routes() -> list[BaseRoute]:

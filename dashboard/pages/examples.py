@@ -57,7 +57,7 @@ def _draw_choice() -> tuple[int | None, ReasonCode | None]:
     asked_grade, asked_reason = st.query_params.get("grade", ""), st.query_params.get("reason", "")
     st.session_state["examples.grade"] = asked_grade if asked_grade in map(str, GRADE_NAMES) else ""
     st.session_state["examples.reason"] = asked_reason if asked_reason in MACHINE_REASONS else ""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):
         st.segmented_control(
             "Grade",
             ["", *map(str, GRADE_NAMES)],
