@@ -82,6 +82,12 @@ def _make_role(connection: "psycopg.Connection[Any]", role: DatabaseRole, passwo
             sql.SQL("alter" if is_there else "create"), sql.Identifier(role), sql.Literal(verifier)
         )
     )
+    if role is DatabaseRole.DASHBOARD:
+        # Pages ask for few rows out of many. With the defaults, made for turning disks, the planner walks whole tables
+        # instead (200,000 scans: 450 ms against 180 ms for the worklist), and compiling costs more than it saves.
+        for setting, value in (("random_page_cost", "1.1"), ("jit", "off")):
+            statement = sql.SQL("alter role {} set {} = {}")
+            connection.execute(statement.format(sql.Identifier(role), sql.Identifier(setting), sql.Literal(value)))
     if role is DatabaseRole.OWNER and not is_there:
         # An administrator that is no superuser may only give a database to a role it belongs to.
         connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))

@@ -1,14 +1,15 @@
 """The example gallery: scored scans by grade, reason and artifact, newest first, paged in SQL."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, exists, func, select
+from sqlalchemy import ColumnElement, Row, Select, exists, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, AssessmentArtifact, AssessmentReason, Device, Scan, Site
-from core.store.scan_filter import ScanFilter, filter_conditions
+from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
 from core.vocabulary import ArtifactType, Laterality, ReasonCode, Slab
 
 
@@ -52,17 +53,15 @@ def read_examples(
     page_size: int = 12,
 ) -> ExamplePage:
     """Page ``page`` (from 0) of the scans with that final grade and reason; no count, which would walk everything."""
-    grade = func.coalesce(Scan.human_ordinal, Assessment.grade_ordinal)
     conditions: list[ColumnElement[bool]] = [*filter_conditions(chosen), Acquisition.is_phantom.is_(False)]
     if ordinal is not None:
-        conditions.append(grade == ordinal)
+        conditions.append(func.coalesce(Scan.human_ordinal, Assessment.grade_ordinal) == ordinal)
     if reason is not None:
         conditions.append(
             exists().where(AssessmentReason.assessment_id == Assessment.id, AssessmentReason.code == reason)
         )
-    rows = session.execute(
-        _EXAMPLES.where(*conditions).order_by(Scan.id.desc()).offset(page * page_size).limit(page_size + 1)
-    ).all()
+    newest = session.scalars(_newest_scans(chosen, conditions, offset=page * page_size, limit=page_size + 1)).all()
+    rows = session.execute(_EXAMPLES.where(Scan.id.in_(newest)).order_by(Scan.id.desc())).all()
     shown = rows[:page_size]
     artifacts = _read_artifacts(session, [row.assessment_id for row in shown])
     items = tuple(_example(row, artifacts.get(row.assessment_id, ())) for row in shown)
@@ -109,6 +108,34 @@ def _example(row: Row[Any], artifacts: tuple[tuple[ArtifactType, float], ...]) -
         is_abstained=row.is_abstained,
         has_cam=row.cam_sha256 is not None,
         artifacts=artifacts,
+    )
+
+
+def _newest_scans(
+    chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, offset: int, limit: int
+) -> Select[int]:
+    """Ids of the newest scans under ``conditions``: the newest of each site, then the newest of those.
+
+    Asked site by site, the index of (site, id) is walked from its end and left after ``offset + limit`` hits. Asked at
+    once, PostgreSQL walks past every scan of the sites that the person may not see.
+    """
+    of_site = (
+        select(Scan.id)
+        .join(Assessment, Assessment.id == Scan.assessment_id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .where(Scan.site_id == Site.id, *conditions)
+        .order_by(Scan.id.desc())
+        .limit(offset + limit)
+        .lateral()
+    )
+    return (
+        select(of_site.c.id)
+        .select_from(Site)
+        .join(of_site, true())
+        .where(*site_conditions(chosen))
+        .order_by(of_site.c.id.desc())
+        .offset(offset)
+        .limit(limit)
     )
 
 

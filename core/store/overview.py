@@ -16,7 +16,7 @@ from core.vocabulary import RequestState, ScanState
 MIN_CAPTURES = 30
 MIN_PATIENTS = 3
 """A group with fewer decided captures or patients is not judged (gsm's rule, domain.md 1.4)."""
-PATIENT_PROBE = 500
+PATIENT_PROBE = 100
 """Patients are counted among this many captures of a group: enough to tell "fewer than 3", and bounded work."""
 
 WAITING_STATES = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)
@@ -159,15 +159,17 @@ def _read_previous(session: Session, chosen: ScanFilter) -> Tally | None:
 
 
 def _read_attention(session: Session, chosen: ScanFilter, today: date) -> Attention:
-    conditions = filter_conditions(replace(chosen, since=None, until=None))
+    chosen = replace(chosen, since=None, until=None)
+    conditions = filter_conditions(chosen)
     watched = (*WAITING_STATES, *TO_DECIDE_STATES, ScanState.FAILED, ScanState.QUARANTINED)
     states = (
         select(Scan.state, func.count(), func.min(func.coalesce(Batch.submitted_at, Batch.created_at)))
-        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Batch, Batch.id == Scan.batch_id)
         .where(Scan.state.in_(watched), *conditions)
         .group_by(Scan.state)
     )
+    if chosen.asks_of_captures:
+        states = states.join(Acquisition, Acquisition.id == Scan.acquisition_id)
     found = {ScanState(state): (n, oldest_at) for state, n, oldest_at in session.execute(states)}
     is_overdue = and_(ReacquisitionRequest.due_on.is_not(None), ReacquisitionRequest.due_on < today)
     requests = (
@@ -223,13 +225,19 @@ def _probe_patients(
     group_id: InstrumentedAttribute[int],
     ids: Sequence[int],
 ) -> dict[int, int]:
-    """Distinct patients among the first captures of each group, read by index, one bounded probe per group."""
+    """Distinct patients among the latest captures of each group, read by index, one bounded probe per group."""
     period: list[ColumnElement[bool]] = [Acquisition.is_phantom.is_(False)]
     if chosen.since is not None:
         period.append(Acquisition.acquired_at >= day_start(chosen.since))
     if chosen.until is not None:
         period.append(Acquisition.acquired_at < day_start(chosen.until))
-    probe = select(Acquisition.subject_id).where(column == group_id, *period).limit(PATIENT_PROBE).lateral()
+    probe = (
+        select(Acquisition.subject_id)
+        .where(column == group_id, *period)
+        .order_by(Acquisition.acquired_at.desc())  # as the index runs, else the planner hopes for luck in a full walk
+        .limit(PATIENT_PROBE)
+        .lateral()
+    )
     statement = (
         select(group_id, func.count(func.distinct(probe.c.subject_id)))
         .join(probe, true())

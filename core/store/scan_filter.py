@@ -27,6 +27,12 @@ class ScanFilter:
     since: date | None = None
     until: date | None = None
 
+    @property
+    def asks_of_captures(self) -> bool:
+        """Whether it asks something that only the acquisition knows: without that, counting scans needs no join."""
+        asked = (self.device_id, self.technician_id, self.scan_type, self.laterality, self.since, self.until)
+        return any(value is not None for value in asked)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -54,9 +60,9 @@ def filter_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
     """
     conditions: list[ColumnElement[bool]] = []
     if chosen.site_id is not None:
-        conditions.append(Acquisition.site_id == chosen.site_id)
+        conditions.append(Scan.site_id == chosen.site_id)
     elif chosen.study_id is not None:
-        conditions.append(Acquisition.site_id.in_(_sites_of(chosen.study_id)))
+        conditions.append(Scan.site_id.in_(_sites_of(chosen.study_id)))
     if chosen.device_id is not None:
         conditions.append(Acquisition.device_id == chosen.device_id)
     if chosen.technician_id is not None:
@@ -71,6 +77,16 @@ def filter_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
         conditions.append(Acquisition.acquired_at >= day_start(chosen.since))
     if chosen.until is not None:
         conditions.append(Acquisition.acquired_at < day_start(chosen.until))
+    return conditions
+
+
+def site_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
+    """Conditions on Site alone, for statements that go site by site."""
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.site_id is not None:
+        conditions.append(Site.id == chosen.site_id)
+    if chosen.study_id is not None:
+        conditions.append(Site.study_id == chosen.study_id)
     return conditions
 
 

@@ -147,13 +147,10 @@ def _urgency(today: date) -> tuple[ColumnElement[Any], ...]:
 
 def _read_totals(session: Session, chosen: ScanFilter) -> dict[WorklistTab, int]:
     watched = [state for states in TAB_STATES.values() for state in states]
-    statement = (
-        select(Scan.state, func.count())
-        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .where(Scan.state.in_(watched), *filter_conditions(chosen))
-        .group_by(Scan.state)
-    )
-    counts = {ScanState(state): n for state, n in session.execute(statement)}
+    statement = select(Scan.state, func.count()).where(Scan.state.in_(watched), *filter_conditions(chosen))
+    if chosen.asks_of_captures:
+        statement = statement.join(Acquisition, Acquisition.id == Scan.acquisition_id)
+    counts = {ScanState(state): n for state, n in session.execute(statement.group_by(Scan.state))}
     return {tab: sum(counts.get(state, 0) for state in states) for tab, states in TAB_STATES.items()}
 
 

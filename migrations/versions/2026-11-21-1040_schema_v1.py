@@ -400,7 +400,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_acquisition")),
         sa.UniqueConstraint("expected_scan_id", "code", name=op.f("uq_acquisition_expected_scan_id_code")),
     )
-    op.create_index(op.f("ix_acquisition_device_id"), "acquisition", ["device_id"], unique=False)
+    op.create_index(
+        "ix_acquisition_device_id_acquired_at", "acquisition", ["device_id", "acquired_at"], unique=False
+    )
     op.create_index(op.f("ix_acquisition_replaces_id"), "acquisition", ["replaces_id"], unique=False)
     op.create_index(op.f("ix_acquisition_site_id"), "acquisition", ["site_id"], unique=False)
     op.create_index("ix_acquisition_site_id_acquired_at", "acquisition", ["site_id", "acquired_at"], unique=False)
@@ -449,6 +451,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state in ('queued', 'scoring')"),
     )
     op.create_index(op.f("ix_scan_site_id"), "scan", ["site_id"], unique=False)
+    op.create_index("ix_scan_site_id_id", "scan", ["site_id", "id"], unique=False)
     op.create_index("ix_scan_site_id_state", "scan", ["site_id", "state"], unique=False)
     op.create_table(
         "assessment",

@@ -64,6 +64,7 @@ class Acquisition(SiteScoped, Created, Base):
     __table_args__ = (
         UniqueConstraint("expected_scan_id", "code"),
         Index("ix_acquisition_site_id_acquired_at", "site_id", "acquired_at"),
+        Index("ix_acquisition_device_id_acquired_at", "device_id", "acquired_at"),
         CheckConstraint("laterality in ('OD', 'OS')", name="laterality"),
     )
 
@@ -72,7 +73,7 @@ class Acquisition(SiteScoped, Created, Base):
     subject_id: Mapped[int] = mapped_column(ForeignKey("subject.id"), index=True)
     visit_id: Mapped[int] = mapped_column(ForeignKey("visit.id"), index=True)
     expected_scan_id: Mapped[int] = mapped_column(ForeignKey("expected_scan.id"))
-    device_id: Mapped[int] = mapped_column(ForeignKey("device.id"), index=True)
+    device_id: Mapped[int] = mapped_column(ForeignKey("device.id"))
     technician_id: Mapped[int | None] = mapped_column(ForeignKey("technician.id"), index=True)
     laterality: Mapped[str]
     kind: Mapped[str]
@@ -106,6 +107,7 @@ class Scan(SiteScoped, Created, Base):
         UniqueConstraint("acquisition_id", "slab"),
         Index("ix_scan_queue", "kind", "id", postgresql_where=text("state in ('queued', 'scoring')")),
         Index("ix_scan_site_id_state", "site_id", "state"),
+        Index("ix_scan_site_id_id", "site_id", "id"),
         Index("ix_scan_image_sha256", "image_sha256"),
     )
 
