@@ -27,7 +27,7 @@ MAX_FULL_SIZE_PX = 4_000_000
 
 _TILE_PX = 512
 _OVERLAP_PX = 64
-"""More than half the network's receptive field of 118 pixels, so that tiles give the same cells as the whole."""
+"""More than half the network's receptive field of 86 pixels, so that tiles give the same cells as the whole."""
 _MIN_SIDE_PX = 128
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,7 @@ def _glyphs(caption: Caption, font: ImageFont.FreeTypeFont | None) -> Image.Imag
     return glyphs
 
 
+@lru_cache(maxsize=1024)
 def _sized(font: ImageFont.FreeTypeFont | None, height_px: int) -> ImageFont.FreeTypeFont:
     for size in range(height_px, _SEARCH_LIMIT_PT):
         sized = _default_font(size) if font is None else font.font_variant(size=size)

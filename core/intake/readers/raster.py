@@ -84,8 +84,9 @@ def read_raster(path: Path, *, max_megapixels: float) -> RasterScan:
             picture = _open(name, file)
             _check_header(picture, max_megapixels)
             _verify(name, path)
+            orientation = _orientation(picture)
             picture.load()
-            return _as_grey(*_oriented(picture), name)
+            return _as_grey(*_oriented(picture, orientation), name)
         except UnreadableScanError:
             raise
         except Exception as error:  # Pillow raises whatever damaged bytes make its decoders stumble over
@@ -170,14 +171,18 @@ def _verify(name: str, path: Path) -> None:
             PngImagePlugin.PngImageFile(file).verify()
 
 
-def _oriented(picture: Image.Image) -> tuple[Image.Image, tuple[Problem, ...]]:
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8. Asked before loading, because Pillow turns a TIFF by itself and forgets it."""
     try:
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-        if orientation not in range(2, 9):
-            return picture, ()
-        turned = ImageOps.exif_transpose(picture)
     except (ValueError, SyntaxError, KeyError, TypeError, struct.error, OSError):
         # Broken EXIF says nothing about the orientation, and is dropped anyway.
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _oriented(picture: Image.Image, orientation: int) -> tuple[Image.Image, tuple[Problem, ...]]:
+    if orientation == 1:
         return picture, ()
     note = Problem(
         "orientation_applied",
@@ -185,7 +190,7 @@ def _oriented(picture: Image.Image) -> tuple[Image.Image, tuple[Problem, ...]]:
         "Check that the image looks as it does on the device.",
         is_blocking=False,
     )
-    return turned, (note,)
+    return ImageOps.exif_transpose(picture), (note,)
 
 
 def _as_grey(picture: Image.Image, notes: tuple[Problem, ...], name: str) -> RasterScan:
