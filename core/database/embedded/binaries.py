@@ -52,23 +52,40 @@ def reachable_by(account: Account, program: Path, copies: Path) -> Path:
     """``program``, or a copy of it under ``copies`` where the account cannot enter the folder it lies in.
 
     An environment inside root's home is closed to the account that the servers run under. PostgreSQL finds its
-    library and share folders relative to its program, so its whole installation is copied (38 MB, once).
+    share folder and its libraries relative to its program, so its whole installation is copied (38 MB, once), with
+    the wheel's own libraries where they lie from there: ``PACKAGE.libs`` beside ``PACKAGE``.
     """
     if account.can_enter(program.parent):
         return program
-    is_postgres = program.parent.name == "bin" and program.parent.parent.name.startswith("pginstall")
-    source = program.parent.parent if is_postgres else program
-    target = copies / source.name
+    _open_folder(copies)
+    if program.parent.name != "bin" or not program.parent.parent.name.startswith("pginstall"):
+        return _copied(program, copies / program.name)
+    installation = program.parent.parent
+    package = installation.parent
+    _open_folder(copies / package.name)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        _copied(libraries, copies / libraries.name)
+    return _copied(installation, copies / package.name / installation.name) / "bin" / program.name
+
+
+def _open_folder(folder: Path) -> None:
+    """A folder that every account may pass through, whatever our umask says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o711)
+
+
+def _copied(source: Path, target: Path) -> Path:
+    """``target``, a copy of ``source`` that is complete or not there at all."""
     if not target.exists():
-        copies.mkdir(mode=0o711, parents=True, exist_ok=True)
-        staged = copies / f"{source.name}.partial"
-        if is_postgres:
+        staged = target.with_name(f"{target.name}.partial")
+        if source.is_dir():
             shutil.rmtree(staged, ignore_errors=True)
             shutil.copytree(source, staged, symlinks=True)
         else:
             shutil.copy2(source, staged)
         staged.rename(target)
-    return target / "bin" / program.name if is_postgres else target
+    return target
 
 
 def _version_of(program: Path) -> int:

@@ -323,11 +323,29 @@ def test_a_program_in_a_closed_folder_is_copied_to_where_the_account_can_reach_i
     (tmp_path / "closed").chmod(0o700)
     stranger = Account("stranger", uid=64000, gid=64000, is_other=True)
     copies = tmp_path / "copies"
-    assert reachable_by(stranger, closed / "postgres", copies) == copies / "pginstall99" / "bin" / "postgres"
+    assert reachable_by(stranger, closed / "postgres", copies) == copies / "closed" / "pginstall99" / "bin" / "postgres"
     assert reachable_by(stranger, tmp_path / "closed" / "redis-server", copies) == copies / "redis-server"
     assert (copies / "redis-server").read_text() == "program"
     ourselves = Account("we", uid=os.geteuid(), gid=os.getegid(), is_other=False)
     assert reachable_by(ourselves, closed / "postgres", copies) == closed / "postgres"
+
+
+def test_a_copied_postgresql_finds_the_libraries_of_its_wheel(tmp_path: Path) -> None:
+    # initdb is linked to a libpq in PACKAGE.libs, three folders up: an environment in root's home needs both copied.
+    installed = postgres_programs()
+    package = installed.parent.parent
+    closed = tmp_path / "closed"
+    programs = closed / package.name / installed.parent.name / "bin"
+    programs.mkdir(parents=True)
+    shutil.copy2(installed / "initdb", programs)
+    shutil.copytree(package.with_name(f"{package.name}.libs"), closed / f"{package.name}.libs")
+    closed.chmod(0o700)
+    stranger = Account("stranger", uid=64000, gid=64000, is_other=True)
+    copy = reachable_by(stranger, programs / "initdb", tmp_path / "copies")
+    closed.rename(tmp_path / "gone")
+    done = subprocess.run([copy, "--version"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "initdb (PostgreSQL)" in done.stdout
 
 
 def test_a_home_that_the_account_cannot_enter_is_named(tmp_path: Path) -> None:
