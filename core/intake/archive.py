@@ -84,7 +84,7 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits) -> Iterator[Membe
                 yield Member(entry.filename, entry.file_size, None, None, problem)
                 continue
             member = _extract(opened, entry, folder / f"member-{number}", limits, unpacked_bytes)
-            unpacked_bytes += member.size_bytes
+            unpacked_bytes += 0 if member.problem else member.size_bytes
             yield member
 
 

@@ -67,7 +67,7 @@ def test_an_archive_in_the_archive_is_refused(opened):
 
 
 def test_a_name_that_differs_only_in_case_is_a_duplicate(opened):
-    assert codes(opened(zipped({"a/Scan.png": b"1", "A\\scan.PNG": b"2"})))["A/scan.PNG"] == "duplicate_name"
+    assert codes(opened(zipped({"a/Scan.png": b"1", "A\\scan.PNG": b"2"})))["A\\scan.PNG"] == "duplicate_name"
 
 
 def test_the_same_name_twice_is_a_duplicate(opened):
