@@ -52,3 +52,13 @@ def test_the_newest_come_first_and_the_last_page_says_so(dashboard_database: Dat
 
 def test_another_site_s_scans_are_no_examples(dashboard_database: Database, clinics: Clinics):
     assert [item.scan_id for item in look(dashboard_database, clinics.stranger).items] == [clinics.other_id]
+
+
+def test_site_and_study_narrow_the_gallery(dashboard_database: Database, clinics: Clinics):
+    with session_scope(dashboard_database, token=clinics.manager) as session:
+        at_site = read_examples(session, ScanFilter(site_id=clinics.other_site_id))
+        at_device = read_examples(session, ScanFilter(study_id=clinics.study_id, device_id=clinics.device_id))
+        elsewhere = read_examples(session, ScanFilter(study_id=clinics.study_id + 1))
+    assert [item.scan_id for item in at_site.items] == [clinics.other_id]
+    assert {item.scan_id for item in at_device.items} == {clinics.accepted_id, clinics.flagged_id, clinics.abstained_id}
+    assert elsewhere.items == ()
