@@ -74,6 +74,7 @@ class OctaEnfaceNetwork(nn.Module):
         self.grade_head = nn.Linear(pooled, len(CoipsGrade))
         self.modality_head = nn.Linear(pooled, 1)
         self.artifact_head = nn.Conv2d(decoded, len(ArtifactType), kernel_size=3, padding=1)
+        self.line_head = LineHead(decoded)
         self.faz_head = nn.Conv2d(decoded, 1, kernel_size=3, padding=1)
 
     def forward(self, image: Tensor) -> OctaEnfaceOutput:
@@ -85,10 +86,38 @@ class OctaEnfaceNetwork(nn.Module):
         return OctaEnfaceOutput(
             grade=self.grade_head(pooled),
             is_octa=self.modality_head(pooled).squeeze(1),
-            artifacts=self.artifact_head(decoded),
+            artifacts=self._artifacts(decoded),
             faz=self.faz_head(decoded).squeeze(1),
             features=features,
         )
+
+    def _artifacts(self, decoded: Tensor) -> Tensor:
+        """Artifact logits (B, 4, H/2, W/2); motion's are those of the cell and of its line together."""
+        local = self.artifact_head(decoded)
+        motion = local[:, :1] + self.line_head(decoded)
+        return torch.cat([motion, local[:, 1:]], dim=1)
+
+
+class LineHead(nn.Module):
+    """What whole scan lines say about motion: eye movement hits lines, and a shifted band shows only across its width.
+
+    Features (B, D, H, W) to logits (B, 1, H, 1): mean and spread of each line, then two small layers down the lines.
+    """
+
+    def __init__(self, n_features: int, n_hidden: int = 24) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(2 * n_features, n_hidden, kernel_size=(7, 1), padding=(3, 0)),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(n_hidden, 1, kernel_size=(7, 1), padding=(3, 0)),
+        )
+
+    def forward(self, decoded: Tensor) -> Tensor:
+        """Logits of each line."""
+        mean = decoded.mean(dim=3, keepdim=True)
+        spread = (decoded - mean).abs().mean(dim=3, keepdim=True)
+        logits: Tensor = self.layers(torch.cat([mean, spread], dim=1))
+        return logits
 
 
 def build_octa_enface(shape: OctaEnfaceShape | None = None) -> OctaEnfaceNetwork:

@@ -45,6 +45,8 @@ class OperatingPoint(_CardPart):
 
     temperature: float = Field(gt=0)
     """Divides the grade logits before the softmax (Guo et al. 2017, arXiv:1706.04599)."""
+    grade_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Added to the tempered logits: training draws every grade equally often, scans do not come so."""
     min_confidence: float = Field(ge=0, le=1)
     """The grade is abstained where its calibrated probability is below."""
     min_octa_probability: float = Field(ge=0, le=1)

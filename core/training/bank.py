@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from core.phantom.octa import render_octa
-from core.phantom.spec import random_spec
+from core.phantom.spec import OctaPhantom, random_spec
+from core.training.degrade import grade_after
 from core.training.samples import ARTIFACTS, FAZ_CHANNEL, Bank, Canvas, canvas_of, phantom_canvas
 from core.training.splits import Part, SplitImage
 from core.vocabulary import CoipsGrade
@@ -41,8 +42,18 @@ def render_phantoms(count: int, *, seed: int) -> list[Canvas]:
         rng = np.random.default_rng([seed, TRAINING_PHANTOM_STREAM, index])
         phantom = render_octa(random_spec(rng), int(rng.integers(2**31)))
         masks = [phantom.artifact_masks[kind] for kind in ARTIFACTS]
-        canvases.append(phantom_canvas(phantom.image, [*masks, phantom.faz_mask], phantom.ordinal))
+        canvases.append(phantom_canvas(phantom.image, [*masks, phantom.faz_mask], artifact_grade(phantom)))
     return canvases
+
+
+def artifact_grade(phantom: OctaPhantom) -> CoipsGrade:
+    """The grade that a phantom's artifacts imply, wherever its fovea lies: centration is judged apart from the grade.
+
+    A sample is shifted and zoomed besides, so that an off-centre fovea would be a wrong clue.
+    """
+    grade = grade_after(CoipsGrade.OUTSTANDING, phantom.artifact_masks)
+    assert grade is not None  # known wherever the base is outstanding
+    return grade
 
 
 def cached_phantoms(path: Path, count: int, *, seed: int) -> list[Canvas]:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from core.scoring.card import Likeness, OperatingPoint, ReportedMetric
 from core.scoring.lanes.likeness import distance
+from core.scoring.lanes.octa_enface import grade_probabilities
 from core.training.figures import accuracy, area_under_roc, quadratic_kappa
 from core.training.predictions import CANDIDATE_THRESHOLDS, Prediction
 from core.training.resampling import bootstrap_by_subject
@@ -74,7 +74,7 @@ def _grade_figures(members: Sequence[Prediction], label: str, point: OperatingPo
     graded = [item for item in members if item.grade is not None]
     if not graded:
         return
-    probabilities = softmax(np.stack([item.grade_logits for item in graded]) / point.temperature, axis=1)
+    probabilities = grade_probabilities(np.stack([item.grade_logits for item in graded]), point)
     predicted, truth = probabilities.argmax(axis=1), np.array([int(item.grade or 0) for item in graded])
     gradable = 1 - probabilities[:, CoipsGrade.UNGRADABLE]
     abstained = probabilities.max(axis=1) < point.min_confidence

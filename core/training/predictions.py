@@ -15,6 +15,7 @@ from core.scoring.lanes.canvas import restore
 from core.scoring.lanes.likeness import likeness_features
 from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, faz_mask_of, prepare
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
+from core.training.bank import artifact_grade
 from core.training.figures import dice
 from core.training.samples import ARTIFACTS
 from core.training.splits import SplitImage
@@ -91,7 +92,7 @@ def predict_phantoms(scorer: OctaEnfaceScorer, phantoms: Sequence[OctaPhantom]) 
                 slab=phantom.spec.slab.value,
                 subject=scan.scan.key,
                 is_octa=True,
-                grade=phantom.ordinal,
+                grade=artifact_grade(phantom),
                 severities=None,
                 faz_dice=_faz_dice(output, scan, phantom.faz_mask),
                 artifact_dice=_artifact_dice(output, scan, phantom),

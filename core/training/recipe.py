@@ -28,7 +28,7 @@ class Recipe(BaseModel):
     checkpoint_every: int = 100
     n_phantoms: int = 1000
     """Rendered once; each is drawn some ten times, moved and varied each time."""
-    shares: dict[str, int] = Field(default={"faz": 3, "graded": 4, "pool": 3, "phantoms": 5, "strangers": 1})
+    shares: dict[str, int] = Field(default={"faz": 2, "graded": 4, "pool": 3, "phantoms": 6, "strangers": 1})
     """Samples of each kind in a batch."""
 
     starts_from: str | None = None

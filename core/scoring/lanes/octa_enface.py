@@ -79,7 +79,7 @@ def scores_of(prepared: PreparedScan, output: NetworkOutput, card: ModelCard, *,
 
 def grade_of(logits: NDArray[np.float32], point: OperatingPoint) -> Grade:
     """The calibrated grade; abstained where the model is less sure than the card demands."""
-    probabilities = softmax(logits.astype(np.float64) / point.temperature)
+    probabilities = grade_probabilities(logits.astype(np.float64), point)
     ordinal = int(probabilities.argmax())
     return Grade(
         scale=GradeScale.COIPS_3,
@@ -88,6 +88,11 @@ def grade_of(logits: NDArray[np.float32], point: OperatingPoint) -> Grade:
         probabilities={grade.name.lower(): float(probabilities[grade]) for grade in CoipsGrade},
         abstained=bool(probabilities[ordinal] < point.min_confidence),
     )
+
+
+def grade_probabilities(logits: NDArray[np.float64], point: OperatingPoint) -> NDArray[np.float64]:
+    """Calibrated probabilities (..., 3) of grade logits (..., 3)."""
+    return np.asarray(softmax(logits / point.temperature + np.array(point.grade_bias), axis=-1), np.float64)
 
 
 def is_octa(prepared: PreparedScan, octa_logit: float, card: ModelCard) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from core.networks.octa_enface import OctaEnfaceNetwork, build_octa_enface
+from core.networks.octa_enface import LineHead, OctaEnfaceNetwork, build_octa_enface
 from core.networks.torchvision_schemas import declare_missing_schemas
 
 STORED = Path(__file__).with_name("octa_enface_output.json")
@@ -64,6 +64,18 @@ def test_masks_come_at_stride_2_and_the_last_map_at_stride_32():
     assert output.artifacts.shape == (2, 4, 32, 48)
     assert output.faz.shape == (2, 32, 48)
     assert output.features.shape[2:] == (2, 3)
+
+
+def test_a_disturbed_line_changes_the_motion_logits_across_its_whole_width():
+    torch.manual_seed(0)
+    head = LineHead(4)
+    features = torch.randn(1, 4, 32, 20)
+    disturbed = features.clone()
+    disturbed[:, :, 10, :6] += 3
+    change = (head(disturbed) - head(features)).abs()
+    assert change.shape == (1, 1, 32, 1)
+    assert change[0, 0, 10, 0] > 0
+    assert change[0, 0, 24:].max() == 0
 
 
 def test_building_the_network_opens_no_connection(monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.scoring.lanes.likeness import FEATURE_NAMES, distance
-from core.training.calibrate import abstention_threshold, fit_likeness, fit_temperature
+from core.training.calibrate import abstention_threshold, fit_likeness, fit_scaling
 from core.training.figures import accuracy, area_under_roc, dice, quadratic_kappa
 from core.training.resampling import bootstrap_by_subject
 
@@ -51,7 +51,19 @@ def test_the_temperature_cools_an_overconfident_model():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 3, 600)
     logits = np.eye(3)[np.where(rng.random(600) < 0.3, rng.integers(0, 3, 600), truth)] * 8
-    assert fit_temperature(logits, truth) > 2
+    temperature, bias = fit_scaling([(logits, truth)])
+    assert temperature > 2
+    assert np.abs(bias).max() < 0.3
+
+
+def test_the_bias_follows_grades_that_come_oftener_than_they_were_drawn():
+    rng = np.random.default_rng(0)
+    truth = rng.choice(3, 400, p=[0.1, 0.7, 0.2])
+    logits = np.eye(3)[truth] * 1.5 + rng.normal(0, 1, (400, 3))
+    _, bias = fit_scaling([(logits, truth)])
+    assert bias[1] == max(bias)
+    assert bias[0] == min(bias)
+    assert sum(bias) == pytest.approx(0, abs=1e-3)
 
 
 def test_abstention_keeps_the_error_below_what_is_accepted():
@@ -62,6 +74,8 @@ def test_abstention_keeps_the_error_below_what_is_accepted():
     kept = confidence >= threshold
     assert (truth[kept] != 0).mean() <= 0.1
     assert threshold > 0.5
+    hopeless = abstention_threshold(probabilities, np.full(60, 2))
+    assert (probabilities.max(axis=1) < hopeless).mean() <= 0.25
 
 
 def test_likeness_lets_its_own_kind_pass_and_refuses_what_is_far():
