@@ -23,8 +23,8 @@ from core.supervision.port import next_free_port
 from core.supervision.stop_request import StopRequest, StopRequestedError
 from core.supervision.supervisor import Announce, Supervisor
 
-DASHBOARD_READY_WITHIN = timedelta(seconds=90)
-"""Streamlit, pandas and Altair load in 6 s on an idle core; ten times that and more on a busy machine's first run."""
+DASHBOARD_READY_WITHIN = timedelta(minutes=5)
+"""Streamlit, pandas and Altair load in 6 s on an idle core; with ten other programs at work 80 s were seen."""
 WORKER_GRACE = timedelta(seconds=60)
 """A worker told to stop finishes its batch: 16 scans take 2 s on two cores."""
 TEND_EVERY_S = 0.2
