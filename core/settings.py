@@ -28,7 +28,9 @@ def default_home() -> Path:
 class Settings(BaseSettings):
     """All settings. Durations are timedeltas; sizes carry their unit in the name."""
 
-    model_config = SettingsConfigDict(env_prefix="OCTAUDIT_", frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OCTAUDIT_", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
 
     home: Path = Field(default_factory=default_home)
     """Folder of the embedded servers, the blobs and the uploads."""

@@ -207,7 +207,9 @@ def test_a_bad_scan_travels_from_upload_to_request_to_replacement_and_the_counts
     the_reading_centre_accepts_it_and_the_request_closes(quinn, path)
 
     mara.open("/")
-    expect(number_beside(mara.page, "Captures received")).to_have_text("3", timeout=PATIENCE_MS)  # a replacement is no first capture
+    expect(number_beside(mara.page, "Captures received")).to_have_text(
+        "3", timeout=PATIENCE_MS
+    )  # a replacement is no first capture
     expect(number_beside(mara.page, "To be taken again")).to_have_text("0")
     assert mara.strays + tess.strays + quinn.strays == [], "the pages must fetch nothing from elsewhere"
 

@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import httpx
 import numpy as np
@@ -78,7 +79,7 @@ class PeakMemory:
         while not self._done.wait(0.02):
             self.peak = max(self.peak, self._process.memory_info().rss / MB)
 
-    def __enter__(self) -> "PeakMemory":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
