@@ -19,9 +19,14 @@ from scipy import ndimage
 WEIGHTS_FILE = Path(__file__).resolve().parents[1] / "weights" / "text-detector.safetensors"
 CELL_PX = 4
 """The network answers per cell of 4 x 4 pixels."""
-CELL_PROBABILITY = 0.85
+CELL_PROBABILITY = 0.7
 MIN_LINE_CELLS = 8
 """Cells that a region must hold to be called lettering: measured, see the model card."""
+MIN_ELONGATION = 1.5
+"""A line of text is longer than it is high."""
+BORDER_FRACTION = 0.1
+"""Lettering that devices and export programs add begins within this share of the side from the image's edge; the
+ragged seams of eye movements, the detector's commonest error, lie anywhere."""
 MAX_FULL_SIZE_PX = 4_000_000
 """A larger image is searched at half its size (again and again), where lettering of 24 pixels looks like 12."""
 
@@ -40,6 +45,19 @@ class Region:
     right: int
     bottom: int
 
+    def widened(self, width: int, height: int) -> "Region":
+        """The box with a margin of its own line height, inside an image of ``width`` x ``height`` pixels.
+
+        The detector sees the middle of a line better than its ends and the strokes above and below it.
+        """
+        margin = max(min(self.right - self.left, self.bottom - self.top), 3 * CELL_PX)
+        return Region(
+            max(self.left - margin, 0),
+            max(self.top - margin // 2, 0),
+            min(self.right + margin, width),
+            min(self.bottom + margin // 2, height),
+        )
+
     def as_document(self) -> dict[str, int]:
         """The box as JSON for ``batch_file.text_regions``."""
         return asdict(self)
@@ -57,7 +75,7 @@ def find_lettering(image: NDArray[np.uint8]) -> tuple[Region, ...]:
         labels, _ = ndimage.label(probability > CELL_PROBABILITY, structure=np.ones((3, 3)))
         areas = np.bincount(labels.ravel())
         for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-            if areas[label] >= MIN_LINE_CELLS:
+            if areas[label] >= MIN_LINE_CELLS and _lies_like_a_caption(rows, columns, labels.shape):
                 factor = CELL_PX * step
                 regions.append(
                     Region(
@@ -68,6 +86,16 @@ def find_lettering(image: NDArray[np.uint8]) -> tuple[Region, ...]:
                     )
                 )
     return tuple(regions)
+
+
+def _lies_like_a_caption(rows: slice, columns: slice, shape: tuple[int, ...]) -> bool:
+    """Whether a box of cells is a line in shape and begins near an edge of the map (height, width)."""
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if max(height, width) < MIN_ELONGATION * min(height, width):
+        return False
+    from_rows = min(rows.start, shape[0] - rows.stop) / shape[0]
+    from_columns = min(columns.start, shape[1] - columns.stop) / shape[1]
+    return min(from_rows, from_columns) <= BORDER_FRACTION
 
 
 def text_probability(image: NDArray[np.uint8]) -> NDArray[np.float32]:

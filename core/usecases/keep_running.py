@@ -132,7 +132,6 @@ def keep_running(settings: Settings, occasions: Occasions, *, announce: Announce
     with StopRequest() as stop:
         dead = _run(settings, occasions, stop, announce=announce, echo=echo)
         while dead is not None and not stop.is_made:
-            announce(f"{dead} stopped by itself; everything is started again.")
             dead = _run(settings, replace(occasions, errand=None), stop, announce=announce, echo=echo)
 
 
@@ -154,7 +153,8 @@ def _run(
                 errand = None
             time.sleep(TEND_EVERY_S)
             dead = servers.first_dead() if servers is not None else None
-        announce("Stopping.")
+        # Said before the programs are stopped: without their server that may take them their whole grace.
+        announce("Stopping." if dead is None else f"{dead} stopped by itself; everything is started again.")
     return dead
 
 

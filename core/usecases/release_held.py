@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.broker import Bell
 from core.clock import now
 from core.errors import IllegalMoveError, UsageError
-from core.intake.burned_in_text import Region
+from core.intake.burned_in_text import Region, find_lettering
 from core.intake.canonical import MEDIA_TYPE, decode_image, encode_image
 from core.intake.problems import Problem
 from core.intake.readers.raster import MIN_SIDE_PX
@@ -36,6 +36,9 @@ from core.usecases.submit_batch import ring_after_commit
 from core.usecases.upload_rights import require_uploader
 from core.vocabulary import FileState
 
+PAINTING_ROUNDS = 4
+"""How often what is left of a line of text is painted over before the program gives up."""
+
 
 def release_held(
     session: Session,
@@ -51,7 +54,8 @@ def release_held(
     """Release a held file of a submitted batch; it goes through every check again and may be rejected by them.
 
     Without ``crop`` and ``blacken`` the person confirms, with a reason, that the image names no one. ``crop`` keeps
-    only that part of the image, which makes its field of view unknown; ``blacken`` paints boxes over.
+    only that part of the image, which makes its field of view unknown; ``blacken`` paints over these boxes with a
+    margin, and over what still looks like text after that.
     """
     file, head = _held(session, actor, file_id)
     if not reason.strip():
@@ -140,8 +144,8 @@ def _without_text(
 ) -> StoredFile:
     assert file.image_sha256 is not None, "a held file was read"
     image = decode_image(blobs.get(file.image_sha256)).copy()
-    for region in blacken:
-        image[max(region.top, 0) : region.bottom, max(region.left, 0) : region.right] = 0
+    if blacken:
+        _paint_over(image, blacken)
     if crop is not None:
         image = _cropped(image, crop)
     png = encode_image(image)
@@ -150,6 +154,23 @@ def _without_text(
     record_blob(session, sha256=sha256, size_bytes=len(png), media_type=MEDIA_TYPE)
     write_image(session, file.id, image_sha256=sha256, width_px=width_px, height_px=height_px)
     return replace(file, image_sha256=sha256, width_px=width_px, height_px=height_px)
+
+
+def _paint_over(image: NDArray[np.uint8], regions: Sequence[Region]) -> None:
+    """Paint boxes black, and whatever lettering still shows after that; UsageError where it does not go away."""
+    height, width = image.shape
+    found: Sequence[Region] = regions
+    for _ in range(PAINTING_ROUNDS):
+        for region in found:
+            box = region.widened(width, height)
+            image[box.top : box.bottom, box.left : box.right] = 0
+        found = find_lettering(image)
+        if not found:
+            return
+    raise UsageError(
+        "After painting, the image still looks as if it held text.",
+        remedy="Reject the file and export the scan without overlay, or keep only a part of it.",
+    )
 
 
 def _cropped(image: NDArray[np.uint8], crop: Region) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ _LABELS = {
     "axial_length_mm": "Axial length (mm)", "age_years": "Age (years)", "diagnosis": "Diagnosis",
     "replaces": "Answers request",
 }  # fmt: skip
-_WIDTHS = {"eye": 60, "field_width_mm": 85, "field_height_mm": 85, "acquired_at": 140, "visit": 75, "file": 190}
+_WIDTHS = {"eye": 75, "field_width_mm": 115, "field_height_mm": 120, "acquired_at": 150, "visit": 80, "file": 190}
 _CHOICES = {
     "eye": [eye.value for eye in Laterality],
     "kind": [kind.value for kind in ScanKind],
@@ -62,7 +62,7 @@ def _version(head: BatchHead) -> int:
 
 
 def _frame(files: Sequence[StoredFile]) -> pd.DataFrame:
-    rows = [{"file": file.name} | {name: file.entry.get(name) for name in TABLE_COLUMNS[1:]} for file in files]
+    rows = [{"file": file.name} | {name: file.entry.get(name, "") for name in TABLE_COLUMNS[1:]} for file in files]
     return pd.DataFrame(rows, columns=list(TABLE_COLUMNS), dtype="object")
 
 

@@ -31,10 +31,14 @@ def draw_held_file(actor: Actor, file: StoredFile) -> None:
         with right, st.form(f"held-{file.id}", border=False):
             st.markdown(f"**{_plain(file.name)}**")
             st.caption("The marked places look like text. A name, date or number of a patient must not be stored.")
-            way = st.radio("What is it?", list(WAYS), format_func=WAYS.__getitem__)
+            # Nothing is chosen beforehand: letting a name pass must not be the easiest click.
+            way = st.radio("What is it?", list(WAYS), format_func=WAYS.__getitem__, index=None)
             reason = st.text_input("Reason", placeholder="e.g. the device's scale bar", max_chars=300)
             if st.form_submit_button("Decide", type="primary"):
-                _decide(actor, file, way, reason)
+                if way is None:
+                    st.error("Choose what it is.")
+                else:
+                    _decide(actor, file, way, reason)
 
 
 def marked_image(file: StoredFile) -> Html:
