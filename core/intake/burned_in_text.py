@@ -95,7 +95,7 @@ def _lies_like_a_caption(rows: slice, columns: slice, shape: tuple[int, ...]) ->
         return False
     from_rows = min(rows.start, shape[0] - rows.stop) / shape[0]
     from_columns = min(columns.start, shape[1] - columns.stop) / shape[1]
-    return min(from_rows, from_columns) <= BORDER_FRACTION
+    return bool(min(from_rows, from_columns) <= BORDER_FRACTION)
 
 
 def text_probability(image: NDArray[np.uint8]) -> NDArray[np.float32]:
