@@ -8,7 +8,7 @@ import numpy as np
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantom, random_spec
 from core.training.degrade import grade_after
-from core.training.samples import ARTIFACTS, FAZ_CHANNEL, Bank, Canvas, canvas_of, phantom_canvas
+from core.training.samples import ARTIFACTS, FAZ_CHANNEL, N_CHANNELS, Bank, Canvas, canvas_of, phantom_canvas
 from core.training.splits import Part, SplitImage
 from core.vocabulary import CoipsGrade
 
@@ -17,7 +17,10 @@ TRAINING_PHANTOM_STREAM = 1
 
 
 def fill_bank(images: Sequence[SplitImage], *, phantoms: Sequence[Canvas]) -> Bank:
-    """The training part of the folder on canvases, by what each can teach; a graded FAZ image serves twice."""
+    """The training part of the folder on canvases, by what each can teach.
+
+    Graded images without a FAZ mask teach nothing here: they are for the scan heads alone.
+    """
     bank = Bank(phantoms=list(phantoms))
     for item in images:
         if item.part is not Part.TRAIN:
@@ -28,9 +31,7 @@ def fill_bank(images: Sequence[SplitImage], *, phantoms: Sequence[Canvas]) -> Ba
             continue
         if canvas.known[FAZ_CHANNEL]:
             bank.faz.append(canvas)
-        if canvas.grade is not None:
-            bank.graded.append(canvas)
-        if canvas.grade is None and not canvas.known[FAZ_CHANNEL]:
+        elif item.image.grade is None:
             bank.pool.append(canvas)
     return bank
 
@@ -42,7 +43,8 @@ def render_phantoms(count: int, *, seed: int) -> list[Canvas]:
         rng = np.random.default_rng([seed, TRAINING_PHANTOM_STREAM, index])
         phantom = render_octa(random_spec(rng), int(rng.integers(2**31)))
         masks = [phantom.artifact_masks[kind] for kind in ARTIFACTS]
-        canvases.append(phantom_canvas(phantom.image, [*masks, phantom.faz_mask], artifact_grade(phantom)))
+        masks += [phantom.faz_mask, phantom.large_vessel_mask]
+        canvases.append(phantom_canvas(phantom.image, masks, artifact_grade(phantom)))
     return canvases
 
 
@@ -68,7 +70,7 @@ def cached_phantoms(path: Path, count: int, *, seed: int) -> list[Canvas]:
             grades=np.array([canvas.grade for canvas in canvases], np.int64),
         )
         return canvases
-    everything_known = np.ones(FAZ_CHANNEL + 1, bool)
+    everything_known = np.ones(N_CHANNELS, bool)
     with np.load(path, allow_pickle=False) as stored:
         images, masks, grades = stored["images"], stored["masks"], stored["grades"]
     return [

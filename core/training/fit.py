@@ -3,8 +3,9 @@
 import csv
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +19,14 @@ from core.errors import UsageError
 from core.networks.octa_enface import OctaEnfaceNetwork, build_octa_enface
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from core.training.losses import joint_loss
+from core.training.pseudo_labels import PSEUDO_LABELS_NAME, label_pool, restore_labels, store_labels
 from core.training.recipe import Recipe
 from core.training.samples import Bank, Batch, draw_batch
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 LOG_NAME = "losses.csv"
 _LOG_EVERY = 20
-_LOSSES = ("total", "grade", "artifacts", "faz", "modality", "extent")
+_LOSSES = ("total", "grade", "artifacts", "faz", "large_vessels", "modality")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +72,55 @@ def fit(
     checkpoint, first = out / CHECKPOINT_NAME, 0
     if resume and checkpoint.is_file():
         first = load_checkpoint(checkpoint, **state)  # type: ignore[arg-type]
+    if recipe.pseudo_labels_at is not None and first > recipe.pseudo_labels_at:
+        restore_labels(bank.pool, out / PSEUDO_LABELS_NAME)
     network.train()
     started = time.monotonic()
-    with ThreadPoolExecutor(max_workers=1) as drawer, (out / LOG_NAME).open("a" if first else "w", newline="") as log:
-        rows = csv.writer(log)
-        if not first:
-            rows.writerow(("step", *_LOSSES))
-        upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=first)
-        for step in range(first, recipe.n_steps):
-            batch = upcoming.result()
-            upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=step + 1)
+    with _loss_log(out / LOG_NAME, resumed=first > 0) as log:
+        for step, batch in _batches(bank, recipe, first):
+            if step == recipe.pseudo_labels_at and bank.pool:
+                label_pool(averaged(average), bank.pool, device=device)
+                store_labels(bank.pool, out / PSEUDO_LABELS_NAME)
             tensors = _tensors(batch, device, halve=step < recipe.n_half_size_steps)
             losses = _step(network, optimizer, tensors, learning_rate(step, recipe))
             average.update_parameters(network)
             if step % _LOG_EVERY == 0 or step + 1 == recipe.n_steps:
-                rows.writerow((step, *(f"{losses[name]:.5f}" for name in _LOSSES)))
-                log.flush()
+                log((step, *(f"{losses[name]:.5f}" for name in _LOSSES)))
                 report(Progress(step + 1, recipe.n_steps, losses["total"], time.monotonic() - started))
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.n_steps:
                 save_checkpoint(checkpoint, step=step + 1, **state)  # type: ignore[arg-type]
     return averaged(average)
+
+
+def _batches(bank: Bank, recipe: Recipe, first: int) -> Iterator[tuple[int, Batch]]:
+    """Every step from ``first`` on with its batch; the next one is drawn while the caller uses this one.
+
+    Only the step that labels the pool is waited for: the next batch shows its labels, resumed or not.
+    """
+    with ThreadPoolExecutor(max_workers=1) as drawer:
+        upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=first)
+        for step in range(first, recipe.n_steps):
+            batch = upcoming.result()
+            if step != recipe.pseudo_labels_at:
+                upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=step + 1)
+            yield step, batch
+            if step == recipe.pseudo_labels_at:
+                upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=step + 1)
+
+
+@contextmanager
+def _loss_log(path: Path, *, resumed: bool) -> Iterator[Callable[[Sequence[object]], None]]:
+    """Writes rows of losses, each at once on the disk."""
+    with path.open("a" if resumed else "w", newline="") as file:
+        rows = csv.writer(file)
+        if not resumed:
+            rows.writerow(("step", *_LOSSES))
+
+        def log(row: Sequence[object]) -> None:
+            rows.writerow(row)
+            file.flush()
+
+        yield log
 
 
 def load_initial_weights(network: OctaEnfaceNetwork, path: Path) -> None:
@@ -130,7 +161,7 @@ def _step(
 
 def _tensors(batch: Batch, device: torch.device, *, halve: bool) -> dict[str, Tensor]:
     """The batch on the device; halved: planes averaged over 2 x 2 cells."""
-    names = ("image", "masks", "weights", "grade", "is_octa", "bands")
+    names = ("image", "masks", "weights", "grade", "is_octa")
     tensors = {name: torch.from_numpy(getattr(batch, name)).to(device) for name in names}
     if halve:
         tensors |= {name: avg_pool2d(tensors[name], 2) for name in ("image", "masks", "weights")}

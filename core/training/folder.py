@@ -4,7 +4,7 @@ Layout (each set is optional, but one with FAZ masks or grades must be there):
 
 - ``faz_*/manifest.csv`` (file, slab, fov_mm, number), ``images/``, ``masks/`` (0/255): FAZ masks
 - ``octa_graded/grades.csv`` (file, source, grade, motion, shadow, defocus, low_signal), ``images/``: grades 0-2
-- ``octa_pool/manifest.csv`` (file, set), ``images/``: OCTA without labels
+- ``octa_pool/manifest.csv`` (file, set), ``images/``: OCTA without grades; ``vessels/`` (0/255): large vessels
 - ``bscan_*/*.png``, ``layers_*/images/*.png``: pictures that are no en-face images, for the modality head
 """
 
@@ -40,6 +40,7 @@ class LabelledImage:
     is_octa: bool = True
     slab: str = "unknown"
     faz_path: Path | None = None
+    large_vessels_path: Path | None = None
     grade: CoipsGrade | None = None
     severities: dict[ArtifactType, int] | None = None
 
@@ -50,6 +51,10 @@ class LabelledImage:
     def faz(self) -> NDArray[np.bool_] | None:
         """The FAZ mask (height, width), or None where nobody drew one."""
         return None if self.faz_path is None else read_grey(self.faz_path) > 127  # noqa: PLR2004 - masks are 0/255
+
+    def large_vessels(self) -> NDArray[np.bool_] | None:
+        """The mask of the large vessels (height, width), or None where nobody drew one."""
+        return None if self.large_vessels_path is None else read_grey(self.large_vessels_path) > 127  # noqa: PLR2004
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
@@ -127,8 +132,14 @@ def _graded(root: Path) -> Iterator[LabelledImage]:
 
 def _pool(root: Path) -> Iterator[LabelledImage]:
     for row in _rows(root / "octa_pool" / "manifest.csv", {"file", "set"}):
-        key = f"octa_pool/{row['file']}"
-        yield LabelledImage(key, root / "octa_pool" / "images" / row["file"], source=row["set"], subject=key)
+        key, vessels = f"octa_pool/{row['file']}", root / "octa_pool" / "vessels" / row["file"]
+        yield LabelledImage(
+            key,
+            root / "octa_pool" / "images" / row["file"],
+            source=row["set"],
+            subject=key,
+            large_vessels_path=vessels if vessels.is_file() else None,
+        )
 
 
 def _strangers(root: Path) -> Iterator[LabelledImage]:
@@ -146,8 +157,10 @@ def _problems(images: list[LabelledImage]) -> Iterator[str]:
         seen.add(image.key)
         if not image.path.is_file():
             yield f"{image.key} is listed but not there"
-        elif image.faz_path is not None:
-            yield from _mask_problems(image, image.faz_path)
+        else:
+            for mask_path in (image.faz_path, image.large_vessels_path):
+                if mask_path is not None:
+                    yield from _mask_problems(image, mask_path)
 
 
 def _mask_problems(image: LabelledImage, mask_path: Path) -> Iterator[str]:

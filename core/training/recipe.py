@@ -13,14 +13,14 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    version: str = "1.0"
+    version: str = "2.0"
     seed: int = 20261121
-    split_seed: int = 1
+    split_seed: int = 2
     """Seed of the parts; kept apart from ``seed`` so that trainings can be repeated on the same parts."""
-    n_steps: int = Field(default=2600, ge=1)
-    n_half_size_steps: int = 1900
+    n_steps: int = Field(default=4300, ge=1)
+    n_half_size_steps: int = 3200
     """The first steps see the canvas at half its size, for a quarter of the cost; the rest learn the fine detail."""
-    warmup_steps: int = 80
+    warmup_steps: int = 100
     peak_learning_rate: float = 2e-3
     weight_decay: float = 0.02
     average_decay: float = 0.995
@@ -28,8 +28,11 @@ class Recipe(BaseModel):
     checkpoint_every: int = 100
     n_phantoms: int = 1000
     """Rendered once; each is drawn some ten times, moved and varied each time."""
-    shares: dict[str, int] = Field(default={"faz": 2, "graded": 4, "pool": 3, "phantoms": 6, "strangers": 1})
+    shares: dict[str, int] = Field(default={"faz": 6, "pool": 5, "phantoms": 4, "strangers": 1})
     """Samples of each kind in a batch."""
+
+    pseudo_labels_at: int | None = 3500
+    """The step at which the network itself draws the FAZ of the unlabelled pool; None: never."""
 
     starts_from: str | None = None
     """sha256 of the weights the training began with; None: random ones."""
@@ -40,15 +43,18 @@ class Recipe(BaseModel):
             update={
                 "starts_from": sha256,
                 "n_half_size_steps": 0,
+                "pseudo_labels_at": 0 if self.pseudo_labels_at is not None else None,
                 "peak_learning_rate": self.peak_learning_rate / 2,
             }
         )
 
     def changed(self, *, n_steps: int | None = None, seed: int | None = None) -> "Recipe":
-        """The recipe with another length (the half-size share kept) or seed; None keeps what it has."""
+        """The recipe with another length (the shares of its phases kept) or seed; None keeps what it has."""
         steps = self.n_steps if n_steps is None else n_steps
         update = {"seed": self.seed if seed is None else seed, "n_steps": steps}
         update["n_half_size_steps"] = round(self.n_half_size_steps * steps / self.n_steps)
+        if self.pseudo_labels_at is not None:
+            update["pseudo_labels_at"] = round(self.pseudo_labels_at * steps / self.n_steps)
         return self.model_copy(update=update)
 
     def fingerprint(self, keys: list[str]) -> str:

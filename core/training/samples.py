@@ -1,6 +1,8 @@
 """Makes training samples: canvases, geometry and grey-level variation, targets with what is unknown weighted zero.
 
 A batch is a pure function of (bank, recipe, seed, step): a resumed run sees the very batches it would have seen.
+No grade or severity that a person gave plays any part: those are for core.training.scan_heads alone, which is why its
+cross-validation is honest.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,15 +21,13 @@ from core.vocabulary import ArtifactType, CoipsGrade
 
 ARTIFACTS = tuple(ArtifactType)
 FAZ_CHANNEL = len(ARTIFACTS)
-N_CHANNELS = FAZ_CHANNEL + 1
+LARGE_VESSEL_CHANNEL = FAZ_CHANNEL + 1
+N_CHANNELS = LARGE_VESSEL_CHANNEL + 1
 UNKNOWN_GRADE = -1
 
 CLEAN_SOURCES = ("OCTA500_3M", "OCTA500_6M")
 """Sources of the unlabelled pool with so few artifacts (59 of 62 graded images without severe ones) that a drawn
 artifact's mask is the whole truth; elsewhere only its inside is known."""
-
-SEVERITY_BANDS = ((0.0, 0.01), (0.01, 0.10), (0.10, 1.0))
-"""Area fraction that a severity of 0, 1, 2 allows."""
 
 
 @dataclass(slots=True)
@@ -35,11 +35,11 @@ class Canvas:
     """One image on the canvas with everything known of it."""
 
     image: NDArray[np.uint8]  # (256, 256)
-    masks: NDArray[np.uint8]  # (5, 256, 256), 0/255
-    known: NDArray[np.bool_]  # (5,), is the mask of this channel known
+    masks: NDArray[np.uint8]  # (6, 256, 256), 0 to 255
+    known: NDArray[np.bool_]  # (6,), is the mask of this channel known
     source: str
     grade: CoipsGrade | None = None
-    severities: dict[ArtifactType, int] | None = None
+    """Phantoms only: what their artifacts imply."""
     is_octa: bool = True
 
 
@@ -48,7 +48,6 @@ class Bank:
     """All canvases a training draws from, by what they can teach."""
 
     faz: list[Canvas] = field(default_factory=list)
-    graded: list[Canvas] = field(default_factory=list)
     pool: list[Canvas] = field(default_factory=list)
     strangers: list[Canvas] = field(default_factory=list)
     phantoms: list[Canvas] = field(default_factory=list)
@@ -59,27 +58,22 @@ class Batch:
     """Arrays of one step; B samples."""
 
     image: NDArray[np.float32]  # (B, 1, 256, 256)
-    masks: NDArray[np.float32]  # (B, 5, 128, 128), share of the cell that is masked
-    weights: NDArray[np.float32]  # (B, 5, 128, 128), 0 where nothing is known
+    masks: NDArray[np.float32]  # (B, 6, 128, 128), share of the cell that is masked
+    weights: NDArray[np.float32]  # (B, 6, 128, 128), 0 where nothing is known
     grade: NDArray[np.int64]  # (B,), -1 unknown
     is_octa: NDArray[np.float32]  # (B,)
-    bands: NDArray[np.float32]  # (B, 4, 2), allowed area fraction per artifact; (0, 1) where nothing is known
 
 
 def canvas_of(image: LabelledImage) -> Canvas:
-    """A labelled image with its FAZ mask on the canvas; artifacts graded absent have a known, empty mask."""
+    """A labelled image with the masks that were drawn of it on the canvas."""
     placed, _ = place(image.pixels())
     masks = np.zeros((N_CHANNELS, CANVAS_PX, CANVAS_PX), np.uint8)
     known = np.zeros(N_CHANNELS, bool)
-    faz = image.faz()
-    if faz is not None:
-        masks[FAZ_CHANNEL] = _place_mask(faz)
-        known[FAZ_CHANNEL] = True
-    if image.severities is not None:
-        known[:FAZ_CHANNEL] = [image.severities[kind] == 0 for kind in ARTIFACTS]
-    if not image.is_octa:
-        known[:] = False
-    return Canvas(placed, masks, known, image.source, image.grade, image.severities, image.is_octa)
+    for channel, mask in ((FAZ_CHANNEL, image.faz()), (LARGE_VESSEL_CHANNEL, image.large_vessels())):
+        if mask is not None:
+            masks[channel] = _place_mask(mask)
+            known[channel] = image.is_octa
+    return Canvas(placed, masks, known, image.source, is_octa=image.is_octa)
 
 
 def _place_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -93,52 +87,51 @@ def _place_mask(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 
 def phantom_canvas(image: NDArray[np.uint8], masks: Sequence[NDArray[np.bool_]], grade: CoipsGrade) -> Canvas:
-    """A phantom with its five masks (artifacts in order, then FAZ), everything known."""
+    """A phantom with its six masks (artifacts in order, FAZ, large vessels), everything known."""
     placed, _ = place(image)
     stacked = np.stack([_place_mask(mask) for mask in masks])
     return Canvas(placed, stacked, np.ones(N_CHANNELS, bool), "phantom", grade)
 
 
 def draw_batch(bank: Bank, shares: dict[str, int], *, seed: int, step: int) -> Batch:
-    """The batch of this step; ``shares``: samples of each kind (faz, graded, pool, strangers, phantoms)."""
+    """The batch of this step; ``shares``: samples of each kind (faz, pool, strangers, phantoms).
+
+    What the folder does not hold is drawn from the phantoms instead.
+    """
     rng = np.random.default_rng([seed, step])
-    samples = [_DRAWS[kind](bank, rng) for kind, count in shares.items() for _ in range(count)]
-    images, masks, weights, grades, octa, bands = zip(*samples, strict=True)
+    there = {"faz": bool(bank.faz), "pool": bool(bank.pool), "strangers": True, "phantoms": True}
+    samples = [
+        _DRAWS[kind if there[kind] else "phantoms"](bank, rng) for kind, count in shares.items() for _ in range(count)
+    ]
+    images, masks, weights, grades, octa = zip(*samples, strict=True)
     return Batch(
         np.stack(images)[:, None],
         np.stack(masks),
         np.stack(weights),
         np.array(grades, np.int64),
         np.array(octa, np.float32),
-        np.stack(bands),
     )
 
 
-Sample = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], int, bool, NDArray[np.float32]]
+Sample = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], int, bool]
 
 
 def _balanced(canvases: Sequence[Canvas], rng: np.random.Generator) -> Canvas:
-    """A canvas drawn by source, then by grade, then by image: no source and no grade is drawn for its number."""
-    cells: dict[str, dict[CoipsGrade | None, list[Canvas]]] = {}
+    """A canvas drawn by source, then by image: no source is drawn for its number."""
+    by_source: dict[str, list[Canvas]] = {}
     for canvas in canvases:
-        cells.setdefault(canvas.source, {}).setdefault(canvas.grade, []).append(canvas)
-    by_grade = cells[str(rng.choice(sorted(cells)))]
-    grades = sorted(by_grade, key=str)
-    chosen = by_grade[grades[int(rng.integers(len(grades)))]]
+        by_source.setdefault(canvas.source, []).append(canvas)
+    chosen = by_source[str(rng.choice(sorted(by_source)))]
     return chosen[int(rng.integers(len(chosen)))]
 
 
 def _draw_faz(bank: Bank, rng: np.random.Generator) -> Sample:
     canvas = bank.faz[int(rng.integers(len(bank.faz)))]
-    return _sample(canvas, rng, degrade_chance=0.35)
-
-
-def _draw_graded(bank: Bank, rng: np.random.Generator) -> Sample:
-    return _sample(_balanced(bank.graded, rng), rng, degrade_chance=0.15)
+    return _sample(canvas, rng, degrade_chance=0.25)
 
 
 def _draw_pool(bank: Bank, rng: np.random.Generator) -> Sample:
-    return _sample(_balanced(bank.pool, rng), rng, degrade_chance=0.9)
+    return _sample(_balanced(bank.pool, rng), rng, degrade_chance=0.8)
 
 
 def _draw_phantom(bank: Bank, rng: np.random.Generator) -> Sample:
@@ -164,7 +157,6 @@ def _photograph(rng: np.random.Generator) -> NDArray[np.uint8]:
 
 _DRAWS: dict[str, Callable[[Bank, np.random.Generator], Sample]] = {
     "faz": _draw_faz,
-    "graded": _draw_graded,
     "pool": _draw_pool,
     "strangers": _draw_stranger,
     "phantoms": _draw_phantom,
@@ -177,10 +169,9 @@ class _Draft:
 
     canvas: Canvas
     values: NDArray[np.float32]  # (256, 256) in [0, 1]
-    masks: NDArray[np.float32]  # (5, 256, 256) in [0, 1]
-    known: NDArray[np.float32]  # (5, 256, 256), 0 or 1
+    masks: NDArray[np.float32]  # (6, 256, 256) in [0, 1]
+    known: NDArray[np.float32]  # (6, 256, 256), 0 or 1
     inside: NDArray[np.bool_]  # (256, 256), False in the padding
-    bands: NDArray[np.float32]  # (4, 2)
     grade: CoipsGrade | None
 
 
@@ -188,14 +179,14 @@ def _sample(canvas: Canvas, rng: np.random.Generator, *, degrade_chance: float) 
     image, masks, inside = _move(canvas, rng)
     values = np.asarray(image.astype(np.float32) / 255, np.float32)
     known = np.broadcast_to(canvas.known[:, None, None], masks.shape).astype(np.float32).copy()
-    draft = _Draft(canvas, values, masks, known, inside, _bands(canvas), canvas.grade)
+    draft = _Draft(canvas, values, masks, known, inside, canvas.grade)
     if rng.random() < degrade_chance:
         _degrade(draft, rng)
     varied = np.where(inside, _vary(draft.values, rng), MEAN)
     grey = np.clip(np.rint(varied * 255), 0, 255).astype(np.uint8)
     is_graded = draft.grade is not None and canvas.is_octa
     grade = int(draft.grade) if is_graded and draft.grade is not None else UNKNOWN_GRADE
-    return normalise(grey), _halve(draft.masks), _halve(draft.known), grade, canvas.is_octa, draft.bands
+    return normalise(grey), _halve(draft.masks), _halve(draft.known), grade, canvas.is_octa
 
 
 def _degrade(draft: _Draft, rng: np.random.Generator) -> None:
@@ -203,25 +194,25 @@ def _degrade(draft: _Draft, rng: np.random.Generator) -> None:
     kinds = [ARTIFACTS[int(index)] for index in rng.permutation(len(ARTIFACTS))[: int(rng.integers(1, 4))]]
     result = degrade(draft.values, rng, kinds)
     draft.values = result.image
-    is_clean = draft.canvas.source in CLEAN_SOURCES and draft.canvas.severities is None
-    if is_clean:
+    if draft.canvas.source in CLEAN_SOURCES:
         draft.known[:FAZ_CHANNEL] = 1.0
     for kind, drawn_mask in result.masks.items():
         channel = ARTIFACTS.index(kind)
         mask = drawn_mask & draft.inside
         draft.masks[channel] = np.maximum(draft.masks[channel], mask)
         draft.known[channel] = np.maximum(draft.known[channel], mask)
-        draft.bands[channel] = (0.0, 1.0)
+        # Nobody can trace a vessel where there is no signal or only blur.
+        draft.known[LARGE_VESSEL_CHANNEL] *= ~mask
     base = CoipsGrade.OUTSTANDING if draft.canvas.source == CLEAN_SOURCES[0] else draft.canvas.grade
     draft.grade = grade_after(base, result.masks)
 
 
 def _move(canvas: Canvas, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
-    """Flip, turn a little, zoom, shift and cut to another shape: image, masks (5, 256, 256) in [0, 1], what is image.
+    """Flip, turn a little, zoom, shift and cut to another shape: image, masks (6, 256, 256) in [0, 1], what is image.
 
     No quarter turns: motion runs along the scan lines, which are rows.
     """
-    zoom, angle = np.exp(rng.uniform(-0.3, 0.4)), np.deg2rad(rng.normal(0, 5))
+    zoom, angle = np.exp(rng.uniform(-0.45, 0.35)), np.deg2rad(rng.normal(0, 5))
     flips = rng.choice([-1.0, 1.0], 2)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
     matrix = turn * flips[None, :]
@@ -264,12 +255,6 @@ def _vary(values: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.f
     varied = varied * rng.uniform(0.85, 1.2) + rng.uniform(-0.03, 0.03)
     grain = rng.normal(0, rng.uniform(0, 0.03), values.shape)
     return (varied + grain).astype(np.float32)
-
-
-def _bands(canvas: Canvas) -> NDArray[np.float32]:
-    if canvas.severities is None:
-        return np.tile(np.array([0.0, 1.0], np.float32), (len(ARTIFACTS), 1))
-    return np.array([SEVERITY_BANDS[canvas.severities[kind]] for kind in ARTIFACTS], np.float32)
 
 
 def _halve(planes: NDArray[np.float32]) -> NDArray[np.float32]:

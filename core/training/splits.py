@@ -46,7 +46,7 @@ class SplitImage:
     part: Part
 
 
-def split(images: Sequence[LabelledImage], *, seed: int, held_out: float = 0.3, tune: float = 0.12) -> list[SplitImage]:
+def split(images: Sequence[LabelledImage], *, seed: int, held_out: float = 0.25, tune: float = 0.1) -> list[SplitImage]:
     """Group, share labels between copies of the same picture, and assign each group to a part.
 
     Within each stratum (source, slab, grade, has a FAZ mask) the groups are ordered by a hash of seed and group and
