@@ -116,6 +116,12 @@ class OctaPhantom:
     artifact_masks : bool (height, width) per type; always all four types, empty where there is none
     line_fraction : share of scan lines hit by motion, 0..1
     faz_mask : bool (height, width); the FAZ as it appears in the image, empty where not visible
+    vessel_mask : bool (height, width); every vessel that carries blood in this slab, capillaries too, as it appears in
+        the image (moved by motion, not hidden by shadow or low signal)
+    large_vessel_mask : bool (height, width); arcades, branches and twigs only; empty in the deep slab, which shows no
+        vessel of its own but capillaries, and the large ones as projections
+    capillary_density_fraction : share of the whole field (FAZ and large vessels included) under capillaries that carry
+        blood, 0..1, before motion
     faz_area_mm2, faz_perimeter_mm : of the drawn outline itself, analytic, before motion tears it; None without FAZ
     centre_offset_mm : (x right, y down) of the FAZ's centroid from the image centre; None without FAZ
     """
@@ -126,6 +132,9 @@ class OctaPhantom:
     artifact_masks: dict[ArtifactType, NDArray[np.bool_]]
     line_fraction: float
     faz_mask: NDArray[np.bool_]
+    vessel_mask: NDArray[np.bool_]
+    large_vessel_mask: NDArray[np.bool_]
+    capillary_density_fraction: float
     faz_area_mm2: float | None
     faz_perimeter_mm: float | None
     centre_offset_mm: tuple[float, float] | None

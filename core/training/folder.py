@@ -2,7 +2,7 @@
 
 Layout (each set is optional, but one with FAZ masks or grades must be there):
 
-- ``faz_*/manifest.csv`` (file, slab, fov_mm, number), ``images/``, ``masks/`` (0/255): FAZ masks
+- ``faz_*/manifest.csv`` (file, slab, number, fov_mm), ``images/``, ``masks/`` (0/255): FAZ masks
 - ``octa_graded/grades.csv`` (file, source, grade, motion, shadow, defocus, low_signal), ``images/``: grades 0-2
 - ``octa_pool/manifest.csv`` (file, set), ``images/``: OCTA without grades; ``vessels/`` (0/255): large vessels
 - ``bscan_*/*.png``, ``layers_*/images/*.png``: pictures that are no en-face images, for the modality head
@@ -27,6 +27,14 @@ MAX_PROBLEMS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """One reader's grade and severities of an image."""
+
+    grade: CoipsGrade
+    severities: dict[ArtifactType, int]
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledImage:
     """One image of the folder with what is known of it; None means not labelled, never absent."""
 
@@ -39,10 +47,14 @@ class LabelledImage:
     """What must not be parted by a split: the number of a COIPS pair, else the image itself."""
     is_octa: bool = True
     slab: str = "unknown"
+    field_mm: float | None = None
+    """Edge length of the field where its manifest states it; None: no millimetres are reported, never guessed."""
     faz_path: Path | None = None
     large_vessels_path: Path | None = None
     grade: CoipsGrade | None = None
     severities: dict[ArtifactType, int] | None = None
+    readings: tuple[Reading, Reading] | None = None
+    """What the two masked readers said each, where the table holds both (columns ``*_a`` and ``*_b``)."""
 
     def pixels(self) -> NDArray[np.uint8]:
         """Grey levels (height, width)."""
@@ -109,6 +121,7 @@ def _faz_sets(root: Path) -> Iterator[LabelledImage]:
                 source="FAZ",
                 subject=f"{folder.name}/number {row['number']}",
                 slab=row["slab"],
+                field_mm=_field_mm(row, folder.name),
                 faz_path=folder / "masks" / row["file"],
             )
 
@@ -125,9 +138,41 @@ def _graded(root: Path) -> Iterator[LabelledImage]:
             path=root / "octa_graded" / "images" / row["file"],
             source=row["source"],
             subject=key,
+            field_mm=_field_mm(row, "octa_graded"),
             grade=CoipsGrade(int(row["grade"])),
             severities={kind: int(row[kind.value]) for kind in ArtifactType},
+            readings=_readings(row, key),
         )
+
+
+def _readings(row: dict[str, str], key: str) -> tuple[Reading, Reading] | None:
+    names = ("grade", *(kind.value for kind in ArtifactType))
+    if not all(f"{name}_{reader}" in row for name in names for reader in "ab"):
+        return None
+    if not {row[f"{name}_{reader}"] for name in names for reader in "ab"} <= {"0", "1", "2"}:
+        raise UsageError(f"{key} has a reading other than 0, 1, 2.", remedy="Correct grades.csv.")
+    first, second = (
+        Reading(
+            CoipsGrade(int(row[f"grade_{reader}"])),
+            {kind: int(row[f"{kind.value}_{reader}"]) for kind in ArtifactType},
+        )
+        for reader in "ab"
+    )
+    return first, second
+
+
+def _field_mm(row: dict[str, str], name: str) -> float | None:
+    """The field of a row; None where its cell is empty or there is no such column."""
+    text = row.get("fov_mm", "").strip()
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{row['file']} in {name} has the field {text!r}, which is no number of millimetres.",
+            remedy="Write a number such as 3, or leave the cell empty.",
+        ) from error
 
 
 def _pool(root: Path) -> Iterator[LabelledImage]:
@@ -139,6 +184,7 @@ def _pool(root: Path) -> Iterator[LabelledImage]:
             source=row["set"],
             subject=key,
             large_vessels_path=vessels if vessels.is_file() else None,
+            field_mm=_field_mm(row, "octa_pool"),
         )
 
 

@@ -121,6 +121,8 @@ def _share_labels(images: Sequence[LabelledImage], correlation: NDArray[np.float
                 faz_path=drawn.faz_path,
                 grade=graded.grade,
                 severities=graded.severities,
+                readings=graded.readings,
                 slab=drawn.slab,
+                field_mm=drawn.field_mm,
             )
     return shared
