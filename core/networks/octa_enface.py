@@ -19,7 +19,7 @@ class OctaEnfaceShape(BaseModel):
     """The sizes of the network; stored in the model card, so that the weights alone need no code to be rebuilt.
 
     The default encoder is timm's ResNet-18 at half width with the plain 7 x 7 stem. ResNet-10-T at half width with a
-    thinner decoder takes 0.64 of its time and left the training images themselves at a FAZ Dice of 0.91
+    thinner decoder takes three quarters of its time and left the training images themselves at a FAZ Dice of 0.91
     (docs/experiments.md).
     """
 
@@ -28,7 +28,7 @@ class OctaEnfaceShape(BaseModel):
     encoder: str = "resnet18"
     """A ResNet that timm knows (its stem, strides and channels are set here)."""
     encoder_channels: tuple[int, int, int, int] = (32, 64, 128, 256)
-    decoder_channels: tuple[int, int, int, int] = (128, 64, 48, 32)
+    decoder_channels: tuple[int, int, int, int] = (128, 64, 32, 24)
 
 
 class OctaEnfaceOutput(NamedTuple):

@@ -17,21 +17,21 @@ class Recipe(BaseModel):
     seed: int = 20261121
     split_seed: int = 2
     """Seed of the parts; kept apart from ``seed`` so that trainings can be repeated on the same parts."""
-    n_steps: int = Field(default=4300, ge=1)
-    n_half_size_steps: int = 3200
+    n_steps: int = Field(default=4800, ge=1)
+    n_half_size_steps: int = 3600
     """The first steps see the canvas at half its size, for a quarter of the cost; the rest learn the fine detail."""
     warmup_steps: int = 100
     peak_learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    average_decay: float = 0.995
+    average_decay: float = 0.998
     """Of the moving average of the weights, per step."""
     checkpoint_every: int = 100
     n_phantoms: int = 1000
     """Rendered once; each is drawn some ten times, moved and varied each time."""
-    shares: dict[str, int] = Field(default={"faz": 6, "pool": 5, "phantoms": 4, "strangers": 1})
+    shares: dict[str, int] = Field(default={"faz": 5, "pool": 4, "phantoms": 2, "strangers": 1})
     """Samples of each kind in a batch."""
 
-    pseudo_labels_at: int | None = 3500
+    pseudo_labels_at: int | None = 3900
     """The step at which the network itself draws the FAZ of the unlabelled pool; None: never."""
 
     starts_from: str | None = None
