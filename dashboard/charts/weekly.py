@@ -74,7 +74,7 @@ def draw_counts(points: Sequence[WeekPoint]) -> alt.Chart:
     """How many captures were decided in each week: how much the rates above weigh."""
     tooltip = [
         alt.Tooltip("week:T", title="Week from", format="%d %b %Y"),
-        alt.Tooltip("decided:Q", title="Captures decided"),
+        alt.Tooltip("decided:Q", title="First captures decided"),
     ]
     axis = alt.Axis(tickCount=2, tickMinStep=1, minExtent=AXIS_PX)
     bars = alt.Chart(_data(_count_rows(points))).mark_bar(size=9, opacity=0.5)

@@ -61,8 +61,8 @@ def rate_pair(overview: Overview) -> Html:
             "Gradable at the first pass",
             proportion(*first),
             delta=_change(first, _first_counts(before) if before else None),
-            unit="captures",
-            what="Decided captures, replacements left out: how well the sites shoot.",
+            unit="first captures",
+            what="Of those decided, replacements left out: how well the sites shoot.",
         ),
         rate_card(
             "Gradable in the end",
