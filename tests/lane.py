@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from core.database import tables
 from core.intake.canonical import encode_image
 from core.policy.protocol import Protocol
+from core.scoring.card import Calibration
 from core.scoring.contract import ScanFailure, ScanInput
 from core.storage import BlobStore
 from core.values import (
@@ -61,6 +62,7 @@ class ObedientScorer:
     """Makes of each scan what its first pixel says; remembers what it was asked, in ``batches``."""
 
     delay_s: float = 0.0
+    own_calibration: Calibration | None = None
     batches: list[list[int]] = field(default_factory=list)
 
     @property
@@ -70,6 +72,10 @@ class ObedientScorer:
     @property
     def identity(self) -> ModelIdentity:
         return IDENTITY
+
+    @property
+    def calibration(self) -> Calibration | None:
+        return self.own_calibration
 
     def score(self, scans: Sequence[ScanInput]) -> list[ScanScores | ScanFailure]:
         self.batches.append([int(scan.key) for scan in scans])

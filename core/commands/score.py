@@ -2,11 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from core.errors import ExitCode, UsageError
 from core.vocabulary import ScanKind, Slab
+
+if TYPE_CHECKING:
+    from core.policy.protocol import Protocol
+    from core.scoring.card import Calibration
 
 
 @click.command()
@@ -31,6 +36,11 @@ from core.vocabulary import ScanKind, Slab
 @click.option("--batch-size", type=click.IntRange(1, 512), default=16, show_default=True, help="Scans per batch.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
 @click.option("--model", default="bundled", show_default=True, help="bundled, or the path of a .safetensors file.")
+@click.option(
+    "--level",
+    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    help="Share of all scans that may be accepted although ungradable [default: 0.01, where the model is calibrated].",
+)
 @click.option("--force-faz", is_flag=True, help="Give FAZ metrics of ungradable scans, too (for evaluation).")
 def command(
     *,
@@ -43,6 +53,7 @@ def command(
     batch_size: int,
     device: str,
     model: str,
+    level: float | None,
     force_faz: bool,
 ) -> None:
     """Score the images at PATH (files or folders) and write DIR/results.jsonl, DIR/masks and DIR/cam.
@@ -54,7 +65,6 @@ def command(
       octaudit score scans/ --out scores/ --fov-mm 3 --slab superficial
       octaudit score a.png b.tif --out scores/ --manifest manifest.csv
     """
-    from core.policy.protocol import Protocol
     from core.scoring.registry import load_scorer
     from core.settings import load_settings
     from core.usecases.collect_files import collect_files
@@ -68,7 +78,7 @@ def command(
         run = ScoreRun(
             scorer=scorer,
             out=out,
-            protocol=Protocol.default(),
+            protocol=protocol_at(level, scorer.calibration),
             batch_size=batch_size,
             max_megapixels=load_settings().image_max_megapixels,
             release_faz=force_faz,
@@ -78,6 +88,28 @@ def command(
     click.echo(f"{tally.n_scored} scored, {tally.n_failed} failed: {out / RESULTS_NAME}", err=True)
     if tally.n_failed:
         sys.exit(ExitCode.SOME_FAILED)
+
+
+def protocol_at(level: float | None, calibration: "Calibration | None") -> "Protocol":
+    """The default protocol at an accept level.
+
+    Raises
+    ------
+    UsageError
+        The model has no calibration scans to keep the level by, or too few for it.
+    """
+    from core.policy.protocol import Protocol
+    from core.scoring.acceptance import refuse_unless_possible
+
+    protocol = Protocol.default() if level is None else Protocol(conformal_level=level)
+    if calibration is not None:
+        refuse_unless_possible(calibration, protocol.conformal_level)
+    elif level is not None:
+        raise UsageError(
+            "This model's card has no calibration scans, so no level can be kept.",
+            remedy="Leave --level out, or use a model that was trained with graded scans.",
+        )
+    return protocol
 
 
 def parse_field_mm(text: str | None) -> tuple[float, float] | None:

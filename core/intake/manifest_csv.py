@@ -55,9 +55,8 @@ def read_manifest(data: bytes) -> ManifestTable:
             "The manifest is no text file.",
             "Save the table as CSV (in Excel: Save as, CSV UTF-8), not as a workbook.",
         )
-    text = _decoded(data)
     try:
-        lines = list(_numbered_rows(text))
+        lines = table_rows(data)
     except csv.Error:
         return _refused(
             "manifest_broken", "The manifest is no valid CSV.", "Check its quotation marks, or start from the template."
@@ -80,7 +79,12 @@ def _decoded(data: bytes) -> str:
         return data.decode("cp1252", errors="replace")
 
 
-def _numbered_rows(text: str) -> list[tuple[int, list[str]]]:
+def table_rows(data: bytes) -> list[tuple[int, list[str]]]:
+    """Line number and cells of every row that is not empty, whatever encoding and delimiter the spreadsheet chose.
+
+    Raises csv.Error where the quotation marks make no table.
+    """
+    text = _decoded(data)
     first_line = text.split("\n", 1)[0]
     if first_line.lower().startswith("sep="):  # Excel's own way of naming the delimiter
         text = text.split("\n", 1)[1] if "\n" in text else ""

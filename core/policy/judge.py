@@ -3,9 +3,10 @@
 In this order, the first that holds:
 
 1. not an OCTA image: review, with that reason alone;
-2. a person must look - the model abstained, the slabs disagree in gradability, no FAZ is visible, the fovea is far off
-   centre though the grade is good, evidence and artifacts disagree, the scan is not as the protocol says, device or
-   technician are not certified, no scale where the protocol requires one: review;
+2. a person must look - the model abstained, its calibration scans show no such device, field or slab, the slabs
+   disagree in gradability, no FAZ is visible, the fovea is far off centre though the grade is good, evidence and
+   artifacts disagree, the scan is not as the protocol says, device or technician are not certified, no scale where the
+   protocol requires one: review;
 3. ungradable, with at least one cause that is not the patient's, and the visit window open: reacquire;
 4. ungradable otherwise: review;
 5. else accept, without reasons.
@@ -32,7 +33,8 @@ class ScanContext:
     """What the judgement needs to know beside the scores.
 
     ``inherited_ordinal`` is the grade of the superficial slab of the same capture, where this is a deep slab and that
-    grade is known. ``scan_type`` None leaves the protocol's expectation unchecked.
+    grade is known. ``scan_type`` None leaves the protocol's expectation unchecked. ``unseen``: reasons that say what of
+    the scan the model's calibration does not cover.
     """
 
     scale: Scale | None
@@ -43,6 +45,7 @@ class ScanContext:
     scan_type: str | None = None
     is_device_certified: bool = True
     is_technician_certified: bool = True
+    unseen: tuple[ReasonCode, ...] = ()
 
 
 def judge(scores: ScanScores, protocol: Protocol, context: ScanContext) -> Judgement:
@@ -81,7 +84,8 @@ def _doubts(scores: ScanScores, protocol: Protocol, context: ScanContext, *, is_
         ReasonCode.UNCERTIFIED: not (context.is_device_certified and context.is_technician_certified),
         ReasonCode.NO_SCALE: protocol.requires_scale and context.scale is None,
     }
-    return [code for code, holds in checks.items() if holds]
+    found = [code for code, holds in checks.items() if holds]
+    return [*context.unseen, *found]
 
 
 def _slabs_disagree(scores: ScanScores, context: ScanContext) -> bool:

@@ -76,10 +76,12 @@ class Protocol(_Document):
     """Whether a scan without a known field size must be looked at by a person."""
     smallest_cam_agreement: _Share | None = None
     """Below this an ungradable scan's evidence lies beside its artifacts, and a person looks; None: not asked."""
-    conformal_level: float = Field(default=0.05, gt=0.0, lt=0.5)
-    """Share of ungradable scans that may pass as accepted; the scorer abstains often enough to keep below it."""
+    conformal_level: float = Field(default=0.01, gt=0.0, lt=0.5)
+    """Share of **all** scans that may be accepted although ungradable; the model abstains as often as that takes, by
+    the calibration scans of its card (core.scoring.acceptance)."""
     known_devices: tuple[str, ...] = ()
-    """Certified devices as "manufacturer model"; empty: any."""
+    """Certified devices as "manufacturer model"; empty: any. Naming one also vouches for it where no calibration scan
+    of the model comes from such a device."""
     wording: dict[ReasonCode, Wording] = Field(default_factory=dict)
     """The study's own words; reasons not named here keep those of core.policy.reasons."""
 

@@ -111,7 +111,7 @@ REASON_TEXTS: dict[ReasonCode, ReasonText] = {
         _YES,
     ),
     ReasonCode.NOT_OCTA: ReasonText(
-        "Not an OCTA image",
+        "Not an OCTA en-face image",
         "This does not look like an OCTA en-face image.",
         "Check that the right file was exported and that its kind is entered correctly, then upload it again.",
         _YES,
@@ -121,6 +121,25 @@ REASON_TEXTS: dict[ReasonCode, ReasonText] = {
         "The model is not sure enough of this scan to decide.",
         "A person at the reading centre must grade it; the site need do nothing now.",
         _UNKNOWN,
+    ),
+    ReasonCode.UNSEEN_DEVICE: ReasonText(
+        "Device unknown to the model",
+        "The model's accept threshold was not calibrated on scans of this device.",
+        "A person at the reading centre must grade it. Calibrate the model on graded scans of this device, or name the "
+        "device in the protocol if you vouch for it.",
+        _NO,
+    ),
+    ReasonCode.UNSEEN_FIELD: ReasonText(
+        "Field size unknown to the model",
+        "The model's accept threshold was not calibrated on scans of this field size.",
+        "A person at the reading centre must grade it. Check that the field's size was entered correctly.",
+        _NO,
+    ),
+    ReasonCode.UNSEEN_SLAB: ReasonText(
+        "Slab unknown to the model",
+        "The model's accept threshold was not calibrated on scans of this slab.",
+        "A person at the reading centre must grade it. Check that the slab was entered correctly.",
+        _NO,
     ),
     ReasonCode.UNGRADABLE: ReasonText(
         "Ungradable without a measured cause",

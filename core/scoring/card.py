@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import UsageError
 from core.values import ModelIdentity
-from core.vocabulary import ArtifactType, GradeScale, ScanKind
+from core.vocabulary import ArtifactType, GradeScale, ScanKind, Slab
 
 
 class _CardPart(BaseModel):
@@ -48,14 +48,49 @@ class OperatingPoint(_CardPart):
     grade_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Added to the tempered logits: training draws every grade equally often, scans do not come so."""
     min_confidence: float = Field(ge=0, le=1)
-    """The grade is abstained where its calibrated probability is below."""
+    """Without a calibration set the grade is abstained where its probability is below; that promises nothing."""
     min_octa_probability: float = Field(ge=0, le=1)
     artifact_thresholds: dict[ArtifactType, float]
     faz_threshold: float = Field(gt=0, lt=1)
 
 
+class CalibrationScan(_CardPart):
+    """What a model that had not seen a scan said of it, beside the truth."""
+
+    group: str
+    """Image source and near-duplicate group: scans of one group are not independent."""
+    p_ungradable: float = Field(ge=0, le=1)
+    """Calibrated, from a fold that held the whole group out."""
+    ordinal: int = Field(ge=0, le=2)
+    """The likeliest grade by the same probabilities."""
+    is_ungradable: bool
+    """The truth, by consensus."""
+
+
+class Calibration(_CardPart):
+    """The scans that the accept guarantee rests on (core.scoring.acceptance), and what they are scans of."""
+
+    scans: tuple[CalibrationScan, ...] = Field(min_length=1)
+    labels: str
+    """Who graded them, in a sentence."""
+    method: str
+    """How the probabilities came about, in a sentence: folds, what was fitted in them."""
+    sources: tuple[str, ...]
+    devices: tuple[str, ...] = ()
+    """Manufacturer and model of each. Empty: not recorded, so no device can be called unseen."""
+    fields_mm: tuple[tuple[float, float], ...] = ()
+    """Width and height of each nominal field. Empty: not recorded."""
+    slabs: tuple[Slab, ...] = ()
+    """Empty: not recorded."""
+
+    @property
+    def n_groups(self) -> int:
+        """How many groups the scans form."""
+        return len({scan.group for scan in self.scans})
+
+
 class ReportedMetric(_CardPart):
-    """One figure on one named set, with a bootstrap interval over subjects."""
+    """One figure on one named set, with a 95 % interval over groups of images (core.statistics.resampling)."""
 
     name: str
     set: str
@@ -64,6 +99,11 @@ class ReportedMetric(_CardPart):
     high: float
     n_images: int
     n_subjects: int
+    """Groups of images that are independent of each other: subjects, with near duplicates joined."""
+    topic: str = ""
+    """The part of the report it belongs to (core.training.evaluation.topics)."""
+    unit: str = ""
+    """Empty for shares, agreements and areas under a curve, which have none."""
 
 
 class ModelCard(_CardPart):
@@ -88,6 +128,8 @@ class ModelCard(_CardPart):
     known_failures: tuple[str, ...]
     intended_use: str
     labels: str
+    calibration: Calibration | None = None
+    """None: cards of before, and models trained without graded scans; nothing is guaranteed then."""
 
     @property
     def identity(self) -> ModelIdentity:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.scoring.card import Calibration
 from core.values import ModelIdentity, Scale, ScanScores
 from core.vocabulary import Laterality, ScanKind, Slab
 
@@ -56,6 +57,11 @@ class Scorer(Protocol):
     @property
     def identity(self) -> ModelIdentity:
         """Name, version, weights hash and preprocessing of the loaded model."""
+        ...
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What a study's accept level is turned into a threshold with; None: the scorer's own abstention stands."""
         ...
 
     def score(self, scans: Sequence[ScanInput]) -> list[ScanScores | ScanFailure]:

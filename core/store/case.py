@@ -29,6 +29,8 @@ class ScanCase:
     image_sha256: str
     width_px: int
     height_px: int
+    field_mm: tuple[float, float] | None
+    """Width and height as entered; None where not stated."""
     scale: Scale | None
     device_model: str
     """Manufacturer and model, as a protocol lists its certified devices."""
@@ -87,6 +89,7 @@ def read_cases(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanCase]
             image_sha256=row.image_sha256,
             width_px=row.width_px,
             height_px=row.height_px,
+            field_mm=_field(row.field_width_mm, row.field_height_mm),
             scale=_scale(row.field_width_mm, row.field_height_mm, row.width_px, row.height_px, source=row.scale_source),
             device_model=f"{row.manufacturer} {row.model}",
             acquired_at=row.acquired_at,
@@ -95,6 +98,10 @@ def read_cases(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanCase]
         )
         for row in rows
     }
+
+
+def _field(width_mm: float | None, height_mm: float | None) -> tuple[float, float] | None:
+    return None if width_mm is None or height_mm is None else (width_mm, height_mm)
 
 
 def _scale(

@@ -22,6 +22,7 @@ from core.database.tables import (
     Visit,
 )
 from core.store.reason import read_reasons
+from core.store.same_image import SentScan, read_same_image
 from core.store.scan_history import HistoryEntry, OpenRequest, read_history, read_request
 from core.values import Measure, Measured, NotComputable, Reason, Scale
 from core.vocabulary import (
@@ -154,6 +155,8 @@ class ScanView:
     assessment: AssessmentView | None
     request: OpenRequest | None
     history: tuple[HistoryEntry, ...]
+    same_image: tuple[SentScan, ...]
+    """Scans of other sites that hold this very image, where the person may see them."""
 
 
 def read_scan(session: Session, scan_id: int) -> ScanView | None:
@@ -198,6 +201,7 @@ def read_scan(session: Session, scan_id: int) -> ScanView | None:
         assessment=_read_assessment(session, scan.assessment_id),
         request=read_request(session, acquisition.id),
         history=read_history(session, scan.id),
+        same_image=read_same_image(session, scan.image_sha256, own_site_id=scan.site_id),
     )
 
 

@@ -206,6 +206,7 @@ class _Steps:
                 session,
                 ScoredBatch(batch.claim, batch.cases, scored, failures),
                 identity=self.line.scorer.identity,
+                calibration=self.line.scorer.calibration,
                 card=self.line.card,
                 max_attempts=self.line.settings.worker_max_attempts,
             )
@@ -224,11 +225,10 @@ class _Steps:
                 )
         self.leases.drop(batch.claim)
 
-    @staticmethod
-    def _fitted(batch: LoadedBatch, scores: ScanScores) -> ScanScores:
+    def _fitted(self, batch: LoadedBatch, scores: ScanScores) -> ScanScores:
         case = batch.cases[int(scores.key)]
         assert case.in_force is not None, "a scan without a protocol was not loaded"
-        return fit_to_protocol(scores, case.in_force.protocol, case.scale)
+        return fit_to_protocol(scores, case.in_force.protocol, case.scale, self.line.scorer.calibration)
 
     def _store_pictures(self, scores: ScanScores) -> ScoredScan:
         new: list[NewBlob] = []

@@ -1,4 +1,4 @@
-"""Measures artifacts and centration again as a study's protocol wants them: in its region, by its borders."""
+"""Fits scores to a study's protocol: artifacts and centration by its region and borders, abstention by its level."""
 
 from dataclasses import replace
 
@@ -6,18 +6,23 @@ from core.measures.artifacts import scores_in_region
 from core.measures.centration import centration
 from core.measures.regions import region_of_interest
 from core.policy.protocol import Protocol
+from core.scoring.acceptance import with_abstention
+from core.scoring.card import Calibration
 from core.values import NotComputable, Scale, ScanScores
 
 _DEFAULT = Protocol.default()
 
 
-def fit_to_protocol(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
-    """The scores in the protocol's region of interest and by its borders; the masks stay whole.
+def fit_to_protocol(
+    scores: ScanScores, protocol: Protocol, scale: Scale | None, calibration: Calibration | None
+) -> ScanScores:
+    """The scores in the protocol's region of interest, by its borders and accept level; the masks stay whole.
 
     The scorer measures in the whole field by the default borders, so a protocol that asks for nothing else costs
     nothing. A circle in millimetres needs a scale; without one the whole field counts (a protocol may demand one).
     """
-    return _fit_centration(_fit_artifacts(scores, protocol, scale), protocol, scale)
+    measured = _fit_centration(_fit_artifacts(scores, protocol, scale), protocol, scale)
+    return with_abstention(measured, calibration, protocol.conformal_level)
 
 
 def _fit_artifacts(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:

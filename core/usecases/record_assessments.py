@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from core.clock import now
 from core.errors import SettingsError
 from core.policy.judge import ScanContext, judge
+from core.scoring.acceptance import UNSEEN_CODES, unseen_codes
+from core.scoring.card import Calibration
 from core.scoring.contract import ScanFailure
 from core.store.access import PROGRAM
 from core.store.assessment import (
@@ -31,10 +33,11 @@ from core.store.case import ScanCase, read_cases
 from core.store.protocol import ProtocolInForce
 from core.store.queue import Claim, Success, lock_held_scans, record_failure, record_successes
 from core.store.rate import lock_slots, recount_slots
+from core.store.reason import read_reasons
 from core.store.stored_scores import read_scores
 from core.usecases.reacquire import follow_replacements
 from core.values import Judgement, ModelIdentity, ScanScores
-from core.vocabulary import ScanState, Slab
+from core.vocabulary import ReasonCode, ScanState, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def record_assessments(
     batch: ScoredBatch,
     *,
     identity: ModelIdentity,
+    calibration: Calibration | None = None,
     card: Mapping[str, Any],
     max_attempts: int,
 ) -> Tally:
@@ -114,7 +118,7 @@ def record_assessments(
     add_blobs(session, [blob for case in cases for blob in batch.scored[case.scan_id].blobs])
     family = _Family(superficial_grades(session, {case.acquisition_id for case in cases}))
     new = [
-        _judged(case, batch.scored[case.scan_id], family)
+        _judged(case, batch.scored[case.scan_id], family, calibration)
         for case in sorted(cases, key=lambda case: case.slab is not Slab.SUPERFICIAL)
     ]
     ids = add_assessments(session, new, model_version_id=model_version_id)
@@ -127,7 +131,7 @@ def record_assessments(
     return Tally(len(cases), n_failed, len(batch.claim.scan_ids) - len(cases) - n_failed)
 
 
-def _judged(case: ScanCase, scored: ScoredScan, family: _Family) -> NewAssessment:
+def _judged(case: ScanCase, scored: ScoredScan, family: _Family, calibration: Calibration | None) -> NewAssessment:
     """The scan's assessment, with the grade it inherits; superficial slabs must come first."""
     inherited = family.inherited_by(case)
     family.learn(case, scored.scores)
@@ -136,7 +140,7 @@ def _judged(case: ScanCase, scored: ScoredScan, family: _Family) -> NewAssessmen
         site_id=case.site_id,
         protocol_version_id=_protocol_of(case).id,
         scores=scored.scores,
-        judgement=_judge(case, scored.scores, inherited),
+        judgement=_judge(case, scored.scores, inherited, _unseen(case, calibration)),
         inherited=inherited,
         pictures=scored.pictures,
     )
@@ -150,7 +154,10 @@ def _complete_deep_slabs(session: Session, acquisition_ids: Iterable[int], famil
         if inherited is None:
             continue
         stored = read_scores(session, case.scan_id)
-        judgement = _judge(case, stored.scores, inherited)
+        before = read_reasons(session, [stored.assessment_id]).get(stored.assessment_id, ())
+        # Another model may have scored it: what that one had not seen stays unseen.
+        unseen = tuple(reason.code for reason in before if reason.code in UNSEEN_CODES)
+        judgement = _judge(case, stored.scores, inherited, unseen)
         complete_inheritance(session, stored.assessment_id, inherited, judgement)
         success = Success(case.scan_id, stored.assessment_id, judgement.verdict)
         record_successes(session, [success])
@@ -167,7 +174,19 @@ def _complete_deep_slabs(session: Session, acquisition_ids: Iterable[int], famil
         )
 
 
-def _judge(case: ScanCase, scores: ScanScores, inherited: Inherited | None) -> Judgement:
+def _unseen(case: ScanCase, calibration: Calibration | None) -> tuple[ReasonCode, ...]:
+    return unseen_codes(
+        calibration,
+        slab=case.slab,
+        field_mm=case.field_mm,
+        device_model=case.device_model,
+        vouched_devices=_protocol_of(case).protocol.known_devices,
+    )
+
+
+def _judge(
+    case: ScanCase, scores: ScanScores, inherited: Inherited | None, unseen: tuple[ReasonCode, ...]
+) -> Judgement:
     protocol = _protocol_of(case).protocol
     context = ScanContext(
         scale=case.scale,
@@ -177,6 +196,7 @@ def _judge(case: ScanCase, scores: ScanScores, inherited: Inherited | None) -> J
         is_window_open=case.is_window_open(now().date()),
         scan_type=case.scan_type,
         is_device_certified=not protocol.known_devices or case.device_model in protocol.known_devices,
+        unseen=unseen,
     )
     return judge(scores, protocol, context)
 

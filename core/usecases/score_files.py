@@ -17,10 +17,12 @@ from core.intake.readers.raster import read_raster
 from core.policy.judge import ScanContext, judge
 from core.policy.protocol import Protocol
 from core.policy.scan_types import scan_type
+from core.scoring.acceptance import unseen_codes
 from core.scoring.contract import ScanFailure, ScanInput, Scorer
 from core.scoring.pictures import encode_cam, encode_mask
 from core.scoring.record import PicturePaths, failure_record, score_record
 from core.usecases.collect_files import FileToScore
+from core.usecases.fit_to_protocol import fit_to_protocol
 from core.values import NotComputable, Scale, ScanScores
 
 RESULTS_NAME = "results.jsonl"
@@ -172,17 +174,20 @@ def _written(read: _ReadFile, result: ScanScores | ScanFailure | None, run: Scor
     if isinstance(result, ScanFailure):
         remedy = "Score it again with a smaller --batch-size." if result.is_transient else "Check the image."
         return failure_record(read.file.name, code="not_scored", message=result.message, remedy=remedy)
+    calibration = run.scorer.calibration
+    scores = fit_to_protocol(result, run.protocol, read.scale, calibration)
     width_mm, height_mm = read.file.field_mm or (None, None)
     context = ScanContext(
         scale=read.scale,
         slab=read.file.slab,
         laterality=read.file.laterality,
         scan_type=scan_type(run.scorer.kind, width_mm, height_mm),
+        unseen=unseen_codes(calibration, slab=read.file.slab, field_mm=read.file.field_mm),
     )
     return score_record(
-        result,
-        judge(result, run.protocol, context),
-        _write_pictures(result, read.stem, run.out),
+        scores,
+        judge(scores, run.protocol, context),
+        _write_pictures(scores, read.stem, run.out),
         file=read.file.name,
         sha256=read.sha256,
         kind=run.scorer.kind,

@@ -7,6 +7,7 @@ from datetime import date
 import altair as alt
 
 from core.statistics.proportions import Proportion, wilson_interval
+from core.store.mark import Mark
 from core.store.overview import WeekTally
 
 FIRST = "First pass"
@@ -43,8 +44,8 @@ def _rate(k: int, n: int) -> Proportion | None:
     return rate if isinstance(rate, Proportion) else None
 
 
-def draw_rates(points: Sequence[WeekPoint]) -> alt.LayerChart:
-    """Both rates over the weeks with their intervals. Colours come from the page's theme."""
+def draw_rates(points: Sequence[WeekPoint], marks: Sequence[Mark] = ()) -> alt.LayerChart:
+    """Both rates over the weeks with intervals, and a line where something happened. Colours come from the theme."""
     tooltip = [
         alt.Tooltip("week:T", title="Week from", format="%d %b %Y"),
         alt.Tooltip("series:N", title="Rate"),
@@ -67,14 +68,29 @@ def draw_rates(points: Sequence[WeekPoint]) -> alt.LayerChart:
     dots = base.mark_point(filled=True, size=46, opacity=1).encode(
         shape=alt.Shape("series:N", title=None, sort=[FIRST, FINAL], legend=legend), tooltip=tooltip
     )
-    return alt.LayerChart(layer=[band.encode(y="low:Q", y2="high:Q"), line, dots]).properties(height=240)
+    layers = [band.encode(y="low:Q", y2="high:Q"), line, dots]
+    shown = _mark_rows(points, marks)
+    if shown:
+        layers.append(_draw_marks(points, shown))
+    return alt.LayerChart(layer=layers).properties(height=240)
+
+
+def _draw_marks(points: Sequence[WeekPoint], rows: list[dict[str, object]]) -> alt.Chart:
+    tooltip = [
+        alt.Tooltip("day:N", title="On"),
+        alt.Tooltip("kind:N", title="What"),
+        alt.Tooltip("text:N", title="Which"),
+    ]
+    rule = alt.Chart(_data(rows)).mark_rule(strokeDash=[4, 3], strokeWidth=1.5, opacity=0.7, color="#7a8894")
+    chart: alt.Chart = rule.encode(x=_week_axis(points), tooltip=tooltip)
+    return chart
 
 
 def draw_counts(points: Sequence[WeekPoint]) -> alt.Chart:
     """How many captures were decided in each week: how much the rates above weigh."""
     tooltip = [
         alt.Tooltip("week:T", title="Week from", format="%d %b %Y"),
-        alt.Tooltip("decided:Q", title="Captures decided"),
+        alt.Tooltip("decided:Q", title="First captures decided"),
     ]
     axis = alt.Axis(tickCount=2, tickMinStep=1, minExtent=AXIS_PX)
     bars = alt.Chart(_data(_count_rows(points))).mark_bar(size=9, opacity=0.5)
@@ -115,6 +131,16 @@ def _rate_rows(points: Sequence[WeekPoint]) -> list[dict[str, object]]:
         for point in points
         for series, rate in ((FIRST, point.first_pass), (FINAL, point.final))
         if rate is not None
+    ]
+
+
+def _mark_rows(points: Sequence[WeekPoint], marks: Sequence[Mark]) -> list[dict[str, object]]:
+    """Marks within the weeks that are drawn; each stands at its week's Monday, like the week's point."""
+    weeks = {point.week_on for point in points}
+    return [
+        {"week": _noon(mark.week_on), "day": f"{mark.happened_at:%d %b %Y}", "kind": mark.kind, "text": mark.text}
+        for mark in marks
+        if weeks and min(weeks) <= mark.week_on <= max(weeks)
     ]
 
 

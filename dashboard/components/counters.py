@@ -17,7 +17,7 @@ def counter_strip(overview: Overview, filters: Mapping[str, str], moment: dateti
     before = overview.previous.received if overview.previous else None
     return tag(
         "div",
-        _counter("Captures received", overview.current.received, _change(overview.current.received, before)),
+        _counter("First captures received", overview.current.received, _change(overview.current.received, before)),
         _counter("Waiting for a score", waits.waiting, oldest, tab=WorklistTab.WAITING, filters=filters),
         _counter("Flagged, to decide", waits.to_decide, "scans", tab=WorklistTab.TO_DECIDE, filters=filters),
         _counter(

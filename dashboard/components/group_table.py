@@ -16,7 +16,7 @@ def group_table(groups: Sequence[GroupTally], field: str, title: str, filters: M
         tag(
             "tr",
             tag("th", title, scope="col"),
-            tag("th", "Received", scope="col", class_="num", title="Captures"),
+            tag("th", "Received", scope="col", class_="num", title="First captures: those that replace no other"),
             tag("th", "First pass", scope="col", class_="num"),
             tag("th", "95 % interval", scope="col", aria_label="First pass, 95 % interval"),
             tag("th", "Gradable / decided", scope="col", class_="num"),

@@ -1,5 +1,7 @@
 """A rate as markup: number, interval bar, counts, and "too few to judge" where it is so. Computes no statistics."""
 
+from datetime import datetime
+
 from core.statistics.proportions import Proportion, wilson_interval
 from core.store.overview import Overview, Tally
 from core.values import NotComputable
@@ -61,8 +63,8 @@ def rate_pair(overview: Overview) -> Html:
             "Gradable at the first pass",
             proportion(*first),
             delta=_change(first, _first_counts(before) if before else None),
-            unit="captures",
-            what="Decided captures, replacements left out: how well the sites shoot.",
+            unit="first captures",
+            what="Of those decided, replacements left out: how well the sites shoot.",
         ),
         rate_card(
             "Gradable in the end",
@@ -72,6 +74,17 @@ def rate_pair(overview: Overview) -> Html:
             what="Received scans of subject, visit, eye and type with a gradable capture: what the study gets.",
         ),
         class_="rates",
+    )
+
+
+def footnote(as_of: datetime) -> Html:
+    """What the overview's rates mean, and of when they are."""
+    return tag(
+        "p",
+        "Gradable means grade 1 or better on every slab that the protocol requires. Intervals are Wilson 95 % and take "
+        "captures as independent of each other; eyes and repeats of one patient are not quite. Weeks begin on Monday "
+        f"(UTC) and count by the day of acquisition. As of {as_of:%d %b %Y, %H:%M} UTC.",
+        class_="muted small",
     )
 
 

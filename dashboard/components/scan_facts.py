@@ -1,5 +1,6 @@
 """Title, metrics, facts and history of one scan. Markup from a frozen value."""
 
+from core.store.same_image import SentScan
 from core.store.scan_history import HistoryEntry
 from core.store.scan_view import ScanView
 from core.values import Measure, Measured, NotComputable
@@ -103,6 +104,24 @@ def _field(view: ScanView) -> str:
     size = f"{view.field_mm[0]:g} × {view.field_mm[1]:g} mm" if view.field_mm else "not stated"
     own = next(slab for slab in view.slabs if slab.scan_id == view.scan_id)
     return f"{size}, {own.width_px} × {own.height_px} px"
+
+
+def same_image(view: ScanView) -> Html:
+    """That other sites sent this very image too; nothing where none did or the person may not see them."""
+    return join(_same_image(sent) for sent in view.same_image)
+
+
+def _same_image(sent: SentScan) -> Html:
+    link = page_link(f"scan {sent.scan_id}", "scan", {"id": sent.scan_id})
+    who = f"The same image was also sent by site {sent.site_code} {sent.site_name}: "
+    whose = f"There it is {sent.study_code} {sent.subject_code}, taken {sent.acquired_at:%d %b %Y}. "
+    return tag(
+        "div",
+        tag("p", who, link, class_="lead"),
+        tag("p", whose, "One of the two is not what it is said to be: ask both sites before either counts."),
+        class_="reason bad",
+        role="note",
+    )
 
 
 def history(view: ScanView) -> Html:

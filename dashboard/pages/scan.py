@@ -10,7 +10,7 @@ from core.store.worklist import WorklistTab, read_worklist
 from dashboard.components.decision import draw_decision
 from dashboard.components.markup import page_link, tag
 from dashboard.components.panel import empty_state, panel
-from dashboard.components.scan_facts import facts, history, measures_table, title
+from dashboard.components.scan_facts import facts, history, measures_table, same_image, title
 from dashboard.components.scan_grade import artifacts_table, grade, reasons
 from dashboard.components.viewer.show import show_viewer
 from dashboard.decisions import draw_outcome
@@ -50,6 +50,8 @@ def _draw_scan(view: ScanView, actor: Actor, next_scan_id: int | None) -> None:
     with verdict:
         panel(grade(view), key="grade")
         panel(reasons(view), key="reasons")
+        if view.same_image:
+            panel(same_image(view), key="same-image")
         draw_decision(view, actor, today=now().date())
         if next_scan_id is not None:
             link = page_link("Next flagged scan →", "scan", {"id": next_scan_id})

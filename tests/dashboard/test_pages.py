@@ -38,7 +38,15 @@ def labels(page: AppTest) -> set[str]:
 def test_the_overview_counts_captures_and_names_the_sites(page_of: PageOf, clinics: Clinics):
     page = page_of(clinics.manager, OVERVIEW)
     markup = shown(page)
-    for words in ("Gradable at the first pass", "Gradable in the end", "1 of 3 captures", "S01", "S02", "S01-A"):
+    for words in (
+        "Gradable at the first pass",
+        "Gradable in the end",
+        "First captures received",
+        "1 of 3 first captures",
+        "S01",
+        "S02",
+        "S01-A",
+    ):
         assert words in markup, words
     assert "too few to judge" in markup
     assert page.title[0].value == "Overview"
@@ -200,3 +208,34 @@ def test_without_a_cookie_no_page_is_drawn(clinics: Clinics, monkeypatch: pytest
     monkeypatch.setattr(dashboard.session, "session_token", lambda: None)
     page.run()
     assert page.title[0].value == "Your session has ended"
+
+
+def share_the_flagged_image(database: Database, clinics: Clinics) -> None:
+    """The other site's scan becomes the very image of the flagged one."""
+    with session_scope(database) as session:
+        image = session.get_one(tables.Scan, clinics.flagged_id).image_sha256
+        session.get_one(tables.Scan, clinics.other_id).image_sha256 = image
+
+
+def test_an_image_that_another_site_sent_too_is_named_to_the_reading_centre(
+    page_of: PageOf, clinics: Clinics, owner_database: Database
+):
+    assert "The same image" not in shown(page_of(clinics.reviewer, SCAN, id=clinics.flagged_id))
+    assert "Sent by" not in shown(page_of(clinics.manager, OVERVIEW))
+    share_the_flagged_image(owner_database, clinics)
+    markup = shown(page_of(clinics.reviewer, SCAN, id=clinics.flagged_id))
+    assert "The same image was also sent by site S02 Turin" in markup
+    assert f"/scan?id={clinics.other_id}" in markup
+    overview = page_of(clinics.manager, OVERVIEW)
+    assert "The same image from two sites" in [part.value for part in overview.subheader]
+    for scan_id in (clinics.flagged_id, clinics.other_id):
+        assert f"Scan {scan_id}" in shown(overview)
+
+
+def test_an_image_that_another_site_sent_too_is_nothing_to_either_site(
+    page_of: PageOf, clinics: Clinics, owner_database: Database
+):
+    share_the_flagged_image(owner_database, clinics)
+    for token, scan_id in ((clinics.technician, clinics.flagged_id), (clinics.stranger, clinics.other_id)):
+        assert "same image" not in shown(page_of(token, SCAN, id=scan_id)).lower()
+        assert "The same image from two sites" not in [part.value for part in page_of(token, OVERVIEW).subheader]

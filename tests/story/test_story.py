@@ -197,7 +197,7 @@ def test_a_bad_scan_travels_from_upload_to_request_to_replacement_and_the_counts
 ) -> None:
     mara = person(installation, chromium, "mara")
     mara.open("/")
-    expect(number_beside(mara.page, "Captures received")).to_have_text("0", timeout=PATIENCE_MS)
+    expect(number_beside(mara.page, "First captures received")).to_have_text("0", timeout=PATIENCE_MS)
 
     tess = person(installation, chromium, "tess")
     the_site_uploads_and_sees_what_is_wrong_with_each_file(tess)
@@ -207,7 +207,7 @@ def test_a_bad_scan_travels_from_upload_to_request_to_replacement_and_the_counts
     the_reading_centre_accepts_it_and_the_request_closes(quinn, path)
 
     mara.open("/")
-    expect(number_beside(mara.page, "Captures received")).to_have_text(
+    expect(number_beside(mara.page, "First captures received")).to_have_text(
         "3", timeout=PATIENCE_MS
     )  # a replacement is no first capture
     expect(number_beside(mara.page, "To be taken again")).to_have_text("0")

@@ -108,7 +108,7 @@ class Scan(SiteScoped, Created, Base):
         Index("ix_scan_queue", "kind", "id", postgresql_where=text("state in ('queued', 'scoring')")),
         Index("ix_scan_site_id_state", "site_id", "state"),
         Index("ix_scan_site_id_id", "site_id", "id"),
-        Index("ix_scan_image_sha256", "image_sha256"),
+        Index("ix_scan_image_sha256_site_id", "image_sha256", "site_id", "id"),
     )
 
     id: Mapped[Id]

@@ -60,7 +60,7 @@ def scores_of(prepared: PreparedScan, output: NetworkOutput, card: ModelCard, *,
     scan, point = prepared.scan, card.operating_point
     artifact_masks = _artifact_masks(output, prepared.placement, point)
     faz_mask = faz_mask_of(output.faz_logits, prepared.placement, point.faz_threshold)
-    grade = grade_of(output.grade_logits, point)
+    grade = grade_of(output.grade_logits, point, abstains=card.calibration is None)
     return ScanScores(
         key=scan.key,
         grade=grade,
@@ -77,8 +77,11 @@ def scores_of(prepared: PreparedScan, output: NetworkOutput, card: ModelCard, *,
     )
 
 
-def grade_of(logits: NDArray[np.float32], point: OperatingPoint) -> Grade:
-    """The calibrated grade; abstained where the model is less sure than the card demands."""
+def grade_of(logits: NDArray[np.float32], point: OperatingPoint, *, abstains: bool = True) -> Grade:
+    """The calibrated grade; with ``abstains``, abstained where the model is less sure than the card demands.
+
+    Without it the study's level decides later, by the card's calibration scans (core.scoring.acceptance).
+    """
     probabilities = grade_probabilities(logits.astype(np.float64), point)
     ordinal = int(probabilities.argmax())
     return Grade(
@@ -86,7 +89,7 @@ def grade_of(logits: NDArray[np.float32], point: OperatingPoint) -> Grade:
         ordinal=ordinal,
         label=CoipsGrade(ordinal).name.lower(),
         probabilities={grade.name.lower(): float(probabilities[grade]) for grade in CoipsGrade},
-        abstained=bool(probabilities[ordinal] < point.min_confidence),
+        abstained=abstains and bool(probabilities[ordinal] < point.min_confidence),
     )
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from core.errors import UsageError
 from core.networks.octa_enface import OctaEnfaceNetwork, OctaEnfaceShape, build_octa_enface
-from core.scoring.card import ModelCard
+from core.scoring.card import Calibration, ModelCard
 from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.canvas import PREPROCESSING, normalise
 from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, prepare, scores_of
@@ -67,6 +67,11 @@ class OctaEnfaceScorer:
     def identity(self) -> ModelIdentity:
         """Name, version, weights hash and preprocessing, from the card."""
         return self._card.identity
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The card's calibration scans, where it has them."""
+        return self._card.calibration
 
     def score(self, scans: Sequence[ScanInput]) -> list[ScanScores | ScanFailure]:
         """Score a batch; one result per scan, in order. A scan that fails takes no other with it."""

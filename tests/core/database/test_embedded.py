@@ -28,9 +28,10 @@ from core.settings import Settings
 
 FAST = {"fsync": "off", "shared_buffers": "16MB"}
 OWNER_PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from core.database.embedded import embedded_servers
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit it ignored
 with embedded_servers(Path(sys.argv[1]), postgres_options={"fsync": "off", "shared_buffers": "16MB"}):
     print("up", flush=True)
     time.sleep(600)

@@ -1,11 +1,11 @@
-"""Wilson's interval against published values, at its edges, and against its promise."""
+"""Wilson's and Clopper's intervals against published values, at their edges, and against their promise."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.statistics.proportions import wilson_interval
+from core.statistics.proportions import exact_interval, wilson_interval
 from core.values import NotComputable
 
 
@@ -53,3 +53,27 @@ def test_it_covers_the_truth_about_as_often_as_it_says(p):
         inside = np.array([found.low <= p <= found.high for found in held])
         coverage.append(binom.pmf(np.arange(n + 1), n, p)[inside].sum())
     assert np.mean(coverage) == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0.0, 0.1684), (1, 29, 0.0009, 0.1776)],
+)
+def test_the_exact_interval_equals_newcombes_published_ones(k, n, low, high):
+    """Newcombe 1998, Statistics in Medicine 17:857, table I, method 5 (Clopper-Pearson)."""
+    found = exact_interval(k, n)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("p", [0.005, 0.03, 0.2])
+def test_the_exact_interval_never_covers_less_often_than_it_says(p):
+    from scipy.stats import binom
+
+    for n in (20, 75, 160):
+        inside = np.array([found.low <= p <= found.high for found in (exact_interval(k, n) for k in range(n + 1))])
+        assert binom.pmf(np.arange(n + 1), n, p)[inside].sum() >= 0.95
+
+
+def test_all_of_all_and_none_of_none():
+    assert exact_interval(7, 7).high == 1.0
+    assert exact_interval(0, 0) == NotComputable("nothing counted yet")

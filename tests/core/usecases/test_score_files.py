@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from core.policy.protocol import Protocol
+from core.scoring.card import Calibration
 from core.scoring.contract import ScanFailure
 from core.usecases.collect_files import collect_files
 from core.usecases.score_files import ScoreRun, score_files
@@ -54,6 +55,7 @@ class FakeScorer:
     ordinal: int = 1
     kind: ScanKind = ScanKind.OCTA_ENFACE
     identity: ModelIdentity = IDENTITY
+    calibration: Calibration | None = None
     batches: list[int] = field(default_factory=list)
 
     def score(self, scans):

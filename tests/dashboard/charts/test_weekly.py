@@ -1,7 +1,8 @@
 """The chart by week says what the counts say."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
+from core.store.mark import Mark
 from core.store.overview import Tally, WeekTally
 from dashboard.charts.weekly import FINAL, FIRST, draw_counts, draw_rates, week_points
 
@@ -41,3 +42,14 @@ def test_ticks_are_the_mondays_of_the_data():
 def test_no_weeks_are_an_empty_chart_and_no_error():
     assert draw_rates(()).to_dict()["layer"]
     assert draw_counts(()).data.values == []
+
+
+def test_a_mark_stands_at_its_week_and_only_within_the_weeks_drawn():
+    def mark(day: int) -> Mark:
+        return Mark(datetime(2026, 3, day, 15, tzinfo=UTC), "software update", "S01-A: 1.2 to 1.3", "S01")
+
+    assert [mark(day).week_on.day for day in (9, 15)] == [9, 9]
+    layers = draw_rates(week_points(WEEKS), [mark(11), mark(20)]).to_dict()["layer"]
+    assert len(layers) == 4
+    assert layers[-1]["mark"]["type"] == "rule"
+    assert [row["week"] for row in layers[-1]["data"]["values"]] == ["2026-03-09T12:00:00"]
