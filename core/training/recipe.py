@@ -17,8 +17,8 @@ class Recipe(BaseModel):
     seed: int = 20261121
     split_seed: int = 2
     """Seed of the parts; kept apart from ``seed`` so that trainings can be repeated on the same parts."""
-    n_steps: int = Field(default=4800, ge=1)
-    n_half_size_steps: int = 3600
+    n_steps: int = Field(default=3400, ge=1)
+    n_half_size_steps: int = 2600
     """The first steps see the canvas at half its size, for a quarter of the cost; the rest learn the fine detail."""
     warmup_steps: int = 100
     peak_learning_rate: float = 2e-3
@@ -31,7 +31,7 @@ class Recipe(BaseModel):
     shares: dict[str, int] = Field(default={"faz": 5, "pool": 4, "phantoms": 2, "strangers": 1})
     """Samples of each kind in a batch."""
 
-    pseudo_labels_at: int | None = 3900
+    pseudo_labels_at: int | None = 2800
     """The step at which the network itself draws the FAZ of the unlabelled pool; None: never."""
 
     starts_from: str | None = None

@@ -1,0 +1,197 @@
+"""What a scan's image and the network's maps say in some seventy numbers: what the scan heads decide on.
+
+The maps say where an artifact is; grade and severity are judged on how much of it there is, how it lies and how clear
+the rest of the image is. NumPy only, about 4 ms a scan.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+from scipy.special import expit
+
+from core.scoring.lanes.canvas import CANVAS_PX, Placement
+from core.scoring.lanes.likeness import FEATURE_NAMES, likeness_features
+from core.vocabulary import ArtifactType
+
+LEVELS = (0.15, 0.3, 0.5, 0.7)
+"""Probabilities above which the area of an artifact is measured; one number each, where one cut would decide all."""
+LINE_QUANTILES = (0.9, 0.97, 1.0)
+BLOCKS = 16
+_TINY = 1e-3
+"""A share of the image below a thousandth counts as that."""
+
+_AREA_NAMES = ("mean", *(f"above_{level}" for level in LEVELS), *(f"line_q{q}" for q in LINE_QUANTILES), "lines")
+
+
+@lru_cache(maxsize=1)
+def statistic_names() -> tuple[str, ...]:
+    """The name of each number of ``scan_statistics``, in order."""
+    areas = [f"{kind.value}_{name}" for kind in ArtifactType for name in _AREA_NAMES]
+    zone = ["faz_share", "faz_certainty", "faz_edge", "faz_contrast"]
+    vessels = ["vessel_share", "vessel_certainty", "vessel_contrast"]
+    lines = [f"{axis}_{name}" for axis in ("row", "column") for name in _LINE_NAMES]
+    blocks = [f"block_{what}_q{q}" for what in ("mean", "spread") for q in _BLOCK_QUANTILES]
+    blocks += ["block_dark_share", "block_flat_share"]
+    simulated = [f"simulated_grade_{grade}" for grade in range(3)]
+    return (*areas, *zone, *vessels, *lines, *blocks, *_TEXTURE_NAMES, *simulated, *FEATURE_NAMES)
+
+
+_LINE_NAMES = (
+    "step_spread", "step_max", "step_mean",
+    "likeness_mean", "likeness_q01", "likeness_q05", "likeness_q50", "likeness_low_share",
+    "distant_likeness_q02", "distant_likeness_q10", "spread_low", "spread_high",
+)  # fmt: skip
+_BLOCK_QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.9)
+_TEXTURE_NAMES = ("fine_grain", "fine_share", "ridge_mean", "ridge_low", "ridge_share", "row_lag", "column_lag")
+
+
+def scan_statistics(
+    canvas: NDArray[np.uint8],
+    placement: Placement,
+    *,
+    artifact_logits: NDArray[np.float32],
+    faz_logits: NDArray[np.float32],
+    large_vessel_logits: NDArray[np.float32],
+    simulated_grade_logits: NDArray[np.float32],
+) -> NDArray[np.float64]:
+    """The numbers (n,), named by ``statistic_names``, all finite.
+
+    Parameters
+    ----------
+    canvas : uint8 (256, 256)
+    artifact_logits : float32 (4, 128, 128)
+    faz_logits, large_vessel_logits : float32 (128, 128)
+    simulated_grade_logits : float32 (3,)
+    """
+    rows, columns = _inside(placement, 1)
+    cells = _inside(placement, CANVAS_PX // faz_logits.shape[0])
+    values = canvas[rows, columns].astype(np.float32) / np.float32(255)
+    coarse = _halved(canvas, CANVAS_PX // faz_logits.shape[0])[cells]
+    artifacts = [_area_statistics(expit(logits[cells])) for logits in artifact_logits]
+    return np.concatenate(
+        [
+            *artifacts,
+            _faz_statistics(expit(faz_logits[cells]), coarse),
+            _vessel_statistics(expit(large_vessel_logits[cells]), coarse),
+            _line_statistics(values),
+            _line_statistics(values.T),
+            _block_statistics(values),
+            _texture_statistics(values),
+            simulated_grade_logits - simulated_grade_logits.mean(),
+            likeness_features(canvas, placement),
+        ]
+    ).astype(np.float64)
+
+
+def _inside(placement: Placement, stride_px: int) -> tuple[slice, slice]:
+    left, top, right, bottom = placement.box(stride_px)
+    return slice(round(top), max(round(bottom), round(top) + 1)), slice(
+        round(left), max(round(right), round(left) + 1)
+    )
+
+
+def _halved(canvas: NDArray[np.uint8], stride_px: int) -> NDArray[np.float32]:
+    side = CANVAS_PX // stride_px
+    means = canvas.reshape(side, stride_px, side, stride_px).mean(axis=(1, 3), dtype=np.float32)
+    return np.asarray(means / 255, np.float32)
+
+
+def _area_statistics(probability: NDArray[np.float32]) -> NDArray[np.float64]:
+    """How much of an artifact there is: mean, area above each level (logarithms), and how it gathers in lines."""
+    shares = [float((probability > level).mean()) for level in LEVELS]
+    per_line = probability.mean(axis=1)
+    return np.array(
+        [
+            np.log(float(probability.mean()) + _TINY),
+            *(np.log(np.array(shares) + _TINY)),
+            *np.quantile(per_line, LINE_QUANTILES),
+            float((per_line > 0.5).mean()),  # noqa: PLR2004 - lines mostly covered
+        ]
+    )
+
+
+def _faz_statistics(probability: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Whether a FAZ is seen: its share, how sure and how sharp its mask is, how dark it is against the rest."""
+    inside = probability > 0.5  # noqa: PLR2004 - more likely than not
+    if not inside.any():
+        return np.array([np.log(_TINY), float(probability.max()), 1.0, 0.0])
+    unsure = ((probability > 0.1) & (probability < 0.9)).sum()  # noqa: PLR2004 - the soft edge
+    contrast = float(coarse[~inside].mean() - coarse[inside].mean()) if not inside.all() else 0.0
+    edge = float(unsure) / float(np.sqrt(inside.sum()))
+    return np.array([np.log(float(inside.mean()) + _TINY), float(probability[inside].mean()), min(edge, 50.0), contrast])
+
+
+def _vessel_statistics(probability: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Whether the large vessels stand out: their share, how sure the mask is, how bright they are."""
+    seen = probability > 0.5  # noqa: PLR2004 - more likely than not
+    certainty = float(np.abs(2 * probability - 1).mean())
+    contrast = float(coarse[seen].mean() - coarse[~seen].mean()) if seen.any() and not seen.all() else 0.0
+    return np.array([float(seen.mean()), certainty, contrast])
+
+
+def _line_statistics(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Steps between neighbouring lines, and how alike they are: eye movement breaks both (12 numbers)."""
+    means = values.mean(axis=1)
+    steps = np.abs(means - uniform_filter1d(means, 15, mode="nearest"))
+    centred = values - means[:, None]
+    unit = centred / (np.linalg.norm(centred, axis=1, keepdims=True) + np.float32(_TINY))
+    likeness = (unit[1:] * unit[:-1]).sum(axis=1)
+    distant = (unit[4:] * unit[:-4]).sum(axis=1)
+    spread = values.std(axis=1)
+    relative = spread / (np.median(spread) + np.float32(_TINY))
+    return np.array(
+        [
+            steps.std(), steps.max(), np.abs(np.diff(means)).mean(),
+            likeness.mean(), *np.quantile(likeness, (0.01, 0.05, 0.5)),
+            (likeness < np.median(likeness) - 0.25).mean(),
+            *np.quantile(distant, (0.02, 0.1)), *np.quantile(relative, (0.02, 0.98)),
+        ]
+    )  # fmt: skip
+
+
+def _block_statistics(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The darkest and flattest of 16 x 16 blocks: shadows and blurred corners are local (12 numbers)."""
+    height, width = (length // BLOCKS for length in values.shape)
+    if min(height, width) < 1:
+        return np.zeros(2 * len(_BLOCK_QUANTILES) + 2)
+    blocks = values[: height * BLOCKS, : width * BLOCKS].reshape(BLOCKS, height, BLOCKS, width)
+    mean, spread = blocks.mean(axis=(1, 3)), blocks.std(axis=(1, 3))
+    return np.array(
+        [
+            *np.quantile(mean, _BLOCK_QUANTILES),
+            *np.quantile(spread, _BLOCK_QUANTILES),
+            (mean < 0.6 * np.median(mean)).mean(),
+            (spread < 0.5 * np.median(spread)).mean(),
+        ]
+    )
+
+
+def _texture_statistics(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Grain against structure, how much of the image holds ridges, how far a line goes on (7 numbers)."""
+    inner = values[1:-1, 1:-1]
+    ring = (values[:-2, 1:-1] + values[2:, 1:-1] + values[1:-1, :-2] + values[1:-1, 2:]) / 4
+    grain = float(np.abs(inner - ring).mean())
+    overall = float(values.std()) + _TINY
+    second = 2 * values[4:-4, 4:-4] - np.minimum(
+        values[:-8, 4:-4] + values[8:, 4:-4], values[4:-4, :-8] + values[4:-4, 8:]
+    )
+    ridge = np.maximum(second, 0)
+    height, width = (length // 8 for length in ridge.shape)
+    local = ridge[: height * 8, : width * 8].reshape(height, 8, width, 8).mean(axis=(1, 3))
+    centred = values - values.mean()
+    variance = float((centred**2).mean()) + _TINY**2
+    row_lag = float((centred[2:] * centred[:-2]).mean()) / variance
+    column_lag = float((centred[:, 2:] * centred[:, :-2]).mean()) / variance
+    return np.array(
+        [
+            grain,
+            grain / overall,
+            float(ridge.mean()),
+            float(np.quantile(local, 0.1)),
+            float((local > 0.5 * local.mean()).mean()),
+            row_lag,
+            column_lag,
+        ]
+    )
