@@ -34,4 +34,4 @@ def make_calibration(n: int = 199, *, seed: int = 6, separation: float = 2.5, **
         "fields_mm": ((3.0, 3.0), (6.0, 6.0)),
         "slabs": (Slab.SUPERFICIAL, Slab.DEEP),
     }
-    return Calibration(scans=scans, **values | changes)
+    return Calibration(**{"scans": scans} | values | changes)

@@ -4,8 +4,9 @@ Decisions need numbers that belong to the weights (temperature, thresholds); the
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -166,6 +167,14 @@ class ModelCard(_CardPart):
                 remedy="Copy both files again from where they were made.",
             )
         return card
+
+
+def calibration_in(card: Mapping[str, Any]) -> Calibration | None:
+    """The calibration scans of a card as it was stored; None where it has none, or none that this version reads."""
+    try:
+        return Calibration.model_validate(card["calibration"]) if card.get("calibration") else None
+    except ValidationError:
+        return None
 
 
 def sha256_of(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Everything that the page of one scan shows, as one frozen value read in a handful of statements."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from core.database.tables import (
     Technician,
     Visit,
 )
+from core.policy.protocol import Protocol
 from core.store.reason import read_reasons
 from core.store.same_image import SentScan, read_same_image
 from core.store.scan_history import HistoryEntry, OpenRequest, read_history, read_request
@@ -90,6 +92,12 @@ class AssessmentView:
     scored_at: datetime
     seconds: float
     why_no_cam: str | None
+    conformal_level: float
+    """Of the protocol version: the share of all scans that may be accepted although ungradable."""
+    is_inherit: bool
+    """Of the protocol version: deep slabs take the superficial slab's grade."""
+    card: Mapping[str, Any]
+    """The model's card as it was stored (core.scoring.card)."""
 
     def released_measures(self, human_ordinal: int | None) -> dict[str, Measure]:
         """The measures as the final grade releases them: of an ungradable scan the FAZ's are withheld.
@@ -285,12 +293,12 @@ def _read_assessment(session: Session, assessment_id: int | None) -> AssessmentV
     if assessment_id is None:
         return None
     row = session.execute(
-        select(Assessment, ModelVersion, ProtocolVersion.number)
+        select(Assessment, ModelVersion, ProtocolVersion.number, ProtocolVersion.document)
         .join(ModelVersion, ModelVersion.id == Assessment.model_version_id)
         .join(ProtocolVersion, ProtocolVersion.id == Assessment.protocol_version_id)
         .where(Assessment.id == assessment_id)
     ).one()
-    assessment, model = row.Assessment, row.ModelVersion
+    assessment, model, protocol = row.Assessment, row.ModelVersion, Protocol.model_validate(row.document)
     return AssessmentView(
         id=assessment.id,
         ordinal=assessment.grade_ordinal,
@@ -313,6 +321,9 @@ def _read_assessment(session: Session, assessment_id: int | None) -> AssessmentV
         scored_at=assessment.scored_at,
         seconds=assessment.seconds,
         why_no_cam=assessment.not_computable.get("cam"),
+        conformal_level=protocol.conformal_level,
+        is_inherit=protocol.inherit,
+        card=model.card,
     )
 
 

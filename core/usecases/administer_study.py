@@ -14,9 +14,12 @@ from sqlalchemy.orm import Session
 from core.clock import now
 from core.errors import NotAllowedError, NotFoundError, UsageError
 from core.policy.protocol import Protocol
+from core.scoring.acceptance import refuse_unless_possible
+from core.scoring.card import calibration_in
 from core.store import administration as store
 from core.store.access import PROGRAM, Actor
 from core.store.audit import record_event
+from core.store.model_version import read_last_model
 from core.vocabulary import Role
 
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
@@ -57,11 +60,13 @@ def publish_protocol(
 ) -> int:
     """Add the study's next protocol version, in force from ``effective_at`` (now), and mark it on the trends.
 
-    Scans already judged keep the version they were judged by.
+    Scans already judged keep the version they were judged by. An accept level that the model which scored last cannot
+    vouch for is refused (UsageError).
     """
     _refuse_unless_admin(actor, study_id)
     if not note.strip():
         raise UsageError("A protocol version needs a note.", remedy="Say in a few words what changed and why.")
+    _refuse_unless_promised(session, protocol)
     versions = store.list_protocol_versions(session, study_id)
     if versions and Protocol.model_validate(versions[0].document) == protocol:
         raise UsageError(f"Nothing differs from version {versions[0].number}.", remedy="Change a value first.")
@@ -71,6 +76,14 @@ def publish_protocol(
         session, study_id=study_id, happened_at=moment, kind="protocol amendment", text=note.strip()
     )
     return version_id
+
+
+def _refuse_unless_promised(session: Session, protocol: Protocol) -> None:
+    """Refuse an accept level that the calibration scans of the model in use are too few for."""
+    model = read_last_model(session)
+    calibration = None if model is None else calibration_in(model.card)
+    if calibration is not None:
+        refuse_unless_possible(calibration, protocol.conformal_level)
 
 
 def add_site(session: Session, *, actor: Actor, study_id: int, code: str, name: str, country: str = "") -> int:

@@ -10,13 +10,17 @@ from sqlalchemy.orm import Session
 
 from core.errors import UsageError
 from core.policy.protocol import Borders, ExpectedScanType, Protocol
+from core.scoring.card import calibration_in
 from core.store.access import Actor
 from core.store.administration import ProtocolRow, StudyRow
+from core.store.model_version import ScoringModel
 from core.usecases.administer_study import publish_protocol
 from core.vocabulary import Slab
 from dashboard.administration.places import draw_list
 from dashboard.administration.steps import adding, perform
+from dashboard.components.guarantee import accept_guarantee
 from dashboard.components.markup import percent
+from dashboard.components.panel import empty_state, panel
 from dashboard.wording import SLAB_NAMES
 
 REGIONS = (None, 1.0, 3.0, 6.0)
@@ -31,18 +35,35 @@ class _VersionLine:
     changed: str
 
 
-def draw_protocol(study: StudyRow, versions: Sequence[ProtocolRow]) -> None:
-    """The versions of a study's protocol, newest first, and the form for the next."""
+def draw_protocol(study: StudyRow, versions: Sequence[ProtocolRow], model: ScoringModel | None) -> None:
+    """The versions of a study's protocol, newest first, what the level promises, and the form for the next."""
     columns = {"version": "Version", "since": "In force from (UTC)", "note": "Note", "changed": "Changed"}
     lines = [_version_line(version, versions) for version in versions]
     draw_list(lines, columns, key="protocol", nothing=("No protocol", "Publish the first version below."))
     current = Protocol.model_validate(versions[0].document) if versions else Protocol.default()
+    _draw_guarantee(current, model)
     with adding("Publish a new version", "protocol"):
         st.caption("It applies to scans acquired from now on; scans already judged keep their version.")
         document = _draw_fields(current)
         note = st.text_input("What changes and why", placeholder="Shorter visit window after amendment 2")
         if st.form_submit_button("Publish", type="primary"):
             perform(lambda session, actor: _publish(session, actor, study, document, note))
+
+
+def _draw_guarantee(protocol: Protocol, model: ScoringModel | None) -> None:
+    """What the level in force promises with the model that scored last."""
+    st.subheader("What the accept level promises")
+    if model is None:
+        empty_state("No scan was scored yet", "The promise depends on the model; it appears with the first score.",
+                    key="no-model")  # fmt: skip
+        return
+    promise = accept_guarantee(
+        calibration_in(model.card),
+        protocol.conformal_level,
+        model=f"{model.name} {model.version}, which scored last",
+        is_inherit=protocol.inherit,
+    )
+    panel(promise, key="guarantee")
 
 
 def _version_line(version: ProtocolRow, versions: Sequence[ProtocolRow]) -> _VersionLine:
@@ -74,8 +95,10 @@ def _draw_fields(current: Protocol) -> dict[str, Any]:
             "Certified devices", "\n".join(current.known_devices), help='One "manufacturer model" per line. Empty: any.'
         )
     passed = st.number_input(
-        "Ungradable scans that may pass as accepted (%)", 0.1, 49.9, 100 * current.conformal_level, 0.5, format="%.1f"
-    )
+        "Accepted although ungradable, at most (% of all scans)",
+        0.1, 49.9, 100 * current.conformal_level, 0.5, format="%.1f",
+        help="The lower, the more scans the model leaves to a person. Scans already judged keep their verdict.",
+    )  # fmt: skip
     inherit = st.checkbox("A deep slab takes the grade of the superficial slab (COIPS)", current.inherit)
     requires_scale = st.checkbox("A scan without a known field size needs a person", current.requires_scale)
     return current.model_dump(mode="json") | {

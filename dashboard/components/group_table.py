@@ -10,7 +10,10 @@ TOO_FEW = f"Fewer than {MIN_CAPTURES} decided captures or {MIN_PATIENTS} patient
 
 
 def group_table(groups: Sequence[GroupTally], field: str, title: str, filters: Mapping[str, str]) -> Html:
-    """One row per group; its name narrows the page to it. ``field`` is the filter's name in the URL."""
+    """One row per group; its name narrows the page to it, its counts lead to its scans.
+
+    ``field`` is the filter's name in the URL, ``filters`` what the page is narrowed to already.
+    """
     head = tag(
         "thead",
         tag(
@@ -43,24 +46,29 @@ def worst_first(groups: Sequence[GroupTally]) -> list[GroupTally]:
 
 def _row(group: GroupTally, field: str, filters: Mapping[str, str]) -> Html:
     tally = group.tally
-    link = page_link(group.code, "overview", {**filters, field: group.id})
+    narrowed = {**filters, field: group.id}
+    link = page_link(group.code, "overview", narrowed)
     few = None if group.is_judged else join([" ", chip("too few to judge", title=TOO_FEW)])
     name = join([link, few, tag("span", group.name, class_="name", title=group.name)])
     return tag(
         "tr",
         tag("th", name, scope="row"),
         tag("td", count(tally.received), class_="num"),
-        *_rate_cells(tally.gradable, tally.decided, is_judged=group.is_judged),
-        *_rate_cells(tally.final_gradable, tally.final_received, is_judged=group.is_judged),
+        *_rate_cells(tally.gradable, tally.decided, narrowed, is_judged=group.is_judged),
+        *_rate_cells(tally.final_gradable, tally.final_received, narrowed, is_judged=group.is_judged),
         class_=None if group.is_judged else "unsure",
     )
 
 
-def _rate_cells(k: int, n: int, *, is_judged: bool) -> tuple[Html, Html, Html]:
+def _rate_cells(k: int, n: int, narrowed: Mapping[str, object], *, is_judged: bool) -> tuple[Html, Html, Html]:
     rate = proportion(k, n)
     value: Content = "–" if rate is None else percent(rate.value)
     return (
         tag("td", value, class_="num"),
         tag("td", interval_bar(rate, is_judged=is_judged), class_="wide"),
-        tag("td", f"{count(k)} / {count(n)}", class_="num"),
+        tag("td", _scans_link(f"{count(k)} / {count(n)}", narrowed) if n else f"{k} / {n}", class_="num"),
     )
+
+
+def _scans_link(counts: str, narrowed: Mapping[str, object]) -> Html:
+    return page_link(tag("span", counts, title="Show these scans"), "examples", narrowed)

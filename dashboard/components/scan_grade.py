@@ -1,8 +1,10 @@
 """The model's grade with probabilities, the reasons of the verdict and the artifacts found. Markup only."""
 
+from core.scoring.card import calibration_in
 from core.store.scan_view import AssessmentView, ScanView
 from core.values import Reason
 from core.vocabulary import ScanState, Severity, Verdict
+from dashboard.components.guarantee import accept_line
 from dashboard.components.markup import Html, chip, join, percent, tag
 from dashboard.overlay import ARTIFACT_COLOURS
 from dashboard.wording import (
@@ -33,7 +35,8 @@ def grade(view: ScanView) -> Html:
         head = [tag("strong", GRADE_NAMES[assessment.ordinal]), chip("by the model")]
     verdict = view.final_verdict or assessment.verdict
     head.append(chip(VERDICT_NAMES[verdict], VERDICT_TONES[verdict]))
-    return tag("section", tag("div", *head, class_="grade"), _probabilities(assessment), aria_label="Grade")
+    accept = accept_line(calibration_in(assessment.card), assessment.conformal_level)
+    return tag("section", tag("div", *head, class_="grade"), _probabilities(assessment), accept, aria_label="Grade")
 
 
 def _not_scored(view: ScanView) -> Html:

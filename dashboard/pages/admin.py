@@ -7,6 +7,7 @@ import streamlit as st
 from core.store import administration as store
 from core.store.access import Actor, list_accounts, list_grants
 from core.store.administration import StudyRow
+from core.store.model_version import read_last_model
 from core.vocabulary import Role
 from dashboard.administration.people import draw_grants, draw_users
 from dashboard.administration.places import draw_devices, draw_list, draw_sites, draw_study_form, draw_technicians
@@ -63,9 +64,10 @@ def _draw_study_part(part: str, studies: Sequence[StudyRow], actor: Actor) -> No
         technicians = store.list_technicians(session, study.id)
         versions = store.list_protocol_versions(session, study.id)
         accounts, grants = list_accounts(session), list_grants(session)
+        model = read_last_model(session)
     match part:
         case "Protocol":
-            draw_protocol(study, versions)
+            draw_protocol(study, versions, model)
         case "Sites":
             draw_sites(study, sites)
         case "Devices":

@@ -15,9 +15,12 @@ from dashboard.components.mark_list import mark_list
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.rate import footnote, rate_pair
 from dashboard.components.shared_images import shared_images
-from dashboard.filters import RATE_FIELDS, Period, draw_filters, url_filters
+from dashboard.filters import RATE_FIELDS, Field, Period, draw_filters, url_filters
 from dashboard.navigation import CENTRE
 from dashboard.session import current_user, open_session
+
+PERIOD = Period.WEEKS_26
+"""Shown without a choice: long enough for a trend, short enough to be of now."""
 
 
 def main() -> None:
@@ -25,7 +28,7 @@ def main() -> None:
     moment, actor = now(), current_user()
     with open_session() as session:
         st.title("Overview")
-        chosen = draw_filters(session, RATE_FIELDS, today=moment.date(), period=Period.WEEKS_26)
+        chosen = draw_filters(session, RATE_FIELDS, today=moment.date(), period=PERIOD)
         overview, marks = read_overview(session, chosen, today=moment.date()), read_marks(session, chosen)
         shared = read_shared_images(session, chosen) if actor.has_role(*CENTRE) else ()
     panel(counter_strip(overview, url_filters(), moment), key="counters")
@@ -56,11 +59,12 @@ def _draw_chart(overview: Overview, marks: Sequence[Mark]) -> None:
 
 
 def _draw_groups(overview: Overview) -> None:
+    narrowed = {Field.PERIOD: PERIOD, **url_filters()}  # other pages begin with another period
     with st.container(gap="medium"):
         st.subheader("By site")
-        panel(group_table(overview.sites, "site", "Site", url_filters()), key="sites")
+        panel(group_table(overview.sites, "site", "Site", narrowed), key="sites")
         st.subheader("By device")
-        panel(group_table(overview.devices, "device", "Device", url_filters()), key="devices")
+        panel(group_table(overview.devices, "device", "Device", narrowed), key="devices")
 
 
 def _draw_shared(shared: Sequence[SharedImage]) -> None:

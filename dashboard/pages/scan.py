@@ -3,11 +3,13 @@
 import streamlit as st
 
 from core.clock import now
+from core.scoring.card import calibration_in
 from core.store.access import Actor
 from core.store.scan_filter import ScanFilter
 from core.store.scan_view import ScanView, read_scan
 from core.store.worklist import WorklistTab, read_worklist
 from dashboard.components.decision import draw_decision
+from dashboard.components.guarantee import accept_guarantee
 from dashboard.components.markup import page_link, tag
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.scan_facts import facts, history, measures_table, same_image, title
@@ -53,6 +55,7 @@ def _draw_scan(view: ScanView, actor: Actor, next_scan_id: int | None) -> None:
         if view.same_image:
             panel(same_image(view), key="same-image")
         draw_decision(view, actor, today=now().date())
+        _draw_guarantee(view)
         if next_scan_id is not None:
             link = page_link("Next flagged scan →", "scan", {"id": next_scan_id})
             panel(tag("p", link, style="text-align:right"), key="next")
@@ -60,6 +63,20 @@ def _draw_scan(view: ScanView, actor: Actor, next_scan_id: int | None) -> None:
         panel(facts(view), key="facts")
         st.subheader("History")
         panel(history(view), key="history")
+
+
+def _draw_guarantee(view: ScanView) -> None:
+    if view.assessment is None:
+        return
+    judged = view.assessment
+    with st.expander("What the accept level promises"):
+        promise = accept_guarantee(
+            calibration_in(judged.card),
+            judged.conformal_level,
+            model=f"{judged.model_name} {judged.model_version}, protocol version {judged.protocol_number}",
+            is_inherit=judged.is_inherit,
+        )
+        panel(promise, key="guarantee")
 
 
 def _asked_scan() -> int | None:

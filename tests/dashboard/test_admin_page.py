@@ -1,15 +1,20 @@
 """The Admin page as an administrator uses it: every list drawn, every form submitted, over the real database."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from builders import make_member, make_user
+from calibrations import make_calibration
+from scored_scans import make_scored_capture
+from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 import dashboard.session
 from core.broker import open_bell
 from core.database.session import Database, session_scope
+from core.database.tables import ModelVersion, Site
 from core.errors import UsageError
 from core.policy.protocol import ExpectedScanType, Protocol
 from core.settings import Settings
@@ -116,6 +121,21 @@ def test_a_changed_threshold_becomes_the_next_version(page: AppTest, owner_datab
         newest = store.list_protocol_versions(session, study_id)[0]
     before, after = Protocol.default(), Protocol.model_validate(newest.document)
     assert (newest.number, after.visit_window_days, after.artifact_borders) == (2, 14, before.artifact_borders)
+
+
+def test_the_protocol_says_what_its_level_promises_with_the_model_in_use(
+    page: AppTest, owner_database: Database, study_id: int, settings: Settings
+):
+    assert "No scan was scored yet" in panels(at(page, "Protocol"))
+    with session_scope(owner_database) as session:
+        site = session.scalars(select(Site).where(Site.study_id == study_id)).one()
+        make_scored_capture(session, open_blob_store(settings), site)
+        session.scalars(select(ModelVersion)).one().card = {"calibration": make_calibration().model_dump(mode="json")}
+    assert "at most 1.0\u202f% of all scans accepted although ungradable" in panels(at(page, "Protocol"))
+
+
+def panels(page: AppTest) -> str:
+    return "".join(json.loads(part.proto.json)["html"] for part in page.get("bidi_component"))
 
 
 def test_a_role_is_given_and_taken_back(page: AppTest, owner_database: Database):

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 
 import pytest
+from calibrations import make_calibration
 from clinics import Clinics
-from sqlalchemy import text
+from sqlalchemy import select, text
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -13,7 +14,9 @@ import dashboard.installation
 import dashboard.session
 from core.database import tables
 from core.database.session import Database, session_scope
+from core.scoring.acceptance import accept_rule
 from core.vocabulary import RequestState, ScanState
+from dashboard.components.markup import percent
 
 PageOf = Callable[..., AppTest]
 OVERVIEW, WORKLIST = "pages/overview.py", "pages/worklist.py"
@@ -239,3 +242,19 @@ def test_an_image_that_another_site_sent_too_is_nothing_to_either_site(
     for token, scan_id in ((clinics.technician, clinics.flagged_id), (clinics.stranger, clinics.other_id)):
         assert "same image" not in shown(page_of(token, SCAN, id=scan_id)).lower()
         assert "The same image from two sites" not in [part.value for part in page_of(token, OVERVIEW).subheader]
+
+
+def test_the_scan_page_says_what_the_accept_level_promises_and_when_nothing(
+    page_of: PageOf, clinics: Clinics, owner_database: Database
+):
+    markup = shown(page_of(clinics.manager, SCAN, id=clinics.abstained_id))
+    assert "No accept guarantee" in markup
+    assert "No guarantee is given" in markup
+    calibration = make_calibration()
+    with session_scope(owner_database) as session:
+        model = session.scalars(select(tables.ModelVersion)).one()
+        model.card = {"calibration": calibration.model_dump(mode="json")}
+    markup = shown(page_of(clinics.manager, SCAN, id=clinics.abstained_id))
+    assert "No accept guarantee" not in markup
+    assert f"below {percent(accept_rule(calibration, 0.01).threshold, 1)}" in markup
+    assert "The guarantee is marginal" in markup

@@ -217,3 +217,23 @@ def test_a_protocol_may_move_the_borders_of_severity():
     protocol = Protocol(artifact_borders=wide)
     judgement = judge(scores(0, artifacts=artifacts(motion=0.15)), protocol, CONTEXT)
     assert codes(judgement) == [ReasonCode.UNGRADABLE]
+
+
+@pytest.mark.parametrize("code", [ReasonCode.UNSEEN_DEVICE, ReasonCode.UNSEEN_FIELD, ReasonCode.UNSEEN_SLAB])
+def test_what_the_calibration_does_not_show_is_for_a_person_whatever_the_grade(code):
+    context = replace(CONTEXT, unseen=(code,))
+    good, bad = (
+        judge(scores(2), Protocol(), context),
+        judge(scores(0, artifacts=artifacts(motion=0.3)), Protocol(), context),
+    )
+    assert (good.verdict, codes(good)) == (Verdict.REVIEW, [code])
+    assert (bad.verdict, codes(bad)) == (Verdict.REVIEW, [code, ReasonCode.MP_MOTION])
+
+
+def test_a_stranger_is_never_accepted_nor_sent_back_whatever_else_holds():
+    for ordinal in (0, 1, 2):
+        for is_window_open in (True, False):
+            context = replace(CONTEXT, is_window_open=is_window_open, inherited_ordinal=2, slab=Slab.DEEP)
+            for protocol in (Protocol(), Protocol(inherit=True)):
+                judgement = judge(scores(ordinal, is_octa=False), protocol, context)
+                assert (judgement.verdict, codes(judgement)) == (Verdict.REVIEW, [ReasonCode.NOT_OCTA])

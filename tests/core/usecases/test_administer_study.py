@@ -6,14 +6,20 @@ from datetime import UTC, datetime
 
 import pytest
 from builders import make_member, make_site, make_study, unique
+from calibrations import make_calibration
+from scored_scans import make_scored_capture
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database.session import Database, session_scope
-from core.database.tables import Annotation, AuditEvent
+from core.database.tables import Annotation, AuditEvent, ModelVersion, Site
 from core.errors import NotAllowedError, NotFoundError, UsageError
 from core.policy.protocol import Protocol
+from core.settings import Settings
+from core.storage import open_blob_store
 from core.store import administration as store
 from core.store.access import PROGRAM, Actor, current_actor
+from core.store.model_version import read_last_model
 from core.usecases import administer_study as admin
 from core.vocabulary import Role
 
@@ -174,3 +180,31 @@ def test_every_change_leaves_an_event_with_its_author(owner_database: Database, 
         events = session.query(AuditEvent).filter_by(study_id=study_id).order_by(AuditEvent.id).all()
         assert [event.action for event in events] == ["add_study", "publish_protocol", "add_site", "add_device"]
         assert events[-1].after["serial"] == "SN1"
+
+
+def test_a_level_that_the_model_in_use_cannot_vouch_for_is_refused(
+    dashboard_database: Database, owner_database: Database, admin_token: str, site_id: int, settings: Settings
+):
+    with session_scope(owner_database) as session:
+        site = session.get_one(Site, site_id)
+        study_id = site.study_id
+        make_scored_capture(session, open_blob_store(settings), site)
+        model = session.scalars(select(ModelVersion)).one()
+        model.card = {"calibration": make_calibration(60).model_dump(mode="json")}
+    with signed_in(dashboard_database, admin_token) as (session, actor):
+        asked = {"actor": actor, "study_id": study_id, "note": "Amendment"}
+        with pytest.raises(UsageError, match=r"60 calibration scans.*99 scans or more"):
+            admin.publish_protocol(session, protocol=Protocol(conformal_level=0.01, inherit=True), **asked)
+        assert admin.publish_protocol(session, protocol=Protocol(conformal_level=0.02), **asked)
+        last = read_last_model(session)
+        assert last is not None
+        assert last.name == model.name
+
+
+def test_before_anything_was_scored_every_level_may_be_published(
+    dashboard_database: Database, admin_token: str, study_id: int
+):
+    with signed_in(dashboard_database, admin_token) as (session, actor):
+        assert read_last_model(session) is None
+        protocol = Protocol(conformal_level=0.001)
+        assert admin.publish_protocol(session, actor=actor, study_id=study_id, protocol=protocol, note="Strict")

@@ -1,9 +1,11 @@
 """Scans go through the line once, in batches, and whatever goes wrong with one stays with that one."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from builders import make_acquisition
+from builders import make_acquisition, make_protocol_version
+from calibrations import make_calibration
 from lane import (
     ABSTAINED,
     BREAKS_THE_MODEL,
@@ -24,6 +26,8 @@ from core.database.session import Database, session_scope
 from core.database.tables import Acquisition, Assessment, AssessmentArtifact, AssessmentReason, AuditEvent, Scan
 from core.errors import ScoringError
 from core.policy.protocol import ExpectedScanType, Protocol
+from core.scoring.acceptance import accept_rule
+from core.scoring.card import CalibrationScan
 from core.scoring.pictures import decode_mask
 from core.settings import Settings
 from core.storage import BlobStore, open_blob_store
@@ -291,3 +295,80 @@ def test_the_required_slabs_decide_when_a_capture_is_gradable(
         assert counted.is_counted_decided
         assert counted.is_counted_gradable
     assert verify_rates(worker_database) == []
+
+
+def protocol_at(level: float, **changes: object) -> Protocol:
+    return Protocol(conformal_level=level, **changes)  # type: ignore[arg-type]
+
+
+def test_the_protocol_s_level_decides_what_is_accepted_and_a_new_level_judges_no_old_scan_again(
+    owner_database: Database, blobs: BlobStore, worker_database: Database, settings: Settings
+) -> None:
+    scans = tuple(
+        CalibrationScan(group=str(n), p_ungradable=0.05 if n < 10 else 0.01, ordinal=1, is_ungradable=n < 10)
+        for n in range(199)
+    )
+    calibration = make_calibration(scans=scans)
+    strict, lax = accept_rule(calibration, 0.01).threshold, accept_rule(calibration, 0.2).threshold
+    assert strict < 0.1 < lax, "the obedient scorer says P(ungradable) = 0.1 of a gradable scan"
+    scorer = ObedientScorer(own_calibration=calibration)
+    with session_scope(owner_database) as session:
+        scene = make_scene(session, blobs, protocol_at(0.01))
+        first = queue_scan(session, scene, GRADABLE)
+        assess = line_of(worker_database, blobs, settings, scorer=scorer)
+    assess_scans(assess)
+    with session_scope(owner_database) as session:
+        moment = session.get_one(Acquisition, first.acquisition_id).acquired_at
+        document = protocol_at(0.2).model_dump(mode="json")
+        make_protocol_version(session, scene.study, number=2, document=document, effective_at=moment + timedelta(1))
+        later = make_acquisition(session, scene.site, device=scene.device, acquired_at=moment + timedelta(2))
+        second = queue_scan(session, scene, GRADABLE, acquisition=later)
+    assess_scans(assess)
+    assert scan_of(owner_database, first.id).final_verdict == Verdict.REVIEW
+    assert scan_of(owner_database, second.id).final_verdict == Verdict.ACCEPT
+    assert reason_codes(owner_database, first.id) == [ReasonCode.ABSTAINED]
+
+
+def test_a_device_and_a_slab_that_the_calibration_does_not_show_go_to_a_person(
+    owner_database: Database, blobs: BlobStore, worker_database: Database, settings: Settings
+) -> None:
+    calibration = make_calibration(devices=("Topcon Triton",), slabs=(Slab.DEEP,))
+    with session_scope(owner_database) as session:
+        scene = make_scene(session, blobs, protocol_at(0.2))
+        unseen = queue_scan(session, scene, GRADABLE)
+        name = f"{scene.device.manufacturer} {scene.device.model}"
+        vouching = make_scene(session, blobs, protocol_at(0.2, known_devices=(name,)))
+        vouched = queue_scan(session, vouching, GRADABLE, slab=Slab.DEEP)
+    line = line_of(worker_database, blobs, settings, scorer=ObedientScorer(own_calibration=calibration))
+    assess_scans(line)
+    assert scan_of(owner_database, unseen.id).final_verdict == Verdict.REVIEW
+    assert reason_codes(owner_database, unseen.id) == [ReasonCode.UNSEEN_DEVICE, ReasonCode.UNSEEN_SLAB]
+    assert scan_of(owner_database, vouched.id).final_verdict == Verdict.ACCEPT
+
+
+def reason_codes(database: Database, scan_id: int) -> list[str]:
+    with session_scope(database) as session:
+        return list(
+            session.scalars(
+                select(AssessmentReason.code)
+                .join(Assessment, Assessment.id == AssessmentReason.assessment_id)
+                .where(Assessment.scan_id == scan_id)
+                .order_by(AssessmentReason.rank)
+            )
+        )
+
+
+def test_a_picture_that_is_no_octa_image_is_reviewed_and_counts_in_no_rate(
+    owner_database: Database, scene: Scene, worker_database: Database, blobs: BlobStore, settings: Settings
+) -> None:
+    class Doubting(ObedientScorer):
+        def score(self, scans):  # type: ignore[no-untyped-def]
+            return [replace(found, is_octa=False) for found in super().score(scans)]
+
+    (stranger,) = put(owner_database, scene, OUTSTANDING)
+    assess_scans(line_of(worker_database, blobs, settings, scorer=Doubting()))
+    assert scan_of(owner_database, stranger).final_verdict == Verdict.REVIEW
+    assert reason_codes(owner_database, stranger) == [ReasonCode.NOT_OCTA]
+    with session_scope(owner_database) as session:
+        assert session.scalars(select(Assessment.is_abstained)).all() == [True]
+        assert not session.scalars(select(Acquisition.is_counted_decided)).one()

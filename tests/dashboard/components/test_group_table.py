@@ -36,3 +36,10 @@ def test_too_few_to_judge_is_said_in_words():
 def test_a_group_without_anything_has_no_rate():
     markup = group_table([group("S01", 0, 0, patients=0)], "site", "Site", {}).text
     assert '<td class="num">–</td>' in markup
+
+
+def test_counts_lead_to_the_scans_of_the_same_group_and_period():
+    markup = group_table([group("S01", 30, 40)], "site", "Site", {"period": "26w", "study": "3"}).text
+    address = f"/examples?period=26w&amp;study=3&amp;site={hash('S01') % 1000}"
+    assert markup.count(address) == 2, "first pass and final"
+    assert "/examples" not in group_table([group("S01", 0, 0)], "site", "Site", {}).text
