@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from core.errors import UsageError
+
 TEXT_DETECTOR = "text-detector"
+COIPS = ("coips-quality", "coips-faz")
 
 TABLE_WIDTH = 140
 """Columns of the tables where stdout is no terminal: names of sets are long."""
@@ -19,6 +22,11 @@ TABLE_WIDTH = 140
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 @click.option("--report", "folder", type=click.Path(path_type=Path), help="Write report.html and report.json here.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
+@click.option(
+    "--folds",
+    type=click.Choice(["best", "all"]),
+    help="coips-faz: the best fold as in the paper, or the mean of all, mirrored. Unset: both.",
+)
 @click.option("--fonts", type=click.Path(path_type=Path), help="text-detector: folder of .ttf files for the captions.")
 def command(
     *,
@@ -28,20 +36,26 @@ def command(
     json_path: Path | None,
     folder: Path | None,
     device: str,
+    folds: str | None,
     fonts: Path | None,
 ) -> None:
     """Evaluate a model of RECIPE on the held-out part of the data.
 
     octa-enface is also judged on phantoms and on strangers; text-detector by the clean scans it would hold and the
-    captions it finds when they are drawn into them.
+    captions it finds when they are drawn into them. coips-quality and coips-faz are judged on the images of a folder
+    with a manifest.csv that the model has not seen, beside the published figures.
 
     \b
     Examples:
       octaudit evaluate octa-enface --data ../shared/data --model bundled --report runs/evaluation
       octaudit evaluate text-detector --data ../shared/data --fonts ~/.fonts --json figures.json
+      octaudit evaluate coips-faz --data faz/ --model runs/faz/coips-faz.safetensors --folds all
     """
     if recipe == TEXT_DETECTOR:
         _evaluate_text_detector(data, model, json_path, fonts)
+        return
+    if recipe in COIPS:
+        _evaluate_coips(recipe, data, model=model, json_path=json_path, device=device, folds=folds)
         return
     _evaluate_octa_enface(recipe, data, model=model, json_path=json_path, folder=folder, device=device)
 
@@ -87,3 +101,29 @@ def _evaluate_text_detector(data: Path, model: str, json_path: Path | None, font
         json_path.parent.mkdir(parents=True, exist_ok=True)
         document = {"figures": [figure.model_dump() for figure in figures]}
         json_path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _evaluate_coips(
+    recipe: str, data: Path, *, model: str, json_path: Path | None, device: str, folds: str | None
+) -> None:
+    from core.scoring.torch_backend.coips import Folds
+    from core.training.evaluation.figures import interval_text
+    from core.training.evaluation.table import by_set
+    from core.training.supervised.evaluate import evaluate_coips
+
+    if model == "bundled":
+        raise UsageError(f"No {recipe} model is bundled.", remedy="Train one, and give its file with --model.")
+    chosen = tuple(Folds) if folds is None else (Folds(folds),)
+    found = evaluate_coips(data, Path(model), recipe=recipe, device=device, folds=chosen)
+    for gathered in by_set(found.metrics):
+        click.echo(f"{gathered.label}: {gathered.size}")
+        for metric in gathered.figures:
+            click.echo(f"  {metric.name} {interval_text(metric)}")
+    for figure in found.published:
+        click.echo(
+            f"published, {figure.task}, {figure.system}: {figure.figure} {figure.published:.2f} ({figure.place})"
+        )
+    click.echo(f"{found.difference}\n{found.n_left_out} images left out. {found.note}")
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -11,14 +11,32 @@ from core.scoring.card import ReportedMetric
 from core.scoring.coips_card import CoipsCard
 from core.scoring.torch_backend.coips import Folds
 from core.scoring.torch_backend.device import choose_device, limit_threads
+from core.training.evaluation.published import PublishedFigure, published_figures
 from core.training.supervised.manifest import read_records
 from core.training.supervised.parts import SPLITS_NAME, Placed, grouped, near_duplicates
 from core.training.supervised.picture import Picture, read_pictures
 from core.training.supervised.publish import judge
-from core.training.supervised.recipe import supervised_recipe
+from core.training.supervised.recipe import PUBLISHED_BACKBONES, supervised_recipe
 from core.training.supervised.record import Label, Part
 
 MAX_LEAKS_SHOWN = 10
+
+_TASKS = {"coips-quality": "grade", "coips-faz": "FAZ"}
+"""How the tasks of published.csv begin."""
+
+DIFFERENCES = {
+    "coips-quality": (
+        "Published: superficial images of one device model (Topcon DRI Triton), graded by ophthalmologists, weights from "
+        "ImageNet; each figure is the mean over a testing, an internal and an external set. These images, labels and "
+        "parts are others: no like-for-like comparison. Ours are unweighted means over the classes; the paper does not "
+        "say how it averaged."
+    ),
+    "coips-faz": (
+        "Published: 708 (superficial) and 800 (deep) images trained on, 304 and 343 tested (Table 4), one device model "
+        "(Topcon DRI Triton); the paper contradicts itself on the field of the deep ones. These images, masks and parts "
+        "are others: no like-for-like comparison."
+    ),
+}
 
 
 class CoipsEvaluation(BaseModel):
@@ -35,6 +53,10 @@ class CoipsEvaluation(BaseModel):
     note: str
     """What could be checked of that."""
     metrics: tuple[ReportedMetric, ...]
+    published: tuple[PublishedFigure, ...]
+    """The paper's own figures of the same task and, where it had this one, of the same backbone."""
+    difference: str
+    """Why the two are not the same measurement."""
 
 
 def evaluate_coips(
@@ -81,7 +103,17 @@ def evaluate_coips(
         n_left_out=len(pictures) - len(unseen),
         note=note,
         metrics=tuple(metrics),
+        published=published_beside(card),
+        difference=DIFFERENCES[recipe],
     )
+
+
+def published_beside(card: CoipsCard) -> tuple[PublishedFigure, ...]:
+    """The paper's figures to print beside a model's: those of its backbone, or of all five where it has another."""
+    figures = [figure for figure in published_figures() if figure.task.startswith(_TASKS[card.recipe_name])]
+    backbone = PUBLISHED_BACKBONES.get(str(card.network.get("backbone")))
+    own = [figure for figure in figures if backbone is not None and figure.system == backbone.paper_name]
+    return tuple(own or figures)
 
 
 def _trained_with(model: Path) -> tuple[set[str], str]:
