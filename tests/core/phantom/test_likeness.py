@@ -9,7 +9,8 @@ from PIL import Image
 from scipy import fft
 
 from core.phantom.octa import render_octa
-from core.phantom.spec import LOOKS, OctaPhantomSpec
+from core.phantom.look import LOOKS
+from core.phantom.spec import OctaPhantomSpec
 from core.vocabulary import Slab
 
 pytestmark = pytest.mark.real_data
