@@ -48,9 +48,9 @@ class Sample:
         arrays = {name: np.asarray(values, np.float64) for name, values in columns.items()}
         return self.figures(lambda index: {name: float(array[index].mean()) for name, array in arrays.items()}, units)
 
-    def share(self, name: str, is_hit: NDArray[np.bool_]) -> list[ReportedMetric]:
+    def share(self, name: str, is_hit: NDArray[np.bool_], *, min_images: int = MIN_IMAGES) -> list[ReportedMetric]:
         """A share of images, with an exact interval where there is one."""
-        interval = share_interval(is_hit, self.groups) if len(self.groups) >= MIN_IMAGES else None
+        interval = share_interval(is_hit, self.groups) if len(self.groups) >= min_images else None
         return [] if interval is None else [self._reported(name, interval, "")]
 
     def _reported(self, name: str, interval: Interval, unit: str) -> ReportedMetric:
@@ -73,3 +73,28 @@ def interval_text(metric: ReportedMetric) -> str:
     if metric.low == metric.high:
         return f"{metric.value:.{digits}f}{unit} (no spread)"
     return f"{metric.value:.{digits}f}{unit} ({metric.low:.{digits}f} to {metric.high:.{digits}f})"
+
+
+@dataclass(frozen=True, slots=True)
+class SetFigures:
+    """The figures of one named set; ``size`` says how many images of how many groups."""
+
+    label: str
+    size: str
+    figures: tuple[ReportedMetric, ...]
+
+
+def by_set(metrics: Sequence[ReportedMetric]) -> list[SetFigures]:
+    """Figures gathered by set, in the order in which the sets come."""
+    gathered: dict[str, list[ReportedMetric]] = {}
+    for metric in metrics:
+        gathered.setdefault(metric.set, []).append(metric)
+    return [SetFigures(label, size_text(found), tuple(found)) for label, found in gathered.items()]
+
+
+def size_text(metrics: Sequence[ReportedMetric]) -> str:
+    """Images and groups of a set: those of the figure that rests on most."""
+    widest = max(metrics, key=lambda metric: metric.n_images)
+    if widest.n_images == widest.n_subjects:
+        return f"{widest.n_images} images, each a group of its own"
+    return f"{widest.n_images} images in {widest.n_subjects} groups"

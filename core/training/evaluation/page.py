@@ -8,16 +8,17 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from core.scoring.card import ReportedMetric
-from core.training.evaluation.figures import Topic, interval_text
+from core.training.evaluation.figures import SetFigures, Topic, by_set, interval_text
 from core.training.evaluation.pictures import scan_picture, zone_picture
-from core.training.evaluation.plots import area_plot, confusion_plot, reliability_plot, roc_plot, severity_plot
+from core.training.evaluation.plots import area_plot, grade_plot, severity_plot
 from core.training.evaluation.published import STARTING_POINT, difference_of
 from core.training.evaluation.report import Evaluation, EvaluationReport, worst_faz, worst_grades
-from core.training.evaluation.table import by_set
 from core.training.evaluation.zones import REPEATABILITY_MM2, zone_of
 
-COLUMNS = 5
-"""Sets side by side; more would not fit a printed page."""
+COLUMNS = 6
+"""Sets side by side; more would not fit the page."""
+
+_BY_KIND = {Topic.ARTIFACT_MASKS}
 
 NOTES = {
     Topic.GRADE: (
@@ -95,55 +96,54 @@ def _section(topic: Topic, evaluation: Evaluation) -> Section:
     return Section(
         title=topic.value,
         note=NOTES[topic],
-        pivots=tuple(_pivots(report.of_topic(topic))),
+        pivots=tuple(_pivots(topic, report.of_topic(topic))),
         plots=plots[topic](report) if topic in plots else (),
         worst=worst,
         worst_title=title.get(topic, ""),
     )
 
 
-def _pivots(metrics: Sequence[ReportedMetric]) -> list[Pivot]:
-    """Tables of at most COLUMNS sets; sets with the same figures stand together."""
+def _pivots(topic: Topic, metrics: Sequence[ReportedMetric]) -> list[Pivot]:
+    """Tables of at most COLUMNS sets. Strangers have one figure each and so a row each."""
     gathered = by_set(metrics)
-    kinds: dict[frozenset[str], list[int]] = {}
-    for position, found in enumerate(gathered):
-        # Sets of one kind (graded scans, masks of one artifact) share the words that begin their figures' names.
-        kinds.setdefault(frozenset(metric.name.split(":")[0].split(" ")[0] for metric in found.figures), []).append(
-            position
-        )
-    pivots = []
-    for positions in kinds.values():
-        for first in range(0, len(positions), COLUMNS):
-            chosen = [gathered[position] for position in positions[first : first + COLUMNS]]
-            cells = [{metric.name: interval_text(metric) for metric in found.figures} for found in chosen]
-            names = list(dict.fromkeys(name for column in cells for name in column))
-            pivots.append(
-                Pivot(
-                    columns=tuple((found.label, found.size) for found in chosen),
-                    rows=tuple((name, tuple(column.get(name, "") for column in cells)) for name in names),
-                )
-            )
-    return pivots
+    if topic is Topic.STRANGERS:
+        cells = [(found, found.figures[0]) for found in gathered]
+        rows = tuple((found.label, (metric.name, interval_text(metric), found.size)) for found, metric in cells)
+        return [Pivot((("", ""), ("share (95 % interval)", ""), ("images", "")), rows)]
+    kinds: dict[str, list[SetFigures]] = {}
+    for found in gathered:
+        # Masks of one artifact share their figures; those of another have other names.
+        kinds.setdefault(found.figures[0].name.split(" ")[0].rstrip(":") if topic in _BY_KIND else "", []).append(found)
+    return [
+        _pivot(found[first : first + COLUMNS]) for found in kinds.values() for first in range(0, len(found), COLUMNS)
+    ]
+
+
+def _pivot(sets: Sequence[SetFigures]) -> Pivot:
+    cells = [{metric.name: interval_text(metric) for metric in found.figures} for found in sets]
+    names = list(dict.fromkeys(name for column in cells for name in column))
+    return Pivot(
+        columns=tuple((found.label, found.size) for found in sets),
+        rows=tuple((name, tuple(column.get(name, "") for column in cells)) for name in names),
+    )
 
 
 def _grade_plots(report: EvaluationReport) -> tuple[Picture, ...]:
-    pictures = []
-    for curves in report.grade_curves:
-        pictures.append(Picture(curves.set, _embedded(confusion_plot(curves)), "Counts; shaded by share of the row."))
-        if len(curves.roc) > 1:
-            pictures.append(Picture(curves.set, _embedded(roc_plot(curves)), "Each class against the rest."))
-        pictures.append(
-            Picture(
-                curves.set, _embedded(reliability_plot(curves)), "Bins of equal numbers; on the line is calibrated."
-            )
-        )
-    return tuple(pictures)
+    caption = (
+        "Confusion (counts; shaded by share of the row), each class against the rest, and how often the model is right "
+        "at each confidence (bins of equal numbers; on the line is calibrated)."
+    )
+    return tuple(
+        Picture(curves.set, _embedded(grade_plot(curves)), caption if position == 0 else "")
+        for position, curves in enumerate(report.grade_curves)
+    )
 
 
 def _severity_plots(report: EvaluationReport) -> tuple[Picture, ...]:
     return tuple(
         Picture(found.label, _embedded(severity_plot(found.figures)), "Intervals over groups of images.")
         for found in by_set(report.of_topic(Topic.ARTIFACT_SEVERITY))
+        if any(metric.name.endswith(": severity kappa") for metric in found.figures)
     )
 
 
@@ -159,7 +159,7 @@ def _area_plots(report: EvaluationReport) -> tuple[Picture, ...]:
 def _worst_faz(evaluation: Evaluation) -> tuple[Picture, ...]:
     words = {worst.key: worst.what for worst in evaluation.report.worst_faz}
     return tuple(
-        Picture(case.key, _embedded(zone_picture(zone_of(case))), words[case.key])
+        Picture(case.key.split("/")[-1], _embedded(zone_picture(zone_of(case))), words[case.key])
         for case in worst_faz(evaluation.cases)
     )
 
@@ -167,7 +167,7 @@ def _worst_faz(evaluation: Evaluation) -> tuple[Picture, ...]:
 def _worst_grades(evaluation: Evaluation) -> tuple[Picture, ...]:
     words = {worst.key: worst.what for worst in evaluation.report.worst_grades}
     return tuple(
-        Picture(case.key, _embedded(scan_picture(case.image)), words[case.key])
+        Picture(case.key.split("/")[-1], _embedded(scan_picture(case.image)), words[case.key])
         for case in worst_grades(evaluation.cases)
         if case.image is not None
     )

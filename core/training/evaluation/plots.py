@@ -17,51 +17,58 @@ BRAND, WARM, INK, CALM, LINE = "#0b6c86", "#b26a00", "#16222c", "#51606c", "#d8e
 CLASS_COLOURS = ("#9c1f18", "#b26a00", "#0b6c86")
 DPI = 144
 PANEL_INCHES = 3.4
+PANELS_OF_GRADE = 4
 
 
-def confusion_plot(curves: GradeCurves) -> bytes:
-    """Counts by truth and model; beside it by reader a and reader b where both graded."""
-    matrices = [("readers' consensus", "model", curves.confusion)]
-    if curves.readers_confusion is not None:
-        matrices.append(("reader a", "reader b", curves.readers_confusion))
-    figure, panels = _panels(len(matrices))
-    for panel, (down, across, counts) in zip(panels, matrices, strict=True):
-        table = np.array(counts)
-        shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-        panel.imshow(shares, cmap="GnBu", vmin=0, vmax=1)
-        for (row, column), count in np.ndenumerate(table):
-            colour = "white" if shares[row, column] > 0.6 else INK  # noqa: PLR2004 - where dark cells begin
-            panel.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=12)
-        panel.set_xticks(range(len(curves.labels)), curves.labels)
-        panel.set_yticks(range(len(curves.labels)), curves.labels, rotation=90, va="center")
-        panel.set_xlabel(across)
-        panel.set_ylabel(down)
-        panel.grid(visible=False)
+def grade_plot(curves: GradeCurves) -> bytes:
+    """Confusion with the truth, confusion of the readers, ROC, reliability, side by side; the second where known."""
+    figure, panels = _panels(PANELS_OF_GRADE)
+    truth = "truth" if curves.readers_confusion is None else "readers' consensus"
+    _draw_confusion(panels[0], curves.confusion, curves.labels, down=truth, across="model")
+    if curves.readers_confusion is None:
+        panels[1].set_visible(False)
+    else:
+        _draw_confusion(panels[1], curves.readers_confusion, curves.labels, down="reader a", across="reader b")
+    _draw_roc(panels[2], curves)
+    _draw_reliability(panels[3], curves)
     return _png(figure)
 
 
-def roc_plot(curves: GradeCurves) -> bytes:
-    """Each class against the rest."""
-    figure, (panel,) = _panels(1)
+def _draw_confusion(
+    panel: Axes, counts: Sequence[Sequence[int]], labels: Sequence[str], *, down: str, across: str
+) -> None:
+    table = np.array(counts)
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    panel.imshow(shares, cmap="GnBu", vmin=0, vmax=1, aspect="auto")
+    for (row, column), count in np.ndenumerate(table):
+        colour = "white" if shares[row, column] > 0.6 else INK  # noqa: PLR2004 - where dark cells begin
+        panel.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=12)
+    panel.set_xticks(range(len(labels)), labels)
+    panel.set_yticks(range(len(labels)), labels, rotation=90, va="center")
+    panel.set(xlabel=across, ylabel=down)
+    panel.grid(visible=False)
+
+
+def _draw_roc(panel: Axes, curves: GradeCurves) -> None:
     panel.plot([0, 1], [0, 1], color=LINE, linewidth=1)
     for label, colour in zip(curves.labels, CLASS_COLOURS, strict=True):
         if label in curves.roc:
             false_rate, true_rate = np.array(curves.roc[label]).T
             panel.plot(false_rate, true_rate, color=colour, label=label, linewidth=1.8)
     panel.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    panel.legend(frameon=False, fontsize=8, loc="lower right")
-    return _png(figure)
+    if curves.roc:
+        panel.legend(frameon=False, fontsize=8, loc="lower right")
+    else:
+        panel.text(0.5, 0.5, "only one class in this set", ha="center", va="center", color=CALM, fontsize=9)
 
 
-def reliability_plot(curves: GradeCurves) -> bytes:
-    """How often the model is right at each confidence; the area of a point is its number of images."""
-    figure, (panel,) = _panels(1)
+def _draw_reliability(panel: Axes, curves: GradeCurves) -> None:
+    """The area of a point is its number of images."""
     panel.plot([0, 1], [0, 1], color=LINE, linewidth=1)
     confidence, accuracy, n_images = np.array(curves.reliability).T
     panel.plot(confidence, accuracy, color=BRAND, linewidth=1.2)
-    panel.scatter(confidence, accuracy, s=400 * n_images / n_images.sum(), color=BRAND, zorder=3)
-    panel.set(xlabel="confidence", ylabel="share right", xlim=(0.3, 1.02), ylim=(-0.02, 1.04))
-    return _png(figure)
+    panel.scatter(confidence, accuracy, s=250 * n_images / n_images.sum(), color=BRAND, zorder=3)
+    panel.set(xlabel="confidence", ylabel="share right", xlim=(0.3, 1.02), ylim=(-0.03, 1.05))
 
 
 def area_plot(agreement: AreaAgreement) -> bytes:
@@ -97,7 +104,11 @@ def severity_plot(metrics: Sequence[ReportedMetric]) -> bytes:
     panel.plot([], [], "o-", color=BRAND, label="model and consensus")
     panel.plot([], [], "o-", color=CALM, label="reader a and reader b")
     panel.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    panel.set(xlabel="quadratic-weighted kappa of none / mild / severe", xlim=(-0.5, 1.02))
+    panel.set(
+        xlabel="quadratic-weighted kappa of none / mild / severe",
+        xlim=(-0.5, 1.02),
+        ylim=(-0.5, len(ArtifactType) - 0.5),
+    )
     return _png(figure)
 
 

@@ -16,5 +16,7 @@ def recognition_figures(cases: Sequence[Case], protocol: str) -> list[ReportedMe
         members = [case for case in cases if case.set == name]
         sample = Sample(Topic.STRANGERS, f"{name}, {protocol}", tuple(case.group for case in members))
         is_right = np.array([case.said.is_octa == case.is_octa for case in members], bool)
-        found += sample.share("taken for OCTA" if members[0].is_octa else "refused as no OCTA", is_right)
+        name_of_share = "taken for OCTA" if members[0].is_octa else "refused as no OCTA"
+        # However few: the exact interval says what they are worth, and one stranger graded silently is news.
+        found += sample.share(name_of_share, is_right, min_images=1)
     return found

@@ -1,38 +1,12 @@
-"""The figures of an evaluation as tables: one per topic, sets down the side, for a terminal and for a page."""
+"""The figures of an evaluation as tables for a terminal: one per topic, sets down the side."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.table import Table
 
 from core.scoring.card import ReportedMetric
-from core.training.evaluation.figures import Topic, interval_text
+from core.training.evaluation.figures import Topic, by_set, interval_text
 from core.training.evaluation.report import EvaluationReport
-
-
-@dataclass(frozen=True, slots=True)
-class SetFigures:
-    """The figures of one named set; ``size`` says how many images of how many groups."""
-
-    label: str
-    size: str
-    figures: tuple[ReportedMetric, ...]
-
-
-def by_set(metrics: Sequence[ReportedMetric]) -> list[SetFigures]:
-    """Figures gathered by set, in the order in which the sets come."""
-    gathered: dict[str, list[ReportedMetric]] = {}
-    for metric in metrics:
-        gathered.setdefault(metric.set, []).append(metric)
-    return [SetFigures(label, size_text(found), tuple(found)) for label, found in gathered.items()]
-
-
-def size_text(metrics: Sequence[ReportedMetric]) -> str:
-    """Images and groups of a set: those of the figure that rests on most."""
-    widest = max(metrics, key=lambda metric: metric.n_images)
-    if widest.n_images == widest.n_subjects:
-        return f"{widest.n_images} images, each a group of its own"
-    return f"{widest.n_images} images in {widest.n_subjects} groups"
 
 
 def figure_tables(report: EvaluationReport) -> Iterator[Table]:

@@ -69,7 +69,7 @@ def _sets(cases: Sequence[Case], protocol: str) -> Iterator[tuple[str, list[Case
         field = f"{field_mm:g} mm" if field_mm else "field unknown"
         yield f"{name} {slab} {field}, {protocol}", members
         good = [case for case in members if (case.grade or CoipsGrade.UNGRADABLE) >= CoipsGrade.GRADABLE]
-        if len(good) < len(members):
+        if len(good) < len(members) and name != PHANTOM_SET:
             yield f"{name} {slab} {field}, {GOOD}, {protocol}", good
 
 
