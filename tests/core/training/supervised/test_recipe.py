@@ -1,11 +1,18 @@
 """The published values, the learning rate of each epoch, and what a user may change."""
 
 import math
+from pathlib import Path
 
 import pytest
 
 from core.errors import UsageError
-from core.training.supervised.recipe import PUBLISHED_BACKBONES, QualityRecipe, supervised_recipe
+from core.training.supervised.recipe import (
+    PUBLISHED_BACKBONES,
+    SUPERVISED_RECIPES,
+    Augmentation,
+    QualityRecipe,
+    supervised_recipe,
+)
 from core.training.supervised.schedule import learning_rate
 
 
@@ -82,3 +89,10 @@ def test_a_setting_that_cannot_be_is_refused(settings, message):
 def test_a_recipe_cannot_be_changed_in_place():
     with pytest.raises(ValueError, match="frozen"):
         QualityRecipe.model_validate(quality().model_dump()).epochs = 3
+
+
+def test_every_setting_is_in_the_documentation():
+    text = (Path(__file__).parents[4] / "docs" / "training.md").read_text(encoding="utf-8")
+    fields = {name for recipe in SUPERVISED_RECIPES.values() for name in type(recipe).model_fields}
+    documented = fields - {"name", "version", "starts_from", "augmentation"} | set(Augmentation.model_fields)
+    assert {name for name in documented - {"zoom_range"} if f"`{name}`" not in text} == set()
