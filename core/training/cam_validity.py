@@ -8,6 +8,7 @@ when the head or the encoder is drawn anew shows the image's edges, not the mode
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,8 +80,8 @@ def one_artifact_phantoms(kind: ArtifactType, count: int, *, seed: int) -> Itera
     found = 0
     for draw in range(count * _TRIES_PER_PHANTOM):
         rng = np.random.default_rng([seed, CAM_STREAM, list(ArtifactType).index(kind), draw])
-        spec = OctaPhantomSpec(size_px=256, **{kind.value: float(rng.uniform(0.5, 0.95))})
-        phantom = render_octa(spec, int(rng.integers(2**31)))
+        strength: dict[str, Any] = {kind.value: float(rng.uniform(0.5, 0.95))}
+        phantom = render_octa(OctaPhantomSpec(size_px=256, **strength), int(rng.integers(2**31)))
         if LEAST_AREA <= phantom.artifact_masks[kind].mean() <= MOST_AREA:
             found += 1
             yield phantom

@@ -1,10 +1,11 @@
 """Whether a picture is only noise of one power law: a third opinion beside network and likeness.
 
 Noise whose amplitude falls about as 1/f has roughly the spectrum of an OCTA image, so the other two may take it for one
-(flatter and steeper noise they refuse). Two things together tell it apart: its power follows **one law over all octaves**, while vessels, capillaries and speckle
-put a bump into an image's spectrum; and it is **symmetric**, as likely as its own negative, while flow is bright lines
-on dark ground (or, in a deep slab, the shadows of large vessels). Scans of a deep slab may lack the second and scans of
-low signal the first; none of the graded real ones lacks both.
+(flatter and steeper noise they refuse). Two things together tell it apart: its power follows **one law over all
+octaves**, while vessels, capillaries and speckle put a bump into an image's spectrum; and it is **symmetric**, as
+likely as its own negative, while flow is bright lines on dark ground (or, in a deep slab, the shadows of large
+vessels). Scans of a deep slab may lack the second and scans of low signal the first; none of the graded real ones
+lacks both.
 """
 
 import numpy as np
@@ -16,7 +17,8 @@ from core.scoring.lanes.likeness import N_BANDS
 
 POWER_LAW_TOLERANCE = 0.68
 """Greatest deviation of a band's log power from a straight line over the octaves. 36 draws of noise of exponents
--0.4 to -1.5: at most 0.56 (the lowest octave holds few frequencies); graded real scans without bright lines: at least 0.81."""
+-0.4 to -1.5: at most 0.56 (the lowest octave holds few frequencies); graded real scans without bright lines: at least
+0.81."""
 
 SYMMETRY_TOLERANCE = 0.2
 """Sum of the two skewnesses below. Noise of six exponents: standard deviation 0.045, so this is above four of them."""
