@@ -29,11 +29,14 @@ THEMES = ("light", "dark")
 WIDTHS_PX = (1440, 1024)
 HEIGHT_PX = 900
 TALLEST_PX = 6000
-SETTLE_MS = 1500
-"""After the last script run charts and images are still being drawn."""
 PATIENCE_MS = 120_000
-IS_STILL = """() => document.querySelector('[data-testid="stMainBlockContainer"]')
-  && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stStatusWidget"]')"""
+IS_STILL = """() => {
+  const drawn = document.querySelector('[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]');
+  const busy = document.querySelector('[data-testid*="Skeleton"], [data-testid="stStatusWidget"]');
+  window.stillSince = drawn && !busy ? (window.stillSince ?? performance.now()) : null;
+  return window.stillSince !== null && performance.now() - window.stillSince > 1500;
+}"""
+"""Something is drawn, nothing is awaited, and it has been so for a while: charts and images come last."""
 
 
 def open_session(session: Session, name: str) -> str:
@@ -70,13 +73,14 @@ def picture(page: Page, url: str, path: Path) -> None:
     """Load a page, wait until Streamlit is still, and save all of it."""
     page.goto(url, wait_until="networkidle")
     page.wait_for_function(IS_STILL, timeout=PATIENCE_MS)
-    page.wait_for_timeout(SETTLE_MS)
-    page.wait_for_function(IS_STILL, timeout=PATIENCE_MS)
     # Streamlit scrolls inside the page, so a full-page picture needs a window as tall as the content.
-    content_px = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
-    width_px = page.viewport_size["width"]
-    page.set_viewport_size({"width": width_px, "height": min(max(HEIGHT_PX, content_px), TALLEST_PX)})
-    page.wait_for_timeout(SETTLE_MS)
+    for _ in range(2):  # charts and images may still have grown after the first look
+        content_px = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
+        width_px = page.viewport_size["width"]
+        page.set_viewport_size({"width": width_px, "height": min(max(HEIGHT_PX, content_px), TALLEST_PX)})
+        page.evaluate("window.stillSince = null")
+        page.wait_for_function(IS_STILL, timeout=PATIENCE_MS)
+    page.wait_for_load_state("networkidle")
     page.screenshot(path=path)
 
 

@@ -151,6 +151,16 @@ class Centration:
 
 
 @dataclass(frozen=True, slots=True)
+class VesselMetrics:
+    """Vessel measures of the whole field. See core.measures.vessels for method, ranges and sources."""
+
+    large_vessel_area_density_percent: Measure
+    perfusion_density_percent: Measure
+    skeleton_density_per_mm: Measure
+    fd_300_percent: Measure
+
+
+@dataclass(frozen=True, slots=True)
 class ImageIndices:
     """QU-Net++'s image indices (core.measures.indices) and the level agreement where a network has it."""
 
@@ -176,6 +186,7 @@ class ScanScores:
     faz_mask: NDArray[np.bool_]
     faz: FazMetrics | NotComputable
     centration: Centration
+    vessels: VesselMetrics
     indices: ImageIndices
     cam: NDArray[np.float32] | NotComputable
     cam_mask_agreement: Measure

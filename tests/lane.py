@@ -41,6 +41,7 @@ from core.values import (
     ModelIdentity,
     NotComputable,
     ScanScores,
+    VesselMetrics,
 )
 from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, ScanKind, Severity, Slab
 
@@ -115,6 +116,9 @@ def scores_with(ordinal: int, *, is_abstained: bool = False, key: str = "1") -> 
         faz_mask=faz_mask,
         faz=FazMetrics(Measured(0.3), Measured(2.1), Measured(1.1), Measured(0.8), Measured(1.0), touches_border=False),
         centration=Centration(Measured(0.0), Measured(0.0), Severity.NONE),
+        vessels=VesselMetrics(
+            NotComputable("the model has no large-vessel head"), Measured(45.0), Measured(20.0), Measured(50.0)
+        ),
         indices=ImageIndices(
             Measured(0.1), Measured(3.0), Measured(12.0), Measured(90.0), NotComputable("no deep-supervision head")
         ),

@@ -1,8 +1,18 @@
 """`octaudit evaluate`: the figures of a model on the held-out part of a folder, with intervals over subjects."""
 
+import json
+import sys
 from pathlib import Path
 
 import click
+
+from core.errors import UsageError
+
+TEXT_DETECTOR = "text-detector"
+COIPS = ("coips-quality", "coips-faz")
+
+TABLE_WIDTH = 140
+"""Columns of the tables where stdout is no terminal: names of sets are long."""
 
 
 @click.command()
@@ -10,23 +20,110 @@ import click
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of labelled images.")
 @click.option("--model", default="bundled", show_default=True, help="bundled, or the path of a .safetensors file.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@click.option("--report", "folder", type=click.Path(path_type=Path), help="Write report.html and report.json here.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
-def command(*, recipe: str, data: Path, model: str, json_path: Path | None, device: str) -> None:
-    """Evaluate a model of RECIPE (octa-enface) on the held-out part of the data, on phantoms and on strangers.
+@click.option(
+    "--folds",
+    type=click.Choice(["best", "all"]),
+    help="coips-faz: the best fold as in the paper, or the mean of all, mirrored. Unset: both.",
+)
+@click.option("--fonts", type=click.Path(path_type=Path), help="text-detector: folder of .ttf files for the captions.")
+def command(
+    *,
+    recipe: str,
+    data: Path,
+    model: str,
+    json_path: Path | None,
+    folder: Path | None,
+    device: str,
+    folds: str | None,
+    fonts: Path | None,
+) -> None:
+    """Evaluate a model of RECIPE on the held-out part of the data.
+
+    octa-enface is also judged on phantoms and on strangers; text-detector by the clean scans it would hold and the
+    captions it finds when they are drawn into them. coips-quality and coips-faz are judged on the images of a folder
+    with a manifest.csv that the model has not seen, beside the published figures.
 
     \b
-    Example:
-      octaudit evaluate octa-enface --data ../shared/data --model bundled --json figures.json
+    Examples:
+      octaudit evaluate octa-enface --data ../shared/data --model bundled --report runs/evaluation
+      octaudit evaluate text-detector --data ../shared/data --fonts ~/.fonts --json figures.json
+      octaudit evaluate coips-faz --data faz/ --model runs/faz/coips-faz.safetensors --folds all
     """
+    if recipe == TEXT_DETECTOR:
+        _evaluate_text_detector(data, model, json_path, fonts)
+        return
+    if recipe in COIPS:
+        _evaluate_coips(recipe, data, model=model, json_path=json_path, device=device, folds=folds)
+        return
+    _evaluate_octa_enface(recipe, data, model=model, json_path=json_path, folder=folder, device=device)
+
+
+def _evaluate_octa_enface(
+    recipe: str, data: Path, *, model: str, json_path: Path | None, folder: Path | None, device: str
+) -> None:
+    from rich.console import Console
+
+    from core.training.evaluation.page import write_page
+    from core.training.evaluation.table import figure_tables
     from core.training.recipe import recipe_named
     from core.training.train import evaluate_model
 
-    report = evaluate_model(recipe_named(recipe), data, model=model, device=device)
-    for metric in report.metrics:
+    evaluation = evaluate_model(recipe_named(recipe), data, model=model, device=device)
+    document = evaluation.report.model_dump_json(indent=1) + "\n"
+    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
+    for table in figure_tables(evaluation.report):
+        console.print(table)
+    click.echo(f"{evaluation.report.intervals}\n{evaluation.report.labels}")
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(document, encoding="utf-8")
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_text(document, encoding="utf-8")
+        click.echo(f"Report: {write_page(evaluation, folder / 'report.html')}")
+
+
+def _evaluate_text_detector(data: Path, model: str, json_path: Path | None, fonts: Path | None) -> None:
+    from core.intake.burned_in_text import WEIGHTS_FILE
+    from core.training.text_detector_figures import evaluate_text_detector
+
+    weights = WEIGHTS_FILE if model == "bundled" else Path(model)
+    faces = sorted(fonts.rglob("*.ttf")) if fonts is not None else ()
+    figures = evaluate_text_detector(data, weights=weights, fonts=faces)
+    for figure in figures:
         click.echo(
-            f"{metric.set}: {metric.name} {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f}), "
-            f"{metric.n_images} images of {metric.n_subjects} subjects"
+            f"{figure.set}: {figure.name} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}), "
+            f"{figure.k} of {figure.n}"
         )
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        document = {"figures": [figure.model_dump() for figure in figures]}
+        json_path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def _evaluate_coips(
+    recipe: str, data: Path, *, model: str, json_path: Path | None, device: str, folds: str | None
+) -> None:
+    from core.scoring.torch_backend.coips import Folds
+    from core.training.evaluation.figures import interval_text
+    from core.training.evaluation.table import by_set
+    from core.training.supervised.evaluate import evaluate_coips
+
+    if model == "bundled":
+        raise UsageError(f"No {recipe} model is bundled.", remedy="Train one, and give its file with --model.")
+    chosen = tuple(Folds) if folds is None else (Folds(folds),)
+    found = evaluate_coips(data, Path(model), recipe=recipe, device=device, folds=chosen)
+    for gathered in by_set(found.metrics):
+        click.echo(f"{gathered.label}: {gathered.size}")
+        for metric in gathered.figures:
+            click.echo(f"  {metric.name} {interval_text(metric)}")
+    for figure in found.published:
+        click.echo(
+            f"published, {figure.task}, {figure.system}: {figure.figure} {figure.published:.2f} ({figure.place})"
+        )
+    click.echo(f"{found.difference}\n{found.n_left_out} images left out. {found.note}")
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -1,57 +1,166 @@
 """`octaudit train`: fit a recipe on a folder of images and write weights with their model card."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
+
+from core.errors import UsageError
+
+OCTA_ENFACE = "octa-enface"
 
 
 @click.command()
 @click.argument("recipe")
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of training images.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for weights, card and losses.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for weights, card and figures.")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint in the --out folder.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
-@click.option("--steps", type=click.IntRange(min=1), help="Fewer or more steps than the recipe has.")
-@click.option("--from", "start_from", type=click.Path(path_type=Path), help="Begin with these weights (.safetensors).")
-@click.option("--seed", type=int, help="Another seed than the recipe's.")
-def command(
-    *,
-    recipe: str,
-    data: Path,
-    out: Path,
-    resume: bool,
-    device: str,
-    steps: int | None,
-    start_from: Path | None,
-    seed: int | None,
-) -> None:
-    """Train RECIPE (octa-enface) and write NAME.safetensors and NAME.json.
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed than the recipe's.")
+@click.option(
+    "--init", "--from", "start_from", type=click.Path(path_type=Path), help="Begin with these weights (.safetensors)."
+)
+@click.option("--steps", type=click.IntRange(min=1), help="octa-enface: fewer or more steps than the recipe has.")
+@click.option("--epochs", type=click.IntRange(min=1), help="coips: at most so many epochs.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="coips: images per batch.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="coips: the first learning rate.")
+@click.option("--image-size", type=click.IntRange(min=32), help="coips: height and width of the input in pixels.")
+@click.option("--backbone", help="coips-quality: a published backbone or any other name that timm knows.")
+@click.option("--folds", type=click.IntRange(min=2), help="coips-faz: number of folds of the cross-validation.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="coips: any other setting; repeatable.")
+@click.option("--licence", help="coips: licence of the images whose rows name none; goes into the model card.")
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="coips: auto is bf16 on CUDA, fp32 on a CPU."
+)
+@click.option("--workers", type=click.IntRange(min=0), help="coips: processes that read images.")
+def command(recipe: str, **options: Any) -> None:
+    """Train RECIPE and write its weights (.safetensors), model card (.json), metrics (.csv) and curves (.png).
 
-    The parts that are held out and tuned on are chosen by subject before anything is looked at; the figures in the
-    card are those of the held-out part. A stopped training goes on with --resume.
+    RECIPE is octa-enface (the joint network), coips-quality (grade, any timm backbone) or coips-faz (FAZ, U-Net in
+    five folds). The folder is checked first and every fault named. Parts are made by subject and near-duplicate group
+    and stored; the figures in the card are those of the part that nothing else touched. A training that was stopped,
+    even killed, goes on with --resume and ends in the same weights.
+
+    A coips folder needs a manifest.csv, one row per image: file, subject, and grade or mask; optional eye, slab,
+    field_mm, acquisition, source, licence, split. docs/training.md shows one and lists the settings.
+
+    Published backbones: ResNet-101, Inception-V3, EfficientNet-B7, SE-ResNeXt-101, Swin-L. As published their last
+    layer alone is trained, on weights that you give with --init; nothing is ever downloaded. Without such weights
+    train every layer: --set trained_layers=all.
 
     \b
-    Example:
+    Examples:
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface --resume
+      octaudit train coips-quality --data scans/ --out runs/quality --backbone Swin-L --init swin.safetensors
+      octaudit train coips-quality --data scans/ --out runs/small --backbone resnet18 --set trained_layers=all
+      octaudit train coips-faz --data faz/ --out runs/faz --batch-size 8 --epochs 100 --licence "CC BY 4.0"
     """
+    given = {name: value for name, value in options.items() if value not in (None, ()) and value is not False}
+    if recipe == OCTA_ENFACE:
+        _train_octa_enface(given)
+    else:
+        _train_coips(recipe, given)
+
+
+def _train_octa_enface(given: dict[str, Any]) -> None:
     from core.training.recipe import recipe_named
     from core.training.train import train
 
-    chosen = recipe_named(recipe).changed(n_steps=steps, seed=seed)
+    _refuse_others(OCTA_ENFACE, given, {"data", "out", "resume", "device", "seed", "start_from", "steps"})
+    chosen = recipe_named(OCTA_ENFACE).changed(n_steps=given.get("steps"), seed=given.get("seed"))
     with click.progressbar(
         length=chosen.n_steps, label="Training", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
     ) as bar:
         written = train(
             chosen,
-            data,
-            out,
-            device=device,
-            resume=resume,
-            start_from=start_from,
+            given["data"],
+            given["out"],
+            device=given["device"],
+            resume=given.get("resume", False),
+            start_from=given.get("start_from"),
             report=lambda progress: bar.update(progress.step - bar.pos),
         )
-    click.echo(f"Wrote {written.weights} and its card.")
-    for metric in written.card.metrics:
+    _say_written(written.weights, written.card.metrics)
+
+
+_COIPS_SETTINGS = {
+    "seed": "seed",
+    "epochs": "epochs",
+    "batch_size": "batch_size",
+    "learning_rate": "learning_rate",
+    "image_size": "image_px",
+    "backbone": "backbone",
+    "folds": "n_folds",
+}
+"""Options that stand for a setting of the recipe."""
+
+
+def _train_coips(recipe: str, given: dict[str, Any]) -> None:
+    from core.training.recipe import RECIPES
+    from core.training.supervised.recipe import SUPERVISED_RECIPES, supervised_recipe
+    from core.training.supervised.run import Request, train_supervised
+
+    if recipe not in SUPERVISED_RECIPES:
+        known = ", ".join(sorted({*RECIPES, *SUPERVISED_RECIPES}))
+        raise UsageError(f"There is no recipe {recipe!r}.", remedy=f"Choose one of: {known}.")
+    _refuse_others(recipe, given, set(given) - {"steps"})
+    settings = dict(_key_and_value(text) for text in given.get("settings", ()))
+    settings |= {setting: given[option] for option, setting in _COIPS_SETTINGS.items() if option in given}
+    optional = {"licence": "licence", "precision": "precision", "workers": "n_workers", "start_from": "init"}
+    request = Request(
+        supervised_recipe(recipe, settings),
+        given["data"],
+        given["out"],
+        device=given["device"],
+        resume=given.get("resume", False),
+        **{field: given[option] for option, field in optional.items() if option in given},
+    )
+    with _bars() as report:
+        written = train_supervised(request, report)
+    _say_written(written.weights, written.card.metrics)
+
+
+def _key_and_value(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise UsageError(f"--set {text} has no value.", remedy="Write --set KEY=VALUE, for example --set patience=40.")
+    return key.strip().replace("-", "_"), value.strip()
+
+
+def _refuse_others(recipe: str, given: dict[str, Any], known: set[str]) -> None:
+    names = {"settings": "set", "start_from": "init"}
+    others = [f"--{names.get(name, name).replace('_', '-')}" for name in sorted(set(given) - known)]
+    if others:
+        raise UsageError(
+            f"{recipe} has no {', '.join(others)}.", remedy="octaudit train --help says which options are whose."
+        )
+
+
+def _say_written(weights: Path, metrics: Any) -> None:
+    click.echo(f"Wrote {weights} and its card.")
+    for metric in metrics:
         click.echo(f"  {metric.set}: {metric.name} {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})")
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[Any], None]]:
+    """A bar per stage on stderr; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, TextColumn("{task.fields[caption]}"), console=Console(stderr=True), disable=not sys.stderr.isatty()
+    ) as bars:
+        stages: dict[str, Any] = {}
+
+        def report(progress: Any) -> None:
+            if progress.stage not in stages:
+                stages[progress.stage] = bars.add_task(progress.stage, total=progress.total, caption="")
+            bars.update(stages[progress.stage], completed=progress.done, caption=progress.caption)
+
+        yield report

@@ -63,7 +63,7 @@ class Region:
         return asdict(self)
 
 
-def find_lettering(image: NDArray[np.uint8]) -> tuple[Region, ...]:
+def find_lettering(image: NDArray[np.uint8], *, weights: Path = WEIGHTS_FILE) -> tuple[Region, ...]:
     """Boxes around what looks like lettering in ``image``, uint8 (height, width); empty where nothing does.
 
     Lettering from about 12 to 60 pixels high is found, level or turned by 90 degrees; larger lettering too where
@@ -71,7 +71,7 @@ def find_lettering(image: NDArray[np.uint8]) -> tuple[Region, ...]:
     """
     regions: list[Region] = []
     for step, scaled in _scales(image):
-        probability = text_probability(scaled)
+        probability = text_probability(scaled, weights=weights)
         labels, _ = ndimage.label(probability > CELL_PROBABILITY, structure=np.ones((3, 3)))
         areas = np.bincount(labels.ravel())
         for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
@@ -98,15 +98,16 @@ def _lies_like_a_caption(rows: slice, columns: slice, shape: tuple[int, ...]) ->
     return bool(min(from_rows, from_columns) <= BORDER_FRACTION)
 
 
-def text_probability(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def text_probability(image: NDArray[np.uint8], *, weights: Path = WEIGHTS_FILE) -> NDArray[np.float32]:
     """Probability per cell that it lies in a line of text, float32 (ceil(height / 4), ceil(width / 4))."""
     height, width = (-(-length // CELL_PX) * CELL_PX for length in image.shape)
     padded = np.pad(image, ((0, height - image.shape[0]), (0, width - image.shape[1])), mode="edge")
     logits = np.empty((height // CELL_PX, width // CELL_PX), np.float32)
+    detector = _detector(weights)
     for rows, columns in _tiles(height, width):
         outer_rows, inner_rows = _with_overlap(rows, height)
         outer_columns, inner_columns = _with_overlap(columns, width)
-        tile = _forward(padded[outer_rows, outer_columns])
+        tile = _forward(padded[outer_rows, outer_columns], detector)
         logits[_cells(rows), _cells(columns)] = tile[_cells(inner_rows), _cells(inner_columns)]
     return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
 
@@ -150,8 +151,8 @@ class _Detector:
 
 
 @cache
-def _detector() -> _Detector:
-    with safe_open(WEIGHTS_FILE, framework="numpy") as stored:
+def _detector(weights: Path) -> _Detector:
+    with safe_open(weights, framework="numpy") as stored:
         dilations = [int(word) for word in stored.metadata()["dilations"].split(",")]
         layers = tuple(
             (stored.get_tensor(f"layers.{number}.weight"), stored.get_tensor(f"layers.{number}.bias"), dilation)
@@ -161,9 +162,8 @@ def _detector() -> _Detector:
         return _Detector(layers, head, float(stored.get_tensor("head.bias")[0]))
 
 
-def _forward(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _forward(image: NDArray[np.uint8], detector: _Detector) -> NDArray[np.float32]:
     """Logits (height / 4, width / 4) of one tile; the layers of core.networks.text_detector, in their order."""
-    detector = _detector()
     features = image.astype(np.float32)[:, :, None] / np.float32(255) - np.float32(0.5)  # (h, w, 1)
     for number, (kernel, bias, dilation) in enumerate(detector.layers):
         features = np.maximum(_convolve(features, kernel, dilation) + bias, 0)  # (h, w, c)

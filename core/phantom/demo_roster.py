@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from core.phantom.demo_values import DemoDevice, DemoSite, DemoTechnician
-from core.phantom.spec import LOOKS
+from core.phantom.look import LOOKS
 
 BAD_SITE = "CEDAR"
 DECLINING_DEVICE = "ALDER-2"

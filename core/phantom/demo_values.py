@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from core.phantom.spec import DeviceLook, OctaPhantomSpec
+from core.phantom.look import DeviceLook
+from core.phantom.spec import OctaPhantomSpec
 from core.vocabulary import CoipsGrade, Laterality, ReasonCode, RequestState, ScanKind, Slab
 
 

@@ -29,7 +29,10 @@ So the share of the field under them is what the hand-made masks of the public s
 images 5 to 7 % (OCTA-500, 3 mm), 7 to 11 % (OCTA-500, 6 mm) and 9 to 13 % (ROSSA)."""
 
 _CAPILLARY_FROM = 0.5
-"""The capillary bed's brightness, as a share of a capillary's middle, from which a pixel counts as under a capillary."""
+"""Brightness, as a share of that of a capillary's middle, from which a pixel counts as under a capillary."""
+
+_MACULA_MM = (2.0, 1.0)
+"""Half width and half height of the oval in which a look may dim capillaries: within the arcades."""
 
 _JOINED_PX = 9.0
 """Canvas width from which gaps between the pieces of a bent vessel would show."""
@@ -159,14 +162,25 @@ def _capillaries(rng: np.random.Generator, scene: _Scene) -> tuple[Field, Field]
         mesh, level = directed_mesh(rng, size, 0.040 * px, turned), 0.43
     if slab is Slab.INNER_RETINA:
         mesh, level = np.maximum(mesh, np.float32(0.7) * lobular_mesh(rng, size, 0.034 * px)), 0.46
-    uneven = 1.0 + 0.07 * smooth_field(rng, size, 0.12)
-    return mesh, np.asarray(level * scene.spec.look.mesh_gain * (0.22 + 0.78 * mesh) * uneven, np.float32)
+    uneven = (1.0 + 0.07 * smooth_field(rng, size, 0.12)) * _macular_light(scene)
+    look = scene.spec.look
+    return mesh, np.asarray(level * look.mesh_gain * (1.0 - look.mesh_contrast * (1.0 - mesh)) * uneven, np.float32)
+
+
+def _macular_light(scene: _Scene) -> Field | float:
+    """Share of the capillaries' brightness that the look leaves in the oval around the fovea."""
+    dimming, view = scene.spec.look.macular_dimming, scene.view
+    if dimming == 0.0:
+        return 1.0
+    distance, angle = view.polar()
+    oval = np.square(distance * np.cos(angle) / _MACULA_MM[0]) + np.square(distance * np.sin(angle) / _MACULA_MM[1])
+    return np.asarray(1.0 - dimming * np.exp(-0.5 * np.square(oval)), np.float32)
 
 
 def _perfusion(rng: np.random.Generator, scene: _Scene) -> Field:
     """Share of capillaries that carry blood, 0..1: none in the FAZ behind a ragged rim, fewer in diseased patches."""
     px, size, lost_to = scene.view.px_per_mm, scene.view.size, scene.spec.nonperfusion
-    rim_mm = 0.10 if scene.spec.slab is Slab.DEEP else 0.04
+    rim_mm = 0.10 if scene.spec.slab is Slab.DEEP else 0.05
     ragged = scene.beyond_faz + 0.022 * grain_field(rng, size, 0.09 * px)
     perfused = _soft_step(ragged / (0.5 * rim_mm))
     if lost_to > 0.0:
@@ -237,6 +251,8 @@ def _expose(rng: np.random.Generator, scene: _Scene, capture: _Capture, signal: 
     if blurred is not None:
         signal = blur_region(signal, blurred, (0.012 + 0.022 * spec.defocus) * scene.view.px_per_mm + 0.6)
     light, floor = _light_and_floor(spec, capture)
+    if spec.look.shade > 0.0:
+        light *= np.clip(1.0 + spec.look.shade * smooth_field(rng, size, 0.3), 0.3, 1.5)
     noise = rng.standard_normal((2, size, size), dtype=np.float32)
     seen, motion = signal * light, capture.motion
     if motion.hit.any():

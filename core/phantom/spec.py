@@ -1,10 +1,12 @@
 """What a simulated OCTA en-face scan is asked to show, and what a rendered one holds. Draws nothing."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.phantom.family import FAMILIES, random_look
+from core.phantom.look import DeviceLook
 from core.values import Scale
 from core.vocabulary import ArtifactType, CoipsGrade, Severity, Slab
 
@@ -15,35 +17,6 @@ HEALTHY_FAZ_SD_MM2 = 0.104
 
 SLABS = (Slab.SUPERFICIAL, Slab.DEEP, Slab.INNER_RETINA)
 """The slabs that can be rendered."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceLook:
-    """How a device and its export software draw the same eye: grain, contrast, noise floor.
-
-    Attributes
-    ----------
-    native_px : int or None
-        Lines the device really scans; the image is resampled from it. None: the image's own height.
-    spread_px : float
-        Blur of the export where it is not resampled, as the sigma of a Gaussian.
-    speckle, floor, line_noise : float, 0..1
-        Multiplicative grain, additive background noise, and line-to-line gain error.
-    gain, black, gamma : float
-        The export's tone curve: out = (gain * (signal - black)) ** gamma, clipped.
-    mesh_gain : float
-        How bright capillaries are against large vessels.
-    """
-
-    native_px: int | None = None
-    spread_px: float = 0.62
-    speckle: float = 0.62
-    floor: float = 0.13
-    line_noise: float = 0.05
-    gain: float = 1.22
-    black: float = 0.07
-    gamma: float = 1.0
-    mesh_gain: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,44 +121,48 @@ class OctaPhantom:
         return float(self.artifact_masks[artifact].mean())
 
 
-LOOKS: dict[str, DeviceLook] = {
-    "crisp": DeviceLook(),
-    "smooth": DeviceLook(native_px=256, speckle=0.5, floor=0.12, line_noise=0.12, gain=1.05, black=0.08),
-    "harsh": DeviceLook(speckle=0.8, floor=0.12, line_noise=0.1, gain=1.6, black=0.12),
-    "dim": DeviceLook(native_px=280, speckle=0.55, floor=0.16, line_noise=0.1, gain=0.9),
-}
-"""Four typical looks of real exports."""
+def random_spec(rng: np.random.Generator, *, size_px: int = 304, family: str | None = None) -> OctaPhantomSpec:
+    """A scan as training wants it: every slab, field, look and artifact, about half without any artifact of a type.
 
-
-def random_look(rng: np.random.Generator) -> DeviceLook:
-    """A look between and somewhat beyond the named ones, so that a model cannot lean on one device's grain."""
-    base = LOOKS[str(rng.choice(list(LOOKS)))]
-    changed = {f.name: getattr(base, f.name) * rng.uniform(0.75, 1.3) for f in fields(base) if f.name != "native_px"}
-    changed["gain"] = base.gain * rng.uniform(0.85, 1.12)
-    changed["gamma"] = rng.uniform(0.8, 1.25)
-    native = None if rng.random() < 0.5 else int(rng.integers(230, 400))  # noqa: PLR2004 - half the devices resample
-    return DeviceLook(native_px=native, **changed)
-
-
-def random_spec(rng: np.random.Generator, *, size_px: int = 304) -> OctaPhantomSpec:
-    """A scan as training wants it: every slab, field, look and artifact, about half without any artifact of a type."""
+    ``family`` (a name of core.phantom.family) keeps slab, field and look to one source's. Without it a source is drawn,
+    and its slab and field come in another source's look in a third of cases, so that neither tells of the other.
+    """
     strengths = {a: _random_strength(rng) for a in ArtifactType}
     if rng.random() < 0.35:  # noqa: PLR2004 - a third clean, so that "outstanding" is common enough to learn
         strengths = dict.fromkeys(strengths, 0.0)
+    slab, field_mm, look = _random_source(rng) if family is None else _source(rng, family)
     return OctaPhantomSpec(
         size_px=size_px,
         motion=strengths[ArtifactType.MOTION],
         shadow=strengths[ArtifactType.SHADOW],
         defocus=strengths[ArtifactType.DEFOCUS],
         low_signal=strengths[ArtifactType.LOW_SIGNAL],
-        field_mm=float(rng.choice([3.0, 3.0, 6.0])),
-        slab=Slab(rng.choice([str(s) for s in SLABS], p=[0.45, 0.25, 0.3])),
+        field_mm=field_mm,
+        slab=slab,
         decentration=float(rng.beta(1.0, 6.0)),
         nonperfusion=float(rng.uniform(0.2, 1.0)) if rng.random() < 0.2 else 0.0,  # noqa: PLR2004 - one in five diseased
         has_faz=bool(rng.random() > 0.03),  # noqa: PLR2004 - rare, yet seen
         is_right_eye=bool(rng.random() < 0.5),  # noqa: PLR2004 - a fair coin
-        look=random_look(rng),
+        look=look,
     )
+
+
+def _source(rng: np.random.Generator, family: str) -> tuple[Slab, float, DeviceLook]:
+    known = FAMILIES[family]
+    return known.slab, known.field_mm, random_look(rng, family)
+
+
+def _random_source(rng: np.random.Generator) -> tuple[Slab, float, DeviceLook]:
+    """Slab, field in mm and look of a drawn source; one in eight with the other field, a third with another look."""
+    names = list(FAMILIES)
+    weights = np.array([family.weight for family in FAMILIES.values()])
+    name = str(rng.choice(names, p=weights / weights.sum()))
+    slab, field_mm, look = _source(rng, name)
+    if rng.random() < 1 / 8:
+        field_mm = 9.0 - field_mm
+    if rng.random() < 1 / 3:
+        look = random_look(rng)
+    return slab, field_mm, look
 
 
 def _random_strength(rng: np.random.Generator) -> float:

@@ -12,6 +12,10 @@ _CELL_MM = 0.11
 """Grain of the occupancy grid that keeps vessels from running over one another."""
 _FIRST_BRANCH = 10
 """Ids below belong to arcades, which branches may cross as arteries and veins do."""
+_RESTLESSNESS = 0.22
+"""Radians (s.d.) by which a vessel turns from step to step: real ones wind, and no two run parallel for long."""
+_PULL = 0.035
+"""How fast a vessel turns towards the fovea, per step and radian: stronger makes a starburst that no retina shows."""
 _REACH_MM = 5.0
 """Half side of the simulated retina."""
 
@@ -143,7 +147,7 @@ def _grow(rng: np.random.Generator, shoots: _Shoots, faz: FazOutline, ground: _G
     ids = np.arange(first_id, first_id + count, dtype=np.int32)
     walking = np.arange(count)
     stop_at = 1.05 + rng.exponential(1.1, count)
-    kicks = rng.normal(0.0, 0.17, (steps, count))
+    kicks = rng.normal(0.0, _RESTLESSNESS, (steps, count))
     for step in range(steps):
         walking = walking[step < shoots.length_mm[walking] / _STEP_MM]
         if walking.size == 0:
@@ -152,8 +156,8 @@ def _grow(rng: np.random.Generator, shoots: _Shoots, faz: FazOutline, ground: _G
         angle = np.arctan2(here[:, 1], here[:, 0])
         distance = np.hypot(here[:, 0], here[:, 1])
         turn = np.mod(angle + np.pi - heading[walking] + np.pi, 2 * np.pi) - np.pi
-        sway[walking] = 0.65 * sway[walking] + kicks[step, walking]
-        heading[walking] += 0.06 * shoots.pull[walking] * turn + 0.25 * kicks[step, walking]
+        sway[walking] = 0.72 * sway[walking] + kicks[step, walking]
+        heading[walking] += _PULL * shoots.pull[walking] * turn + 0.25 * kicks[step, walking]
         course = heading[walking] + sway[walking]
         ahead = here + _STEP_MM * np.stack([np.cos(course), np.sin(course)], axis=-1)
         held = ground.cells[ground.index(ahead)]

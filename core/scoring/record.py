@@ -61,6 +61,7 @@ def score_record(
         "artifacts": [_artifact(artifact, paths.artifacts[artifact.type]) for artifact in scores.artifacts],
         "faz": _faz(scores, paths.faz, release=release_faz),
         "centration": _centration(scores.centration),
+        "vessels": _vessels(scores, release=release_faz),
         "indices": _indices(scores),
         "is_octa": scores.is_octa,
         "verdict": judgement.verdict.value,
@@ -138,6 +139,17 @@ def _centration(centration: Centration) -> dict[str, Any]:
         "offset_fraction": _measure(centration.offset_fraction),
         "severity": None if centration.severity is None else centration.severity.value,
     }
+
+
+def _vessels(scores: ScanScores, *, release: bool) -> dict[str, Any]:
+    """The vessel measures; FD-300 rests on the FAZ's outline and is withheld where the FAZ's metrics are."""
+    record = {
+        name: _measure(getattr(scores.vessels, name))
+        for name in ("large_vessel_area_density_percent", "perfusion_density_percent", "skeleton_density_per_mm")
+    }
+    withheld = scores.grade.ordinal == CoipsGrade.UNGRADABLE and not release
+    fd_300 = NotComputable("ungradable") if withheld else scores.vessels.fd_300_percent
+    return record | {"fd_300_percent": _measure(fd_300)}
 
 
 def _indices(scores: ScanScores) -> dict[str, Any]:

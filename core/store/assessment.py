@@ -31,6 +31,13 @@ FAZ_COLUMNS = {
     "faz_axis_ratio": "axis_ratio",
 }
 """Column of assessment: attribute of FazMetrics."""
+VESSEL_COLUMNS = (
+    "large_vessel_area_density_percent",
+    "perfusion_density_percent",
+    "skeleton_density_per_mm",
+    "fd_300_percent",
+)
+"""Columns that are attributes of VesselMetrics under the same name."""
 INDEX_COLUMNS = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")
 """Columns that are attributes of ImageIndices under the same name."""
 
@@ -176,6 +183,7 @@ def _measures(scores: ScanScores) -> dict[str, Measure]:
         **faz,
         "centration_offset_mm": scores.centration.offset_mm,
         "centration_offset_fraction": scores.centration.offset_fraction,
+        **{name: getattr(scores.vessels, name) for name in VESSEL_COLUMNS},
         **{name: getattr(scores.indices, name) for name in INDEX_COLUMNS},
         "cam_mask_agreement": scores.cam_mask_agreement,
     }

@@ -104,7 +104,7 @@ def _scores(session: Session, scan_id: int) -> list[HistoryEntry]:
         HistoryEntry(
             scored_at,
             None,
-            f"scored by {model.name} {model.version}{', which abstained' if is_abstained else ''}",
+            f"scored by {model.name} {model.version}{', which abstained; likeliest grade' if is_abstained else ''}",
             ordinal=ordinal,
         )
         for scored_at, ordinal, is_abstained, model in rows

@@ -23,6 +23,7 @@ from core.database.tables import (
     Visit,
 )
 from core.policy.protocol import Protocol
+from core.store.assessment import FAZ_COLUMNS, VESSEL_COLUMNS
 from core.store.reason import read_reasons
 from core.store.same_image import SentScan, read_same_image
 from core.store.scan_history import HistoryEntry, OpenRequest, read_history, read_request
@@ -46,6 +47,7 @@ MEASURE_COLUMNS = (
     "faz_axis_ratio",
     "centration_offset_mm",
     "centration_offset_fraction",
+    *VESSEL_COLUMNS,
     "blurriness",
     "psnr_inverse",
     "cov",
@@ -100,14 +102,15 @@ class AssessmentView:
     """The model's card as it was stored (core.scoring.card)."""
 
     def released_measures(self, human_ordinal: int | None) -> dict[str, Measure]:
-        """The measures as the final grade releases them: of an ungradable scan the FAZ's are withheld.
+        """The measures as the final grade releases them: of an ungradable scan the FAZ's and FD-300 are withheld.
 
         The mask and its metrics are always stored, so an override to gradable shows them at once (contracts.md).
         """
         if (self.ordinal if human_ordinal is None else human_ordinal) >= CoipsGrade.GRADABLE:
             return self.measures
         withheld = NotComputable("the scan is ungradable")
-        return {name: withheld if name.startswith("faz_") else measure for name, measure in self.measures.items()}
+        rests_on_faz = (*FAZ_COLUMNS, "fd_300_percent")
+        return {name: withheld if name in rests_on_faz else measure for name, measure in self.measures.items()}
 
 
 @dataclass(frozen=True, slots=True)

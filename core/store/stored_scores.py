@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Assessment, AssessmentArtifact, ModelVersion, Scan
-from core.store.assessment import FAZ_COLUMNS, INDEX_COLUMNS
+from core.store.assessment import FAZ_COLUMNS, INDEX_COLUMNS, VESSEL_COLUMNS
 from core.values import (
     ArtifactScore,
     Centration,
@@ -24,6 +24,7 @@ from core.values import (
     ModelIdentity,
     NotComputable,
     ScanScores,
+    VesselMetrics,
 )
 from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, Severity
 
@@ -74,6 +75,7 @@ def _scores(
             offset_fraction=_measure(stored, "centration_offset_fraction"),
             severity=None if stored.centration_severity is None else Severity(stored.centration_severity),
         ),
+        vessels=VesselMetrics(**{name: _measure(stored, name) for name in VESSEL_COLUMNS}),
         indices=ImageIndices(**{name: _measure(stored, name) for name in INDEX_COLUMNS}),
         cam=_NOT_LOADED,
         cam_mask_agreement=_measure(stored, "cam_mask_agreement"),

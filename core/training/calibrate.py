@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 from core.phantom.strength import severity_of_share
 from core.scoring.card import Likeness, OperatingPoint
 from core.scoring.lanes.likeness import FEATURE_NAMES, distance
-from core.training.figures import quadratic_kappa
+from core.statistics.agreement import quadratic_kappa
 from core.training.predictions import CANDIDATE_THRESHOLDS, Prediction
 from core.vocabulary import ArtifactType, CoipsGrade, Severity
 

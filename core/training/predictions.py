@@ -1,4 +1,4 @@
-"""What a network says of labelled images and phantoms, beside the truth: the raw material of every reported figure."""
+"""Raw outputs on labelled images and phantoms, beside the truth: what the operating point is chosen on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,26 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from core.phantom.octa import render_octa
-from core.phantom.spec import OctaPhantom, random_spec
+from core.phantom.spec import OctaPhantom
 from core.scoring.contract import ScanInput
 from core.scoring.lanes.canvas import restore
 from core.scoring.lanes.likeness import likeness_features
 from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, faz_mask_of, prepare
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
+from core.statistics.overlap import dice
 from core.training.bank import artifact_grade
-from core.training.figures import dice
 from core.training.samples import ARTIFACTS
 from core.training.splits import SplitImage
-from core.training.strangers import HELD_OUT_PHOTOGRAPHS, drawn, photograph
 from core.vocabulary import ArtifactType, CoipsGrade
 
 _FORWARD = 8
 CANDIDATE_THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Probabilities above which a pixel may be taken for artifact; one per type is chosen on the tuning part."""
-
-EVALUATION_PHANTOM_STREAM, EVALUATION_STRANGER_STREAM = 2, 3
-"""Second words of the seeds; training phantoms use stream 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +68,6 @@ def predict_images(scorer: OctaEnfaceScorer, images: Sequence[SplitImage]) -> li
     return found
 
 
-def evaluation_phantoms(count: int, *, seed: int) -> Iterator[OctaPhantom]:
-    """Phantoms that no training ever renders."""
-    for index in range(count):
-        rng = np.random.default_rng([seed, EVALUATION_PHANTOM_STREAM, index])
-        yield render_octa(random_spec(rng), int(rng.integers(2**31)))
-
-
 def predict_phantoms(scorer: OctaEnfaceScorer, phantoms: Sequence[OctaPhantom]) -> list[Prediction]:
     """Predictions for phantoms, with Dice of each artifact that is there."""
     prepared = [prepare(ScanInput(str(index), phantom.image, None)) for index, phantom in enumerate(phantoms)]
@@ -100,29 +88,6 @@ def predict_phantoms(scorer: OctaEnfaceScorer, phantoms: Sequence[OctaPhantom]) 
             )
         )
     return found
-
-
-def predict_strangers(scorer: OctaEnfaceScorer, *, n_drawn: int, seed: int) -> list[Prediction]:
-    """Predictions for the held-out photographs and for drawn pictures of a stream of their own."""
-    rng = np.random.default_rng([seed, EVALUATION_STRANGER_STREAM])
-    pictures = {f"photograph {name}": photograph(name) for name in HELD_OUT_PHOTOGRAPHS}
-    pictures |= {f"drawn {index}": drawn(rng) for index in range(n_drawn)}
-    prepared = [prepare(ScanInput(name, picture, None)) for name, picture in pictures.items()]
-    return [
-        Prediction(
-            set=scan.scan.key.split(" ")[0],
-            source=scan.scan.key,
-            slab="unknown",
-            subject=scan.scan.key,
-            is_octa=False,
-            grade=None,
-            severities=None,
-            faz_dice=None,
-            artifact_dice={},
-            **_common(scan, output),
-        )
-        for scan, output in zip(prepared, _outputs(scorer, prepared), strict=True)
-    ]
 
 
 def _outputs(scorer: OctaEnfaceScorer, prepared: Sequence[PreparedScan]) -> Iterator[NetworkOutput]:

@@ -5,25 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from core.errors import UsageError
 from core.networks.octa_enface import OctaEnfaceNetwork
-from core.scoring.card import Likeness, ModelCard, OperatingPoint, ReportedMetric, sha256_of
+from core.scoring.card import Likeness, ModelCard, OperatingPoint, sha256_of
 from core.scoring.registry import weights_path
 from core.scoring.torch_backend.device import choose_device, limit_threads
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_network
 from core.training.bank import cached_phantoms, fill_bank
 from core.training.calibrate import fit_likeness, operating_point
-from core.training.evaluate import evaluate
+from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases, phantom_cases, stranger_cases
+from core.training.evaluation.out_of_fold import out_of_fold_path, read_out_of_fold
+from core.training.evaluation.report import Evaluation, Identity, assemble
 from core.training.fit import CHECKPOINT_NAME, Progress, fit
 from core.training.folder import read_folder
-from core.training.predictions import (
-    evaluation_phantoms,
-    predict_images,
-    predict_phantoms,
-    predict_strangers,
-)
+from core.training.predictions import predict_images, predict_phantoms
 from core.training.publish import write_card, write_weights
 from core.training.recipe import Recipe
 from core.training.splits import Part, SplitImage, split
@@ -95,52 +91,50 @@ def publish(
     draft = _draft_card(weights, network, recipe, images)
     scorer = OctaEnfaceScorer(load_network(weights, draft, choose_device(device)), draft, choose_device(device))
     point, likeness = _calibrated(scorer, images, recipe)
-    metrics = held_out_metrics(scorer, images, point, likeness, seed=recipe.seed)
-    card = write_card(weights, network, recipe, images, point=point, likeness=likeness, metrics=metrics)
+    undecided = write_card(weights, network, recipe, images, point=point, likeness=likeness, metrics=())
+    report = _evaluated(weights, undecided, images, recipe, device=device).report
+    card = write_card(weights, network, recipe, images, point=point, likeness=likeness, metrics=report.metrics)
     return TrainingReport(weights, card)
 
 
-class EvaluationReport(BaseModel):
-    """What `octaudit evaluate` writes: the model, the part, the figures."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    version: str
-    weights_sha256: str
-    split_seed: int
-    metrics: tuple[ReportedMetric, ...]
-
-
-def evaluate_model(recipe: Recipe, data: Path, *, model: str, device: str = "auto") -> EvaluationReport:
+def evaluate_model(recipe: Recipe, data: Path, *, model: str, device: str = "auto") -> Evaluation:
     """The figures of a model on the held-out part that the recipe's split makes of the folder.
 
     They are honest only for weights trained with the same split: the card says with which.
     """
     weights = weights_path(ScanKind.OCTA_ENFACE, model)
     card = ModelCard.beside(weights)
-    images = split(read_folder(data), seed=recipe.split_seed)
     limit_threads()
+    return _evaluated(weights, card, split(read_folder(data), seed=recipe.split_seed), recipe, device=device)
+
+
+def _evaluated(
+    weights: Path, card: ModelCard, images: Sequence[SplitImage], recipe: Recipe, *, device: str
+) -> Evaluation:
+    """Judge the weights as the product uses them: through the scorer with the card's decisions."""
     chosen = choose_device(device)
     scorer = OctaEnfaceScorer(load_network(weights, card, chosen), card, chosen)
-    metrics = held_out_metrics(scorer, images, card.operating_point, card.likeness, seed=recipe.seed)
-    return EvaluationReport(
+    cases = held_out_cases(scorer, images, seed=recipe.seed)
+    out_of_fold = out_of_fold_path(weights)
+    more = [read_out_of_fold(out_of_fold, name="octa_graded")] if out_of_fold.is_file() else []
+    identity = Identity(
         model=card.name,
         version=card.version,
         weights_sha256=card.weights_sha256,
         split_seed=recipe.split_seed,
-        metrics=tuple(metrics),
+        split=card.split,
+        labels=card.labels,
     )
+    return Evaluation(assemble(identity, cases, more_grades=more), tuple(cases))
 
 
-def held_out_metrics(
-    scorer: OctaEnfaceScorer, images: Sequence[SplitImage], point: OperatingPoint, likeness: Likeness, *, seed: int
-) -> list[ReportedMetric]:
-    """The figures on the held-out part, on phantoms and on strangers that no training sees."""
-    held_out = predict_images(scorer, [item for item in images if item.part is Part.HELD_OUT])
-    held_out += predict_phantoms(scorer, list(evaluation_phantoms(N_EVALUATION_PHANTOMS, seed=seed)))
-    held_out += predict_strangers(scorer, n_drawn=N_DRAWN_STRANGERS, seed=seed)
-    return evaluate(held_out, point, likeness, part="held-out")
+def held_out_cases(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: int) -> list[Case]:
+    """The held-out part, and phantoms and strangers that no training sees, with what the scorer says of them."""
+    return [
+        *image_cases(scorer, [item for item in images if item.part is Part.HELD_OUT]),
+        *phantom_cases(scorer, evaluation_phantoms(N_EVALUATION_PHANTOMS, seed=seed)),
+        *stranger_cases(scorer, n_drawn=N_DRAWN_STRANGERS, seed=seed),
+    ]
 
 
 def _calibrated(

@@ -51,7 +51,7 @@ def draw_users(accounts: Sequence[Account], *, is_global_admin: bool) -> None:
         display_name = st.text_input("Name", placeholder="Anna Meier")
         if st.form_submit_button("Add user", type="primary"):
             perform(lambda session, actor: _add_user(session, actor, name, display_name))
-    with adding("Change an account", "account"):
+    with adding("Change an account", "account", icon="manage_accounts"):
         account = st.selectbox("User", accounts, format_func=lambda each: f"{each.name} · {each.display_name}")
         reason = st.text_input("Reason", placeholder="optional; kept in the audit trail")
         left, right = st.columns(2)
@@ -102,7 +102,7 @@ def draw_grants(
     if study is not None and accounts:
         _draw_grant_form(study, sites, accounts)
     if live:
-        with adding("Take a role back", "revoke"):
+        with adding("Take a role back", "revoke", icon="remove"):
             grant_id = st.selectbox(
                 "Role",
                 list(lines),

@@ -110,7 +110,7 @@ def _add_device(session: Session, actor: Actor, site: SiteRow, values: dict[str,
 
 
 def _draw_software_form(devices: Sequence[DeviceRow]) -> None:
-    with adding("Note a software update", "software"):
+    with adding("Note a software update", "software", icon="update"):
         device = st.selectbox(
             "Device", devices, format_func=lambda each: f"{each.code} · now {each.software_version or 'unknown'}"
         )

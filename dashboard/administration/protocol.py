@@ -27,6 +27,10 @@ REGIONS = (None, 1.0, 3.0, 6.0)
 """Diameters of the region of interest in mm; None is the whole field."""
 
 
+_FIELD_WORDS = {"expected": "required slabs", "known_devices": "certified devices"}
+"""Where the field's own name says too little."""
+
+
 @dataclass(frozen=True, slots=True)
 class _VersionLine:
     version: str
@@ -74,7 +78,11 @@ def _version_line(version: ProtocolRow, versions: Sequence[ProtocolRow]) -> _Ver
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Names of the protocol's fields that differ between two documents, in words."""
-    return [name.replace("_", " ") for name in Protocol.model_fields if before.get(name) != after.get(name)]
+    return [
+        _FIELD_WORDS.get(name, name.replace("_", " "))
+        for name in Protocol.model_fields
+        if before.get(name) != after.get(name)
+    ]
 
 
 def _draw_fields(current: Protocol) -> dict[str, Any]:

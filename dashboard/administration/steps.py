@@ -37,10 +37,10 @@ def draw_outcome() -> None:
 
 
 @contextmanager
-def adding(title: str, name: str) -> Iterator[None]:
-    """A form below a list, folded away until it is wanted."""
+def adding(title: str, name: str, *, icon: str = "add") -> Iterator[None]:
+    """A form below a list, folded away until it is wanted; ``icon`` is a Material symbol's name."""
     with (
-        st.expander(title, icon=":material/add:", key=fresh_key(f"{name}.expander")),
+        st.expander(title, icon=f":material/{icon}:", key=fresh_key(f"{name}.expander")),
         st.form(fresh_key(name), border=False),
     ):
         yield

@@ -9,6 +9,8 @@ from dashboard.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES
 
 TONES = {0: "bad", 1: "good", 2: "good"}
 TILE_PX = 320
+LEAST_SHARE = 0.01
+"""Severity none begins below (contracts: severities)."""
 
 
 def gallery(items: Sequence[Example]) -> Html:
@@ -42,17 +44,28 @@ def _absent(item: Example, caption: str, words: str) -> Html:
     return tag("figure", base, tag("div", words, class_="none"), tag("figcaption", caption))
 
 
+def _grade_chip(item: Example) -> Html:
+    """The grade that counts; none where the model abstained and no person has decided."""
+    if item.is_abstained and not item.is_human_grade:
+        return chip("Model abstained", "warn")
+    return chip(f"{GRADE_NAMES[item.ordinal]}{', by a person' if item.is_human_grade else ''}", TONES[item.ordinal])
+
+
+def _share(fraction: float) -> str:
+    """Whole per cent; what is marked at all is never "0 %"."""
+    return percent(fraction) if fraction >= LEAST_SHARE else f"under {percent(LEAST_SHARE)}"
+
+
 def _body(item: Example) -> Html:
-    grade = f"{GRADE_NAMES[item.ordinal]}{', by a person' if item.is_human_grade else ''}"
     title = page_link(f"{item.site_code} · {item.device_code} · {item.laterality}", "scan", {"id": item.scan_id})
-    model = f"Model: {item.label} {percent(item.probability)}{', abstained' if item.is_abstained else ''}"
+    model = f"Model: {item.label} {percent(item.probability)}"
     marks = [
-        join([_swatch(ARTIFACT_COLOURS[type_]), f"{ARTIFACT_NAMES[type_]} {percent(fraction)}"])
+        join([_swatch(ARTIFACT_COLOURS[type_]), f"{ARTIFACT_NAMES[type_]} {_share(fraction)}"])
         for type_, fraction in item.artifacts
     ]
     return tag(
         "div",
-        tag("div", title, chip(grade, TONES[item.ordinal]), class_="head"),
+        tag("div", title, _grade_chip(item), class_="head"),
         tag(
             "p",
             f"{item.scan_type}, {SLAB_NAMES[item.slab].lower()} · {item.acquired_at:%d %b %Y} · {model}",

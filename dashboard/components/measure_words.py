@@ -15,6 +15,7 @@ class MeasureWords:
 
 FAZ = "Foveal avascular zone"
 CENTRATION = "Centration"
+VESSELS = "Vessels"
 INDICES = "Image"
 MEASURES: dict[str, dict[str, MeasureWords]] = {
     FAZ: {
@@ -29,6 +30,20 @@ MEASURES: dict[str, dict[str, MeasureWords]] = {
     CENTRATION: {
         "centration_offset_mm": MeasureWords("Offset of the FAZ", "mm", 2, "From the image's centre to the FAZ's."),
         "centration_offset_fraction": MeasureWords("Offset, of the field", "%", 1, "The same, of the field's width."),
+    },
+    VESSELS: {
+        "large_vessel_area_density_percent": MeasureWords(
+            "Large vessels", "% of the field", 1, "Share of the field under large vessels."
+        ),
+        "perfusion_density_percent": MeasureWords(
+            "Perfusion density", "% of the field", 1, "Share of the field that a local threshold calls vessel."
+        ),
+        "skeleton_density_per_mm": MeasureWords(
+            "Skeleton density", "mm/mm²", 1, "Length of all vessels over the field's area."
+        ),
+        "fd_300_percent": MeasureWords(
+            "FD-300", "% of the ring", 1, "Perfusion density in the ring of 0.3 mm around the FAZ."
+        ),
     },
     INDICES: {
         "blurriness": MeasureWords("Blurriness", "", 4, "QU-Net++'s index of blur."),

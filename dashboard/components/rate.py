@@ -64,14 +64,15 @@ def rate_pair(overview: Overview) -> Html:
             proportion(*first),
             delta=_change(first, _first_counts(before) if before else None),
             unit="first captures",
-            what="Of those decided, replacements left out: how well the sites shoot.",
+            what="Of those decided, replacements left out: how well the sites shoot." + _undecided(overview.current),
         ),
         rate_card(
             "Gradable in the end",
             proportion(*final),
             delta=_change(final, _final_counts(before) if before else None),
             unit="expected scans",
-            what="Received scans of subject, visit, eye and type with a gradable capture: what the study gets.",
+            what="Received scans of subject, visit, eye and type with a gradable capture: what the study gets. "
+            "One that is not decided yet counts as not gradable.",
         ),
         class_="rates",
     )
@@ -86,6 +87,12 @@ def footnote(as_of: datetime) -> Html:
         f"(UTC) and count by the day of acquisition. As of {as_of:%d %b %Y, %H:%M} UTC.",
         class_="muted small",
     )
+
+
+def _undecided(tally: Tally) -> str:
+    """How many first captures stand beside the rate because nobody, and no model, has decided about them yet."""
+    n = tally.received - tally.decided
+    return f" {count(n)} more {'is' if n == 1 else 'are'} not decided yet." if n else ""
 
 
 def _first_counts(tally: Tally) -> tuple[int, int]:

@@ -30,7 +30,7 @@ def grade(view: ScanView) -> Html:
         if view.human_ordinal != assessment.ordinal:
             head.append(tag("span", f"model: {GRADE_NAMES[assessment.ordinal]}", class_="muted small"))
     elif assessment.is_abstained:
-        head = [tag("strong", "Model abstained"), chip("a person must decide", "warn")]
+        head = [tag("strong", "Model abstained")]
     else:
         head = [tag("strong", GRADE_NAMES[assessment.ordinal]), chip("by the model")]
     verdict = view.final_verdict or assessment.verdict

@@ -60,6 +60,10 @@ class Assessment(SiteScoped, Base):
     centration_offset_mm: Mapped[float | None] = mapped_column(Float)
     centration_offset_fraction: Mapped[float | None] = mapped_column(Float)
     centration_severity: Mapped[str | None]
+    large_vessel_area_density_percent: Mapped[float | None] = mapped_column(Float)
+    perfusion_density_percent: Mapped[float | None] = mapped_column(Float)
+    skeleton_density_per_mm: Mapped[float | None] = mapped_column(Float)
+    fd_300_percent: Mapped[float | None] = mapped_column(Float)
     blurriness: Mapped[float | None] = mapped_column(Float)
     psnr_inverse: Mapped[float | None] = mapped_column(Float)
     cov: Mapped[float | None] = mapped_column(Float)

@@ -14,10 +14,12 @@ from core.measures.artifacts import artifact_score
 from core.measures.centration import centration
 from core.measures.faz import faz_component, faz_metrics
 from core.measures.indices import image_indices
+from core.measures.vessels import vessel_metrics
 from core.scoring.card import ModelCard, OperatingPoint
 from core.scoring.contract import ScanInput
 from core.scoring.lanes.canvas import CANVAS_PX, Placement, place, restore
 from core.scoring.lanes.likeness import distance, likeness_features
+from core.scoring.lanes.noise import is_power_law_noise
 from core.values import Grade, Measure, Measured, NotComputable, ScanScores
 from core.vocabulary import ArtifactType, CoipsGrade, GradeScale
 
@@ -47,6 +49,7 @@ class NetworkOutput:
     artifact_logits: NDArray[np.float32]  # (4, 128, 128), in ArtifactType order
     faz_logits: NDArray[np.float32]  # (128, 128)
     class_maps: NDArray[np.float32]  # (3, 8, 8), class weights applied to the last feature map, before any clipping
+    large_vessel_logits: NDArray[np.float32] | None = None  # (128, 128); None: the network has no such head
 
 
 def prepare(scan: ScanInput) -> PreparedScan:
@@ -60,14 +63,19 @@ def scores_of(prepared: PreparedScan, output: NetworkOutput, card: ModelCard, *,
     scan, point = prepared.scan, card.operating_point
     artifact_masks = _artifact_masks(output, prepared.placement, point)
     faz_mask = faz_mask_of(output.faz_logits, prepared.placement, point.faz_threshold)
+    artifacts = tuple(artifact_score(kind, mask, None) for kind, mask in artifact_masks.items())
+    large_vessels = large_vessel_mask_of(output.large_vessel_logits, prepared.placement)
     grade = grade_of(output.grade_logits, point, abstains=card.calibration is None)
     return ScanScores(
         key=scan.key,
         grade=grade,
-        artifacts=tuple(artifact_score(kind, mask, None) for kind, mask in artifact_masks.items()),
+        artifacts=artifacts,
         faz_mask=faz_mask,
         faz=faz_metrics(faz_mask, scan.scale),
         centration=centration(faz_mask, scan.scale),
+        vessels=vessel_metrics(
+            scan.image, scan.scale, faz_mask=faz_mask, large_vessel_mask=large_vessels, artifacts=artifacts
+        ),
         indices=image_indices(scan.image, None),
         cam=cam_of(output.class_maps[grade.ordinal], prepared.placement),
         cam_mask_agreement=cam_mask_agreement(output, prepared.placement, grade, point),
@@ -99,10 +107,13 @@ def grade_probabilities(logits: NDArray[np.float64], point: OperatingPoint) -> N
 
 
 def is_octa(prepared: PreparedScan, octa_logit: float, card: ModelCard) -> bool:
-    """Whether both opinions take the image for an OCTA en-face image: the network's and the plain statistics'."""
+    """Whether all opinions take the image for an OCTA en-face image: the network's, the statistics' and noise's."""
     if expit(octa_logit) < card.operating_point.min_octa_probability:
         return False
-    return distance(likeness_features(prepared.canvas, prepared.placement), card.likeness) <= card.likeness.max_distance
+    features = likeness_features(prepared.canvas, prepared.placement)
+    if distance(features, card.likeness) > card.likeness.max_distance:
+        return False
+    return not is_power_law_noise(prepared.canvas, prepared.placement, features)
 
 
 def faz_mask_of(logits: NDArray[np.float32], placement: Placement, threshold: float) -> NDArray[np.bool_]:
@@ -112,6 +123,11 @@ def faz_mask_of(logits: NDArray[np.float32], placement: Placement, threshold: fl
     """
     zone = faz_component(restore(expit(logits), placement) >= threshold)
     return zone if zone.mean() >= MIN_FAZ_FRACTION else np.zeros_like(zone)
+
+
+def large_vessel_mask_of(logits: NDArray[np.float32] | None, placement: Placement) -> NDArray[np.bool_] | None:
+    """Large vessels (height, width) where they are more likely than not; None where the network has no such head."""
+    return None if logits is None else restore(expit(logits), placement) >= 0.5  # noqa: PLR2004 - likelier than not
 
 
 def cam_of(class_map: NDArray[np.float32], placement: Placement) -> NDArray[np.float32] | NotComputable:

@@ -59,6 +59,15 @@ class OctaEnfaceScorer:
         self._forward_batch = CPU_FORWARD_BATCH if device.type == "cpu" else CUDA_FORWARD_BATCH
 
     @property
+    def network(self) -> OctaEnfaceNetwork:
+        """The network, for checks that change a copy of it."""
+        return self._network
+
+    def with_network(self, network: OctaEnfaceNetwork) -> "OctaEnfaceScorer":
+        """The same card and device with another network of the same shape."""
+        return OctaEnfaceScorer(network, self._card, self._device)
+
+    @property
     def kind(self) -> ScanKind:
         """OCTA en face."""
         return ScanKind.OCTA_ENFACE

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 METRICS_NAME = "metrics.csv"
 CURVES_NAME = "curves.png"
@@ -43,6 +44,7 @@ def draw_curves(path: Path, histories: Mapping[str, Sequence[Row]], title: str) 
                 caption = " ".join(filter(None, (label, name.replace("_", " "))))
                 axis.plot(epochs, values, style, color=f"C{number}", linewidth=1.2, label=caption)
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(visible=True, alpha=0.3)
         if shown:
             axis.legend(fontsize="x-small")

@@ -46,7 +46,7 @@ def place(pictures: Sequence[Picture], recipe: SupervisedRecipe) -> list[Placed]
         The user's own split leaks, or a part or fold would be empty.
     """
     pairs = near_duplicates(pictures, recipe.near_duplicate_correlation)
-    groups = _groups(pictures, pairs)
+    groups = grouped(pictures, pairs)
     if any(picture.record.split is not None for picture in pictures):
         refuse_leakage(pictures, pairs)
         parts = [picture.record.split or Part.TRAIN for picture in pictures]
@@ -122,7 +122,7 @@ def _shared_pictures(pictures: Sequence[Picture], pairs: Sequence[tuple[int, int
         )
 
 
-def _groups(pictures: Sequence[Picture], pairs: Sequence[tuple[int, int]]) -> list[str]:
+def grouped(pictures: Sequence[Picture], pairs: Sequence[tuple[int, int]]) -> list[str]:
     """The name of each picture's group: the first of its members' subjects."""
     first: dict[str, int] = {}
     links = [*pairs, *((first.setdefault(p.record.subject, index), index) for index, p in enumerate(pictures))]

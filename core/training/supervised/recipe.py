@@ -154,7 +154,12 @@ PUBLISHED_BACKBONES = {
     "tf_efficientnet_b7": PublishedBackbone(paper_name="EfficientNet-B7", image_px=600),
     "seresnext101_32x4d": PublishedBackbone(paper_name="SE-ResNeXt-101", image_px=224),
     "swin_large_patch4_window12_384": PublishedBackbone(
-        paper_name="Swin-L", image_px=384, optimiser="adamw", learning_rate=5e-4, warmup_epochs=20, warmup_from=5e-7
+        paper_name="Swin-Transformer-Large",
+        image_px=384,
+        optimiser="adamw",
+        learning_rate=5e-4,
+        warmup_epochs=20,
+        warmup_from=5e-7,
     ),
 }
 """By timm's name."""
@@ -195,6 +200,7 @@ def fingerprint(recipe: SupervisedRecipe, images: list[str]) -> str:
 def _timm_name(name: str) -> str:
     """Timm's name of a backbone that may be called as in the paper."""
     by_paper = {value.paper_name.casefold(): key for key, value in PUBLISHED_BACKBONES.items()}
+    by_paper["swin-l"] = by_paper["swin-transformer-large"]
     return by_paper.get(name.casefold(), name)
 
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.measures.centration import centration, circle_loss
+from core.measures.faz import faz_centroid_px, faz_component
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
 from core.values import NotComputable, Scale
@@ -81,3 +83,47 @@ def test_phantoms_agree_with_the_measure():
             assert found.offset_mm.value == pytest.approx(np.hypot(*phantom.centre_offset_mm), abs=0.01)
             agreed += found.severity is phantom.centration_severity
     assert agreed >= 10
+
+
+@pytest.mark.parametrize("shift_px", [(0, 0), (20, 0), (-15, 25), (40, -30), (-45, -45)])
+def test_a_phantom_shifted_by_known_pixels_is_found_there_to_a_hundredth_of_a_millimetre(shift_px):
+    """Crops of one wide rendering: the whole way from the FAZ's mask to millimetres, with nothing drawn anew."""
+    wide = render_octa(replace(OctaPhantomSpec(), size_px=456, field_mm=4.5), 3)
+    dx, dy = shift_px
+    top, left = (456 - 304) // 2 - dy, (456 - 304) // 2 - dx
+    zone = wide.faz_mask[top : top + 304, left : left + 304]
+    assert zone.sum() == wide.faz_mask.sum()
+    px_mm = wide.scale.x_mm_per_px
+    expected = np.hypot(wide.centre_offset_mm[0] + dx * px_mm, wide.centre_offset_mm[1] + dy * px_mm)
+    assert centration(zone, wide.scale).offset_mm.value == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.real_data
+def test_real_scans_cropped_off_centre_are_off_by_the_shift_to_a_hundredth_of_a_millimetre(real_data):
+    """COIPS, superficial, 3 x 3 mm: the manual FAZ masks, cropped to 384 of 512 pixels at known places."""
+    px_mm, tested, severe = 3.0 / 512, 0, 0
+    scale = Scale(px_mm, px_mm, ScaleSource.FILE)
+    for path in sorted((real_data / "faz_coips" / "masks").glob("superficial_*.png")):
+        mask = np.asarray(Image.open(path)) > 0
+        centred = crop(mask, 0, 0)
+        for dx, dy in ((-60, 0), (30, 50), (0, -64)):
+            moved = crop(mask, dx, dy)
+            if faz_component(moved).sum() != faz_component(mask).sum() or touches_border(centred):
+                continue
+            at_rest = np.array(faz_centroid_px(centred)) - 192.0
+            expected = float(np.hypot(at_rest[0] + dx, at_rest[1] + dy)) * px_mm
+            found = centration(moved, scale)
+            assert found.offset_mm.value == pytest.approx(expected, abs=0.01)
+            assert found.severity is not None
+            severe += found.severity is Severity.SEVERE
+            tested += 1
+    assert tested >= 60
+    assert severe >= tested // 3
+
+
+def crop(mask, dx, dy):
+    return mask[64 - dy : 448 - dy, 64 - dx : 448 - dx]
+
+
+def touches_border(mask):
+    return bool(mask[[0, -1]].any() or mask[:, [0, -1]].any())

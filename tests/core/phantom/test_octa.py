@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from core.phantom.fovea import draw_faz
+from core.phantom.look import LOOKS
 from core.phantom.octa import render_octa
-from core.phantom.spec import LOOKS, OctaPhantomSpec, random_spec
+from core.phantom.spec import OctaPhantomSpec, random_spec
 from core.phantom.strength import severity_of_share, share_of_field, true_ordinal
 from core.vocabulary import ArtifactType, CoipsGrade, Severity, Slab
 

@@ -19,6 +19,7 @@ from core.values import (
     Scale,
     ScanScores,
     SeverityThresholds,
+    VesselMetrics,
 )
 from core.vocabulary import (
     ArtifactType,
@@ -60,6 +61,7 @@ def scores(ordinal=1, *, abstained=False, **changes):
         faz_mask=EMPTY,
         faz=FazMetrics(m, m, m, m, m, touches_border=False),
         centration=CENTRED,
+        vessels=VesselMetrics(m, m, m, m),
         indices=ImageIndices(m, m, m, m, NotComputable("no deep-supervision head")),
         cam=NotComputable("no supporting evidence"),
         cam_mask_agreement=NotComputable("no supporting evidence"),

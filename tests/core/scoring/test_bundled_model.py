@@ -13,9 +13,9 @@ from core.policy.judge import ScanContext, judge
 from core.policy.protocol import Protocol
 from core.scoring.contract import ScanInput
 from core.scoring.registry import load_scorer
-from core.training.figures import dice
+from core.statistics.overlap import dice
+from core.training.evaluation.cases import evaluation_phantoms
 from core.training.folder import read_folder, read_grey
-from core.training.predictions import evaluation_phantoms
 from core.training.splits import Part, split
 from core.training.strangers import HELD_OUT_PHOTOGRAPHS, blank, fundus, gradient, noise, photograph, text
 from core.vocabulary import ArtifactType, ReasonCode, ScanKind, Slab, Verdict

@@ -10,7 +10,7 @@ from core.commands import evaluate as evaluate_command
 from core.commands import train as train_command
 from core.errors import UsageError
 from core.scoring.registry import load_scorer
-from core.training import resampling
+from core.statistics import resampling
 from core.training import train as training
 from core.training.bank import render_phantoms
 from core.training.fit import fit

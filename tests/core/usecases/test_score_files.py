@@ -22,6 +22,7 @@ from core.values import (
     ModelIdentity,
     NotComputable,
     ScanScores,
+    VesselMetrics,
 )
 from core.vocabulary import ArtifactType, GradeScale, ScanKind, Severity, Slab
 
@@ -39,6 +40,7 @@ def scores(scan, ordinal) -> ScanScores:
         faz_mask=nothing,
         faz=FazMetrics(one, one, one, one, one, touches_border=False),
         centration=Centration(Measured(0.1), Measured(0.03), Severity.NONE),
+        vessels=VesselMetrics(NotComputable("the model has no large-vessel head"), one, one, one),
         indices=ImageIndices(one, one, one, one, NotComputable("no deep-supervision head")),
         cam=NotComputable("no supporting evidence"),
         cam_mask_agreement=one,

@@ -1,0 +1,1 @@
+"""How good a model is, measured through the scorer that the product uses: cases, figures, curves, report, page."""

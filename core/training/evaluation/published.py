@@ -1,0 +1,80 @@
+"""Published figures of the same tasks beside ours, with what makes them no like-for-like comparison."""
+
+import csv
+from collections.abc import Sequence
+from importlib.resources import files
+
+from pydantic import BaseModel, ConfigDict
+
+from core.scoring.card import ReportedMetric
+
+STARTING_POINT = (
+    "The published networks began with ImageNet weights; the weights measured here were trained from scratch, "
+    "because no pretrained weights can be bundled."
+)
+
+DIFFERENCES = {
+    "grade": (
+        "Published: 10,480 images of 3 mm and 14,042 of 6 mm (Table 3), superficial slab, one device model (Topcon DRI "
+        "Triton), graded by ophthalmologists; each figure is the mean over a testing, an internal and an external set. "
+        "Here: a small set of mixed sources, slabs and fields together, graded by readers who are not clinicians. Ours "
+        "are unweighted means over the classes; the paper does not say how it averaged."
+    ),
+    "FAZ superficial": (
+        "Published: 708 images trained on and 304 tested (Table 4), from the authors' own collection. Here: the small "
+        "public part of the same collection, resampled to 512 pixels, split by subject."
+    ),
+    "FAZ deep": (
+        "Published: 800 images trained on and 343 tested (Table 4). Here: the small public part of the same "
+        "collection. Sources disagree whether these images show 3 or 6 mm, so there is no area in mm²."
+    ),
+}
+
+
+class PublishedFigure(BaseModel):
+    """One published figure and where it stands; ``our_set`` and ``our_figure`` name its counterpart here."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str
+    system: str
+    figure: str
+    published: float
+    paper: str
+    place: str
+    data_set: str
+    our_set: str
+    """How the counterpart's set begins, up to the comma before its protocol."""
+    our_figure: str
+
+
+class Comparison(BaseModel):
+    """A published figure, and ours where the evaluated folder allows one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    published: PublishedFigure
+    ours: ReportedMetric | None
+
+
+def published_figures() -> tuple[PublishedFigure, ...]:
+    """Every row of published.csv."""
+    text = files("core.training.evaluation").joinpath("published.csv").read_text(encoding="utf-8")
+    return tuple(PublishedFigure.model_validate(row) for row in csv.DictReader(text.splitlines()))
+
+
+def difference_of(task: str) -> str:
+    """Why the published figure of a task and ours are not the same measurement."""
+    return next(text for start, text in DIFFERENCES.items() if task.startswith(start))
+
+
+def compare(metrics: Sequence[ReportedMetric]) -> list[Comparison]:
+    """Each published figure beside the first of ours that answers to it."""
+    return [Comparison(published=figure, ours=_counterpart(figure, metrics)) for figure in published_figures()]
+
+
+def _counterpart(figure: PublishedFigure, metrics: Sequence[ReportedMetric]) -> ReportedMetric | None:
+    return next(
+        (metric for metric in metrics if metric.name == figure.our_figure and metric.set.startswith(figure.our_set)),
+        None,
+    )
