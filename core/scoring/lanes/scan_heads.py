@@ -1,7 +1,7 @@
-"""The linear heads that turn a scan's pooled features and statistics into its grade and the extent of its artifacts.
+"""The forests that turn a scan's statistics into its grade and the severity of its artifacts.
 
-The network itself never saw a grade that a person gave. The heads are fitted on graded scans (core.training.scan_heads);
-being linear, they are small enough for two hundred scans, and Grad-CAM through them is closed-form.
+The network never saw a grade that a person gave: its maps say where an artifact is. How much that matters is learned
+by these forests from graded scans (core.training.scan_heads), of which a few hundred are enough.
 """
 
 from collections.abc import Mapping
@@ -10,98 +10,100 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
+from core.scoring.lanes.forest import Forest
 from core.scoring.lanes.scan_statistics import statistic_names
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import ArtifactType, Severity
 
-PREFIX = "scan_heads."
+PREFIX = "scan_heads"
 """Of the tensors' names in the weights file."""
 
-LOG_AREA_RANGE = (np.log(1e-4), 0.0)
-"""An artifact takes between a ten-thousandth and all of the image."""
+AREA_BANDS = {Severity.NONE: (0.0, 0.008), Severity.MILD: (0.012, 0.095), Severity.SEVERE: (0.105, 1.0)}
+"""The areas a severity stands for (contracts: none < 1 %, mild 1 to 10 %, severe above), kept off the very edges."""
+LEAST_PROBABILITY = 0.02
+"""Below this the network sees nothing, and nothing is marked whatever the severity."""
+_CERTAIN = 1e-3
+"""A forest's share of 0 or 1 is a share of the few scans it knows, no certainty."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanHeads:
-    """Weights on raw values (standardising is folded in).
+    """The forests: grade (3 classes in CoipsGrade order), and per artifact severity (none, mild, severe)."""
 
-    Attributes
-    ----------
-    pooled : float64 (6, C)
-        Of the encoder's pooled features. Rows: gradable, outstanding, then log area of each ArtifactType in order.
-    statistics : float64 (6, S)
-        Of the scan statistics, in the order of ``statistic_names``.
-    bias : float64 (6,)
-    lowest, highest : float64 (S,)
-        Statistics are clipped to what the scans fitted on had, or a strange scan would be judged by extrapolation.
-    """
+    grade: Forest
+    severities: Mapping[ArtifactType, Forest]
 
-    pooled: NDArray[np.float64]
-    statistics: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    lowest: NDArray[np.float64]
-    highest: NDArray[np.float64]
-
-    def outputs(self, pooled: NDArray[np.float32], statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The six linear outputs (..., 6) of pooled features (..., C) and statistics (..., S)."""
-        clipped = np.clip(statistics, self.lowest, self.highest)
-        return np.asarray(pooled @ self.pooled.T + clipped @ self.statistics.T + self.bias, np.float64)
-
-    def class_weights(self) -> NDArray[np.float32]:
-        """What Grad-CAM weighs the last feature map with for each grade (3, C): evidence for it, against the next."""
-        gradable, outstanding = self.pooled[0], self.pooled[1]
-        rows = {
-            CoipsGrade.UNGRADABLE: -gradable,
-            CoipsGrade.GRADABLE: gradable - outstanding,
-            CoipsGrade.OUTSTANDING: outstanding,
-        }
-        return np.stack([rows[grade] for grade in CoipsGrade]).astype(np.float32)
-
-    def tensors(self) -> dict[str, NDArray[np.float32]]:
+    def tensors(self) -> dict[str, NDArray[np.generic]]:
         """What is stored beside the network's weights."""
-        names = ("pooled", "statistics", "bias", "lowest", "highest")
-        return {f"{PREFIX}{name}": getattr(self, name).astype(np.float32) for name in names}
+        found = self.grade.tensors(f"{PREFIX}.grade")
+        for kind, forest in self.severities.items():
+            found |= forest.tensors(f"{PREFIX}.{kind.value}")
+        return found
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, NDArray[np.float32]]) -> Self:
-        """The heads of a weights file; ValueError where they were made for other statistics."""
-        parts = {
-            name: np.asarray(tensors[f"{PREFIX}{name}"], np.float64)
-            for name in ("pooled", "statistics", "bias", "lowest", "highest")
-        }
-        if parts["statistics"].shape != (N_OUTPUTS, len(statistic_names())):
-            raise ValueError(f"the scan heads take {parts['statistics'].shape[1]} statistics, not those of this version")
-        return cls(**parts)
+    def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> Self:
+        """The heads of a weights file; ValueError where a part is missing or asks for statistics that are not there."""
+        heads = cls(
+            Forest.from_tensors(tensors, f"{PREFIX}.grade"),
+            {kind: Forest.from_tensors(tensors, f"{PREFIX}.{kind.value}") for kind in ArtifactType},
+        )
+        if max(forest.feature.max() for forest in (heads.grade, *heads.severities.values())) >= len(statistic_names()):
+            raise ValueError("the scan heads ask for statistics that this version does not have")
+        return heads
 
 
-N_OUTPUTS = 2 + len(ArtifactType)
+@dataclass(frozen=True, slots=True)
+class GradeScaling:
+    """Turns the grade forest's shares into calibrated probabilities (Platt 1999).
 
-
-def grade_probabilities(outputs: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Probabilities (..., 3) in CoipsGrade order from the first two outputs (..., 2 or more).
-
-    A continuation-ratio model (Fienberg 1980): the first output decides gradable or not, the second, among the
-    gradable, outstanding or not; so the probabilities are always in order, whatever the outputs.
+    A slope and an intercept on the logits of P(gradable or better) and of P(outstanding). The forest is fitted as if
+    every grade were equally frequent; scans do not come so.
     """
-    gradable, outstanding = expit(outputs[..., 0] / temperature), expit(outputs[..., 1] / temperature)
-    return np.stack([1 - gradable, gradable * (1 - outstanding), gradable * outstanding], axis=-1)
+
+    slopes: tuple[float, float] = (1.0, 1.0)
+    intercepts: tuple[float, float] = (0.0, 0.0)
+
+    def probabilities(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities (..., 3) in CoipsGrade order from the forest's shares (..., 3)."""
+        raw = np.clip(at_least(shares), _CERTAIN, 1 - _CERTAIN)
+        reached = expit(logit(raw) * np.array(self.slopes) + np.array(self.intercepts))
+        gradable = reached[..., 0]
+        outstanding = np.minimum(gradable, reached[..., 1])
+        return np.stack([1 - gradable, gradable - outstanding, outstanding], axis=-1)
 
 
-def artifact_areas(outputs: NDArray[np.float64]) -> dict[ArtifactType, float]:
-    """The share of the image (0 to 1) that each artifact is judged to take, from the outputs (6,)."""
-    low, high = LOG_AREA_RANGE
-    return {
-        kind: float(np.exp(np.clip(value, low, high))) for kind, value in zip(ArtifactType, outputs[2:], strict=True)
-    }
+def at_least(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """P(second class or better) and P(third class), (..., 2), from shares (..., 3)."""
+    return np.stack([shares[..., 1] + shares[..., 2], shares[..., 2]], axis=-1)
 
 
-def mask_of_area(probability: NDArray[np.float32], area: float, *, least: float) -> NDArray[np.bool_]:
-    """The most probable pixels (height, width) that together take ``area`` of the image.
+def ordinal_of_shares(shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Grade or severity 0, 1, 2 (...,): the median of the shares (..., 3).
 
-    Pixels below the probability ``least`` are never taken: where the network sees nothing, nothing is marked.
+    The forests weigh every class equally, so this is what a scan is if each class were as frequent: rare grades and
+    severe artifacts are not lost for being rare, and the grade need not be the one of the highest probability.
     """
-    if area >= 1:
-        return probability >= least
-    threshold = float(np.quantile(probability, 1 - area))
-    return np.asarray((probability >= max(threshold, least)) & (probability > 0), np.bool_)
+    return np.asarray((at_least(shares) > 0.5).sum(axis=-1), np.int64)  # noqa: PLR2004 - likelier than not
+
+
+def mask_of_severity(
+    probability: NDArray[np.float32], severity: Severity, *, threshold: float, whole_lines: bool
+) -> NDArray[np.bool_]:
+    """The mask (height, width) at ``threshold``, grown or shrunk until its area is one that the severity stands for.
+
+    The most probable pixels come first; with ``whole_lines`` (motion hits whole scan lines) the most probable lines.
+    Pixels or lines the network gives less than LEAST_PROBABILITY are never taken.
+    """
+    ranked = np.broadcast_to(probability.mean(axis=1, keepdims=True), probability.shape) if whole_lines else probability
+    low, high = AREA_BANDS[severity]
+    mask = ranked >= max(threshold, LEAST_PROBABILITY)
+    area = float(mask.mean())
+    if low <= area <= high:
+        return np.asarray(mask, np.bool_)
+    wanted = min(max(area, low), high)
+    at = float(np.quantile(ranked, 1 - wanted)) if wanted < 1 else 0.0
+    above = ranked > at
+    # Of equal pixels none or all are taken: whichever stays inside the band.
+    taken = above if low <= above.mean() <= high else ranked >= at
+    return np.asarray(taken & (ranked >= LEAST_PROBABILITY), np.bool_)

@@ -87,9 +87,7 @@ def scan_statistics(
 
 def _inside(placement: Placement, stride_px: int) -> tuple[slice, slice]:
     left, top, right, bottom = placement.box(stride_px)
-    return slice(round(top), max(round(bottom), round(top) + 1)), slice(
-        round(left), max(round(right), round(left) + 1)
-    )
+    return slice(round(top), max(round(bottom), round(top) + 1)), slice(round(left), max(round(right), round(left) + 1))
 
 
 def _halved(canvas: NDArray[np.uint8], stride_px: int) -> NDArray[np.float32]:
@@ -120,7 +118,9 @@ def _faz_statistics(probability: NDArray[np.float32], coarse: NDArray[np.float32
     unsure = ((probability > 0.1) & (probability < 0.9)).sum()  # noqa: PLR2004 - the soft edge
     contrast = float(coarse[~inside].mean() - coarse[inside].mean()) if not inside.all() else 0.0
     edge = float(unsure) / float(np.sqrt(inside.sum()))
-    return np.array([np.log(float(inside.mean()) + _TINY), float(probability[inside].mean()), min(edge, 50.0), contrast])
+    return np.array(
+        [np.log(float(inside.mean()) + _TINY), float(probability[inside].mean()), min(edge, 50.0), contrast]
+    )
 
 
 def _vessel_statistics(probability: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,77 +1,103 @@
-"""The scan heads at scoring time: probabilities in order, masks of a given area, weights that survive storage."""
+"""The scan heads at scoring time: forests that survive storage, calibrated probabilities, masks true to the severity."""
 
 import numpy as np
 import pytest
 
-from core.scoring.lanes.scan_heads import ScanHeads, grade_probabilities, mask_of_area
-from core.scoring.lanes.scan_statistics import statistic_names
-from core.vocabulary import CoipsGrade
+from core.scoring.lanes.forest import LEAF, Forest
+from core.scoring.lanes.scan_heads import (
+    LEAST_PROBABILITY,
+    GradeScaling,
+    ScanHeads,
+    mask_of_severity,
+    ordinal_of_shares,
+)
+from core.vocabulary import ArtifactType, Severity
 
-N_POOLED = 5
+
+def stump(feature=0, threshold=0.5):
+    """Two trees: one asks whether a number is at most 0.5, the other always says the middle class."""
+    return Forest(
+        np.array([feature, LEAF, LEAF, LEAF], np.int16),
+        np.array([threshold, 0, 0, 0], np.float32),
+        np.array([1, 0, 0, 0], np.int32),
+        np.array([2, 0, 0, 0], np.int32),
+        np.array([[0, 0, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0]], np.float32),
+        np.array([0, 3], np.int32),
+    )
 
 
 @pytest.fixture
 def heads():
-    rng = np.random.default_rng(2)
-    n_statistics = len(statistic_names())
-    return ScanHeads(
-        rng.normal(size=(6, N_POOLED)), rng.normal(size=(6, n_statistics)), rng.normal(size=6),
-        np.full(n_statistics, -2.0), np.full(n_statistics, 2.0),
-    )  # fmt: skip
+    return ScanHeads(stump(), {kind: stump(number) for number, kind in enumerate(ArtifactType)})
 
 
-def test_the_probabilities_are_a_distribution_whatever_the_outputs():
-    outputs = np.random.default_rng(1).normal(0, 8, (200, 6))
-    for temperature in (0.5, 1.0, 3.0):
-        probabilities = grade_probabilities(outputs, temperature)
-        assert (probabilities >= 0).all()
-        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-
-
-def test_more_evidence_for_gradable_never_makes_ungradable_likelier():
-    outputs = np.stack([np.linspace(-5, 5, 50), np.full(50, 0.3)], axis=1)
-    assert (np.diff(grade_probabilities(outputs, 1.0)[:, CoipsGrade.UNGRADABLE]) < 0).all()
+def test_a_forest_says_the_mean_of_its_trees():
+    np.testing.assert_array_equal(stump().shares(np.array([0.2, 9.0])), [0.5, 0.5, 0])
+    np.testing.assert_array_equal(stump().shares(np.array([0.8, 9.0])), [0, 0.5, 0.5])
 
 
 def test_stored_heads_say_the_same(heads):
     again = ScanHeads.from_tensors(heads.tensors())
-    rng = np.random.default_rng(4)
-    pooled, statistics = rng.normal(size=(3, N_POOLED)).astype(np.float32), rng.normal(size=(3, len(statistic_names())))
-    np.testing.assert_allclose(again.outputs(pooled, statistics), heads.outputs(pooled, statistics), atol=1e-4)
+    numbers = np.random.default_rng(4).random(200)
+    np.testing.assert_allclose(again.grade.shares(numbers), heads.grade.shares(numbers), atol=1e-3)
+    for kind in ArtifactType:
+        np.testing.assert_allclose(
+            again.severities[kind].shares(numbers), heads.severities[kind].shares(numbers), atol=1e-3
+        )
 
 
-def test_heads_for_other_statistics_are_refused(heads):
-    tensors = heads.tensors()
-    tensors["scan_heads.statistics"] = tensors["scan_heads.statistics"][:, :-1]
-    with pytest.raises(ValueError, match="statistics"):
+def test_a_file_without_heads_is_refused(heads):
+    tensors = {name: value for name, value in heads.tensors().items() if ".shadow." not in name}
+    with pytest.raises(ValueError, match=r"hold no scan_heads\.shadow"):
         ScanHeads.from_tensors(tensors)
 
 
-def test_a_strange_scan_is_judged_at_the_edge_of_what_was_seen(heads):
-    pooled = np.zeros(N_POOLED, np.float32)
-    at_edge = heads.outputs(pooled, np.full(len(statistic_names()), 2.0))
-    beyond = heads.outputs(pooled, np.full(len(statistic_names()), 1e9))
-    np.testing.assert_array_equal(at_edge, beyond)
+def test_heads_that_ask_for_unknown_statistics_are_refused(heads):
+    strange = ScanHeads(stump(feature=5000), heads.severities)
+    with pytest.raises(ValueError, match="statistics"):
+        ScanHeads.from_tensors(strange.tensors())
 
 
-def test_the_class_weights_are_the_gradient_of_the_outputs(heads):
-    weights = heads.class_weights()
-    step = np.eye(N_POOLED, dtype=np.float32)
-    at_zero = heads.outputs(np.zeros(N_POOLED, np.float32), np.zeros(len(statistic_names())))
-    gradient = heads.outputs(step, np.zeros(len(statistic_names()))) - at_zero  # (C, 6)
-    np.testing.assert_allclose(weights[CoipsGrade.UNGRADABLE], -gradient[:, 0], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(weights[CoipsGrade.OUTSTANDING], gradient[:, 1], rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize(
+    ("part", "change", "message"), [("left", [0, 0, 0, 0], "circle"), ("right", [9, 0, 0, 0], "outside")]
+)
+def test_a_forest_that_would_never_end_is_refused(part, change, message):
+    tensors = stump().tensors("forest")
+    tensors[f"forest.{part}"] = np.array(change, np.int32)
+    with pytest.raises(ValueError, match=message):
+        Forest.from_tensors(tensors, "forest")
 
 
-@pytest.mark.parametrize("area", [0.004, 0.05, 0.3])
-def test_a_mask_takes_the_area_it_is_given(area):
-    probability = np.random.default_rng(5).random((200, 200)).astype(np.float32)
-    assert mask_of_area(probability, area, least=0.0).mean() == pytest.approx(area, abs=0.002)
+def test_the_probabilities_are_a_distribution_whatever_the_shares():
+    shares = np.random.default_rng(1).dirichlet([0.3] * 3, 300)
+    for scaling in (GradeScaling(), GradeScaling((0.2, 3.0), (-2.0, 4.0))):
+        probabilities = scaling.probabilities(shares)
+        assert (probabilities >= 0).all()
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_the_grade_is_the_median_of_the_shares():
+    shares = np.array([[0.6, 0.2, 0.2], [0.4, 0.2, 0.4], [0.2, 0.2, 0.6], [0.49, 0.02, 0.49]])
+    assert ordinal_of_shares(shares).tolist() == [0, 1, 2, 1]
+
+
+@pytest.mark.parametrize("whole_lines", [False, True], ids=["pixels", "lines"])
+@pytest.mark.parametrize("severity", list(Severity))
+def test_the_area_of_a_mask_is_one_that_its_severity_stands_for(severity, whole_lines):
+    rng = np.random.default_rng(5)
+    probability = (0.1 + 0.8 * rng.random((200, 1)) * rng.random((200, 150))).astype(np.float32)
+    mask = mask_of_severity(probability, severity, threshold=0.45, whole_lines=whole_lines)
+    assert {Severity.NONE: 0, Severity.MILD: 0.01, Severity.SEVERE: 0.1}[severity] <= mask.mean()
+    assert mask.mean() <= {Severity.NONE: 0.01, Severity.MILD: 0.1, Severity.SEVERE: 1.0}[severity]
+
+
+def test_a_mask_that_fits_its_severity_is_left_as_it_is():
+    probability = np.zeros((100, 100), np.float32)
+    probability[:5] = 0.9
+    mask = mask_of_severity(probability, Severity.MILD, threshold=0.5, whole_lines=False)
+    np.testing.assert_array_equal(mask, probability > 0.5)
 
 
 def test_nothing_is_marked_where_the_network_sees_nothing():
-    probability = np.zeros((50, 50), np.float32)
-    probability[:5] = 0.9
-    mask = mask_of_area(probability, 0.5, least=0.05)
-    assert mask[:5].all()
-    assert not mask[5:].any()
+    probability = np.full((100, 100), LEAST_PROBABILITY / 2, np.float32)
+    assert not mask_of_severity(probability, Severity.SEVERE, threshold=0.5, whole_lines=False).any()

@@ -1,97 +1,115 @@
-"""The scan heads: they recover what was planted, folds keep near duplicates together, and folding changes nothing."""
+"""The scan heads: they recover what was planted, folds keep near duplicates together, arrays say what the trees say."""
 
 import numpy as np
 import pytest
+from sklearn.ensemble import ExtraTreesClassifier
 
-from core.scoring.lanes.scan_heads import artifact_areas, grade_probabilities
+from core.scoring.lanes.scan_heads import ordinal_of_shares
 from core.scoring.lanes.scan_statistics import statistic_names
-from core.training.scan_heads import (
-    MILD,
-    HeadData,
-    bounds_of_areas,
-    bounds_of_severities,
-    cross_validate,
-    fit_heads,
-    severity_of_output,
-)
+from core.training import scan_heads
+from core.training.scan_heads import UNKNOWN, HeadData, cross_validate, fit_heads, fit_scaling, severity_ordinals
 from core.vocabulary import ArtifactType
 
-N_SCANS, N_POOLED = 200, 6
+N_SCANS = 200
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trees():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan_heads, "N_TREES", 40)
+        yield
 
 
 @pytest.fixture(scope="module")
 def planted():
-    """Scans whose grade and log areas are known linear functions of two statistics and of one pooled feature."""
+    """Scans whose grade and severities follow from eight traits, said in many noisy ways by the statistics."""
     rng = np.random.default_rng(3)
-    pooled = rng.normal(2, 3, (N_SCANS, N_POOLED))
-    statistics = np.zeros((N_SCANS, len(statistic_names())))
-    # Statistics of real scans are a few traits said in many ways; so are these.
     traits = rng.normal(size=(N_SCANS, 8))
-    statistics = -1 + 4 * (traits[:, np.arange(len(statistic_names())) % 8] + 0.3 * rng.normal(size=statistics.shape))
-    drive = (pooled[:, 0] - 2) / 3 + traits[:, 5]
-    grade = (drive > -0.5).astype(int) + (drive > 0.5)
-    log_area = np.stack([MILD + 1.2 + 1.5 * traits[:, number] for number in range(4)], axis=1)
-    severities = [dict(zip(ArtifactType, row, strict=True)) for row in severity_of_output(log_area).tolist()]
-    low, high = bounds_of_severities(severities)
+    n_statistics = len(statistic_names())
+    statistics = traits[:, np.arange(n_statistics) % 8] + 0.3 * rng.normal(size=(N_SCANS, n_statistics))
+    grade = (traits[:, 5] > -0.5).astype(int) + (traits[:, 5] > 0.7)
+    severities = (traits[:, :4] > -0.3).astype(int) + (traits[:, :4] > 0.8)
     groups = [f"group {index // 2}" for index in range(N_SCANS)]
-    return HeadData(pooled, statistics, grade, low, high), groups, log_area
+    return HeadData(statistics, grade, severities), groups
 
 
 @pytest.fixture(scope="module")
 def found(planted):
-    data, groups, _ = planted
+    data, groups = planted
     return cross_validate(data, groups, [str(grade) for grade in data.grade])
 
 
+def chance(truth):
+    return max(np.mean(truth == ordinal) for ordinal in range(3))
+
+
 def test_left_out_scans_get_the_planted_grades_and_severities(planted, found):
-    data, _, log_area = planted
-    hit = grade_probabilities(found.outputs, 1.0).argmax(axis=1) == data.grade
-    assert hit.mean() > max(np.mean(data.grade == grade) for grade in range(3)) + 0.25
-    same = severity_of_output(found.outputs[:, 2:]) == severity_of_output(log_area)
-    assert same.mean() > 0.7
-    # The extent is right on its own scale, though only bands of it were ever told.
-    correlation = [np.corrcoef(found.outputs[:, 2 + number], log_area[:, number])[0, 1] for number in range(4)]
-    assert min(correlation) > 0.7
+    data, _ = planted
+    assert (ordinal_of_shares(found.grade) == data.grade).mean() > chance(data.grade) + 0.25
+    for number in range(len(ArtifactType)):
+        truth = data.severities[:, number]
+        assert (ordinal_of_shares(found.severities[:, number]) == truth).mean() > chance(truth) + 0.25
 
 
 def test_near_duplicates_share_a_fold(planted, found):
-    _, groups, _ = planted
-    fold = found.fold
-    assert set(fold) == set(range(5))
+    _, groups = planted
+    assert set(found.fold) == set(range(5))
     for group in set(groups):
-        assert len({int(number) for number, name in zip(fold, groups, strict=True) if name == group}) == 1
+        assert len({int(number) for number, name in zip(found.fold, groups, strict=True) if name == group}) == 1
 
 
 def test_labels_of_pure_noise_are_not_learned(planted):
-    data, groups, _ = planted
+    data, groups = planted
     shuffled = np.random.default_rng(9).permutation(data.grade)
-    noise = HeadData(data.pooled, data.statistics, shuffled, data.low, data.high)
-    found = cross_validate(noise, groups, [str(grade) for grade in shuffled])
-    hit = grade_probabilities(found.outputs, 1.0).argmax(axis=1) == shuffled
-    chance = max(np.mean(shuffled == grade) for grade in range(3))
-    assert hit.mean() < chance + 0.1
+    noise = HeadData(data.statistics, shuffled, data.severities)
+    shares = cross_validate(noise, groups, [str(grade) for grade in shuffled]).grade
+    assert (ordinal_of_shares(shares) == shuffled).mean() < chance(shuffled) + 0.1
 
 
-def test_scans_without_grade_or_severity_have_no_say_in_them(planted):
-    data, groups, _ = planted
-    unknown = HeadData(
-        data.pooled + 50, data.statistics, np.full(N_SCANS, -1), np.full((N_SCANS, 4), np.nan), np.full((N_SCANS, 4), np.nan)
-    )
-    # Standardising sees every scan; so the same scans are added on both sides, once with labels that are not known.
-    both = fit_heads(data.joined(unknown), groups + [f"other {name}" for name in groups])
-    assert np.isfinite(both.outputs(data.pooled[:3].astype(np.float32), data.statistics[:3])).all()
+def test_the_arrays_say_what_the_trees_say(planted):
+    data, _ = planted
+    heads = fit_heads(data, seed=4)
+    trees = ExtraTreesClassifier(
+        scan_heads.N_TREES,
+        min_samples_leaf=scan_heads.MIN_LEAF,
+        max_features=scan_heads.FEATURE_SHARE,
+        class_weight="balanced",
+        random_state=4,
+    ).fit(data.statistics.astype(np.float32), data.grade)
+    expected = trees.predict_proba(data.statistics[:20].astype(np.float32))
+    shares = np.stack([heads.grade.shares(row) for row in data.statistics[:20]])
+    np.testing.assert_allclose(shares, expected, atol=1e-6)
 
 
-def test_known_areas_become_narrow_bands_and_absent_ones_an_upper_limit():
-    low, high = bounds_of_areas(np.array([[0.2, 0.0, 0.05, 1.0]]))
-    assert (low[0, [0, 2, 3]] < np.log([0.2, 0.05, 1.0])).all()
-    assert (high[0, [0, 2, 3]] > np.log([0.2, 0.05, 1.0])).all()
-    assert low[0, 1] == -np.inf
-    assert np.exp(high[0, 1]) < 0.01
+def test_scans_whose_label_is_not_known_have_no_say_in_it(planted):
+    data, _ = planted
+    unknown = HeadData(data.statistics + 50, np.full(N_SCANS, UNKNOWN), np.full((N_SCANS, 4), UNKNOWN))
+    alone, both = fit_heads(data, seed=1), fit_heads(data.joined(unknown), seed=1)
+    np.testing.assert_array_equal(alone.grade.threshold, both.grade.threshold)
 
 
-def test_areas_stay_within_the_image(planted):
-    data, groups, _ = planted
-    heads = fit_heads(data, groups)
-    wild = heads.outputs(np.full(N_POOLED, 1e6, np.float32), np.full(len(statistic_names()), -1e9))
-    assert all(0 < area <= 1 for area in artifact_areas(wild).values())
+def test_one_class_alone_is_all_that_is_ever_said(planted):
+    data, _ = planted
+    same = HeadData(data.statistics, np.full(N_SCANS, 1), data.severities)
+    np.testing.assert_array_equal(fit_heads(same).grade.shares(data.statistics[0]), [0, 1, 0])
+
+
+def test_scaled_probabilities_are_calibrated_where_the_shares_are_not(planted):
+    """Shares of a forest that took rare grades for frequent ones say ungradable too often; scaling mends that."""
+    rng = np.random.default_rng(6)
+    truth = rng.choice(3, size=3000, p=[0.1, 0.5, 0.4])
+    lean = rng.normal(truth, 0.8)
+    weights = np.exp(-0.5 * ((lean[:, None] - np.arange(3)) / 0.8) ** 2)  # as if every grade were equally frequent
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    before, after = shares[:, 0], fit_scaling(shares, truth).probabilities(shares)[:, 0]
+    is_ungradable = (truth == 0).mean()
+    assert abs(after.mean() - is_ungradable) < 0.02 < before.mean() - is_ungradable
+    suspected = after > 0.3
+    assert truth[suspected].tolist().count(0) / suspected.sum() == pytest.approx(after[suspected].mean(), abs=0.06)
+
+
+def test_areas_become_the_severities_of_the_contract():
+    assert severity_ordinals(np.array([[0.0, 0.009, 0.02, 0.11], [0.0999, 1.0, 0.5, 0.0]])).tolist() == [
+        [0, 0, 1, 2],
+        [1, 2, 2, 0],
+    ]
