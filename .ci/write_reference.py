@@ -1,17 +1,18 @@
-"""Write docs/settings.md's table and docs/commands.md from the program; with --check only say what is out of date."""
+"""Write what the documentation takes from the program and the model cards; with --check say what is out of date."""
 
 import re
 import sys
 from pathlib import Path
 
 import click
+from model_figures import bundled_card, first_figures, model_page
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from core.cli import main as octaudit
 from core.settings import Settings
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- written by `make docs` -->", "<!-- end -->"
 
 
@@ -58,19 +59,25 @@ def with_written_part(page: str, part: str) -> str:
 
 
 def main() -> int:
-    """Write both pages, or with --check name those that differ (exit 1)."""
+    """Write the pages, or with --check name those that differ (exit 1)."""
     is_check = "--check" in sys.argv[1:]
-    parts = {"settings.md": settings_table(), "commands.md": "\n\n".join(command_sections(octaudit))}
+    card = bundled_card()
+    parts = {
+        "README.md": first_figures(card),
+        "docs/models.md": model_page(card),
+        "docs/settings.md": settings_table(),
+        "docs/commands.md": "\n\n".join(command_sections(octaudit)),
+    }
     stale = []
     for name, part in parts.items():
-        old = (DOCS / name).read_text(encoding="utf-8")
+        old = (ROOT / name).read_text(encoding="utf-8")
         new = with_written_part(old, part)
         if new != old:
             stale.append(name)
             if not is_check:
-                (DOCS / name).write_text(new, encoding="utf-8")
+                (ROOT / name).write_text(new, encoding="utf-8")
     if stale and is_check:
-        print(f"Out of date: {', '.join(stale)} in docs/. Write them anew with `make docs`.")
+        print(f"Out of date: {', '.join(stale)}. Write them anew with `make docs`.")
         return 1
     return 0
 

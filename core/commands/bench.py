@@ -56,3 +56,25 @@ def scoring(*, json_path: Path | None, scans: int, rounds: int, batch_size: int,
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(figures.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+@command.command()
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@click.option("--count", default=40, show_default=True, type=click.IntRange(8, 2000), help="Phantoms of each family.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Same seed, same phantoms.")
+def vessels(*, json_path: Path | None, count: int, seed: int) -> None:
+    """Bias of perfusion and skeleton density on phantoms of known density, as the table of docs/metrics.md.
+
+    \b
+    Example:
+      octaudit bench vessels --json docs/figures/vessel-bias.json
+    """
+    import json
+
+    from core.usecases.measure_vessel_bias import bias_table, measure_vessel_bias
+
+    record = measure_vessel_bias(count=count, seed=seed)
+    click.echo(bias_table(record))
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

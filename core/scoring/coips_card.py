@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import UsageError
-from core.scoring.card import ReportedMetric, TrainingSet, sha256_of
+from core.scoring.card import Calibration, ReportedMetric, TrainingSet, sha256_of
 
 
 class _CardPart(BaseModel):
@@ -45,6 +45,8 @@ class CoipsCard(_CardPart):
     split: str
     data: tuple[TrainingSet, ...]
     metrics: tuple[ReportedMetric, ...]
+    calibration: Calibration | None = None
+    """coips-quality: what the network said of the test part; the study's accept level rests on it."""
     choices: tuple[str, ...]
     """Where the paper is silent or contradicts itself: what was chosen."""
     known_failures: tuple[str, ...]

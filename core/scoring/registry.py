@@ -23,7 +23,8 @@ def load_scorer(kind: ScanKind, *, model: str = "bundled", device: str = "auto")
     kind : ScanKind
         The lane.
     model : str
-        "bundled", or the path of a .safetensors file with its card (.json) beside it.
+        "bundled", the path of a .safetensors file with its card (.json) beside it, or a folder that holds a COIPS
+        pair: coips-quality.safetensors and coips-faz.safetensors with their cards.
     device : str
         "cpu", "cuda", "cuda:N", or "auto": CUDA where there is one.
 
@@ -34,6 +35,8 @@ def load_scorer(kind: ScanKind, *, model: str = "bundled", device: str = "auto")
     """
     if kind is not ScanKind.OCTA_ENFACE:
         raise UsageError(f"Scans of kind {kind.value} cannot be scored yet.", remedy="Score octa-enface images.")
+    if Path(model).is_dir():
+        return _coips_pair(Path(model), load_scorer(kind, device=device), device)
     path = weights_path(kind, model)
     card = ModelCard.beside(path)
     if card.kind is not kind:
@@ -45,3 +48,10 @@ def load_scorer(kind: ScanKind, *, model: str = "bundled", device: str = "auto")
     chosen = choose_device(device)
     limit_threads()
     return OctaEnfaceScorer(load_network(path, card, chosen), card, chosen)
+
+
+def _coips_pair(folder: Path, joint: Scorer, device: str) -> Scorer:
+    from core.scoring.torch_backend.coips_pair import CoipsPairScorer  # noqa: PLC0415
+    from core.scoring.torch_backend.device import choose_device  # noqa: PLC0415
+
+    return CoipsPairScorer(joint, folder, choose_device(device))

@@ -12,17 +12,10 @@ from core.store.batch import BatchHead, SiteRoster, StoredFile
 from core.usecases.open_batch import fill_in, take_out
 from core.vocabulary import Laterality, ScanKind, Slab
 from dashboard.session import open_session
+from dashboard.wording import COLUMN_NAMES
 
 TABLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"study", "site"})
 """Study and site are the batch's own."""
-_LABELS = {
-    "file": "File", "subject": "Subject", "visit": "Visit", "acquisition": "Capture", "acquired_at": "Captured at",
-    "eye": "Eye", "kind": "Kind", "slab": "Slab", "field_width_mm": "Width (mm)", "field_height_mm": "Height (mm)",
-    "device": "Device", "software_version": "Software", "technician": "Technician",
-    "device_quality_name": "Quality index", "device_quality_value": "Index value",
-    "axial_length_mm": "Axial length (mm)", "age_years": "Age (years)", "diagnosis": "Diagnosis",
-    "replaces": "Answers request",
-}  # fmt: skip
 _WIDTHS = {"eye": 75, "field_width_mm": 115, "field_height_mm": 120, "acquired_at": 150, "visit": 80, "file": 190}
 _CHOICES = {
     "eye": [eye.value for eye in Laterality],
@@ -44,6 +37,7 @@ def draw_table(actor: Actor, head: BatchHead, files: Sequence[StoredFile], roste
         key=key,
         hide_index=True,
         num_rows="fixed",
+        placeholder="",
         column_config=_column_config(choices),
         height=min(38 + 35 * max(len(files), 1), 560),
         on_change=_store_edits,
@@ -70,7 +64,7 @@ def _column_config(choices: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for name in TABLE_COLUMNS:
         note = (Entry.model_fields[name].description or "").capitalize()
-        options: dict[str, Any] = {"label": _LABELS[name], "help": note, "width": _WIDTHS.get(name)}
+        options: dict[str, Any] = {"label": COLUMN_NAMES[name], "help": note, "width": _WIDTHS.get(name)}
         if name == "file":
             config[name] = st.column_config.TextColumn(**options, disabled=True, pinned=True)
         elif name in choices:
@@ -111,7 +105,7 @@ def _draw_tools(
 def _draw_fill(
     actor: Actor, head: BatchHead, files: Sequence[StoredFile], choices: Mapping[str, Sequence[str]]
 ) -> None:
-    name = st.selectbox("Column", TABLE_COLUMNS[1:], format_func=lambda each: _LABELS[each], key=f"fill-{head.id}")
+    name = st.selectbox("Column", TABLE_COLUMNS[1:], format_func=lambda each: COLUMN_NAMES[each], key=f"fill-{head.id}")
     options = choices.get(name)
     if options is not None:
         value = st.selectbox("Value", options, key=f"fill-value-{head.id}-{name}")

@@ -8,7 +8,7 @@ from core.usecases.check_batch import BatchCheck, FileCheck
 from core.usecases.submit_batch import Receipt, ReceiptLine
 from core.vocabulary import FileState, ScanState
 from dashboard.components.markup import Html, chip, count, join, page_link, tag
-from dashboard.wording import STATE_NAMES
+from dashboard.wording import COLUMN_NAMES, STATE_NAMES
 
 SHOWN_FAULTS = 100
 """More faults than a person corrects one by one; what is behind the hundredth shows as they are cured."""
@@ -131,7 +131,7 @@ def _row(name: str, state: Html, problems: Iterable[Problem]) -> Html:
 
 
 def _fault(problem: Problem) -> Html:
-    column = tag("span", problem.field, class_="chip calm") if problem.field else None
+    column = chip(COLUMN_NAMES.get(problem.field, problem.field)) if problem.field else None
     tone = "reason bad" if problem.is_blocking else "reason"
     return tag(
         "div",

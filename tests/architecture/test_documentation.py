@@ -9,6 +9,7 @@ import click
 import pytest
 
 from core.cli import main
+from core.scoring.card import ModelCard
 from core.settings import Settings
 from core.vocabulary import Role
 
@@ -56,11 +57,27 @@ def test_every_command_and_option_says_what_it_does(name: str):
     assert silent == []
 
 
-def test_the_settings_and_commands_pages_are_what_the_program_says():
+def test_settings_commands_and_the_models_figures_are_what_the_program_and_the_cards_say():
     done = subprocess.run(
         [sys.executable, ".ci/write_reference.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_no_figure_of_a_model_is_typed_by_hand():
+    """Outside the blocks that `make docs` writes, no page gives a Dice, kappa or area under a curve as a decimal."""
+    written = re.compile(r"<!-- written by `make docs` -->.*?<!-- end -->", re.DOTALL)
+    typed = re.compile(r"(?i)\b(?:dice|kappa|auc)\b[^.|\n]{0,30}?\b(?:0\.\d|\d+ ?%)")
+    pages = [ROOT / "README.md", DOCS / "models.md", DOCS / "training.md"]
+    found = {page.name: typed.findall(written.sub("", page.read_text(encoding="utf-8"))) for page in pages}
+    assert found == {page.name: [] for page in pages}
+
+
+def test_the_readme_gives_the_cards_own_figures():
+    card = ModelCard.beside(ROOT / "core" / "weights" / "octa-enface.safetensors")
+    dice = next(m for m in card.metrics if m.name == "FAZ Dice" and m.set.startswith("faz_coips superficial 3 mm,"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{dice.value:.3f} ({dice.low:.3f} to {dice.high:.3f}) | {dice.n_images} |" in readme
 
 
 def test_the_roles_page_has_a_row_for_every_role():

@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import UsageError
 from core.measures.faz import faz_component
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantom, random_spec
@@ -117,7 +118,10 @@ def _judged(scorer: Scorer, asked: Iterable[_Asked]) -> Iterator[Case]:
         for one, result in zip(batch, scorer.score([one.scan for one in batch]), strict=True):
             if isinstance(result, ScanFailure):
                 # A model that fails on a labelled image must not look better for it.
-                raise TypeError(f"{result.key} could not be scored: {result.message}")
+                raise UsageError(
+                    f"{result.key} could not be scored: {result.message}",
+                    remedy="Take the image out of the folder, or evaluate another model.",
+                )
             yield one.conclude(result)
 
 

@@ -28,8 +28,8 @@ DIFFERENCES = {
     "coips-quality": (
         "Published: superficial images of one device model (Topcon DRI Triton), graded by ophthalmologists, weights "
         "from ImageNet; each figure is the mean over a testing, an internal and an external set. These images, labels "
-        "and parts are others: no like-for-like comparison. Ours are unweighted means over the classes; the paper does not "
-        "say how it averaged."
+        "and parts are others: no like-for-like comparison. Ours are unweighted means over the classes; the paper does "
+        "not say how it averaged."
     ),
     "coips-faz": (
         "Published: 708 (superficial) and 800 (deep) images trained on, 304 and 343 tested (Table 4), one device model "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.scoring.card import ReportedMetric
+from core.scoring.card import Calibration, CalibrationScan, ReportedMetric
 from core.scoring.torch_backend.coips import FazSegmenter, QualityGrader
 from core.statistics.agreement import limits_of_agreement
 from core.statistics.overlap import MaskOverlap, mask_overlap
@@ -14,6 +14,7 @@ from core.training.evaluation.figures import Sample, Topic
 from core.training.evaluation.grades import GradedImages, grade_figures
 from core.training.supervised.parts import Placed
 from core.training.supervised.picture import read_grey_levels, read_mask
+from core.vocabulary import CoipsGrade, Slab
 
 BATCH = 8
 FAZ_THRESHOLD = 0.5
@@ -29,23 +30,52 @@ class _Zone:
     """Found and drawn, eq. 10; None where the field is not known."""
 
 
-def judge_grades(
-    grader: QualityGrader, placed: Sequence[Placed], name: str, on_done: Callable[[int], None] = lambda _: None
-) -> list[ReportedMetric]:
-    """Accuracy, precision, recall, F1, AUC, kappa, calibration; overall and within source."""
-    found = []
+def graded_images(
+    grader: QualityGrader, placed: Sequence[Placed], on_done: Callable[[int], None] = lambda _: None
+) -> GradedImages:
+    """Truth and probabilities of these images, in their order."""
+    found = [np.empty((0, len(CoipsGrade)))]
     for done, batch in _batches(placed):
         found.append(grader.probabilities([read_grey_levels(item.picture.record.path) for item in batch]))
         on_done(done)
-    if not found:
-        return []
-    graded = GradedImages(
+    return GradedImages(
         truth=np.array([int(item.picture.record.grade or 0) for item in placed], np.int64),
         probabilities=np.concatenate(found),
         groups=tuple(item.group for item in placed),
         sources=tuple(item.picture.record.source for item in placed),
     )
+
+
+def judge_grades(graded: GradedImages, name: str) -> list[ReportedMetric]:
+    """Accuracy, precision, recall, F1, AUC, kappa, calibration; overall and within source."""
     return grade_figures(graded, "coips-quality", name)
+
+
+def calibration_on(graded: GradedImages, placed: Sequence[Placed]) -> Calibration | None:
+    """What the network said of images that it never saw, for the study's accept level; None without images."""
+    if not placed:
+        return None
+    records = [item.picture.record for item in placed]
+    scans = [
+        CalibrationScan(
+            group=f"{record.source} {group}".strip(),
+            p_ungradable=float(probabilities[CoipsGrade.UNGRADABLE]),
+            ordinal=int(probabilities.argmax()),
+            is_ungradable=record.grade is CoipsGrade.UNGRADABLE,
+        )
+        for record, group, probabilities in zip(records, graded.groups, graded.probabilities, strict=True)
+    ]
+    fields = {record.field_mm for record in records}
+    return Calibration(
+        scans=tuple(scans),
+        labels="As the user's manifest grades them.",
+        method="Softmax of the network on the test part, which no part of its training touched; nothing was fitted.",
+        sources=tuple(sorted({record.source or "not stated" for record in records})),
+        fields_mm=()
+        if None in fields
+        else tuple((width, width) for width in sorted(f for f in fields if f is not None)),
+        slabs=tuple(sorted({record.slab for record in records} - {Slab.UNKNOWN})),
+    )
 
 
 def judge_zones(

@@ -15,7 +15,7 @@ from core.scoring.coips_card import CoipsCard, Member
 from core.scoring.lanes.zscore import PREPROCESSING
 from core.scoring.torch_backend.coips import FazSegmenter, Folds, QualityGrader
 from core.training.supervised.fit import Fitted
-from core.training.supervised.judge import judge_grades, judge_zones
+from core.training.supervised.judge import calibration_on, graded_images, judge_grades, judge_zones
 from core.training.supervised.parts import SPLITS_NAME, Placed
 from core.training.supervised.recipe import FazRecipe, QualityRecipe, SupervisedRecipe, supervised_recipe
 from core.training.supervised.record import Part
@@ -23,6 +23,8 @@ from core.training.supervised.record import Part
 INTENDED_USE = (
     "Auditing the technical quality of OCTA en-face scans in research. Not a medical device; not for diagnosis."
 )
+
+_TEST = "test part"
 
 QUALITY_CHOICES = (
     "Early stopping and the kept weights follow the loss of a validation part; the paper watched the test loss.",
@@ -91,7 +93,13 @@ def write_card(
         labels="As the user's manifest gives them; who labelled the images is not known to the program.",
     )  # fmt: skip
     test = [item for item in placed if item.part is Part.TEST]
-    card = draft.model_copy(update={"metrics": tuple(judge(weights, draft, test, "test part", device, report=report))})
+    if isinstance(recipe, QualityRecipe):
+        grader = QualityGrader.load(weights, draft, device)
+        graded = graded_images(grader, test, lambda done: report(done, len(test)))
+        measured = {"metrics": tuple(judge_grades(graded, _TEST)), "calibration": calibration_on(graded, test)}
+    else:
+        measured = {"metrics": tuple(judge(weights, draft, test, _TEST, device, report=report))}
+    card = draft.model_copy(update=measured)
     weights.with_suffix(".json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return card
 
@@ -111,7 +119,7 @@ def judge(
         return []
     if card.recipe_name == "coips-quality":
         grader = QualityGrader.load(weights, card, device)
-        return judge_grades(grader, placed, name, lambda done: report(done, len(placed)))
+        return judge_grades(graded_images(grader, placed, lambda done: report(done, len(placed))), name)
     metrics = []
     for choice in folds:
         segmenter = FazSegmenter.load(weights, card, device, choice)

@@ -1,0 +1,100 @@
+"""What the documentation says of the bundled models, from their cards: no figure is typed by hand."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.scoring.card import ModelCard, ReportedMetric
+from core.training.evaluation.figures import Topic, by_set, interval_text
+from core.training.evaluation.published import STARTING_POINT, compare, difference_of
+from core.vocabulary import ArtifactType
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "core" / "weights"
+
+FIRST_FIGURES = (
+    ("FAZ, superficial slab, 3 mm: Dice", "FAZ Dice", "faz_coips superficial 3 mm,"),
+    ("FAZ, deep slab: Dice", "FAZ Dice", "faz_coips deep field unknown,"),
+    ("Grade against the readers' consensus: quadratic-weighted kappa", "grade quadratic kappa", "octa_graded,"),
+    ("The two readers between themselves: the same kappa", "readers: quadratic kappa", "octa_graded,"),
+    ("Gradable or not: area under the ROC curve", "gradable AUC", "octa_graded,"),
+    ("The same within ROSSA", "gradable AUC", "octa_graded ROSSA,"),
+    ("The same within COIPS", "gradable AUC", "octa_graded FAZ,"),
+    ("Grades left to a person: share", "abstained share", "octa_graded,"),
+    *(
+        (f"Mask of severe {kind.value.replace('_', ' ')} on phantoms: Dice", f"{kind.value} Dice", place)
+        for kind, place in ((kind, f"phantoms, {kind.value} severe,") for kind in ArtifactType)
+    ),
+)
+
+
+def bundled_card() -> ModelCard:
+    """The card of the OCTA lane's bundled weights."""
+    return ModelCard.beside(WEIGHTS / "octa-enface.safetensors")
+
+
+def first_figures(card: ModelCard) -> str:
+    """The README's table: what a reader asks first."""
+    rows = ["| measured on images no part of training saw | value (95 % interval) | images |", "|---|---|---|"]
+    for words, name, prefix in FIRST_FIGURES:
+        metric = _widest(card.metrics, name, prefix)
+        rows.append(f"| {words} | {interval_text(metric)} | {metric.n_images} |")
+    return "\n".join(rows)
+
+
+def model_page(card: ModelCard) -> str:
+    """Every figure of the card, the data it was trained on, its limits, and the published figures beside."""
+    parts = [
+        f"## {card.name} {card.version}",
+        f"{card.intended_use}\n\n{card.labels}\n\n{card.split}",
+        "\n".join(f"- {failure}" for failure in card.known_failures),
+        _training_sets(card),
+    ]
+    for topic in Topic:
+        metrics = [metric for metric in card.metrics if metric.topic == topic.value]
+        if metrics:
+            parts += [f"### {topic.value}", _figures(metrics)]
+    return "\n\n".join([*parts, "### Published figures of the same tasks", STARTING_POINT, _published(card)])
+
+
+def _widest(metrics: Sequence[ReportedMetric], name: str, prefix: str) -> ReportedMetric:
+    """The figure on most images: cross-validated ones where there are any."""
+    found = [metric for metric in metrics if metric.name == name and metric.set.startswith(prefix)]
+    if not found:
+        raise SystemExit(f"The bundled card has no figure {name!r} of {prefix!r}: train or evaluate anew.")
+    return max(found, key=lambda metric: metric.n_images)
+
+
+def _training_sets(card: ModelCard) -> str:
+    rows = [
+        f"| {part.name} | {part.n_train} | {part.n_tune} | {part.n_held_out} | {part.licence} | {part.source} |"
+        for part in card.data
+    ]
+    head = "| set | trained on | tuned on | held out | licence | source |\n|---|---|---|---|---|---|"
+    return "\n".join([head, *rows])
+
+
+def _figures(metrics: Sequence[ReportedMetric]) -> str:
+    rows = ["| set | figure | value (95 % interval) | images | groups |", "|---|---|---|---|---|"]
+    for found in by_set(metrics):
+        for position, metric in enumerate(found.figures):
+            name = found.label if position == 0 else ""
+            rows.append(
+                f"| {name} | {metric.name} | {interval_text(metric)} | {metric.n_images} | {metric.n_subjects} |"
+            )
+    return "\n".join(rows)
+
+
+def _published(card: ModelCard) -> str:
+    comparisons = compare(card.metrics)
+    tasks = list(dict.fromkeys(row.published.task for row in comparisons))
+    parts = []
+    for task in tasks:
+        rows = ["| system | figure | published | this model | measured on |", "|---|---|---|---|---|"]
+        for row in comparisons:
+            if row.published.task == task:
+                ours = ("not measured", "") if row.ours is None else (interval_text(row.ours), row.ours.set)
+                figure = row.published
+                rows.append(f"| {figure.system} | {figure.figure} | {figure.published:.2f} | {ours[0]} | {ours[1]} |")
+        place = next(row.published for row in comparisons if row.published.task == task)
+        parts.append(f"**{task}** ({place.paper}, {place.place}, {place.data_set}). {difference_of(task)}")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)
