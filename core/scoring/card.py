@@ -48,6 +48,9 @@ class OperatingPoint(_CardPart):
     """Divides the grade logits before the softmax (Guo et al. 2017, arXiv:1706.04599)."""
     grade_bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Added to the tempered logits: training draws every grade equally often, scans do not come so."""
+    grade_slopes: tuple[float, float] = (1.0, 1.0)
+    grade_intercepts: tuple[float, float] = (0.0, 0.0)
+    """Platt scaling of the scan heads' shares (core.scoring.lanes.scan_heads), where the weights hold such heads."""
     min_confidence: float = Field(ge=0, le=1)
     """Without a calibration set the grade is abstained where its probability is below; that promises nothing."""
     min_octa_probability: float = Field(ge=0, le=1)

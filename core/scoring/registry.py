@@ -43,11 +43,15 @@ def load_scorer(kind: ScanKind, *, model: str = "bundled", device: str = "auto")
         raise UsageError(f"{path.name} scores {card.kind.value}, not {kind.value}.", remedy="Give another model.")
     # torch takes seconds to import: only when the arguments have proved right.
     from core.scoring.torch_backend.device import choose_device, limit_threads  # noqa: PLC0415
-    from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_network  # noqa: PLC0415
+    from core.scoring.torch_backend.octa_enface import (  # noqa: PLC0415
+        OctaEnfaceScorer,
+        load_heads,
+        load_network,
+    )
 
     chosen = choose_device(device)
     limit_threads()
-    return OctaEnfaceScorer(load_network(path, card, chosen), card, chosen)
+    return OctaEnfaceScorer(load_network(path, card, chosen), card, chosen, load_heads(path))
 
 
 def _coips_pair(folder: Path, joint: Scorer, device: str) -> Scorer:

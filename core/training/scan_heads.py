@@ -100,8 +100,9 @@ def cross_validate(
 
 
 def fit_scaling(shares: Matrix, truth: Ordinals) -> GradeScaling:
-    """Platt scaling of out-of-fold shares (n, 3): four numbers from all scans, so that reporting on the same flatters
-    hardly.
+    """Platt scaling of out-of-fold shares (n, 3).
+
+    Four numbers from all scans, so that reporting on the same scans flatters hardly.
     """
     raw = logit(np.clip(at_least(shares), 1e-3, 1 - 1e-3))
     slopes, intercepts = zip(*(_platt(raw[:, level], truth > level) for level in range(2)), strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-PREPROCESSING = "octa-canvas-256/1"
+PREPROCESSING = "octa-canvas-256/2"
 """Stored with every assessment: longer side to 256 px, centred, padded with the normalised zero."""
 
 CANVAS_PX = 256

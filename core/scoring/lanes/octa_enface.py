@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.special import expit, softmax
 
 from core.measures.artifacts import artifact_score
@@ -20,8 +21,10 @@ from core.scoring.contract import ScanInput
 from core.scoring.lanes.canvas import CANVAS_PX, Placement, place, restore
 from core.scoring.lanes.likeness import distance, likeness_features
 from core.scoring.lanes.noise import is_power_law_noise
+from core.scoring.lanes.scan_heads import GradeScaling, ScanHeads, mask_of_severity, ordinal_of_shares
+from core.scoring.lanes.scan_statistics import scan_statistics
 from core.values import Grade, Measure, Measured, NotComputable, ScanScores
-from core.vocabulary import ArtifactType, CoipsGrade, GradeScale
+from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, Severity
 
 MIN_FAZ_FRACTION = 0.0005
 """A FAZ smaller than this share of the image is no FAZ: 0.0045 mm^2 of a 3 x 3 mm field, a twentieth of the smallest
@@ -44,7 +47,7 @@ class PreparedScan:
 class NetworkOutput:
     """What the network said of one scan, as NumPy arrays."""
 
-    grade_logits: NDArray[np.float32]  # (3,)
+    grade_logits: NDArray[np.float32]  # (3,), by what simulated artifacts taught; the scan heads decide the grade
     octa_logit: float
     artifact_logits: NDArray[np.float32]  # (4, 128, 128), in ArtifactType order
     faz_logits: NDArray[np.float32]  # (128, 128)
@@ -58,14 +61,26 @@ def prepare(scan: ScanInput) -> PreparedScan:
     return PreparedScan(scan, canvas, placement)
 
 
-def scores_of(prepared: PreparedScan, output: NetworkOutput, card: ModelCard, *, seconds: float) -> ScanScores:
-    """Everything the lane says of one scan; masks and Grad-CAM at the scan's own size."""
-    scan, point = prepared.scan, card.operating_point
-    artifact_masks = _artifact_masks(output, prepared.placement, point)
-    faz_mask = faz_mask_of(output.faz_logits, prepared.placement, point.faz_threshold)
-    artifacts = tuple(artifact_score(kind, mask, None) for kind, mask in artifact_masks.items())
-    large_vessels = large_vessel_mask_of(output.large_vessel_logits, prepared.placement)
-    grade = grade_of(output.grade_logits, point, abstains=card.calibration is None)
+def scores_of(
+    prepared: PreparedScan, output: NetworkOutput, card: ModelCard, *, heads: ScanHeads | None, seconds: float
+) -> ScanScores:
+    """Everything the lane says of one scan; masks and Grad-CAM at the scan's own size.
+
+    Without ``heads`` (a training without graded scans) the network's own grade stands and each mask is cut at the
+    card's threshold.
+    """
+    scan, point, placement = prepared.scan, card.operating_point, prepared.placement
+    likeness = likeness_features(prepared.canvas, placement)
+    faz_mask = faz_mask_of(output.faz_logits, placement, point.faz_threshold)
+    if heads is None:
+        grade = grade_of(output.grade_logits, point, abstains=card.calibration is None)
+        masks = _masks_at_thresholds(output, placement, point)
+    else:
+        statistics = statistics_of(prepared, output, likeness)
+        grade = grade_of_heads(heads, statistics, point, abstains=card.calibration is None)
+        masks = _masks_of_severities(output, placement, point, heads, statistics)
+    artifacts = tuple(artifact_score(kind, mask, None) for kind, mask in masks.items())
+    large_vessels = large_vessel_mask_of(output.large_vessel_logits, placement)
     return ScanScores(
         key=scan.key,
         grade=grade,
@@ -77,12 +92,37 @@ def scores_of(prepared: PreparedScan, output: NetworkOutput, card: ModelCard, *,
             scan.image, scan.scale, faz_mask=faz_mask, large_vessel_mask=large_vessels, artifacts=artifacts
         ),
         indices=image_indices(scan.image, None),
-        cam=cam_of(output.class_maps[grade.ordinal], prepared.placement),
-        cam_mask_agreement=cam_mask_agreement(output, prepared.placement, grade, point),
-        is_octa=is_octa(prepared, output.octa_logit, card),
+        cam=cam_of(output.class_maps[grade.ordinal], placement),
+        cam_mask_agreement=cam_mask_agreement(output, placement, grade, tuple(masks.values())),
+        is_octa=is_octa(prepared, output.octa_logit, card, likeness),
         model=card.identity,
         seconds=seconds,
     )
+
+
+def statistics_of(
+    prepared: PreparedScan, output: NetworkOutput, likeness: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """The scan statistics (n,) of one scan; ``likeness`` where its features are known already."""
+    vessels = output.large_vessel_logits
+    return scan_statistics(
+        prepared.canvas,
+        prepared.placement,
+        artifact_logits=output.artifact_logits,
+        faz_logits=output.faz_logits,
+        large_vessel_logits=np.zeros_like(output.faz_logits) if vessels is None else vessels,
+        simulated_grade_logits=output.grade_logits,
+        likeness=likeness_features(prepared.canvas, prepared.placement) if likeness is None else likeness,
+    )
+
+
+def grade_of_heads(
+    heads: ScanHeads, statistics: NDArray[np.float64], point: OperatingPoint, *, abstains: bool
+) -> Grade:
+    """The scan heads' grade with calibrated probabilities; ``abstains`` as in ``grade_of``."""
+    shares = heads.grade.shares(statistics)
+    probabilities = GradeScaling(point.grade_slopes, point.grade_intercepts).probabilities(shares)
+    return _grade(int(ordinal_of_shares(shares)), probabilities, point, abstains=abstains)
 
 
 def grade_of(logits: NDArray[np.float32], point: OperatingPoint, *, abstains: bool = True) -> Grade:
@@ -91,7 +131,10 @@ def grade_of(logits: NDArray[np.float32], point: OperatingPoint, *, abstains: bo
     Without it the study's level decides later, by the card's calibration scans (core.scoring.acceptance).
     """
     probabilities = grade_probabilities(logits.astype(np.float64), point)
-    ordinal = int(probabilities.argmax())
+    return _grade(int(probabilities.argmax()), probabilities, point, abstains=abstains)
+
+
+def _grade(ordinal: int, probabilities: NDArray[np.float64], point: OperatingPoint, *, abstains: bool) -> Grade:
     return Grade(
         scale=GradeScale.COIPS_3,
         ordinal=ordinal,
@@ -106,11 +149,13 @@ def grade_probabilities(logits: NDArray[np.float64], point: OperatingPoint) -> N
     return np.asarray(softmax(logits / point.temperature + np.array(point.grade_bias), axis=-1), np.float64)
 
 
-def is_octa(prepared: PreparedScan, octa_logit: float, card: ModelCard) -> bool:
-    """Whether all opinions take the image for an OCTA en-face image: the network's, the statistics' and noise's."""
+def is_octa(prepared: PreparedScan, octa_logit: float, card: ModelCard, features: NDArray[np.float64]) -> bool:
+    """Whether all opinions take the image for an OCTA en-face image: the network's, the statistics' and noise's.
+
+    ``features`` are the canvas's (core.scoring.lanes.likeness).
+    """
     if expit(octa_logit) < card.operating_point.min_octa_probability:
         return False
-    features = likeness_features(prepared.canvas, prepared.placement)
     if distance(features, card.likeness) > card.likeness.max_distance:
         return False
     return not is_power_law_noise(prepared.canvas, prepared.placement, features)
@@ -143,11 +188,13 @@ def cam_of(class_map: NDArray[np.float32], placement: Placement) -> NDArray[np.f
     return np.asarray(np.clip(at_full_size / peak, 0, 1), np.float32)
 
 
-def cam_mask_agreement(output: NetworkOutput, placement: Placement, grade: Grade, point: OperatingPoint) -> Measure:
+def cam_mask_agreement(
+    output: NetworkOutput, placement: Placement, grade: Grade, masks: Sequence[NDArray[np.bool_]]
+) -> Measure:
     """Share (0 to 1) of an ungradable scan's Grad-CAM that lies on cells with an artifact, judged at the map's stride.
 
     0: the grade was argued from where no artifact was found; also where none was found at all. Only defined for
-    ungradable scans: a good grade is argued from clean places.
+    ungradable scans: a good grade is argued from clean places. ``masks`` are the artifacts' at the scan's own size.
     """
     if grade.ordinal != CoipsGrade.UNGRADABLE:
         return NotComputable("only judged where the grade is ungradable")
@@ -157,18 +204,37 @@ def cam_mask_agreement(output: NetworkOutput, placement: Placement, grade: Grade
     cam = np.maximum(output.class_maps[CoipsGrade.UNGRADABLE], 0)[rows, columns]
     if cam.sum() <= 0:
         return NotComputable("no supporting evidence")
-    thresholds = np.array([point.artifact_thresholds[kind] for kind in ArtifactType])[:, None, None]
-    anywhere = np.any(expit(output.artifact_logits) >= thresholds, axis=0)
-    side = output.artifact_logits.shape[1] // cells
-    cover = anywhere.reshape(cells, side, cells, side).mean(axis=(1, 3))[rows, columns]
+    anywhere = np.any(masks, axis=0).astype(np.uint8) * 255
+    # Cells the image only touches are filled out by it: an error of less than a cell at the edge of odd shapes.
+    cover = np.asarray(Image.fromarray(anywhere).resize(cam.shape[::-1], Image.Resampling.BOX)) / 255
     return Measured(float(cam[cover >= CELL_COVER].sum() / cam.sum()))
 
 
-def _artifact_masks(
+def _masks_at_thresholds(
     output: NetworkOutput, placement: Placement, point: OperatingPoint
 ) -> dict[ArtifactType, NDArray[np.bool_]]:
     kinds: Sequence[ArtifactType] = tuple(ArtifactType)
     return {
         kind: restore(expit(logits), placement) >= point.artifact_thresholds[kind]
+        for kind, logits in zip(kinds, output.artifact_logits, strict=True)
+    }
+
+
+def _masks_of_severities(
+    output: NetworkOutput,
+    placement: Placement,
+    point: OperatingPoint,
+    heads: ScanHeads,
+    statistics: NDArray[np.float64],
+) -> dict[ArtifactType, NDArray[np.bool_]]:
+    """The severity comes from the whole scan, the place from the network's map: each mask's area agrees with both."""
+    kinds, order = tuple(ArtifactType), tuple(Severity)
+    return {
+        kind: mask_of_severity(
+            restore(expit(logits), placement),
+            order[int(ordinal_of_shares(heads.severities[kind].shares(statistics)))],
+            threshold=point.artifact_thresholds[kind],
+            whole_lines=kind is ArtifactType.MOTION,
+        )
         for kind, logits in zip(kinds, output.artifact_logits, strict=True)
     }

@@ -1,7 +1,7 @@
-"""What a scan's image and the network's maps say in some seventy numbers: what the scan heads decide on.
+"""What a scan's image and the network's maps say in some hundred numbers: what the scan heads decide on.
 
 The maps say where an artifact is; grade and severity are judged on how much of it there is, how it lies and how clear
-the rest of the image is. NumPy only, about 4 ms a scan.
+the rest of the image is. NumPy only.
 """
 
 from functools import lru_cache
@@ -12,7 +12,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.special import expit
 
 from core.scoring.lanes.canvas import CANVAS_PX, Placement
-from core.scoring.lanes.likeness import FEATURE_NAMES, likeness_features
+from core.scoring.lanes.likeness import FEATURE_NAMES
 from core.vocabulary import ArtifactType
 
 LEVELS = (0.15, 0.3, 0.5, 0.7)
@@ -55,6 +55,7 @@ def scan_statistics(
     faz_logits: NDArray[np.float32],
     large_vessel_logits: NDArray[np.float32],
     simulated_grade_logits: NDArray[np.float32],
+    likeness: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """The numbers (n,), named by ``statistic_names``, all finite.
 
@@ -64,6 +65,8 @@ def scan_statistics(
     artifact_logits : float32 (4, 128, 128)
     faz_logits, large_vessel_logits : float32 (128, 128)
     simulated_grade_logits : float32 (3,)
+    likeness : float64 (14,)
+        What ``likeness_features`` says of the canvas.
     """
     rows, columns = _inside(placement, 1)
     cells = _inside(placement, CANVAS_PX // faz_logits.shape[0])
@@ -80,7 +83,7 @@ def scan_statistics(
             _block_statistics(values),
             _texture_statistics(values),
             simulated_grade_logits - simulated_grade_logits.mean(),
-            likeness_features(canvas, placement),
+            likeness,
         ]
     ).astype(np.float64)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from core.errors import UsageError
@@ -18,6 +18,7 @@ from core.scoring.card import Calibration, ModelCard
 from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.canvas import PREPROCESSING, normalise
 from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, prepare, scores_of
+from core.scoring.lanes.scan_heads import PREFIX, ScanHeads
 from core.scoring.torch_backend.device import reproducible_inference
 from core.scoring.torch_backend.grad_cam import class_maps
 from core.values import ModelIdentity, ScanScores
@@ -39,7 +40,7 @@ def load_network(weights: Path, card: ModelCard, device: torch.device) -> OctaEn
         )
     network = build_octa_enface(OctaEnfaceShape.model_validate(card.network))
     try:
-        tensors = load_file(weights)
+        tensors = {name: value for name, value in load_file(weights).items() if not name.startswith(PREFIX)}
         network.load_state_dict({name: _as_float32(value) for name, value in tensors.items()})
     except (SafetensorError, RuntimeError) as error:
         raise UsageError(
@@ -49,11 +50,30 @@ def load_network(weights: Path, card: ModelCard, device: torch.device) -> OctaEn
     return network.eval().to(device)
 
 
+def load_heads(weights: Path) -> ScanHeads | None:
+    """The scan heads beside the network's weights; None where the training had no graded scans."""
+    with safe_open(weights, framework="numpy") as stored:
+        names = [name for name in stored.keys() if name.startswith(PREFIX)]  # noqa: SIM118 - not a dict
+        tensors = {name: stored.get_tensor(name) for name in names}
+    if not tensors:
+        return None
+    try:
+        return ScanHeads.from_tensors(tensors)
+    except ValueError as error:
+        raise UsageError(
+            f"{weights.name} has scan heads that cannot be used: {error}.",
+            remedy="Use weights made for this version, or train again.",
+        ) from error
+
+
 class OctaEnfaceScorer:
     """The lane's Scorer. Hold one per process; ``score`` is to be called from one thread."""
 
-    def __init__(self, network: OctaEnfaceNetwork, card: ModelCard, device: torch.device) -> None:
+    def __init__(
+        self, network: OctaEnfaceNetwork, card: ModelCard, device: torch.device, heads: ScanHeads | None = None
+    ) -> None:
         self._network = network
+        self._heads = heads
         self._card = card
         self._device = device
         self._forward_batch = CPU_FORWARD_BATCH if device.type == "cpu" else CUDA_FORWARD_BATCH
@@ -65,7 +85,11 @@ class OctaEnfaceScorer:
 
     def with_network(self, network: OctaEnfaceNetwork) -> "OctaEnfaceScorer":
         """The same card and device with another network of the same shape."""
-        return OctaEnfaceScorer(network, self._card, self._device)
+        return OctaEnfaceScorer(network, self._card, self._device, self._heads)
+
+    def with_heads(self, heads: ScanHeads) -> "OctaEnfaceScorer":
+        """The same network, card and device with other scan heads: what cross-validation asks."""
+        return OctaEnfaceScorer(self._network, self._card, self._device, heads)
 
     @property
     def kind(self) -> ScanKind:
@@ -133,11 +157,11 @@ class OctaEnfaceScorer:
             image = torch.from_numpy(normalise(canvases)[:, None]).to(self._device, memory_format=torch.channels_last)
             output = self._network(image)
             maps = class_maps(output.features, self._network.grade_head.weight)
-            parts = (output.grade, output.is_octa, output.artifacts, output.faz, maps)
+            parts = (output.grade, output.is_octa, output.artifacts, output.faz, maps, output.large_vessels)
             arrays = [part.float().cpu().numpy() for part in parts]
         return [
-            NetworkOutput(grade, float(octa), artifacts, faz, cams)
-            for grade, octa, artifacts, faz, cams in zip(*arrays, strict=True)
+            NetworkOutput(grade, float(octa), artifacts, faz, cams, vessels)
+            for grade, octa, artifacts, faz, cams, vessels in zip(*arrays, strict=True)
         ]
 
     def _conclude(self, prepared: PreparedScan, output: NetworkOutput, forward_seconds: float) -> Result:
@@ -147,7 +171,7 @@ class OctaEnfaceScorer:
         ):
             message = "The network gave values that are not finite."
             return ScanFailure(prepared.scan.key, message, is_transient=False)
-        scores = scores_of(prepared, output, self._card, seconds=forward_seconds)
+        scores = scores_of(prepared, output, self._card, heads=self._heads, seconds=forward_seconds)
         return replace(scores, seconds=forward_seconds + time.perf_counter() - started)
 
 

@@ -6,6 +6,7 @@ import pytest
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
 from core.scoring.lanes.canvas import place
+from core.scoring.lanes.likeness import likeness_features
 from core.scoring.lanes.scan_statistics import scan_statistics, statistic_names
 
 SILENT = np.full((128, 128), -8.0, np.float32)
@@ -20,6 +21,7 @@ def statistics(image, artifact_logits=None):
         faz_logits=SILENT,
         large_vessel_logits=SILENT,
         simulated_grade_logits=np.zeros(3, np.float32),
+        likeness=likeness_features(canvas, placement),
     )
     return dict(zip(statistic_names(), found, strict=True))
 
