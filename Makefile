@@ -58,7 +58,7 @@ screenshots: $(VENV)/.dev-stamp browser ## Picture every page, light and dark, 1
 	@$(BIN)/python .ci/take_screenshots.py runs/screenshots
 
 .PHONY: docs
-docs: $(VENV)/.dev-stamp ## Write the settings table and the commands page from the program itself
+docs: $(VENV)/.dev-stamp ## Write settings table, commands page and the models' figures from the program and the model cards
 	@$(BIN)/python .ci/write_reference.py
 
 .PHONY: constraints

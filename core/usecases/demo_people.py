@@ -59,8 +59,12 @@ def find_demo_study(session: Session, code: str) -> store.StudyRow | None:
 
 
 def first_protocol(study: DemoStudy) -> Protocol:
-    """What held from the study's start: any slab will do."""
-    return Protocol(name=study.code, visit_window_days=study.visit_window_days)
+    """What held from the study's start: any slab will do.
+
+    The devices are invented, so no model was calibrated on them; the protocol vouches for them.
+    """
+    devices = sorted({f"{device.manufacturer} {device.model}" for device in study.devices})
+    return Protocol(name=study.code, visit_window_days=study.visit_window_days, known_devices=tuple(devices))
 
 
 def amended_protocol(study: DemoStudy) -> Protocol:

@@ -107,6 +107,11 @@ def _draw_fields(current: Protocol) -> dict[str, Any]:
         0.1, 49.9, 100 * current.conformal_level, 0.5, format="%.1f",
         help="The lower, the more scans the model leaves to a person. Scans already judged keep their verdict.",
     )  # fmt: skip
+    agreement = st.number_input(
+        "Grad-CAM on artifacts, at least (%)",
+        0.0, 100.0, None if current.smallest_cam_agreement is None else 100 * current.smallest_cam_agreement, 5.0,
+        help="Below this an ungradable scan goes to a person: its evidence lies elsewhere. Empty: not asked.",
+    )  # fmt: skip
     inherit = st.checkbox("A deep slab takes the grade of the superficial slab (COIPS)", current.inherit)
     requires_scale = st.checkbox("A scan without a known field size needs a person", current.requires_scale)
     return current.model_dump(mode="json") | {
@@ -116,6 +121,7 @@ def _draw_fields(current: Protocol) -> dict[str, Any]:
         "region_diameter_mm": region,
         "known_devices": [line.strip() for line in devices.splitlines() if line.strip()],
         "conformal_level": round(passed / 100, 6),
+        "smallest_cam_agreement": None if agreement is None else round(agreement / 100, 6),
         "inherit": inherit,
         "requires_scale": requires_scale,
         "expected": slabs,

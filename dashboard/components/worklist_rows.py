@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from core.store.worklist import WorklistItem
-from core.vocabulary import OperatorFixable, ScanState, Verdict
+from core.vocabulary import OperatorFixable, ReasonCode, ScanState, Verdict
 from dashboard.components.markup import Html, chip, join, page_link, tag
 from dashboard.wording import (
     EYE_NAMES,
@@ -46,7 +46,8 @@ def _why(item: WorklistItem) -> Html:
         chips.append(chip(REQUEST_NAMES[item.request_state], "info"))
     if item.grade_ordinal is not None:
         chips.append(chip("Model abstained" if item.is_abstained else GRADE_NAMES[item.grade_ordinal]))
-    chips += [chip(REASON_NAMES[reason.code], title=reason.text) for reason in item.reasons[1:4]]
+    others = [reason for reason in item.reasons[1:4] if reason.code is not ReasonCode.ABSTAINED]
+    chips += [chip(REASON_NAMES[reason.code], title=reason.text) for reason in others]
     if item.reasons and item.reasons[0].operator_fixable is OperatorFixable.YES:
         chips.append(chip(FIXABLE_NAMES[OperatorFixable.YES], "good"))
     title = tag("p", page_link(lead, "scan", {"id": item.scan_id}), class_="lead")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calibrations import make_calibration
 from click.testing import CliRunner
 from PIL import Image
 
-from core.commands.score import command, parse_field_mm
+from core.commands.score import command, parse_field_mm, protocol_at
 from core.errors import UsageError
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
@@ -182,3 +183,17 @@ def test_the_records_agree_with_the_scorer_itself(folder, scored):
     record = records(scored[2])[0]
     for label, probability in direct.grade.probabilities.items():
         assert record["grade"]["probabilities"][label] == pytest.approx(probability, abs=1e-3)
+
+
+def test_the_level_becomes_the_protocol_s_where_the_model_can_keep_it():
+    calibration = make_calibration(199)
+    assert protocol_at(None, calibration).conformal_level == 0.01
+    assert protocol_at(0.05, calibration).conformal_level == 0.05
+    assert protocol_at(None, None).conformal_level == 0.01
+
+
+def test_a_level_that_cannot_be_kept_is_refused():
+    with pytest.raises(UsageError, match="499 scans or more"):
+        protocol_at(0.002, make_calibration(199))
+    with pytest.raises(UsageError, match="has no calibration scans"):
+        protocol_at(0.05, None)

@@ -207,11 +207,14 @@ def test_a_scan_without_scale_is_accepted_where_the_protocol_does_not_ask_for_on
     assert judge(scores(1), Protocol.default(), replace(CONTEXT, scale=None)).verdict is Verdict.ACCEPT
 
 
-def test_evidence_beside_the_artifacts_is_asked_about_only_where_the_protocol_says():
-    beside = scores(0, artifacts=artifacts(motion=0.3), cam_mask_agreement=Measured(0.1))
-    assert judge(beside, Protocol.default(), CONTEXT).verdict is Verdict.REACQUIRE
-    strict = judge(beside, Protocol(smallest_cam_agreement=0.3), CONTEXT)
-    assert (strict.verdict, codes(strict)) == (Verdict.REVIEW, [ReasonCode.CAM_DISAGREEMENT, ReasonCode.MP_MOTION])
+def test_evidence_that_lies_mostly_beside_the_artifacts_is_for_a_person_unless_the_protocol_does_not_ask():
+    beside = scores(0, artifacts=artifacts(motion=0.3), cam_mask_agreement=Measured(0.49))
+    default = judge(beside, Protocol.default(), CONTEXT)
+    assert (default.verdict, codes(default)) == (Verdict.REVIEW, [ReasonCode.CAM_DISAGREEMENT, ReasonCode.MP_MOTION])
+    assert judge(beside, Protocol(smallest_cam_agreement=None), CONTEXT).verdict is Verdict.REACQUIRE
+    assert judge(beside, Protocol(smallest_cam_agreement=0.3), CONTEXT).verdict is Verdict.REACQUIRE
+    on = scores(0, artifacts=artifacts(motion=0.3), cam_mask_agreement=Measured(0.5))
+    assert judge(on, Protocol.default(), CONTEXT).verdict is Verdict.REACQUIRE
 
 
 def test_a_protocol_may_move_the_borders_of_severity():

@@ -49,7 +49,7 @@ def test_a_mark_stands_at_its_week_and_only_within_the_weeks_drawn():
         return Mark(datetime(2026, 3, day, 15, tzinfo=UTC), "software update", "S01-A: 1.2 to 1.3", "S01")
 
     assert [mark(day).week_on.day for day in (9, 15)] == [9, 9]
-    layers = draw_rates(week_points(WEEKS), [mark(11), mark(20)]).to_dict()["layer"]
-    assert len(layers) == 4
-    assert layers[-1]["mark"]["type"] == "rule"
-    assert [row["week"] for row in layers[-1]["data"]["values"]] == ["2026-03-09T12:00:00"]
+    *_, rule = draw_rates(week_points(WEEKS), [mark(11), mark(20)]).layer
+    assert rule.mark.type == "rule"
+    assert [row["week"] for row in rule.data.values] == ["2026-03-09T12:00:00"]
+    assert len(draw_rates(week_points(WEEKS), [mark(20)]).layer) == 3
