@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
 from core.networks.octa_enface import OctaEnfaceNetwork
-from core.scoring.card import Likeness, ModelCard, OperatingPoint, ReportedMetric, TrainingSet, sha256_of
+from core.scoring.card import Calibration, Likeness, ModelCard, OperatingPoint, ReportedMetric, TrainingSet, sha256_of
 from core.scoring.lanes.canvas import PREPROCESSING
+from core.scoring.lanes.scan_heads import ScanHeads
 from core.training.recipe import Recipe
 from core.training.splits import Part, SplitImage
 from core.vocabulary import GradeScale, ScanKind
@@ -54,12 +56,17 @@ KNOWN_FAILURES = (
 )
 
 
-def write_weights(network: OctaEnfaceNetwork, path: Path) -> None:
-    """Convolution and linear weights as float16; the small normalisation layers, which could overflow, as float32."""
+def write_weights(network: OctaEnfaceNetwork, heads: ScanHeads | None, path: Path) -> None:
+    """Convolution and linear weights as float16; the small normalisation layers, which could overflow, as float32.
+
+    The scan heads lie beside them under names of their own.
+    """
     tensors = {}
     for name, value in network.state_dict().items():
         is_large = value.is_floating_point() and value.ndim > 1
         tensors[name] = (value.half() if is_large else value).detach().cpu().contiguous()
+    if heads is not None:
+        tensors |= {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in heads.tensors().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
 
@@ -72,6 +79,7 @@ def write_card(
     *,
     point: OperatingPoint,
     likeness: Likeness,
+    calibration: Calibration | None,
     metrics: Sequence[ReportedMetric],
 ) -> ModelCard:
     """The card of the weights at ``path``, written beside them as JSON."""
@@ -85,6 +93,7 @@ def write_card(
         network=network.shape.model_dump(),
         operating_point=point,
         likeness=likeness,
+        calibration=calibration,
         recipe=recipe.model_dump() | {"torch": torch.__version__},
         commands=(
             f"octaudit train {recipe.name} --data DIR --out DIR",
@@ -92,8 +101,9 @@ def write_card(
         ),
         split=(
             f"By subject and near-duplicate group, stratified by source, slab, grade and FAZ mask, ordered by a hash "
-            f"with seed {recipe.split_seed}: 30 % held out, 12 % for tuning, the rest for training "
-            f"(core/training/splits.py)."
+            f"with seed {recipe.split_seed}: 25 % held out, 10 % for tuning, the rest for training "
+            f"(core/training/splits.py). Graded images: no grade is used in training the network; the scan heads are "
+            f"judged by cross-validation and fitted on all of them (core/training/scan_heads.py)."
         ),
         data=tuple(_training_sets(images)),
         metrics=tuple(metrics),

@@ -4,7 +4,7 @@ Extremely randomised trees (Geurts, Ernst and Wehenkel 2006, doi:10.1007/s10994-
 a hundred statistics they did best of what was tried (docs/experiments.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,8 +87,7 @@ def cross_validate(
     grade = np.full((n_scans, N_CLASSES), np.nan)
     severities = np.full((n_scans, len(ArtifactType), N_CLASSES), np.nan)
     fold = np.full(n_scans, UNKNOWN)
-    parts = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
-    for number, (fitted, left_out) in enumerate(parts.split(data.statistics, np.asarray(strata), np.asarray(groups))):
+    for number, (fitted, left_out) in enumerate(folds_of(data, groups, strata, seed=seed)):
         rest = data.take(fitted) if extra is None else data.take(fitted).joined(extra)
         heads = fit_heads(rest, seed=seed)
         for index in left_out:
@@ -97,6 +96,14 @@ def cross_validate(
             severities[index] = [heads.severities[kind].shares(statistics) for kind in ArtifactType]
         fold[left_out] = number
     return OutOfFold(grade, severities, fold)
+
+
+def folds_of(
+    data: HeadData, groups: Sequence[str], strata: Sequence[str], *, seed: int
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """For each fold the places of the scans to fit on and of those left out."""
+    parts = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
+    yield from parts.split(data.statistics, np.asarray(strata), np.asarray(groups))
 
 
 def fit_scaling(shares: Matrix, truth: Ordinals) -> GradeScaling:

@@ -11,16 +11,17 @@ from core.networks.octa_enface import OctaEnfaceNetwork
 from core.scoring.card import Likeness, ModelCard, OperatingPoint, sha256_of
 from core.scoring.registry import weights_path
 from core.scoring.torch_backend.device import choose_device, limit_threads
-from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_network
+from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_heads, load_network
 from core.training.bank import cached_phantoms, fill_bank
 from core.training.calibrate import fit_likeness, operating_point
+from core.training.evaluation.acceptance import acceptance_figures
 from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases, phantom_cases, stranger_cases
-from core.training.evaluation.out_of_fold import out_of_fold_path, read_out_of_fold
 from core.training.evaluation.report import Evaluation, Identity, assemble
 from core.training.fit import CHECKPOINT_NAME, Progress, fit
 from core.training.folder import read_folder
+from core.training.graded import PROTOCOL, fit_graded, graded_images, is_calibrated_on, out_of_fold_cases
 from core.training.predictions import predict_images, predict_phantoms
-from core.training.publish import write_card, write_weights
+from core.training.publish import LABELS, write_card, write_weights
 from core.training.recipe import Recipe
 from core.training.splits import Part, SplitImage, split
 from core.vocabulary import ScanKind
@@ -82,25 +83,35 @@ def train(
 def publish(
     network: OctaEnfaceNetwork, recipe: Recipe, images: Sequence[SplitImage], out: Path, *, device: str
 ) -> TrainingReport:
-    """Write the weights, choose the operating point on the tuning part, evaluate on the held-out one, write the card.
+    """Write the weights, choose the operating point on the tuning part, fit the scan heads, evaluate, write the card.
 
     Everything is measured with the weights as stored, after their rounding to float16.
     """
     weights = out / f"{recipe.name}.safetensors"
-    write_weights(network, weights)
+    write_weights(network, None, weights)
     draft = _draft_card(weights, network, recipe, images)
-    scorer = OctaEnfaceScorer(load_network(weights, draft, choose_device(device)), draft, choose_device(device))
+    chosen = choose_device(device)
+    scorer = OctaEnfaceScorer(load_network(weights, draft, chosen), draft, chosen)
     point, likeness = _calibrated(scorer, images, recipe)
-    undecided = write_card(weights, network, recipe, images, point=point, likeness=likeness, metrics=())
+    graded = fit_graded(scorer, images, seed=recipe.seed, labels=LABELS)
+    if graded is not None:
+        write_weights(network, graded.heads, weights)
+        scaling = graded.scaling
+        point = point.model_copy(
+            update={"grade_slopes": scaling.slopes, "grade_intercepts": scaling.intercepts, "min_confidence": 0.0}
+        )
+    parts = {"point": point, "likeness": likeness, "calibration": graded.calibration if graded else None}
+    undecided = write_card(weights, network, recipe, images, **parts, metrics=())
     report = _evaluated(weights, undecided, images, recipe, device=device).report
-    card = write_card(weights, network, recipe, images, point=point, likeness=likeness, metrics=report.metrics)
+    card = write_card(weights, network, recipe, images, **parts, metrics=report.metrics)
     return TrainingReport(weights, card)
 
 
 def evaluate_model(recipe: Recipe, data: Path, *, model: str, device: str = "auto") -> Evaluation:
     """The figures of a model on the held-out part that the recipe's split makes of the folder.
 
-    They are honest only for weights trained with the same split: the card says with which.
+    They are honest only for weights trained with the same split: the card says with which. Graded images that the
+    scan heads were fitted on are judged by cross-validation, others as they are.
     """
     weights = weights_path(ScanKind.OCTA_ENFACE, model)
     card = ModelCard.beside(weights)
@@ -113,10 +124,18 @@ def _evaluated(
 ) -> Evaluation:
     """Judge the weights as the product uses them: through the scorer with the card's decisions."""
     chosen = choose_device(device)
-    scorer = OctaEnfaceScorer(load_network(weights, card, chosen), card, chosen)
-    cases = held_out_cases(scorer, images, seed=recipe.seed)
-    out_of_fold = out_of_fold_path(weights)
-    more = [read_out_of_fold(out_of_fold, name="octa_graded")] if out_of_fold.is_file() else []
+    scorer = OctaEnfaceScorer(load_network(weights, card, chosen), card, chosen, load_heads(weights))
+    is_fitted_on = is_calibrated_on(card.calibration, images)
+    held_out = [item for item in images if item.part is Part.HELD_OUT]
+    protocols, more = {}, []
+    if is_fitted_on and card.calibration is not None:
+        seen = {item.image.key for item in graded_images(images)}
+        held_out = [item for item in held_out if item.image.key not in seen]
+        protocols = {name.split("/")[0]: PROTOCOL for name in seen}
+        more = acceptance_figures(card.calibration, "graded scans", PROTOCOL)
+    cases = held_out_cases(scorer, held_out, seed=recipe.seed)
+    if is_fitted_on:
+        cases += out_of_fold_cases(scorer, images, seed=recipe.seed)
     identity = Identity(
         model=card.name,
         version=card.version,
@@ -125,13 +144,13 @@ def _evaluated(
         split=card.split,
         labels=card.labels,
     )
-    return Evaluation(assemble(identity, cases, more_grades=more), tuple(cases))
+    return Evaluation(assemble(identity, cases, protocols=protocols, more_figures=more), tuple(cases))
 
 
-def held_out_cases(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: int) -> list[Case]:
-    """The held-out part, and phantoms and strangers that no training sees, with what the scorer says of them."""
+def held_out_cases(scorer: OctaEnfaceScorer, held_out: Sequence[SplitImage], *, seed: int) -> list[Case]:
+    """These images, and phantoms and strangers that no training sees, with what the scorer says of them."""
     return [
-        *image_cases(scorer, [item for item in images if item.part is Part.HELD_OUT]),
+        *image_cases(scorer, held_out),
         *phantom_cases(scorer, evaluation_phantoms(N_EVALUATION_PHANTOMS, seed=seed)),
         *stranger_cases(scorer, n_drawn=N_DRAWN_STRANGERS, seed=seed),
     ]
@@ -159,4 +178,4 @@ def _draft_card(weights: Path, network: OctaEnfaceNetwork, recipe: Recipe, image
         temperature=1.0, min_confidence=0.0, min_octa_probability=0.5, artifact_thresholds={}, faz_threshold=0.5
     )
     likeness = Likeness(feature_names=(), mean=(), precision=(), max_distance=0.0)
-    return write_card(weights, network, recipe, images, point=point, likeness=likeness, metrics=())
+    return write_card(weights, network, recipe, images, point=point, likeness=likeness, calibration=None, metrics=())

@@ -54,6 +54,7 @@ class Verdict:
     """What the model said of the whole image."""
 
     probabilities: NDArray[np.float64]  # (3,), calibrated
+    ordinal: int
     abstained: bool
     is_octa: bool
     severities: dict[ArtifactType, int]
@@ -204,6 +205,7 @@ def _verdict(scores: ScanScores) -> Verdict:
     labels = [grade.name.lower() for grade in CoipsGrade]
     return Verdict(
         probabilities=np.array([scores.grade.probabilities[label] for label in labels], np.float64),
+        ordinal=scores.grade.ordinal,
         abstained=scores.grade.abstained,
         is_octa=scores.is_octa,
         severities={artifact.type: list(Severity).index(artifact.severity) for artifact in scores.artifacts},

@@ -44,6 +44,8 @@ class GradedImages:
         The two readers' own grades.
     abstained : bool (n,) or None
         Where the model left the grade to a person; None where no such decision was taken.
+    decided : int (n,) or None
+        The model's grade, where it is not simply the likeliest one.
     """
 
     truth: Grades
@@ -53,22 +55,25 @@ class GradedImages:
     reader_a: Grades | None = None
     reader_b: Grades | None = None
     abstained: NDArray[np.bool_] | None = None
+    decided: Grades | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
         lengths = {len(self.truth), len(self.groups), len(self.sources), len(self.probabilities)}
-        lengths |= {len(part) for part in (self.reader_a, self.reader_b, self.abstained) if part is not None}
+        lengths |= {
+            len(part) for part in (self.reader_a, self.reader_b, self.abstained, self.decided) if part is not None
+        }
         if len(lengths) != 1 or self.probabilities.shape[1:] != (N_GRADES,):
             raise ValueError(f"need arrays of one length and probabilities (n, {N_GRADES}); lengths are {lengths}")
 
     @property
     def predicted(self) -> Grades:
-        """The likeliest grade of each image."""
-        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+        """The model's grade of each image."""
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64) if self.decided is None else self.decided
 
     def only(self, index: NDArray[np.intp]) -> "GradedImages":
         """The images at these places."""
-        optional = {name: getattr(self, name) for name in ("reader_a", "reader_b", "abstained")}
+        optional = {name: getattr(self, name) for name in ("reader_a", "reader_b", "abstained", "decided")}
         return GradedImages(
             truth=self.truth[index],
             probabilities=self.probabilities[index],
@@ -83,6 +88,7 @@ class GradedImages:
         graded = [(case, case.grade) for case in cases if case.grade is not None]
         readings = [case.readings for case, _ in graded if case.readings is not None]
         is_read_twice = 0 < len(readings) == len(graded)
+        abstained = np.array([case.said.abstained for case, _ in graded], bool)
         return cls(
             truth=np.array([int(grade) for _, grade in graded], np.int64),
             probabilities=np.array([case.said.probabilities for case, _ in graded]).reshape(-1, N_GRADES),
@@ -90,7 +96,9 @@ class GradedImages:
             sources=tuple(case.source for case, _ in graded),
             reader_a=np.array([int(first.grade) for first, _ in readings], np.int64) if is_read_twice else None,
             reader_b=np.array([int(second.grade) for _, second in readings], np.int64) if is_read_twice else None,
-            abstained=np.array([case.said.abstained for case, _ in graded], bool),
+            # A model with calibration scans abstains at the study's level, which no scorer knows.
+            abstained=abstained if abstained.any() else None,
+            decided=np.array([case.said.ordinal for case, _ in graded], np.int64),
         )
 
 
@@ -145,8 +153,7 @@ def _of_set(graded: GradedImages, label: str) -> list[ReportedMetric]:
 
 
 def _figures(graded: GradedImages, index: NDArray[np.intp]) -> dict[str, float | None]:
-    truth, probabilities = graded.truth[index], graded.probabilities[index]
-    predicted = probabilities.argmax(axis=1)
+    truth, probabilities, predicted = graded.truth[index], graded.probabilities[index], graded.predicted[index]
     confusion = confusion_matrix(truth, predicted, N_GRADES)
     macro = macro_figures(confusion)
     confidence = probabilities.max(axis=1)

@@ -1,9 +1,9 @@
 """The evaluation of one model as one value: figures, curves, comparison, and which cases went worst. Becomes JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from core.scoring.card import ReportedMetric
@@ -81,7 +81,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class GradedSet:
-    """Predictions of graded images under a protocol of their own, such as out-of-fold ones."""
+    """Predictions of graded images and the protocol that kept them apart, such as out-of-fold ones."""
 
     name: str
     protocol: str
@@ -89,22 +89,30 @@ class GradedSet:
 
 
 def assemble(
-    identity: Identity, cases: Sequence[Case], *, protocol: str = "held-out", more_grades: Sequence[GradedSet] = ()
+    identity: Identity,
+    cases: Sequence[Case],
+    *,
+    protocol: str = "held-out",
+    protocols: Mapping[str, str] = MappingProxyType({}),
+    more_figures: Sequence[ReportedMetric] = (),
 ) -> EvaluationReport:
-    """The whole evaluation of the cases; ``more_grades`` are judged beside them by the same code.
+    """The whole evaluation of the cases.
 
     Parameters
     ----------
     cases : sequence of Case
-        Images, phantoms and strangers that nothing was fitted or chosen on.
+        Images, phantoms and strangers that what judged them was not fitted or chosen on.
     protocol : str
-        How they were kept apart; part of every set's name.
+        How they were kept apart; part of every set's name. ``protocols`` names the sets with one of their own.
+    more_figures : sequence of ReportedMetric
+        Figures that are not of cases, such as those of the accept rule; they follow those of the grade.
     """
-    graded_sets = [*_graded_sets(cases, protocol), *more_grades]
+    graded_sets = _graded_sets(cases, protocol, protocols)
     metrics = [metric for item in graded_sets for metric in grade_figures(item.images, item.name, item.protocol)]
-    for name in _names(cases, with_grade=True):
-        if name != PHANTOM_SET:
-            metrics += severity_figures([case for case in cases if case.set == name], name, protocol)
+    metrics += more_figures
+    for item in graded_sets:
+        if item.name != PHANTOM_SET:
+            metrics += severity_figures([case for case in cases if case.set == item.name], item.name, item.protocol)
     metrics += [*faz_figures(cases, protocol), *mask_figures(cases, protocol), *recognition_figures(cases, protocol)]
     return EvaluationReport(
         **identity.model_dump(),
@@ -141,9 +149,13 @@ def _names(cases: Sequence[Case], *, with_grade: bool) -> list[str]:
     return sorted({case.set for case in (_graded(cases) if with_grade else cases)})
 
 
-def _graded_sets(cases: Sequence[Case], protocol: str) -> list[GradedSet]:
+def _graded_sets(cases: Sequence[Case], protocol: str, protocols: Mapping[str, str]) -> list[GradedSet]:
     return [
-        GradedSet(name, protocol, GradedImages.of_cases([case for case in _graded(cases) if case.set == name]))
+        GradedSet(
+            name,
+            protocols.get(name, protocol),
+            GradedImages.of_cases([case for case in _graded(cases) if case.set == name]),
+        )
         for name in _names(cases, with_grade=True)
     ]
 
@@ -164,7 +176,7 @@ def _faz_words(case: Case) -> str:
 
 def _grade_words(case: Case) -> str:
     names = ("ungradable", "gradable", "outstanding")
-    said = int(np.argmax(case.said.probabilities))
+    said = case.said.ordinal
     sure = float(case.said.probabilities[said])
     left = ", left to a person" if case.said.abstained else ""
     return f"{case.source}: readers {names[int(case.grade or 0)]}, model {names[said]} ({sure:.0%} sure{left})"

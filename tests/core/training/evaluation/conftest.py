@@ -29,7 +29,14 @@ def make_case():
         probabilities = np.full(3, 0.1)
         probabilities[int(said)] = 0.8
         fractions = {kind: severity / 10 for kind, severity in found.items()}
-        verdict = Verdict(probabilities, abstained=False, is_octa=taken, severities=found, area_fractions=fractions)
+        verdict = Verdict(
+            probabilities,
+            int(np.argmax(probabilities)),
+            abstained=False,
+            is_octa=taken,
+            severities=found,
+            area_fractions=fractions,
+        )
         fields = {
             "key": f"octa_graded/{index}",
             "set": "octa_graded",

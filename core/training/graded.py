@@ -1,0 +1,165 @@
+"""The graded images of a folder: statistics, scan heads, and the judgement of every image by heads that never saw it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.phantom.spec import OctaPhantom
+from core.scoring.card import Calibration, CalibrationScan
+from core.scoring.contract import ScanInput
+from core.scoring.lanes.octa_enface import PreparedScan, prepare, statistics_of
+from core.scoring.lanes.scan_heads import GradeScaling, ScanHeads, ordinal_of_shares
+from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
+from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases
+from core.training.samples import ARTIFACTS
+from core.training.scan_heads import (
+    N_FOLDS,
+    UNKNOWN,
+    HeadData,
+    OutOfFold,
+    cross_validate,
+    fit_heads,
+    fit_scaling,
+    folds_of,
+    severity_ordinals,
+)
+from core.training.splits import SplitImage
+from core.vocabulary import CoipsGrade, Slab
+
+N_HEAD_PHANTOMS = 240
+HEAD_PHANTOM_SEED_STEP = 3
+"""Above the recipe's seed: phantoms that no network trains on and no figure is reported of."""
+FEWEST_GRADED = 60
+"""Fewer graded images, or a fold without one of the grades, and no heads are fitted."""
+PROTOCOL = f"{N_FOLDS}-fold, near duplicates together"
+_FORWARD = 8
+
+SOURCE_SLABS = {"OCTA500_3M": Slab.INNER_RETINA, "OCTA500_6M": Slab.INNER_RETINA}
+"""Slabs that the sources' own descriptions state, where the table of grades has no column for it (Li et al. 2024)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradedFit:
+    """What the graded images gave."""
+
+    heads: ScanHeads
+    """Fitted on all of them."""
+    scaling: GradeScaling
+    calibration: Calibration
+
+
+def graded_images(images: Sequence[SplitImage]) -> list[SplitImage]:
+    """The graded images, each once: copies in FAZ sets take their grade from these."""
+    return [item for item in images if item.image.grade is not None and not item.image.key.startswith("faz_")]
+
+
+def fit_graded(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: int, labels: str) -> GradedFit | None:
+    """Heads, scaling and calibration scans from the folder's graded images; None where there are too few.
+
+    ``labels`` says who graded them.
+    """
+    graded = graded_images(images)
+    if not _is_enough(graded):
+        return None
+    data, extra = head_data(scorer, graded), phantom_head_data(scorer, seed=seed)
+    found = cross_validate(data, *_groups_and_strata(graded), extra=extra, seed=seed)
+    scaling = fit_scaling(found.grade, data.grade)
+    return GradedFit(
+        heads=fit_heads(data.joined(extra), seed=seed),
+        scaling=scaling,
+        calibration=_calibration(graded, data, found, scaling, labels),
+    )
+
+
+def out_of_fold_cases(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: int) -> list[Case]:
+    """A case per graded image, scored through the product's scorer with the heads of the folds it is not in."""
+    graded = graded_images(images)
+    data, extra = head_data(scorer, graded), phantom_head_data(scorer, seed=seed)
+    cases: dict[int, Case] = {}
+    for fitted, left_out in folds_of(data, *_groups_and_strata(graded), seed=seed):
+        heads = fit_heads(data.take(fitted).joined(extra), seed=seed)
+        judged = image_cases(scorer.with_heads(heads), [graded[index] for index in left_out])
+        cases |= dict(zip(left_out.tolist(), judged, strict=True))
+    return [cases[index] for index in range(len(graded))]
+
+
+def is_calibrated_on(calibration: Calibration | None, images: Sequence[SplitImage]) -> bool:
+    """Whether these graded images are the very ones that the heads were fitted on."""
+    if calibration is None:
+        return False
+    return sorted(item.group for item in graded_images(images)) == sorted(scan.group for scan in calibration.scans)
+
+
+def head_data(scorer: OctaEnfaceScorer, images: Sequence[SplitImage]) -> HeadData:
+    """Statistics, grades and severities of labelled images."""
+    statistics = _statistics(scorer, [ScanInput(item.image.key, item.image.pixels(), None) for item in images])
+    known = [item.image.severities for item in images]
+    return HeadData(
+        statistics=np.stack(list(statistics)),
+        grade=np.array([UNKNOWN if item.image.grade is None else int(item.image.grade) for item in images], np.int64),
+        severities=np.array(
+            [[UNKNOWN if judged is None else judged[kind] for kind in ARTIFACTS] for judged in known], np.int64
+        ),
+    )
+
+
+def phantom_head_data(scorer: OctaEnfaceScorer, *, seed: int) -> HeadData:
+    """Statistics and true severities of phantoms; their grade is a rule's, not a reader's, and stays unknown."""
+    phantoms = list(evaluation_phantoms(N_HEAD_PHANTOMS, seed=seed + HEAD_PHANTOM_SEED_STEP))
+    statistics = _statistics(scorer, [ScanInput(str(index), item.image, None) for index, item in enumerate(phantoms)])
+    areas = np.array([_areas(phantom) for phantom in phantoms])
+    return HeadData(np.stack(list(statistics)), np.full(len(phantoms), UNKNOWN), severity_ordinals(areas))
+
+
+def _areas(phantom: OctaPhantom) -> list[float]:
+    return [float(phantom.artifact_masks[kind].mean()) for kind in ARTIFACTS]
+
+
+def _statistics(scorer: OctaEnfaceScorer, scans: Sequence[ScanInput]) -> Iterator[np.ndarray]:
+    prepared: list[PreparedScan] = [prepare(scan) for scan in scans]
+    for first in range(0, len(prepared), _FORWARD):
+        chunk = prepared[first : first + _FORWARD]
+        outputs = scorer.forward(np.stack([scan.canvas for scan in chunk]))
+        yield from (statistics_of(scan, output) for scan, output in zip(chunk, outputs, strict=True))
+
+
+def _is_enough(graded: Sequence[SplitImage]) -> bool:
+    counts = [len({item.group for item in graded if item.image.grade == grade}) for grade in CoipsGrade]
+    return len(graded) >= FEWEST_GRADED and min(counts) >= N_FOLDS
+
+
+def _groups_and_strata(graded: Sequence[SplitImage]) -> tuple[list[str], list[str]]:
+    return [item.group for item in graded], [f"{item.image.source} {item.image.grade}" for item in graded]
+
+
+def _calibration(
+    graded: Sequence[SplitImage], data: HeadData, found: OutOfFold, scaling: GradeScaling, labels: str
+) -> Calibration:
+    p_ungradable = scaling.probabilities(found.grade)[:, CoipsGrade.UNGRADABLE]
+    ordinals = ordinal_of_shares(found.grade)
+    slabs = {SOURCE_SLABS.get(item.image.source) or _slab(item.image.slab) for item in graded} - {None}
+    fields = {item.image.field_mm for item in graded} - {None}
+    return Calibration(
+        scans=tuple(
+            CalibrationScan(
+                group=item.group,
+                p_ungradable=round(float(p), 6),
+                ordinal=int(ordinal),
+                is_ungradable=bool(truth == CoipsGrade.UNGRADABLE),
+            )
+            for item, p, ordinal, truth in zip(graded, p_ungradable, ordinals, data.grade, strict=True)
+        ),
+        labels=labels,
+        method=(
+            f"{N_FOLDS}-fold cross-validation of the scan heads, near duplicates in one fold, folds stratified by source "
+            "and grade; the network under them saw no grade. Probabilities by Platt scaling of the out-of-fold shares."
+        ),
+        sources=tuple(sorted({item.image.source for item in graded})),
+        fields_mm=tuple((field, field) for field in sorted(field for field in fields if field is not None)),
+        slabs=tuple(sorted(slab for slab in slabs if slab is not None)),
+    )
+
+
+def _slab(name: str) -> Slab | None:
+    return Slab(name) if name in set(Slab) and name != Slab.UNKNOWN else None
