@@ -107,8 +107,7 @@ def _evaluate_coips(
     recipe: str, data: Path, *, model: str, json_path: Path | None, device: str, folds: str | None
 ) -> None:
     from core.scoring.torch_backend.coips import Folds
-    from core.training.evaluation.figures import interval_text
-    from core.training.evaluation.table import by_set
+    from core.training.evaluation.figures import by_set, interval_text
     from core.training.supervised.evaluate import evaluate_coips
 
     if model == "bundled":

@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 @click.option("--manifest", type=click.Path(path_type=Path), help="CSV with a row per file; overrules the options.")
 @click.option("--batch-size", type=click.IntRange(1, 512), default=16, show_default=True, help="Scans per batch.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
-@click.option("--model", default="bundled", show_default=True, help="bundled, or the path of a .safetensors file.")
+@click.option(
+    "--model",
+    default="bundled",
+    show_default=True,
+    help="bundled, the path of a .safetensors file, or a folder that holds coips-quality and coips-faz.",
+)
 @click.option(
     "--level",
     type=click.FloatRange(0, 0.5, min_open=True, max_open=True),

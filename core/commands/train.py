@@ -102,6 +102,7 @@ _COIPS_SETTINGS = {
 def _train_coips(recipe: str, given: dict[str, Any]) -> None:
     from core.training.recipe import RECIPES
     from core.training.supervised.recipe import SUPERVISED_RECIPES, supervised_recipe
+    from core.training.supervised.record import NOT_STATED
     from core.training.supervised.run import Request, train_supervised
 
     if recipe not in SUPERVISED_RECIPES:
@@ -121,6 +122,8 @@ def _train_coips(recipe: str, given: dict[str, Any]) -> None:
     )
     with _bars() as report:
         written = train_supervised(request, report)
+    if any(data.licence == NOT_STATED for data in written.card.data):
+        click.echo("The licence of the images is not stated, and the card says so; state it with --licence.", err=True)
     _say_written(written.weights, written.card.metrics)
 
 

@@ -115,8 +115,9 @@ def skeleton_density_per_mm(vessels: Mask, shape: tuple[int, ...], scale: Scale 
     corner = across[:-1] | across[1:]
     falling = thin[:-1, :-1] & thin[1:, 1:] & ~corner & ~down[:, :-1] & ~down[:, 1:]
     rising = thin[1:, :-1] & thin[:-1, 1:] & ~corner & ~down[:, :-1] & ~down[:, 1:]
-    diagonals = int(falling.sum()) + int(rising.sum())
-    length_mm = int(across.sum()) * x_mm + int(down.sum()) * y_mm + diagonals * float(np.hypot(x_mm, y_mm))
+    diagonals = np.count_nonzero(falling) + np.count_nonzero(rising)
+    straight_mm = np.count_nonzero(across) * x_mm + np.count_nonzero(down) * y_mm
+    length_mm = straight_mm + diagonals * float(np.hypot(x_mm, y_mm))
     return Measured(length_mm / (vessels.size * x_mm * y_mm))
 
 

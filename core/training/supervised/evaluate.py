@@ -16,7 +16,7 @@ from core.training.supervised.manifest import read_records
 from core.training.supervised.parts import SPLITS_NAME, Placed, grouped, near_duplicates
 from core.training.supervised.picture import Picture, read_pictures
 from core.training.supervised.publish import judge
-from core.training.supervised.recipe import PUBLISHED_BACKBONES, supervised_recipe
+from core.training.supervised.recipe import PUBLISHED_BACKBONES
 from core.training.supervised.record import Label, Part
 
 MAX_LEAKS_SHOWN = 10
@@ -85,7 +85,7 @@ def evaluate_coips(
     records = read_records(data, Label.GRADE if recipe == "coips-quality" else Label.MASK)
     pictures = read_pictures(data, records, on_read=lambda done: report("Checking the images", done, len(records)))
     trained_with, note = _trained_with(model)
-    unseen = _unseen(pictures, trained_with, supervised_recipe(recipe, {}).near_duplicate_correlation)
+    unseen = _unseen(pictures, trained_with, float(card.recipe["near_duplicate_correlation"]))
     metrics = judge(
         model,
         card,

@@ -50,7 +50,7 @@ class SupervisedRecipe(BaseModel):
 
     name: str
     version: str = "1.0"
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=2**32)
     """Of the first weights, the order of the images and their variations."""
     split_seed: int = Field(default=1, ge=0)
     """Of the parts; apart from ``seed``, so that trainings can be repeated on the same parts."""

@@ -1,5 +1,7 @@
 """One labelled image of a user's folder, what it is used for, and what can be wrong with it."""
 
+import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -68,3 +70,11 @@ class ManifestError(UsageError):
         tail = f"\n  and {more} more" if more > 0 else ""
         super().__init__(f"{folder} has {len(faults)} faults:\n{shown}{tail}\n", remedy="Correct them and start again.")
         self.faults = faults
+
+
+def write_faults(faults: Sequence[Fault], path: Path) -> None:
+    """All faults as CSV: place, fault, remedy."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(("place", "fault", "remedy"))
+        rows.writerows((fault.place, fault.message, fault.remedy) for fault in faults)

@@ -23,13 +23,21 @@ from core.training.supervised.fit import Fit, Machine
 from core.training.supervised.history import CURVES_NAME, METRICS_NAME, draw_curves, write_metrics
 from core.training.supervised.manifest import read_records
 from core.training.supervised.parts import SPLITS_NAME, Placed, place, write_splits
-from core.training.supervised.picture import read_pictures
+from core.training.supervised.picture import Picture, read_pictures
 from core.training.supervised.publish import FoldFit, write_card
 from core.training.supervised.recipe import QualityRecipe, SupervisedRecipe, fingerprint
-from core.training.supervised.record import NOT_STATED, Label, Part
+from core.training.supervised.record import (
+    MAX_FAULTS_SHOWN,
+    NOT_STATED,
+    Label,
+    ManifestError,
+    Part,
+    write_faults,
+)
 from core.training.supervised.task import task_of
 
 RUN_NAME = "run.json"
+FAULTS_NAME = "faults.csv"
 _MANY_WORKERS = 8
 
 
@@ -89,13 +97,7 @@ def train_supervised(request: Request, report: Callable[[Progress], None] = lamb
     refuse_frozen_without_weights(request.recipe, request.init)
     machine = machine_for(request)
     recipe, init = _with_start(request)
-    label = Label.GRADE if isinstance(recipe, QualityRecipe) else Label.MASK
-    records = read_records(request.data, label)
-    records = [replace(r, licence=request.licence) if r.licence == NOT_STATED else r for r in records]
-    pictures = read_pictures(
-        request.data, records, on_read=lambda done: report(Progress("Checking the images", done, len(records)))
-    )
-    placed = place(pictures, recipe)
+    placed = place(_checked(request, report), recipe)
     _open_run(request.out, recipe, placed, resume=request.resume)
     run = _Run(placed, recipe, request.out, machine, init, report)
     fits = [run.fit(fold) for fold in run.folds]
@@ -111,6 +113,23 @@ def train_supervised(request: Request, report: Callable[[Progress], None] = lamb
         report=lambda done, total: report(Progress("Judging on the test part", done, total)),
     )
     return Trained(weights, card)
+
+
+def _checked(request: Request, report: Callable[[Progress], None]) -> list[Picture]:
+    """The folder's images; where there are more faults than a message holds, all of them are written down."""
+    label = Label.GRADE if isinstance(request.recipe, QualityRecipe) else Label.MASK
+    try:
+        records = read_records(request.data, label)
+        records = [replace(r, licence=request.licence) if r.licence == NOT_STATED else r for r in records]
+        stage = "Checking the images"
+        return read_pictures(request.data, records, on_read=lambda done: report(Progress(stage, done, len(records))))
+    except ManifestError as error:
+        if len(error.faults) > MAX_FAULTS_SHOWN:
+            request.out.mkdir(parents=True, exist_ok=True)
+            path = request.out / FAULTS_NAME
+            write_faults(error.faults, path)
+            error.remedy = f"All of them are in {path}. {error.remedy}"
+        raise
 
 
 def refuse_frozen_without_weights(recipe: SupervisedRecipe, init: Path | None) -> None:

@@ -25,9 +25,14 @@ from core.values import NotComputable
 from core.vocabulary import ScanKind
 
 CALIBRATION = Calibration(
-    scans=(CalibrationScan(group="S1", p_ungradable=0.2, ordinal=1, is_ungradable=False),),
-    labels="", method="", sources=("phantoms",),
-)  # fmt: skip
+    scans=tuple(
+        CalibrationScan(group=f"S{number}", p_ungradable=0.2, ordinal=1, is_ungradable=False) for number in range(120)
+    ),
+    labels="",
+    method="",
+    sources=("phantoms",),
+)
+"""Enough scans to vouch for the default level of 1 %."""
 
 
 def write_model(path, network, tensors, folds=()):
@@ -106,6 +111,13 @@ def test_a_folder_without_the_pair_is_refused(tmp_path):
     joint = load_scorer(ScanKind.OCTA_ENFACE, device="cpu")
     with pytest.raises(UsageError, match=r"coips-quality\.safetensors is none"):
         CoipsPairScorer(joint, tmp_path, choose_device("cpu"))
+
+
+def test_a_small_test_part_vouches_for_no_strict_level():
+    few = CALIBRATION.model_copy(update={"scans": CALIBRATION.scans[:40]})
+    with pytest.raises(UsageError, match="40 calibration scans vouch for"):
+        score_command.protocol_at(None, few)
+    assert score_command.protocol_at(0.03, few).conformal_level == 0.03
 
 
 def test_the_score_command_takes_the_folder(pair, scans, tmp_path):

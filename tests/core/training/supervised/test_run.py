@@ -199,6 +199,15 @@ def test_first_weights_that_cannot_be_read_are_refused(graded_folder, tmp_path, 
         train_supervised(Request(QUALITY, graded_folder, tmp_path / "out", init=tmp_path / name))
 
 
+def test_more_faults_than_a_message_holds_are_written_down(graded_folder, tmp_path):
+    folder = shutil.copytree(graded_folder, tmp_path / "graded")
+    write_manifest(folder, [row | {"grade": "good"} for row in manifest_rows(folder)])
+    with pytest.raises(UsageError, match="has 36 faults") as caught:
+        train_supervised(Request(QUALITY, folder, tmp_path / "out"))
+    assert "faults.csv" in caught.value.remedy
+    assert (tmp_path / "out" / "faults.csv").read_text().count("'good' is no grade") == 36
+
+
 def test_another_training_in_the_folder_is_refused_and_the_difference_named(graded_folder, graded_run, tmp_path):
     out = shutil.copytree(graded_run.weights.parent, tmp_path / "run")
     with pytest.raises(UsageError, match="already holds a training"):
