@@ -15,7 +15,12 @@ _DIGITS = 6
 
 
 def calibration_set(
-    probabilities: NDArray[np.float64], truth: Sequence[int], groups: Sequence[str], **about: Any
+    probabilities: NDArray[np.float64],
+    truth: Sequence[int],
+    groups: Sequence[str],
+    *,
+    ordinals: Sequence[int] | None = None,
+    **about: Any,
 ) -> Calibration:
     """The block for ``ModelCard.calibration``.
 
@@ -27,6 +32,8 @@ def calibration_set(
         The consensus, as ordinals of CoipsGrade.
     groups : sequence of n
         Image source and near-duplicate group.
+    ordinals : sequence of n, optional
+        The model's grades, where they are not simply the likeliest ones.
     **about
         The other fields of Calibration: labels, method, sources, devices, fields_mm, slabs.
 
@@ -37,14 +44,15 @@ def calibration_set(
     """
     if not len(probabilities) == len(truth) == len(groups):
         raise ValueError(f"{len(probabilities)} probabilities, {len(truth)} grades, {len(groups)} groups: not one each")
+    decided = np.argmax(probabilities, axis=1) if ordinals is None else np.asarray(ordinals)
     scans = tuple(
         CalibrationScan(
             group=group,
             p_ungradable=round(float(row[CoipsGrade.UNGRADABLE]), _DIGITS),
-            ordinal=int(np.argmax(row)),
+            ordinal=int(ordinal),
             is_ungradable=grade == CoipsGrade.UNGRADABLE,
         )
-        for row, grade, group in zip(probabilities, truth, groups, strict=True)
+        for row, ordinal, grade, group in zip(probabilities, decided, truth, groups, strict=True)
     )
     return Calibration(scans=scans, **about)
 

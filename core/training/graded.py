@@ -1,4 +1,4 @@
-"""The graded images of a folder: statistics, scan heads, and the judgement of every image by heads that never saw it."""
+"""A folder's graded images: their statistics, the scan heads, and each image judged by heads that never saw it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.phantom.spec import OctaPhantom
-from core.scoring.card import Calibration, CalibrationScan
+from core.scoring.card import Calibration
 from core.scoring.contract import ScanInput
 from core.scoring.lanes.octa_enface import PreparedScan, prepare, statistics_of
 from core.scoring.lanes.scan_heads import GradeScaling, ScanHeads, ordinal_of_shares
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
+from core.training.calibration_set import calibration_set
 from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases
 from core.training.samples import ARTIFACTS
 from core.training.scan_heads import (
@@ -136,24 +137,18 @@ def _groups_and_strata(graded: Sequence[SplitImage]) -> tuple[list[str], list[st
 def _calibration(
     graded: Sequence[SplitImage], data: HeadData, found: OutOfFold, scaling: GradeScaling, labels: str
 ) -> Calibration:
-    p_ungradable = scaling.probabilities(found.grade)[:, CoipsGrade.UNGRADABLE]
-    ordinals = ordinal_of_shares(found.grade)
     slabs = {SOURCE_SLABS.get(item.image.source) or _slab(item.image.slab) for item in graded} - {None}
     fields = {item.image.field_mm for item in graded} - {None}
-    return Calibration(
-        scans=tuple(
-            CalibrationScan(
-                group=item.group,
-                p_ungradable=round(float(p), 6),
-                ordinal=int(ordinal),
-                is_ungradable=bool(truth == CoipsGrade.UNGRADABLE),
-            )
-            for item, p, ordinal, truth in zip(graded, p_ungradable, ordinals, data.grade, strict=True)
-        ),
+    return calibration_set(
+        scaling.probabilities(found.grade),
+        data.grade.tolist(),
+        [item.group for item in graded],
+        ordinals=ordinal_of_shares(found.grade).tolist(),
         labels=labels,
         method=(
-            f"{N_FOLDS}-fold cross-validation of the scan heads, near duplicates in one fold, folds stratified by source "
-            "and grade; the network under them saw no grade. Probabilities by Platt scaling of the out-of-fold shares."
+            f"{N_FOLDS}-fold cross-validation of the scan heads, near duplicates in one fold, folds stratified by "
+            "source and grade; the network under them saw no grade. Probabilities by Platt scaling of the out-of-fold "
+            "shares."
         ),
         sources=tuple(sorted({item.image.source for item in graded})),
         fields_mm=tuple((field, field) for field in sorted(field for field in fields if field is not None)),

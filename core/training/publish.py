@@ -111,6 +111,15 @@ def write_card(
         intended_use=INTENDED_USE,
         labels=LABELS,
     )
+    return _stored(path, card)
+
+
+def with_metrics(path: Path, card: ModelCard, metrics: Sequence[ReportedMetric]) -> ModelCard:
+    """The card again, with its figures, written beside the weights."""
+    return _stored(path, card.model_copy(update={"metrics": tuple(metrics)}))
+
+
+def _stored(path: Path, card: ModelCard) -> ModelCard:
     path.with_suffix(".json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return card
 

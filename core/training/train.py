@@ -21,7 +21,7 @@ from core.training.fit import CHECKPOINT_NAME, Progress, fit
 from core.training.folder import read_folder
 from core.training.graded import PROTOCOL, fit_graded, graded_images, is_calibrated_on, out_of_fold_cases
 from core.training.predictions import predict_images, predict_phantoms
-from core.training.publish import LABELS, write_card, write_weights
+from core.training.publish import LABELS, with_metrics, write_card, write_weights
 from core.training.recipe import Recipe
 from core.training.splits import Part, SplitImage, split
 from core.vocabulary import ScanKind
@@ -100,11 +100,18 @@ def publish(
         point = point.model_copy(
             update={"grade_slopes": scaling.slopes, "grade_intercepts": scaling.intercepts, "min_confidence": 0.0}
         )
-    parts = {"point": point, "likeness": likeness, "calibration": graded.calibration if graded else None}
-    undecided = write_card(weights, network, recipe, images, **parts, metrics=())
+    undecided = write_card(
+        weights,
+        network,
+        recipe,
+        images,
+        point=point,
+        likeness=likeness,
+        calibration=graded.calibration if graded else None,
+        metrics=(),
+    )
     report = _evaluated(weights, undecided, images, recipe, device=device).report
-    card = write_card(weights, network, recipe, images, **parts, metrics=report.metrics)
-    return TrainingReport(weights, card)
+    return TrainingReport(weights, with_metrics(weights, undecided, report.metrics))
 
 
 def evaluate_model(recipe: Recipe, data: Path, *, model: str, device: str = "auto") -> Evaluation:

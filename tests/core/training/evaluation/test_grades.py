@@ -1,12 +1,12 @@
 """Grade figures from plain arrays: known truth, sources apart, readers beside, wherever the predictions come from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from core.errors import UsageError
 from core.statistics import resampling
 from core.training.evaluation.grades import GradedImages, grade_curves, grade_figures
-from core.training.evaluation.out_of_fold import out_of_fold_path, read_out_of_fold, write_out_of_fold
 
 
 @pytest.fixture(autouse=True)
@@ -95,24 +95,9 @@ def test_arrays_that_do_not_belong_together_are_refused():
         GradedImages(np.array([0, 1]), np.ones((2, 3)) / 3, ("a",), ("s", "s"))
 
 
-def test_out_of_fold_predictions_come_back_as_written_and_go_through_the_same_code(tmp_path):
-    images = graded(TRUTH, SAID, reader_a=np.array(TRUTH), reader_b=np.array(SAID))
-    path = out_of_fold_path(tmp_path / "octa-enface.safetensors")
-    write_out_of_fold(path, [f"{i}.png" for i in range(24)], [i % 5 for i in range(24)], images)
-    found = read_out_of_fold(path, name="scans")
-    assert path.name == "octa-enface.out-of-fold.csv"
-    assert found.protocol == "5-fold cross-validation"
-    again = grade_figures(found.images, found.name, "held-out")
-    assert again == grade_figures(images, "scans", "held-out")
-
-
-def test_a_group_in_two_folds_and_a_missing_column_are_refused(tmp_path):
-    path, images = tmp_path / "x.csv", graded([0, 1], [0, 1])
-    write_out_of_fold(
-        path, ["a", "b"], [0, 1], GradedImages(images.truth, images.probabilities, ("g", "g"), images.sources)
-    )
-    with pytest.raises(UsageError, match="two folds"):
-        read_out_of_fold(path, name="scans")
-    path.write_text("file,fold\na,1\n")
-    with pytest.raises(UsageError, match="lacks the columns group"):
-        read_out_of_fold(path, name="scans")
+def test_a_grade_that_is_not_the_likeliest_one_is_judged_as_decided():
+    images = graded(TRUTH, SAID)
+    decided = replace(images, decided=np.array(TRUTH))
+    accuracy = {m.name: m.value for m in grade_figures(decided, "scans", "held-out")}["grade accuracy"]
+    assert accuracy == 1
+    assert {m.name: m.value for m in grade_figures(images, "scans", "held-out")}["grade accuracy"] < 1

@@ -11,13 +11,11 @@ from rich.console import Console
 
 from core.scoring.card import ReportedMetric
 from core.training.evaluation.figures import Topic, interval_text
-from core.training.evaluation.grades import GradedImages
 from core.training.evaluation.page import write_page
 from core.training.evaluation.published import compare, difference_of, published_figures
 from core.training.evaluation.report import (
     Evaluation,
     EvaluationReport,
-    GradedSet,
     Identity,
     assemble,
     worst_faz,
@@ -76,12 +74,12 @@ def test_the_worst_cases_come_first(cases):
     assert worst_grades(cases)[0].key == "octa_graded/17"
 
 
-def test_predictions_of_another_protocol_stand_beside_the_held_out_ones(cases):
-    graded = GradedImages.of_cases([case for case in cases if case.grade is not None])
-    report = assemble(IDENTITY, cases, more_grades=[GradedSet("octa_graded", "5-fold cross-validation", graded)])
-    named = {metric.set: metric.value for metric in report.metrics if metric.name == "grade accuracy"}
-    assert named["octa_graded, 5-fold cross-validation"] == named["octa_graded, held-out"]
+def test_a_set_with_a_protocol_of_its_own_is_named_by_it(cases):
+    report = assemble(IDENTITY, cases, protocols={"octa_graded": "5-fold cross-validation"})
+    named = {metric.set for metric in report.metrics if metric.name == "grade accuracy"}
+    assert "octa_graded, 5-fold cross-validation" in named
     assert "octa_graded A, 5-fold cross-validation" in named
+    assert not any(name.startswith("octa_graded") and "held-out" in name for name in named)
 
 
 def test_the_page_needs_no_other_file_and_its_pictures_open(report, cases, tmp_path):
