@@ -25,8 +25,9 @@ MIN_LINE_CELLS = 8
 MIN_ELONGATION = 1.5
 """A line of text is longer than it is high."""
 BORDER_FRACTION = 0.1
-"""Lettering that devices and export programs add begins within this share of the side from the image's edge; the
-ragged seams of eye movements, the detector's commonest error, lie anywhere."""
+"""Lettering that devices and export programs add lies along an edge, within this share of the side: level lines near
+the top or the bottom, upright ones near the left or the right. The ragged seams of eye movements, the detector's
+commonest error, lie anywhere."""
 MAX_FULL_SIZE_PX = 4_000_000
 """A larger image is searched at half its size (again and again), where lettering of 24 pixels looks like 12."""
 
@@ -89,13 +90,12 @@ def find_lettering(image: NDArray[np.uint8], *, weights: Path = WEIGHTS_FILE) ->
 
 
 def _lies_like_a_caption(rows: slice, columns: slice, shape: tuple[int, ...]) -> bool:
-    """Whether a box of cells is a line in shape and begins near an edge of the map (height, width)."""
+    """Whether a box of cells is a line in shape, along and near an edge of the map (height, width)."""
     height, width = rows.stop - rows.start, columns.stop - columns.start
     if max(height, width) < MIN_ELONGATION * min(height, width):
         return False
-    from_rows = min(rows.start, shape[0] - rows.stop) / shape[0]
-    from_columns = min(columns.start, shape[1] - columns.stop) / shape[1]
-    return bool(min(from_rows, from_columns) <= BORDER_FRACTION)
+    across, length = (rows, shape[0]) if width >= height else (columns, shape[1])
+    return bool(min(across.start, length - across.stop) <= BORDER_FRACTION * length)
 
 
 def text_probability(image: NDArray[np.uint8], *, weights: Path = WEIGHTS_FILE) -> NDArray[np.float32]:

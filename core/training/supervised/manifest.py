@@ -221,5 +221,6 @@ def _from_image(folder: Path, image: LabelledImage) -> Record:
         grade=image.grade,
         mask_path=image.faz_path,
         slab=slab,
+        field_mm=image.field_mm,
         source=image.source,
     )

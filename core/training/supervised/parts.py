@@ -7,6 +7,7 @@ between them is refused, naming the pair.
 
 import csv
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,16 +137,24 @@ def grouped(pictures: Sequence[Picture], pairs: Sequence[tuple[int, int]]) -> li
 
 
 def _deal(pictures: Sequence[Picture], groups: Sequence[str], recipe: SupervisedRecipe) -> dict[str, Part]:
-    """Part of each group: within a stratum the groups in hash order are tested on first, then validated on."""
-    validation = 0.0 if isinstance(recipe, FazRecipe) else recipe.validation_share
-    parts: dict[str, Part] = {}
-    for names in _strata(pictures, groups, recipe.split_seed):
-        n_test = round(len(names) * recipe.test_share)
-        n_reserved = n_test + round(len(names) * validation)
-        for position, name in enumerate(names):
-            reserved = Part.TEST if position < n_test else Part.VALIDATION
-            parts[name] = reserved if position < n_reserved else Part.TRAIN
-    return parts
+    """Part of each group: stratum after stratum, in hash order within each, every so manieth group is put aside.
+
+    Counting on across strata keeps the shares even where single strata are too small for a share of their own.
+    """
+    ordered = [name for stratum in _strata(pictures, groups, recipe.split_seed) for name in stratum]
+    test = _evenly(ordered, recipe.test_share)
+    left = [name for name in ordered if name not in test]
+    wanted = 0.0 if isinstance(recipe, FazRecipe) else recipe.validation_share / (1 - recipe.test_share)
+    validation = _evenly(left, min(wanted, 1.0))
+    return {
+        name: Part.TEST if name in test else Part.VALIDATION if name in validation else Part.TRAIN for name in ordered
+    }
+
+
+def _evenly(names: Sequence[str], share: float) -> set[str]:
+    """A share of the names, rounded to the nearest number, spread evenly over their order."""
+    counts = [math.floor(position * share + 0.5) for position in range(len(names) + 1)]
+    return {name for position, name in enumerate(names) if counts[position + 1] > counts[position]}
 
 
 def _strata(pictures: Sequence[Picture], groups: Sequence[str], seed: int) -> Iterator[list[str]]:

@@ -47,6 +47,14 @@ def test_no_subject_lies_in_two_parts_and_every_part_has_every_grade(graded_fold
     assert {item.part for item in placed} == set(Part)
 
 
+def test_the_shares_hold_where_every_source_is_too_small_for_one(folder):
+    rows = [row | {"source": row["subject"]} for row in manifest_rows(folder)]  # every subject a device of its own
+    write_manifest(folder, rows)
+    placed = place(pictures_of(folder), QUALITY)
+    subjects = {part: {i.picture.record.subject for i in placed if i.part is part} for part in Part}
+    assert [len(subjects[part]) for part in (Part.TRAIN, Part.VALIDATION, Part.TEST)] == [11, 3, 4]
+
+
 def test_parts_depend_on_the_seed_of_the_split_alone(graded_folder):
     pictures = pictures_of(graded_folder)
     parts = [item.part for item in place(pictures, QUALITY)]
