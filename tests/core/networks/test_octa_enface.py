@@ -47,6 +47,7 @@ def summary(network: OctaEnfaceNetwork) -> dict[str, list[float]]:
         "is_octa": output.is_octa.tolist(),
         "artifacts": output.artifacts[0, :, ::16, ::16].flatten().tolist(),
         "faz": output.faz[0, ::16, ::16].flatten().tolist(),
+        "large_vessels": output.large_vessels[0, ::16, ::16].flatten().tolist(),
         "features": output.features[0, ::32].flatten().tolist(),
     }
 
@@ -62,7 +63,7 @@ def test_masks_come_at_stride_2_and_the_last_map_at_stride_32():
     assert output.grade.shape == (2, 3)
     assert output.is_octa.shape == (2,)
     assert output.artifacts.shape == (2, 4, 32, 48)
-    assert output.faz.shape == (2, 32, 48)
+    assert output.faz.shape == output.large_vessels.shape == (2, 32, 48)
     assert output.features.shape[2:] == (2, 3)
 
 

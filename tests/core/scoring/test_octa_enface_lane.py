@@ -23,11 +23,10 @@ def point(**changes) -> OperatingPoint:
     return OperatingPoint(**values | changes)
 
 
-def an_output(*, cam_cell=(2, 2), artifact_rows=slice(0, 0)) -> NetworkOutput:
+def an_output(*, cam_cell=(2, 2)) -> NetworkOutput:
     maps = np.full((3, 8, 8), -1.0, np.float32)
     maps[CoipsGrade.UNGRADABLE][cam_cell] = 4.0
     artifacts = np.full((4, 128, 128), -9.0, np.float32)
-    artifacts[0, artifact_rows] = 9.0
     return NetworkOutput(np.array([3, 0, 0], np.float32), 5.0, artifacts, np.full((128, 128), -9.0, np.float32), maps)
 
 
@@ -80,11 +79,12 @@ def test_evidence_in_the_padding_does_not_count():
 
 def test_evidence_on_an_artifact_agrees_and_evidence_beside_it_does_not():
     grade = grade_of(np.array([9.0, 0.0, 0.0], np.float32), point())
-    on, beside = an_output(artifact_rows=slice(32, 48)), an_output(artifact_rows=slice(96, 112))
-    assert cam_mask_agreement(on, SQUARE, grade, point()) == Measured(1.0)
-    assert cam_mask_agreement(beside, SQUARE, grade, point()) == Measured(0.0)
+    on, beside = np.zeros((304, 304), bool), np.zeros((304, 304), bool)
+    on[76:114], beside[228:266] = True, True
+    assert cam_mask_agreement(an_output(), SQUARE, grade, [on, np.zeros_like(on)]) == Measured(1.0)
+    assert cam_mask_agreement(an_output(), SQUARE, grade, [beside]) == Measured(0.0)
 
 
 def test_agreement_is_only_judged_for_ungradable_scans():
     grade = grade_of(np.array([0.0, 9.0, 0.0], np.float32), point())
-    assert isinstance(cam_mask_agreement(an_output(), SQUARE, grade, point()), NotComputable)
+    assert isinstance(cam_mask_agreement(an_output(), SQUARE, grade, []), NotComputable)

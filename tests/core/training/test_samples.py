@@ -10,7 +10,7 @@ from core.training.samples import FAZ_CHANNEL, UNKNOWN_GRADE, draw_batch
 from core.training.splits import split
 from core.vocabulary import ArtifactType, CoipsGrade
 
-SHARES = {"faz": 2, "graded": 2, "phantoms": 2, "strangers": 2}
+SHARES = {"faz": 2, "pool": 2, "phantoms": 2, "strangers": 2}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def bank(training_folder):
 
 def test_a_batch_depends_on_seed_and_step_alone(bank):
     one, same, other = (draw_batch(bank, SHARES, seed=5, step=step) for step in (7, 7, 8))
-    for name in ("image", "masks", "weights", "grade", "is_octa", "bands"):
+    for name in ("image", "masks", "weights", "grade", "is_octa"):
         np.testing.assert_array_equal(getattr(one, name), getattr(same, name))
     assert not np.array_equal(one.image, other.image)
 
@@ -28,7 +28,7 @@ def test_a_batch_depends_on_seed_and_step_alone(bank):
 def test_a_batch_has_the_shapes_the_network_takes(bank):
     batch = draw_batch(bank, SHARES, seed=5, step=0)
     assert batch.image.shape == (8, 1, 256, 256)
-    assert batch.masks.shape == batch.weights.shape == (8, 5, 128, 128)
+    assert batch.masks.shape == batch.weights.shape == (8, 6, 128, 128)
     assert 0 <= batch.masks.min() <= batch.masks.max() <= 1
 
 
@@ -37,6 +37,22 @@ def test_strangers_teach_neither_grade_nor_masks(bank):
     assert (batch.is_octa == 0).all()
     assert (batch.grade == UNKNOWN_GRADE).all()
     assert (batch.weights == 0).all()
+
+
+def test_no_grade_or_severity_of_a_reader_reaches_the_network(training_folder):
+    images = split(read_folder(training_folder), seed=1)
+    bank = fill_bank(images, phantoms=[])
+    graded = {item.image.key for item in images if item.image.grade is not None}
+    assert graded
+    assert len(bank.faz) + len(bank.pool) + len(bank.strangers) < len(images) - len(graded) + 1
+    assert all(canvas.grade is None for canvas in [*bank.faz, *bank.pool, *bank.strangers])
+
+
+def test_what_a_folder_lacks_is_drawn_from_the_phantoms(training_folder):
+    bank = fill_bank([], phantoms=render_phantoms(2, seed=4))
+    batch = draw_batch(bank, {"faz": 1, "pool": 1}, seed=5, step=0)
+    assert (batch.weights == 1).all()
+    assert (batch.grade != UNKNOWN_GRADE).all()
 
 
 def test_a_faz_image_without_grade_teaches_the_faz_and_only_drawn_artifacts(bank):
