@@ -18,7 +18,12 @@ FIRST_FIGURES = (
     ("Gradable or not: area under the ROC curve", "gradable AUC", "octa_graded,"),
     ("The same within ROSSA", "gradable AUC", "octa_graded ROSSA,"),
     ("The same within COIPS", "gradable AUC", "octa_graded FAZ,"),
-    ("Grades left to a person: share", "abstained share", "octa_graded,"),
+    *(
+        (f"Severity of {kind.value.replace('_', ' ')} against the consensus: kappa", f"{kind.value}: severity kappa", place)
+        for kind, place in ((kind, "octa_graded,") for kind in ArtifactType)
+    ),
+    ("Left to a person at the default level: share", "abstained share", "graded scans,"),
+    ("Accepted without a person though ungradable, of all scans", "accepted and ungradable", "graded scans,"),
     *(
         (f"Mask of severe {kind.value.replace('_', ' ')} on phantoms: Dice", f"{kind.value} Dice", place)
         for kind, place in ((kind, f"phantoms, {kind.value} severe,") for kind in ArtifactType)

@@ -19,14 +19,14 @@ _KNOWN_SETS = {
     "faz_coips": (
         "CC BY 4.0",
         "COIPS data set, Wang et al. 2021, doi:10.5281/zenodo.5075194",
-        "FAZ masks, grades where the same image was graded",
+        "FAZ masks",
     ),
     "octa_graded": (
         "COIPS part CC BY 4.0; OCTA-500 and ROSSA parts research use",
         "COIPS (doi:10.5281/zenodo.5075194), OCTA-500 (Li et al. 2024), ROSSA (Ning et al.)",
-        "grades and artifact severities by two masked non-clinical readers and a third",
+        "the scan heads: grades and artifact severities by two masked non-clinical readers and a third",
     ),
-    "octa_pool": ("research use", "OCTA-500 (Li et al. 2024), ROSSA (Ning et al.)", "unlabelled images to degrade"),
+    "octa_pool": ("research use", "OCTA-500 (Li et al. 2024), ROSSA (Ning et al.)", "images to degrade; large vessels"),
     "layers_duke_dme": ("research use", "Chiu et al. 2015, Duke", "pictures that are no OCTA en-face images"),
     "bscan_sdoct": ("research use", "Fang et al. 2013, Duke", "pictures that are no OCTA en-face images"),
     "bscan_kermany": (
@@ -49,8 +49,11 @@ LABELS = (
 KNOWN_FAILURES = (
     "Trained on macular scans of few devices at 3 and 6 mm; wide fields, discs and structural images are outside.",
     "Grade and source go together in the public sets: read the figures within source, not the overall ones.",
-    "Artifact masks were learned from simulated artifacts and image-level severities: no real mask was ever drawn.",
-    "Defocus is the weakest artifact: few real examples, and the readers agree least on it.",
+    "Artifact masks were learned from simulated artifacts; no real mask was ever drawn. How much is marked follows the "
+    "severity, which was learned from readers; where, only from simulations.",
+    "Defocus: few real examples of one source, and the readers agree least on it.",
+    "Grad-CAM explains the network's own opinion of the grade, one of the numbers that the forests decide on.",
+    "Centration is validated on shifted crops and phantoms only; nearly all graded images are centred.",
     "In scans of diabetic eyes capillary drop-out next to the fovea can be taken for FAZ.",
     "Motion that only shifts the lines below it, without a visible seam, is missed.",
 )
