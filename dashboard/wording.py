@@ -73,7 +73,7 @@ DECISION_NAMES = {
 FIXABLE_NAMES = {
     OperatorFixable.YES: "can be cured at the device",
     OperatorFixable.NO: "cannot be cured at the device",
-    OperatorFixable.UNKNOWN: "may be curable at the device",
+    OperatorFixable.UNKNOWN: "not known whether a new scan helps",
 }
 COLUMN_NAMES = {
     "file": "File", "subject": "Subject", "visit": "Visit", "acquisition": "Capture", "acquired_at": "Captured at",

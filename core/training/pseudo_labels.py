@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import center_of_mass, label
+from scipy.ndimage import label
+from skimage.measure import regionprops
 from torch.nn.functional import interpolate
 
 from core.networks.octa_enface import OctaEnfaceNetwork
@@ -24,8 +25,10 @@ _FORWARD = 16
 PLAUSIBLE_SHARE = (0.0008, 0.12)
 """Of the image: 0.05 to 1.1 mm^2 at 3 x 3 mm holds every healthy FAZ (Linderman et al. 2017,
 doi:10.1167/tvst.6.3.16) and most diseased ones, a quarter of it those at 6 x 6 mm."""
-MAX_OFFSET_FRACTION = 0.25
+MAX_OFFSET_FRACTION = 0.13
 """Public images are centred on the fovea: what lies further from the middle is drop-out or shadow."""
+MIN_SOLIDITY = 0.8
+"""Area over that of the convex hull: a FAZ is round or star-shaped; ragged regions are shadows that run together."""
 MIN_CERTAINTY = 0.8
 """Mean probability inside the mask."""
 
@@ -78,11 +81,12 @@ def plausible_faz(probability: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     if n_regions == 0:
         return None
     largest = regions == 1 + int(np.argmax(np.bincount(regions.ravel())[1:]))
-    centre = np.array(center_of_mass(largest)) / probability.shape
+    found = regionprops(largest.astype(np.uint8))[0]
+    centre = np.array(found.centroid) / probability.shape
     low, high = PLAUSIBLE_SHARE
     if not low <= largest.mean() <= high or probability[largest].mean() < MIN_CERTAINTY:
         return None
-    if np.abs(centre - 0.5).max() > MAX_OFFSET_FRACTION:
+    if np.abs(centre - 0.5).max() > MAX_OFFSET_FRACTION or found.solidity < MIN_SOLIDITY:
         return None
     fringe, _ = label(probability >= 0.05)  # noqa: PLR2004 - the soft edge belongs to the label, other regions do not
     touched = fringe == fringe[largest][0]

@@ -49,8 +49,8 @@ LABELS = (
 KNOWN_FAILURES = (
     "Trained on macular scans of few devices at 3 and 6 mm; wide fields, discs and structural images are outside.",
     "Grade and source go together in the public sets: read the figures within source, not the overall ones.",
-    "Artifact masks were learned from simulated artifacts; no real mask was ever drawn. How much is marked follows the "
-    "severity, which was learned from readers; where, only from simulations.",
+    "Artifact masks were learned from simulated artifacts; no real mask was ever drawn.",
+    "How much of a scan is marked follows the severity, which readers taught; where, only simulations taught.",
     "Defocus: few real examples of one source, and the readers agree least on it.",
     "Grad-CAM explains the network's own opinion of the grade, one of the numbers that the forests decide on.",
     "Centration is validated on shifted crops and phantoms only; nearly all graded images are centred.",

@@ -1,30 +1,40 @@
-"""What the bundled weights can do: phantoms with known truth, strangers, and the held-out part of the real scans.
-
-The bounds were set by hand, below what one run gave: they catch a model that broke, and claim no accuracy. The card
-holds the measured figures.
-"""
+"""The bundled weights do what their card says, on a part of what it was measured on, and keep strangers out."""
 
 import numpy as np
 import pytest
 
+from core.measures.faz import faz_component
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
 from core.policy.judge import ScanContext, judge
 from core.policy.protocol import Protocol
+from core.scoring.card import ModelCard
 from core.scoring.contract import ScanInput
-from core.scoring.registry import load_scorer
+from core.scoring.registry import load_scorer, weights_path
 from core.statistics.overlap import dice
 from core.training.evaluation.cases import evaluation_phantoms
 from core.training.folder import read_folder, read_grey
+from core.training.recipe import recipe_named
 from core.training.splits import Part, split
 from core.training.strangers import HELD_OUT_PHOTOGRAPHS, blank, fundus, gradient, noise, photograph, text
 from core.vocabulary import ArtifactType, ReasonCode, ScanKind, Slab, Verdict
 
-MEAN_PHANTOM_FAZ_DICE = 0.7
-MEDIAN_PHANTOM_FAZ_DICE = 0.8
-LEAST_SEPARATION = {ArtifactType.SHADOW: 0.3, ArtifactType.LOW_SIGNAL: 0.3}
-"""Least mean Dice per type. Motion is not among them: these weights mark where it lies too seldom (0.08 measured)."""
-SUPERFICIAL_FAZ_DICE = 0.90
+LEAST_FAZ_DICE = 0.85
+"""What the first weights had to reach to be shipped at all."""
+TOLERANCE = 0.01
+"""Another processor rounds differently; a mean over images hardly moves."""
+
+
+@pytest.fixture(scope="module")
+def card():
+    return ModelCard.beside(weights_path(ScanKind.OCTA_ENFACE))
+
+
+def reported(card, name, prefix):
+    """The card's figure of this name whose set begins so."""
+    found = [metric for metric in card.metrics if metric.name == name and metric.set.startswith(prefix)]
+    assert len(found) == 1, [metric.set for metric in found]
+    return found[0]
 
 
 @pytest.fixture(scope="module")
@@ -46,25 +56,29 @@ def phantom_scores(scorer, phantoms):
     return score(scorer, [phantom.image for phantom in phantoms])
 
 
-def test_the_faz_of_phantoms_is_found(phantoms, phantom_scores):
+def test_the_faz_of_phantoms_is_found_as_often_as_the_card_says(card, phantoms, phantom_scores):
+    """Other phantoms than the card's: their mean lies within its interval, widened for the smaller number."""
     overlaps = [dice(found.faz_mask, phantom.faz_mask) for phantom, found in zip(phantoms, phantom_scores, strict=True)]
-    assert np.mean(overlaps) > MEAN_PHANTOM_FAZ_DICE
-    assert np.median(overlaps) > MEDIAN_PHANTOM_FAZ_DICE
+    figures = [metric for metric in card.metrics if metric.name == "FAZ Dice" and metric.set.startswith("phantoms")]
+    low, high = min(figure.low for figure in figures), max(figure.high for figure in figures)
+    assert low - 0.05 <= np.mean(overlaps) <= high + 0.05
 
 
-@pytest.mark.parametrize(("kind", "least"), LEAST_SEPARATION.items())
-def test_an_artifact_takes_more_of_a_phantom_that_has_it(scorer, kind, least):
-    """Same eye with and without the artifact: the masked share must rise, and lie where the truth says."""
-    rises, overlaps = [], []
-    clean = [render_octa(OctaPhantomSpec(eye_seed=eye), eye) for eye in range(4)]
-    bad = [render_octa(OctaPhantomSpec(eye_seed=eye, **{kind.value: 0.8}), eye) for eye in range(4)]
+@pytest.mark.parametrize("kind", list(ArtifactType))
+def test_an_artifact_takes_more_of_a_phantom_that_has_it_and_lies_there_more_than_by_chance(scorer, kind):
+    """Same eye with and without the artifact: the masked share rises, and the mask covers the true place more often."""
+    clean = [render_octa(OctaPhantomSpec(eye_seed=eye), eye) for eye in range(6)]
+    bad = [render_octa(OctaPhantomSpec(eye_seed=eye, **{kind.value: 0.8}), eye) for eye in range(6)]
     results = score(scorer, [phantom.image for phantom in clean + bad])
-    for before, after, truth in zip(results[:4], results[4:], bad, strict=True):
-        index = list(ArtifactType).index(kind)
-        rises.append(after.artifacts[index].area_fraction - before.artifacts[index].area_fraction)
-        overlaps.append(dice(after.artifacts[index].mask, truth.artifact_masks[kind]))
-    assert np.mean(rises) > 0.05
-    assert np.mean(overlaps) > least
+    index = list(ArtifactType).index(kind)
+    rises, lifts = [], []
+    for before, after, phantom in zip(results[:6], results[6:], bad, strict=True):
+        found, truth = after.artifacts[index], phantom.artifact_masks[kind]
+        rises.append(found.area_fraction - before.artifacts[index].area_fraction)
+        if 0 < found.area_fraction < 1 and not truth.all():
+            lifts.append(truth[found.mask].mean() / truth.mean())
+    assert np.mean(rises) > 0
+    assert np.mean(lifts) > 1 if lifts else kind in {ArtifactType.DEFOCUS, ArtifactType.LOW_SIGNAL}
 
 
 def test_clean_phantoms_grade_better_than_spoilt_ones(scorer):
@@ -98,18 +112,20 @@ def test_phantoms_of_every_slab_and_field_are_no_strangers(phantom_scores):
 
 @pytest.fixture(scope="module")
 def held_out(real_data):
-    return [item.image for item in split(read_folder(real_data), seed=1) if item.part is Part.HELD_OUT]
+    seed = recipe_named("octa-enface").split_seed
+    return [item.image for item in split(read_folder(real_data), seed=seed) if item.part is Part.HELD_OUT]
 
 
 @pytest.mark.real_data
-def test_the_faz_of_held_out_real_scans_is_found(scorer, held_out):
-    drawn = [image for image in held_out if image.key.startswith("faz_coips/")]
-    overlaps = {"superficial": [], "deep": []}
-    for image, result in zip(drawn, score(scorer, [image.pixels() for image in drawn]), strict=True):
-        overlaps[image.slab].append(dice(result.faz_mask, image.faz()))
-    assert len(drawn) == 27
-    assert np.mean(overlaps["superficial"] + overlaps["deep"]) >= 0.85  # the issue's bound
-    assert np.mean(overlaps["superficial"]) > SUPERFICIAL_FAZ_DICE
+@pytest.mark.parametrize("slab", ["superficial", "deep"])
+def test_the_faz_of_held_out_real_scans_is_found_as_the_card_says(card, scorer, held_out, slab):
+    drawn = [image for image in held_out if image.key.startswith("faz_coips/") and image.slab == slab]
+    results = score(scorer, [image.pixels() for image in drawn])
+    overlaps = [dice(result.faz_mask, faz_component(image.faz())) for image, result in zip(drawn, results, strict=True)]
+    figure = reported(card, "FAZ Dice", f"faz_coips {slab}")
+    assert figure.n_images == len(drawn)
+    assert np.mean(overlaps) == pytest.approx(figure.value, abs=TOLERANCE)
+    assert figure.value >= LEAST_FAZ_DICE
 
 
 @pytest.mark.real_data
