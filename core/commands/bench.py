@@ -78,3 +78,26 @@ def vessels(*, json_path: Path | None, count: int, seed: int) -> None:
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+@command.command()
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of labelled images.")
+@click.option("--model", default="bundled", show_default=True, help="bundled, or the path of a .safetensors file.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+def heads(*, data: Path, model: str, json_path: Path | None) -> None:
+    """Heads for grade and severities compared by cross-validation, as the table of docs/experiments.md.
+
+    \b
+    Example:
+      octaudit bench heads --data ../shared/data --json docs/figures/heads.json
+    """
+    import json
+
+    from core.training.compare_heads import compare_heads, heads_table
+    from core.training.recipe import recipe_named
+
+    record = compare_heads(data, model=model, split_seed=recipe_named("octa-enface").split_seed)
+    click.echo(heads_table(record))
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -64,7 +64,7 @@ def fit_graded(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: 
     if not _is_enough(graded):
         return None
     data, extra = head_data(scorer, graded), phantom_head_data(scorer, seed=seed)
-    found = cross_validate(data, *_groups_and_strata(graded), extra=extra, seed=seed)
+    found = cross_validate(data, *groups_and_strata(graded), extra=extra, seed=seed)
     scaling = fit_scaling(found.grade, data.grade)
     return GradedFit(
         heads=fit_heads(data.joined(extra), seed=seed),
@@ -78,7 +78,7 @@ def out_of_fold_cases(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *,
     graded = graded_images(images)
     data, extra = head_data(scorer, graded), phantom_head_data(scorer, seed=seed)
     cases: dict[int, Case] = {}
-    for fitted, left_out in folds_of(data, *_groups_and_strata(graded), seed=seed):
+    for fitted, left_out in folds_of(data, *groups_and_strata(graded), seed=seed):
         heads = fit_heads(data.take(fitted).joined(extra), seed=seed)
         judged = image_cases(scorer.with_heads(heads), [graded[index] for index in left_out])
         cases |= dict(zip(left_out.tolist(), judged, strict=True))
@@ -130,7 +130,8 @@ def _is_enough(graded: Sequence[SplitImage]) -> bool:
     return len(graded) >= FEWEST_GRADED and min(counts) >= N_FOLDS
 
 
-def _groups_and_strata(graded: Sequence[SplitImage]) -> tuple[list[str], list[str]]:
+def groups_and_strata(graded: Sequence[SplitImage]) -> tuple[list[str], list[str]]:
+    """The group of each image, and what the folds hold in equal shares: source and grade."""
     return [item.group for item in graded], [f"{item.image.source} {item.image.grade}" for item in graded]
 
 

@@ -34,7 +34,7 @@ def test_a_table_shows_the_stored_figures(name):
 
 
 def test_every_median_of_the_phantoms_was_aimed_into_the_real_scans_central_range():
-    """The aim of the tuning, held by the stored figures: nine in ten medians of each source lie within."""
+    """The aim of the tuning, held by the stored figures: at least three in four medians of each source lie within."""
     for pool in figures("looks-after.json"):
         within = [row["low"] <= row["other_median"] <= row["high"] for row in pool["statistics"]]
         assert sum(within) >= 0.75 * len(within), pool["reference"]

@@ -1,0 +1,24 @@
+"""The comparison of heads: the documentation shows the stored figures, and the kept ones are not worse than the rest."""
+
+import json
+from pathlib import Path
+
+from core.training.compare_heads import CANDIDATES, heads_table
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def stored():
+    return json.loads((DOCS / "figures" / "heads.json").read_text(encoding="utf-8"))
+
+
+def test_the_table_of_the_documentation_shows_the_stored_figures():
+    text = (DOCS / "experiments.md").read_text(encoding="utf-8")
+    shown = text.split("<!-- table: heads -->\n")[1].split("<!-- end of table -->")[0]
+    assert shown.strip() == heads_table(stored())
+
+
+def test_the_heads_that_ship_grade_best():
+    kappas = {row["heads"]: row["grade kappa"] for row in stored()}
+    assert set(kappas) == set(CANDIDATES)
+    assert max(kappas, key=kappas.get).endswith("(kept)")
