@@ -29,6 +29,7 @@ from core.training.splits import SplitImage
 from core.vocabulary import CoipsGrade, Slab
 
 N_HEAD_PHANTOMS = 240
+PHANTOM_WEIGHT = 0.2
 HEAD_PHANTOM_SEED_STEP = 3
 """Above the recipe's seed: phantoms that no network trains on and no figure is reported of."""
 FEWEST_GRADED = 60
@@ -102,15 +103,24 @@ def head_data(scorer: OctaEnfaceScorer, images: Sequence[SplitImage]) -> HeadDat
         severities=np.array(
             [[UNKNOWN if judged is None else judged[kind] for kind in ARTIFACTS] for judged in known], np.int64
         ),
+        weight=np.ones(len(images)),
     )
 
 
 def phantom_head_data(scorer: OctaEnfaceScorer, *, seed: int) -> HeadData:
-    """Statistics and true severities of phantoms; their grade is a rule's, not a reader's, and stays unknown."""
+    """Statistics and true severities of phantoms; their grade is a rule's, not a reader's, and stays unknown.
+
+    They count little beside real scans (docs/experiments.md says what was tried).
+    """
     phantoms = list(evaluation_phantoms(N_HEAD_PHANTOMS, seed=seed + HEAD_PHANTOM_SEED_STEP))
     statistics = _statistics(scorer, [ScanInput(str(index), item.image, None) for index, item in enumerate(phantoms)])
     areas = np.array([_areas(phantom) for phantom in phantoms])
-    return HeadData(np.stack(list(statistics)), np.full(len(phantoms), UNKNOWN), severity_ordinals(areas))
+    return HeadData(
+        statistics=np.stack(list(statistics)),
+        grade=np.full(len(phantoms), UNKNOWN),
+        severities=severity_ordinals(areas),
+        weight=np.full(len(phantoms), PHANTOM_WEIGHT),
+    )
 
 
 def _areas(phantom: OctaPhantom) -> list[float]:

@@ -81,7 +81,7 @@ def plausible_faz(probability: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     if n_regions == 0:
         return None
     largest = regions == 1 + int(np.argmax(np.bincount(regions.ravel())[1:]))
-    found = regionprops(largest.astype(np.uint8))[0]
+    found = regionprops(largest.astype(np.uint8))[0]  # type: ignore[no-untyped-call]
     centre = np.array(found.centroid) / probability.shape
     low, high = PLAUSIBLE_SHARE
     if not low <= largest.mean() <= high or probability[largest].mean() < MIN_CERTAINTY:

@@ -37,15 +37,18 @@ class HeadData:
     statistics : float64 (n, S)
     grade : int64 (n,)
     severities : int64 (n, 4), in ArtifactType order
+    weight : float64 (n,)
+        How much a scan counts; classes are balanced among scans of the same weight.
     """
 
     statistics: Matrix
     grade: Ordinals
     severities: Ordinals
+    weight: Matrix
 
     def take(self, index: NDArray[np.intp]) -> "HeadData":
         """Some of the scans."""
-        return HeadData(self.statistics[index], self.grade[index], self.severities[index])
+        return HeadData(self.statistics[index], self.grade[index], self.severities[index], self.weight[index])
 
     def joined(self, other: "HeadData") -> "HeadData":
         """These scans and others."""
@@ -53,6 +56,7 @@ class HeadData:
             np.concatenate([self.statistics, other.statistics]),
             np.concatenate([self.grade, other.grade]),
             np.concatenate([self.severities, other.severities]),
+            np.concatenate([self.weight, other.weight]),
         )
 
 
@@ -68,9 +72,9 @@ class OutOfFold:
 def fit_heads(data: HeadData, *, seed: int = 0) -> ScanHeads:
     """The forests for these scans."""
     return ScanHeads(
-        _fit_forest(data.statistics, data.grade, seed),
+        _fit_forest(data.statistics, data.grade, data.weight, seed),
         {
-            kind: _fit_forest(data.statistics, data.severities[:, number], seed)
+            kind: _fit_forest(data.statistics, data.severities[:, number], data.weight, seed)
             for number, kind in enumerate(ArtifactType)
         },
     )
@@ -128,7 +132,7 @@ def _platt(raw: Matrix, is_reached: NDArray[np.bool_]) -> tuple[float, float]:
     return round(max(float(model.coef_[0, 0]), 0.05), 4), round(float(model.intercept_[0]), 4)
 
 
-def _fit_forest(statistics: Matrix, truth: Ordinals, seed: int) -> Forest:
+def _fit_forest(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int) -> Forest:
     """A forest for the scans whose truth is known; without two classes, one leaf that says what there is."""
     known = truth != UNKNOWN
     classes = np.unique(truth[known])
@@ -138,11 +142,21 @@ def _fit_forest(statistics: Matrix, truth: Ordinals, seed: int) -> Forest:
         N_TREES,
         min_samples_leaf=MIN_LEAF,
         max_features=FEATURE_SHARE,
-        class_weight="balanced",
         random_state=seed,
         n_jobs=1,
-    ).fit(statistics[known].astype(np.float32), truth[known])
+    ).fit(statistics[known].astype(np.float32), truth[known], sample_weight=_balanced(truth[known], weight[known]))
     return _joined([estimator.tree_ for estimator in trees.estimators_], classes)
+
+
+def _balanced(truth: Ordinals, weight: Matrix) -> Matrix:
+    """Weights that make every class as heavy as any other among the scans of each weight."""
+    balanced = np.zeros(len(truth))
+    for level in np.unique(weight):
+        chosen = weight == level
+        counts = np.bincount(truth[chosen], minlength=N_CLASSES)
+        per_scan = chosen.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        balanced[chosen] = level * per_scan[truth[chosen]]
+    return balanced
 
 
 def _single_leaf(ordinal: int) -> Forest:

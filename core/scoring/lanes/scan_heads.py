@@ -21,8 +21,9 @@ PREFIX = "scan_heads"
 
 AREA_BANDS = {Severity.NONE: (0.0, 0.008), Severity.MILD: (0.012, 0.095), Severity.SEVERE: (0.105, 1.0)}
 """The areas a severity stands for (contracts: none < 1 %, mild 1 to 10 %, severe above), kept off the very edges."""
-LEAST_PROBABILITY = 0.02
-"""Below this the network sees nothing, and nothing is marked whatever the severity."""
+LEAST_PROBABILITY = 0.001
+"""Below this the network sees nothing, and nothing is marked whatever the severity. Above it its ranking of the pixels
+still tells where an artifact is, even one that it takes for weak."""
 _CERTAIN = 1e-3
 """A forest's share of 0 or 1 is a share of the few scans it knows, no certainty."""
 

@@ -30,7 +30,7 @@ def planted():
     grade = (traits[:, 5] > -0.5).astype(int) + (traits[:, 5] > 0.7)
     severities = (traits[:, :4] > -0.3).astype(int) + (traits[:, :4] > 0.8)
     groups = [f"group {index // 2}" for index in range(N_SCANS)]
-    return HeadData(statistics, grade, severities), groups
+    return HeadData(statistics, grade, severities, np.ones(N_SCANS)), groups
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_near_duplicates_share_a_fold(planted, found):
 def test_labels_of_pure_noise_are_not_learned(planted):
     data, groups = planted
     shuffled = np.random.default_rng(9).permutation(data.grade)
-    noise = HeadData(data.statistics, shuffled, data.severities)
+    noise = HeadData(data.statistics, shuffled, data.severities, data.weight)
     shares = cross_validate(noise, groups, [str(grade) for grade in shuffled]).grade
     assert (ordinal_of_shares(shares) == shuffled).mean() < chance(shuffled) + 0.1
 
@@ -83,14 +83,22 @@ def test_the_arrays_say_what_the_trees_say(planted):
 
 def test_scans_whose_label_is_not_known_have_no_say_in_it(planted):
     data, _ = planted
-    unknown = HeadData(data.statistics + 50, np.full(N_SCANS, UNKNOWN), np.full((N_SCANS, 4), UNKNOWN))
+    unknown = HeadData(data.statistics + 50, np.full(N_SCANS, UNKNOWN), np.full((N_SCANS, 4), UNKNOWN), data.weight)
     alone, both = fit_heads(data, seed=1), fit_heads(data.joined(unknown), seed=1)
     np.testing.assert_array_equal(alone.grade.threshold, both.grade.threshold)
 
 
+def test_scans_of_little_weight_hardly_change_what_is_said(planted):
+    data, _ = planted
+    contrary = HeadData(data.statistics, 2 - data.grade, data.severities, np.full(N_SCANS, 0.05))
+    heads = fit_heads(data.joined(contrary), seed=1)
+    said = ordinal_of_shares(np.stack([heads.grade.shares(row) for row in data.statistics]))
+    assert (said == data.grade).mean() > 0.9
+
+
 def test_one_class_alone_is_all_that_is_ever_said(planted):
     data, _ = planted
-    same = HeadData(data.statistics, np.full(N_SCANS, 1), data.severities)
+    same = HeadData(data.statistics, np.full(N_SCANS, 1), data.severities, data.weight)
     np.testing.assert_array_equal(fit_heads(same).grade.shares(data.statistics[0]), [0, 1, 0])
 
 
