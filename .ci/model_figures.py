@@ -19,7 +19,11 @@ FIRST_FIGURES = (
     ("The same within ROSSA", "gradable AUC", "octa_graded ROSSA,"),
     ("The same within COIPS", "gradable AUC", "octa_graded FAZ,"),
     *(
-        (f"Severity of {kind.value.replace('_', ' ')} against the consensus: kappa", f"{kind.value}: severity kappa", place)
+        (
+            f"Severity of {kind.value.replace('_', ' ')} against the consensus: kappa",
+            f"{kind.value}: severity kappa",
+            place,
+        )
         for kind, place in ((kind, "octa_graded,") for kind in ArtifactType)
     ),
     ("Left to a person at the default level: share", "abstained share", "graded scans,"),
