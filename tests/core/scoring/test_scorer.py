@@ -142,7 +142,7 @@ def test_a_card_of_another_preprocessing_is_refused(tmp_path):
     weights = weights_path(ScanKind.OCTA_ENFACE)
     copy = tmp_path / weights.name
     copy.write_bytes(weights.read_bytes())
-    card = weights.with_suffix(".json").read_text().replace("octa-canvas-256/1", "octa-canvas-512/9")
+    card = weights.with_suffix(".json").read_text().replace("octa-canvas-256/2", "octa-canvas-512/9")
     copy.with_suffix(".json").write_text(card)
     with pytest.raises(UsageError, match="preprocessing"):
         load_scorer(ScanKind.OCTA_ENFACE, model=str(copy), device="cpu")
