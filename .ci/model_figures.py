@@ -42,7 +42,8 @@ def bundled_card() -> ModelCard:
 
 def first_figures(card: ModelCard) -> str:
     """The README's table: what a reader asks first."""
-    rows = ["| measured on images no part of training saw | value (95 % interval) | images |", "|---|---|---|"]
+    measured = "measured on held-out images; grade and severity by folds that never saw their labels"
+    rows = [f"| {measured} | value (95 % interval) | images |", "|---|---|---|"]
     for words, name, prefix in FIRST_FIGURES:
         metric = _widest(card.metrics, name, prefix)
         rows.append(f"| {words} | {interval_text(metric)} | {metric.n_images} |")

@@ -101,7 +101,10 @@ def test_an_assessment_holds_measures_reasons_and_pictures(
         reason = session.scalars(select(AssessmentReason)).one()
     assert stored.faz_area_mm2 == pytest.approx(0.3)
     assert stored.q_level_agreement is None
-    assert stored.not_computable == {"q_level_agreement": "no deep-supervision head"}
+    assert stored.not_computable == {
+        "large_vessel_area_density_percent": "the model has no large-vessel head",
+        "q_level_agreement": "no deep-supervision head",
+    }
     assert stored.cam_sha256 is not None
     assert blobs.exists(stored.cam_sha256)
     assert motion.mask_sha256 is not None
