@@ -19,8 +19,7 @@ class OctaEnfaceShape(BaseModel):
     """The sizes of the network; stored in the model card, so that the weights alone need no code to be rebuilt.
 
     The default encoder is timm's ResNet-18 at half width with the plain 7 x 7 stem. ResNet-10-T at half width with a
-    thinner decoder takes three quarters of its time and left the training images themselves at a FAZ Dice of 0.91
-    (docs/experiments.md).
+    thinner decoder left the training images themselves at a FAZ Dice of about 0.91 (docs/experiments.md).
     """
 
     model_config = ConfigDict(frozen=True)
