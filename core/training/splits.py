@@ -11,13 +11,11 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from core.training.folder import LabelledImage
-
-THUMBNAIL_PX = 32
+from core.training.thumbnails import thumbnail
 
 NEAR_DUPLICATE_CORRELATION = 0.9
 """Of 32 x 32 thumbnails. In the public sets every pair above 0.9 is above 0.97 (the same scan); distinct eyes
@@ -87,15 +85,8 @@ def _divide(groups: Sequence[str], *, seed: int, held_out: float, tune: float) -
 
 
 def _correlations(images: Sequence[LabelledImage]) -> NDArray[np.float32]:
-    thumbnails = np.stack([_thumbnail(image) for image in images])
+    thumbnails = np.stack([thumbnail(image.pixels()) for image in images])
     return np.asarray(thumbnails @ thumbnails.T, np.float32)  # (n, n)
-
-
-def _thumbnail(image: LabelledImage) -> NDArray[np.float32]:
-    small = Image.fromarray(image.pixels()).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
-    values = np.asarray(small, dtype=np.float32).ravel()
-    values = values - values.mean()
-    return np.asarray(values / max(float(np.linalg.norm(values)), 1e-6), np.float32)
 
 
 def _groups(images: Sequence[LabelledImage], correlation: NDArray[np.float32]) -> list[int]:

@@ -13,9 +13,9 @@ from PIL import Image
 from core.errors import UnreadableScanError
 from core.intake.readers.raster import read_raster
 from core.training.supervised.record import Fault, ManifestError, Record
+from core.training.thumbnails import thumbnail
 from core.vocabulary import CoipsGrade
 
-THUMBNAIL_PX = 32
 MAX_MEGAPIXELS = 64.0
 """An en-face image has less than 5 megapixels; more is something else."""
 LARGEST_FAZ_SHARE = 0.5
@@ -99,15 +99,6 @@ def _read(record: Record, faults: list[Fault]) -> Picture | None:
 def pixel_sha256(image: NDArray[np.uint8]) -> str:
     """Hex digest of size and grey levels (height, width)."""
     return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
-
-
-def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """32 x 32 averages of an image (height, width) as a vector of mean 0 and length 1; an even image gives zeros."""
-    small = Image.fromarray(image).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
-    values = np.asarray(small, dtype=np.float32).ravel()
-    values = values - values.mean()
-    length = float(np.linalg.norm(values))
-    return np.asarray(values / length if length > 0 else values, np.float32)
 
 
 def _faults_of_mask(record: Record, path: Path, size: tuple[int, ...]) -> Iterator[Fault]:
