@@ -6,7 +6,7 @@ Decisions need numbers that belong to the weights (temperature, thresholds); the
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -110,14 +110,65 @@ class ReportedMetric(_CardPart):
     """Empty for shares, agreements and areas under a curve, which have none."""
 
 
-class ModelCard(_CardPart):
+class CardOfWeights(_CardPart):
+    """A card that lies beside the weights it describes: NAME.json beside NAME.safetensors.
+
+    The class variables are what is said where the pair will not do: what such a pair is called, what a path that is
+    none lacks, what a malformed card is not, and the cure of each.
+    """
+
+    weights_sha256: str
+
+    pair_words: ClassVar[str]
+    lack_words: ClassVar[str]
+    lack_remedy: ClassVar[str]
+    malformed_words: ClassVar[str]
+    malformed_remedy: ClassVar[str]
+
+    @classmethod
+    def beside(cls, weights: Path) -> Self:
+        """Read and check the card of a weights file.
+
+        Raises
+        ------
+        UsageError
+            Weights or card are missing, the card is malformed, or the weights are not those it describes.
+        """
+        card_path = weights.with_suffix(".json")
+        if weights.suffix != ".safetensors" or not weights.is_file() or not card_path.is_file():
+            raise UsageError(
+                f"{cls.pair_words} is NAME.safetensors with its card NAME.json beside it; {weights} {cls.lack_words}.",
+                remedy=cls.lack_remedy,
+            )
+        try:
+            card = cls.model_validate_json(card_path.read_text(encoding="utf-8"))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise UsageError(
+                f"{card_path.name} is no {cls.malformed_words}: {place}: {first['msg']}.", remedy=cls.malformed_remedy
+            ) from error
+        if sha256_of(weights) != card.weights_sha256:
+            raise UsageError(
+                f"{weights.name} is not the file that {card_path.name} describes: their sha256 differ.",
+                remedy="Copy both files again from where they were made.",
+            )
+        return card
+
+
+class ModelCard(CardOfWeights):
     """Everything known of one weights file."""
+
+    pair_words = "A model"
+    lack_words = "has not both"
+    lack_remedy = "Give --model the path of such a .safetensors file, or 'bundled'."
+    malformed_words = "model card of this version"
+    malformed_remedy = "Use weights and card written by the same version of octaudit train."
 
     name: str
     version: str
     kind: ScanKind
     grade_scale: GradeScale
-    weights_sha256: str
     preprocessing: str
     network: dict[str, str | int | tuple[int, ...]]
     """The fields of core.networks.octa_enface.OctaEnfaceShape."""
@@ -139,37 +190,6 @@ class ModelCard(_CardPart):
     def identity(self) -> ModelIdentity:
         """What every assessment made with these weights stores."""
         return ModelIdentity(self.name, self.version, self.weights_sha256, self.preprocessing)
-
-    @classmethod
-    def beside(cls, weights: Path) -> Self:
-        """Read and check the card of a weights file.
-
-        Raises
-        ------
-        UsageError
-            Weights or card are missing, the card is malformed, or the weights are not those it describes.
-        """
-        card_path = weights.with_suffix(".json")
-        if not weights.is_file() or not card_path.is_file():
-            raise UsageError(
-                f"A model is NAME.safetensors with its card NAME.json beside it; {weights} has not both.",
-                remedy="Give --model the path of such a .safetensors file, or 'bundled'.",
-            )
-        try:
-            card = cls.model_validate_json(card_path.read_text(encoding="utf-8"))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise UsageError(
-                f"{card_path.name} is no model card of this version: {place}: {first['msg']}.",
-                remedy="Use weights and card written by the same version of octaudit train.",
-            ) from error
-        if sha256_of(weights) != card.weights_sha256:
-            raise UsageError(
-                f"{weights.name} is not the file that {card_path.name} describes: their sha256 differ.",
-                remedy="Copy both files again from where they were made.",
-            )
-        return card
 
 
 def calibration_in(card: Mapping[str, Any]) -> Calibration | None:

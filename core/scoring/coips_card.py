@@ -1,12 +1,10 @@
 """The model card of weights that a COIPS recipe trained: what was trained on, how, and how good it is."""
 
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from core.errors import UsageError
-from core.scoring.card import Calibration, ReportedMetric, TrainingSet, sha256_of
+from core.scoring.card import Calibration, CardOfWeights, ReportedMetric, TrainingSet
 
 
 class _CardPart(BaseModel):
@@ -25,12 +23,17 @@ class Member(_CardPart):
     """Figures of the part (fold) that watched this network, at that epoch."""
 
 
-class CoipsCard(_CardPart):
+class CoipsCard(CardOfWeights):
     """Everything known of one weights file."""
+
+    pair_words = "A model"
+    lack_words = "is none"
+    lack_remedy = "Give --model the .safetensors file that octaudit train wrote."
+    malformed_words = "card of a COIPS model"
+    malformed_remedy = "Give a model that octaudit train coips-quality or coips-faz wrote."
 
     recipe_name: Literal["coips-quality", "coips-faz"]
     version: str
-    weights_sha256: str
     preprocessing: str
     network: dict[str, str | int]
     """The fields of QualityShape or FazShape (core.networks)."""
@@ -57,34 +60,3 @@ class CoipsCard(_CardPart):
     def folds(self) -> tuple[int, ...]:
         """The folds in the file; empty where there is one network."""
         return tuple(member.fold for member in self.members if member.fold is not None)
-
-    @classmethod
-    def beside(cls, weights: Path) -> Self:
-        """Read and check the card (NAME.json) of a weights file (NAME.safetensors).
-
-        Raises
-        ------
-        UsageError
-            One of them is missing or malformed, or the weights are not those that the card describes.
-        """
-        path = weights.with_suffix(".json")
-        if weights.suffix != ".safetensors" or not weights.is_file() or not path.is_file():
-            raise UsageError(
-                f"A model is NAME.safetensors with its card NAME.json beside it; {weights} is none.",
-                remedy="Give --model the .safetensors file that octaudit train wrote.",
-            )
-        try:
-            card = cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise UsageError(
-                f"{path.name} is no card of a COIPS model: {place}: {first['msg']}.",
-                remedy="Give a model that octaudit train coips-quality or coips-faz wrote.",
-            ) from error
-        if sha256_of(weights) != card.weights_sha256:
-            raise UsageError(
-                f"{weights.name} is not the file that {path.name} describes: their sha256 differ.",
-                remedy="Copy both files again from where they were made.",
-            )
-        return card

@@ -1,13 +1,11 @@
 """The model card of the detector of burned-in lettering: what it was made from, how it decides, how well it does."""
 
-from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from core.errors import UsageError
 from core.intake.burned_in_text import BORDER_FRACTION, CELL_PROBABILITY, MIN_ELONGATION, MIN_LINE_CELLS
-from core.scoring.card import TrainingSet, sha256_of
+from core.scoring.card import CardOfWeights, TrainingSet
 
 
 class _CardPart(BaseModel):
@@ -45,12 +43,17 @@ class TextFigure(_CardPart):
     n: int
 
 
-class TextDetectorCard(_CardPart):
+class TextDetectorCard(CardOfWeights):
     """Everything known of one weights file of the detector."""
+
+    pair_words = "A text detector"
+    lack_words = "has not both"
+    lack_remedy = "Give --model the path of such a .safetensors file, or 'bundled'."
+    malformed_words = "card of a text detector"
+    malformed_remedy = "Give --model the weights of a text detector; other models are evaluated by their own recipe."
 
     name: str
     version: str
-    weights_sha256: str
     network: dict[str, str | int | tuple[int, ...]]
     decision_rule: DecisionRule
     rule_chosen_on: str
@@ -67,34 +70,3 @@ class TextDetectorCard(_CardPart):
     intended_use: str
     held_out: tuple[str, ...]
     """The images that training left out, as SET/FILE: on them, and on no others, the figures were measured."""
-
-    @classmethod
-    def beside(cls, weights: Path) -> Self:
-        """Read and check the card of a weights file.
-
-        Raises
-        ------
-        UsageError
-            Weights or card are missing, the card is malformed, or it describes other weights.
-        """
-        card_path = weights.with_suffix(".json")
-        if not weights.is_file() or not card_path.is_file():
-            raise UsageError(
-                f"A text detector is NAME.safetensors with its card NAME.json beside it; {weights} has not both.",
-                remedy="Give --model the path of such a .safetensors file, or 'bundled'.",
-            )
-        try:
-            card = cls.model_validate_json(card_path.read_text(encoding="utf-8"))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise UsageError(
-                f"{card_path.name} is no card of a text detector: {place}: {first['msg']}.",
-                remedy="Give --model the weights of a text detector; other models are evaluated by their own recipe.",
-            ) from error
-        if sha256_of(weights) != card.weights_sha256:
-            raise UsageError(
-                f"{weights.name} is not the file that {card_path.name} describes: their sha256 differ.",
-                remedy="Copy both files again from where they were made.",
-            )
-        return card
