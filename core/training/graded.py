@@ -1,18 +1,19 @@
 """A folder's graded images: their statistics, the scan heads, and each image judged by heads that never saw it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from core.phantom.spec import OctaPhantom
 from core.scoring.card import Calibration
 from core.scoring.contract import ScanInput
-from core.scoring.lanes.octa_enface import PreparedScan, prepare, statistics_of
+from core.scoring.lanes.octa_enface import prepare, statistics_of
 from core.scoring.lanes.scan_heads import GradeScaling, ScanHeads, ordinal_of_shares
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
 from core.training.calibration_set import calibration_set
 from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases
+from core.training.predictions import outputs_of
 from core.training.samples import ARTIFACTS
 from core.training.scan_heads import (
     N_FOLDS,
@@ -20,8 +21,8 @@ from core.training.scan_heads import (
     HeadData,
     OutOfFold,
     cross_validate,
+    fit_grade_scaling,
     fit_heads,
-    fit_scaling,
     folds_of,
     severity_ordinals,
 )
@@ -35,7 +36,6 @@ HEAD_PHANTOM_SEED_STEP = 3
 FEWEST_GRADED = 60
 """Fewer graded images, or a fold without one of the grades, and no heads are fitted."""
 PROTOCOL = f"{N_FOLDS}-fold, near duplicates together"
-_FORWARD = 8
 
 SOURCE_SLABS = {"OCTA500_3M": Slab.INNER_RETINA, "OCTA500_6M": Slab.INNER_RETINA}
 """Slabs that the sources' own descriptions state, where the table of grades has no column for it (Li et al. 2024)."""
@@ -66,7 +66,7 @@ def fit_graded(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: 
         return None
     data, extra = head_data(scorer, graded), phantom_head_data(scorer, seed=seed)
     found = cross_validate(data, *groups_and_strata(graded), extra=extra, seed=seed)
-    scaling = fit_scaling(found.grade, data.grade)
+    scaling = fit_grade_scaling(found.grade, data.grade)
     return GradedFit(
         heads=fit_heads(data.joined(extra), seed=seed),
         scaling=scaling,
@@ -98,7 +98,7 @@ def head_data(scorer: OctaEnfaceScorer, images: Sequence[SplitImage]) -> HeadDat
     statistics = _statistics(scorer, [ScanInput(item.image.key, item.image.pixels(), None) for item in images])
     known = [item.image.severities for item in images]
     return HeadData(
-        statistics=np.stack(list(statistics)),
+        statistics=statistics,
         grade=np.array([UNKNOWN if item.image.grade is None else int(item.image.grade) for item in images], np.int64),
         severities=np.array(
             [[UNKNOWN if judged is None else judged[kind] for kind in ARTIFACTS] for judged in known], np.int64
@@ -114,25 +114,20 @@ def phantom_head_data(scorer: OctaEnfaceScorer, *, seed: int) -> HeadData:
     """
     phantoms = list(evaluation_phantoms(N_HEAD_PHANTOMS, seed=seed + HEAD_PHANTOM_SEED_STEP))
     statistics = _statistics(scorer, [ScanInput(str(index), item.image, None) for index, item in enumerate(phantoms)])
-    areas = np.array([_areas(phantom) for phantom in phantoms])
+    areas = np.array([[phantom.area_fraction(kind) for kind in ARTIFACTS] for phantom in phantoms])
     return HeadData(
-        statistics=np.stack(list(statistics)),
+        statistics=statistics,
         grade=np.full(len(phantoms), UNKNOWN),
         severities=severity_ordinals(areas),
         weight=np.full(len(phantoms), PHANTOM_WEIGHT),
     )
 
 
-def _areas(phantom: OctaPhantom) -> list[float]:
-    return [float(phantom.artifact_masks[kind].mean()) for kind in ARTIFACTS]
-
-
-def _statistics(scorer: OctaEnfaceScorer, scans: Sequence[ScanInput]) -> Iterator[np.ndarray]:
-    prepared: list[PreparedScan] = [prepare(scan) for scan in scans]
-    for first in range(0, len(prepared), _FORWARD):
-        chunk = prepared[first : first + _FORWARD]
-        outputs = scorer.forward(np.stack([scan.canvas for scan in chunk]))
-        yield from (statistics_of(scan, output) for scan, output in zip(chunk, outputs, strict=True))
+def _statistics(scorer: OctaEnfaceScorer, scans: Sequence[ScanInput]) -> NDArray[np.float64]:
+    """The scan statistics (n, S) of scans at their own size."""
+    prepared = [prepare(scan) for scan in scans]
+    outputs = outputs_of(scorer, prepared)
+    return np.stack([statistics_of(scan, output) for scan, output in zip(prepared, outputs, strict=True)])
 
 
 def _is_enough(graded: Sequence[SplitImage]) -> bool:

@@ -49,7 +49,7 @@ def predict_images(scorer: OctaEnfaceScorer, images: Sequence[SplitImage]) -> li
     """Predictions for images of a training folder, at their own size."""
     prepared = [prepare(ScanInput(item.image.key, item.image.pixels(), None)) for item in images]
     found = []
-    for item, scan, output in zip(images, prepared, _outputs(scorer, prepared), strict=True):
+    for item, scan, output in zip(images, prepared, outputs_of(scorer, prepared), strict=True):
         image = item.image
         found.append(
             Prediction(
@@ -72,7 +72,7 @@ def predict_phantoms(scorer: OctaEnfaceScorer, phantoms: Sequence[OctaPhantom]) 
     """Predictions for phantoms, with Dice of each artifact that is there."""
     prepared = [prepare(ScanInput(str(index), phantom.image, None)) for index, phantom in enumerate(phantoms)]
     found = []
-    for phantom, scan, output in zip(phantoms, prepared, _outputs(scorer, prepared), strict=True):
+    for phantom, scan, output in zip(phantoms, prepared, outputs_of(scorer, prepared), strict=True):
         found.append(
             Prediction(
                 set="phantoms",
@@ -90,7 +90,8 @@ def predict_phantoms(scorer: OctaEnfaceScorer, phantoms: Sequence[OctaPhantom]) 
     return found
 
 
-def _outputs(scorer: OctaEnfaceScorer, prepared: Sequence[PreparedScan]) -> Iterator[NetworkOutput]:
+def outputs_of(scorer: OctaEnfaceScorer, prepared: Sequence[PreparedScan]) -> Iterator[NetworkOutput]:
+    """What the bare forward pass says of each prepared scan, in order."""
     for first in range(0, len(prepared), _FORWARD):
         chunk = prepared[first : first + _FORWARD]
         yield from scorer.forward(np.stack([scan.canvas for scan in chunk]))

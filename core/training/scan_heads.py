@@ -14,16 +14,15 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
+from core.phantom.strength import severity_of_share
 from core.scoring.lanes.forest import LEAF, Forest
 from core.scoring.lanes.scan_heads import GradeScaling, ScanHeads, at_least
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import ArtifactType, CoipsGrade, Severity
 
 N_FOLDS = 5
 N_TREES, MIN_LEAF, FEATURE_SHARE = 200, 2, 0.3
 N_CLASSES = 3
 UNKNOWN = -1
-MILD_FROM, SEVERE_ABOVE = 0.01, 0.10
-"""Shares of the image (contracts): none < 1 %, mild 1 to 10 %, severe above."""
 Ordinals = NDArray[np.int64]
 Matrix = NDArray[np.float64]
 
@@ -110,7 +109,7 @@ def folds_of(
     yield from parts.split(data.statistics, np.asarray(strata), np.asarray(groups))
 
 
-def fit_scaling(shares: Matrix, truth: Ordinals) -> GradeScaling:
+def fit_grade_scaling(shares: Matrix, truth: Ordinals) -> GradeScaling:
     """Platt scaling of out-of-fold shares (n, 3).
 
     Four numbers from all scans, so that reporting on the same scans flatters hardly.
@@ -122,7 +121,8 @@ def fit_scaling(shares: Matrix, truth: Ordinals) -> GradeScaling:
 
 def severity_ordinals(shares_of_area: Matrix) -> Ordinals:
     """Severities (n, 4) that known areas (n, 4) in 0..1 stand for."""
-    return np.asarray(np.searchsorted([MILD_FROM, SEVERE_ABOVE], shares_of_area), np.int64)
+    order = list(Severity)
+    return np.array([[order.index(severity_of_share(share)) for share in row] for row in shares_of_area], np.int64)
 
 
 def _platt(raw: Matrix, is_reached: NDArray[np.bool_]) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from core.scoring.lanes.scan_heads import ordinal_of_shares
 from core.scoring.lanes.scan_statistics import statistic_names
 from core.training import scan_heads
-from core.training.scan_heads import UNKNOWN, HeadData, cross_validate, fit_heads, fit_scaling, severity_ordinals
+from core.training.scan_heads import UNKNOWN, HeadData, cross_validate, fit_grade_scaling, fit_heads, severity_ordinals
 from core.vocabulary import ArtifactType
 
 N_SCANS = 200
@@ -109,7 +109,7 @@ def test_scaled_probabilities_are_calibrated_where_the_shares_are_not(planted):
     lean = rng.normal(truth, 0.8)
     weights = np.exp(-0.5 * ((lean[:, None] - np.arange(3)) / 0.8) ** 2)  # as if every grade were equally frequent
     shares = weights / weights.sum(axis=1, keepdims=True)
-    before, after = shares[:, 0], fit_scaling(shares, truth).probabilities(shares)[:, 0]
+    before, after = shares[:, 0], fit_grade_scaling(shares, truth).probabilities(shares)[:, 0]
     is_ungradable = (truth == 0).mean()
     assert abs(after.mean() - is_ungradable) < 0.02 < before.mean() - is_ungradable
     suspected = after > 0.3
