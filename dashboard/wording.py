@@ -75,15 +75,6 @@ FIXABLE_NAMES = {
     OperatorFixable.NO: "cannot be cured at the device",
     OperatorFixable.UNKNOWN: "not known whether a new scan helps",
 }
-COLUMN_NAMES = {
-    "file": "File", "subject": "Subject", "visit": "Visit", "acquisition": "Capture", "acquired_at": "Captured at",
-    "eye": "Eye", "kind": "Kind", "slab": "Slab", "field_width_mm": "Width (mm)", "field_height_mm": "Height (mm)",
-    "device": "Device", "software_version": "Software", "technician": "Technician",
-    "device_quality_name": "Quality index", "device_quality_value": "Index value",
-    "axial_length_mm": "Axial length (mm)", "age_years": "Age (years)", "diagnosis": "Diagnosis",
-    "replaces": "Answers request",
-}  # fmt: skip
-"""The columns of the upload's table (core.intake.manifest), as its headings and its faults name them."""
 REASON_NAMES = {code: words.label for code, words in REASON_TEXTS.items()}
 
 

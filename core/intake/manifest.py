@@ -38,11 +38,16 @@ def _fail(code: str, message: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError(code, "{message}", {"message": message, "remedy": remedy})
 
 
+def _label(info: ValidationInfo) -> str:
+    """The column's heading as a person reads it, in quotation marks."""
+    return quoted(str(info.field_name))
+
+
 def _required(value: Any, info: ValidationInfo) -> str:
     text = str(value or "").strip()
     if not text:
         column = Entry.model_fields[str(info.field_name)]
-        raise _fail("missing", f"{info.field_name} is empty.", f"Enter {column.description}")
+        raise _fail("missing", f"{_label(info)} is empty.", f"Enter {column.description}")
     return text
 
 
@@ -51,7 +56,7 @@ def _code(value: Any, info: ValidationInfo) -> str:
     if not _CODE.fullmatch(text):
         raise _fail(
             "invalid_code",
-            f"{info.field_name} {text!r} is no code.",
+            f"{_label(info)} holds {text!r}, which is no code.",
             "Use at most 64 letters, digits, spaces and . _ - / +, starting with a letter or digit.",
         )
     return text
@@ -81,13 +86,13 @@ def _eye(value: Any) -> Laterality:
     raise _fail("eye_invalid", f"{str(value)!r} is no eye.", "Enter OD (also R, right) or OS (also L, left).")
 
 
-def _kind(value: Any) -> ScanKind:
-    text = str(value or "").strip().lower().replace("_", "-")
+def _kind(value: Any, info: ValidationInfo) -> ScanKind:
+    text = _required(value, info).lower().replace("_", "-")
     try:
         return ScanKind(text)
     except ValueError:
         known = ", ".join(ScanKind)
-        raise _fail("kind_invalid", f"{str(value or '')!r} is no kind of scan.", f"Enter one of {known}.") from None
+        raise _fail("kind_invalid", f"{str(value)!r} is no kind of scan.", f"Enter one of {known}.") from None
 
 
 def _slab(value: Any) -> Slab | None:
@@ -100,24 +105,26 @@ def _slab(value: Any) -> Slab | None:
         raise _fail("slab_invalid", f"{str(value)!r} is no slab.", f"Enter one of {', '.join(Slab)}.") from None
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Any, info: ValidationInfo) -> float | None:
     """A decimal number as people type it: a comma is a decimal point, a unit may follow."""
     text = re.sub(r"\s*(mm|years|y)$", "", str("" if value is None else value).strip().lower()).replace(",", ".")
     if not text:
         return None
     if not re.fullmatch(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+", text):
-        raise _fail("not_a_number", f"{str(value)!r} is no number.", "Enter a number such as 3 or 5.8.")
+        raise _fail(
+            "not_a_number", f"{_label(info)} holds {str(value)!r}, which is no number.", "Enter a number such as 5.8."
+        )
     return float(text)
 
 
 def _field_mm(value: Any, info: ValidationInfo) -> float | None:
     if str(value or "").strip().lower() == UNKNOWN:
         return None
-    number = _number(value)
+    number = _number(value, info)
     if number is None:
         raise _fail(
             "field_missing",
-            f"{info.field_name} is missing.",
+            f"{_label(info)} is empty.",
             f"Enter the size of the scanned field in mm, e.g. 3, or '{UNKNOWN}': then no value in mm is given.",
         )
     return _between(number, 0.5, 30.0, "mm", info)
@@ -127,19 +134,19 @@ def _between(number: float, low: float, high: float, unit: str, info: Validation
     if not low <= number <= high:
         raise _fail(
             "out_of_range",
-            f"{info.field_name} {number:g} is outside {low:g} to {high:g} {unit}.",
+            f"{_label(info)} holds {number:g}, which is outside {low:g} to {high:g} {unit}.",
             f"Check the number and its unit: {unit} are expected.",
         )
     return number
 
 
 def _axial_length(value: Any, info: ValidationInfo) -> float | None:
-    number = _number(value)
+    number = _number(value, info)
     return None if number is None else _between(number, 14.0, 40.0, "mm", info)
 
 
 def _age(value: Any, info: ValidationInfo) -> float | None:
-    number = _number(value)
+    number = _number(value, info)
     return None if number is None else _between(number, 0.0, 120.0, "years", info)
 
 
@@ -150,13 +157,13 @@ def _moment(value: Any, info: ValidationInfo) -> datetime:
     except ValueError:
         raise _fail(
             "time_invalid",
-            f"{text!r} is no date and time that can be read without guessing.",
+            f"{_label(info)} holds {text!r}, which cannot be read as date and time without guessing.",
             "Write year-month-day hour:minute, e.g. 2026-03-14 09:30, or with a time zone 2026-03-14T09:30+01:00.",
         ) from None
     if re.fullmatch(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}(-?\d)?)", text):
         raise _fail(
             "time_missing",
-            f"{text!r} has no time of day.",
+            f"{_label(info)} holds {text!r}, which has no time of day.",
             "Add the time shown on the device, e.g. 2026-03-14 09:30: it tells two captures of one visit apart.",
         )
     now: datetime = (info.context or {}).get("now", datetime.max.replace(tzinfo=UTC) - ZONE_ALLOWANCE)
@@ -164,10 +171,14 @@ def _moment(value: Any, info: ValidationInfo) -> datetime:
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if moment > now + allowance:
         raise _fail(
-            "time_in_future", f"{text} lies in the future.", "Check the date, and the clock of the device it came from."
+            "time_in_future",
+            f"{_label(info)} holds {text}, which lies in the future.",
+            "Check the date, and the clock of the device it came from.",
         )
     if moment.date() < EARLIEST_CAPTURE:
-        raise _fail("time_implausible", f"{text} is before there were OCT devices.", "Check the year.")
+        raise _fail(
+            "time_implausible", f"{_label(info)} holds {text}: there were no OCT devices then.", "Check the year."
+        )
     return moment.astimezone(UTC)
 
 
@@ -186,8 +197,8 @@ def _request_id(value: Any) -> int | None:
     return int(text)
 
 
-def _column(description: str, example: str) -> Any:
-    return Field(default="", validate_default=True, description=description, examples=[example])
+def _column(title: str, description: str, example: str) -> Any:
+    return Field(default="", validate_default=True, title=title, description=description, examples=[example])
 
 
 _Code = Annotated[str, BeforeValidator(_code)]
@@ -200,39 +211,45 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    file: Annotated[str, BeforeValidator(_required)] = _column("the file's name as uploaded.", "scan-001.png")
-    study: _Code = _column("the study's code.", "DEMO")
-    site: _Code = _column("the site's code.", "S1")
-    subject: Annotated[str, BeforeValidator(_subject)] = _column("the subject's pseudonym.", "S1-0042")
-    visit: _Code = _column("the visit's name in the protocol.", "V1")
-    acquisition: _Code = _column("a name for the capture; its slabs share it.", "A1")
+    file: Annotated[str, BeforeValidator(_required)] = _column("File", "the file's name as uploaded.", "scan-001.png")
+    study: _Code = _column("Study", "the study's code.", "DEMO")
+    site: _Code = _column("Site", "the site's code.", "S1")
+    subject: Annotated[str, BeforeValidator(_subject)] = _column("Subject", "the subject's pseudonym.", "S1-0042")
+    visit: _Code = _column("Visit", "the visit's name in the protocol.", "V1")
+    acquisition: _Code = _column("Capture", "a name for the capture; its slabs share it.", "A1")
     acquired_at: Annotated[datetime, BeforeValidator(_moment)] = _column(
-        "date and time of the capture, UTC unless it says otherwise.", "2026-03-14 09:30"
+        "Captured at", "date and time of the capture, UTC unless it says otherwise.", "2026-03-14 09:30"
     )
-    eye: Annotated[Laterality, BeforeValidator(_eye)] = _column("OD for the right eye, OS for the left.", "OD")
-    kind: Annotated[ScanKind, BeforeValidator(_kind)] = _column("what the scan is a picture of.", "octa-enface")
-    slab: Annotated[Slab | None, BeforeValidator(_slab)] = _column("the layer band of an en-face image.", "superficial")
-    field_width_mm: _Field = _column("width of the scanned field in mm, or 'unknown'.", "3")
-    field_height_mm: _Field = _column("height of the scanned field in mm, or 'unknown'.", "3")
-    device: _Code = _column("the device's code.", "S1-A")
-    software_version: _Text = _column("the device's software; empty: the version registered for it.", "2.1.0")
-    technician: _Code = _column("the code of who took the scan.", "T01")
-    device_quality_name: _Text = _column("optional: name of the device's own quality index.", "SSI")
+    eye: Annotated[Laterality, BeforeValidator(_eye)] = _column("Eye", "OD for the right eye, OS for the left.", "OD")
+    kind: Annotated[ScanKind, BeforeValidator(_kind)] = _column("Kind", "what the scan is a picture of.", "octa-enface")
+    slab: Annotated[Slab | None, BeforeValidator(_slab)] = _column(
+        "Slab", "the layer band of an en-face image.", "superficial"
+    )
+    field_width_mm: _Field = _column("Width (mm)", "width of the scanned field in mm, or 'unknown'.", "3")
+    field_height_mm: _Field = _column("Height (mm)", "height of the scanned field in mm, or 'unknown'.", "3")
+    device: _Code = _column("Device", "the device's code.", "S1-A")
+    software_version: _Text = _column(
+        "Software", "the device's software; empty: the version registered for it.", "2.1.0"
+    )
+    technician: _Code = _column("Technician", "the code of who took the scan.", "T01")
+    device_quality_name: _Text = _column("Quality index", "optional: name of the device's own quality index.", "SSI")
     device_quality_value: Annotated[float | None, BeforeValidator(_number)] = _column(
-        "optional: value of the device's own quality index.", "68"
+        "Index value", "optional: value of the device's own quality index.", "68"
     )
     axial_length_mm: Annotated[float | None, BeforeValidator(_axial_length)] = _column(
-        "optional: axial length of the eye in mm.", "23.8"
+        "Axial length (mm)", "optional: axial length of the eye in mm.", "23.8"
     )
-    age_years: Annotated[float | None, BeforeValidator(_age)] = _column("optional: age in years.", "61")
-    diagnosis: _Text = _column("optional: diagnosis of the eye.", "healthy")
+    age_years: Annotated[float | None, BeforeValidator(_age)] = _column("Age (years)", "optional: age in years.", "61")
+    diagnosis: _Text = _column("Diagnosis", "optional: diagnosis of the eye.", "healthy")
     replaces: Annotated[int | None, BeforeValidator(_request_id)] = _column(
-        "optional: number of the reacquisition request that this scan answers.", ""
+        "Answers request", "optional: number of the reacquisition request that this scan answers.", ""
     )
 
 
 COLUMNS: tuple[str, ...] = tuple(Entry.model_fields)
 """The manifest's columns in order."""
+COLUMN_LABELS: dict[str, str] = {name: str(field.title) for name, field in Entry.model_fields.items()}
+"""What each column is called where people read it: the table's heading, every fault, and a CSV's header too."""
 OPTIONAL_COLUMNS = frozenset(
     {
         "software_version", "device_quality_name", "device_quality_value", "axial_length_mm", "age_years",
@@ -240,6 +257,11 @@ OPTIONAL_COLUMNS = frozenset(
     }
 )  # fmt: skip
 """Columns that may be left out or empty."""
+
+
+def quoted(column: str) -> str:
+    """A column's label in quotation marks, for a sentence about it."""
+    return f"“{COLUMN_LABELS[column]}”"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +302,7 @@ def _pair_problems(values: dict[str, Any]) -> tuple[Problem, ...]:
             Problem(
                 "field_incomplete",
                 "Only one side of the field is known.",
-                f"Enter both field_width_mm and field_height_mm, or '{UNKNOWN}' for both.",
+                f"Enter both {quoted('field_width_mm')} and {quoted('field_height_mm')}, or '{UNKNOWN}' for both.",
                 "field_height_mm",
             )
         )
@@ -289,7 +311,7 @@ def _pair_problems(values: dict[str, Any]) -> tuple[Problem, ...]:
             Problem(
                 "quality_index_incomplete",
                 "The device's quality index needs its name and its value.",
-                "Enter both device_quality_name (e.g. SSI) and device_quality_value, or neither.",
+                f"Enter both {quoted('device_quality_name')} (e.g. SSI) and {quoted('device_quality_value')} or none.",
                 "device_quality_name",
             )
         )

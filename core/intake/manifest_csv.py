@@ -4,7 +4,7 @@ import csv
 import io
 from dataclasses import dataclass
 
-from core.intake.manifest import COLUMNS, OPTIONAL_COLUMNS, Entry
+from core.intake.manifest import COLUMN_LABELS, COLUMNS, OPTIONAL_COLUMNS, Entry
 from core.intake.problems import Problem
 
 MAX_MANIFEST_BYTES = 5_000_000
@@ -113,9 +113,15 @@ def _table(lines: list[tuple[int, list[str]]]) -> ManifestTable:
     return ManifestTable(rows, problems + _row_problems(rows))
 
 
+def _plain(heading: str) -> str:
+    return "_".join(heading.strip().lower().replace("(", " ").replace(")", " ").replace("-", " ").split())
+
+
 def _column_name(cell: str) -> str:
-    name = "_".join(cell.strip().lower().replace("(", " ").replace(")", " ").replace("-", " ").split())
-    return _ALIASES.get(name, name)
+    """The column that a heading means: its own name, what the upload page calls it, or what others call it."""
+    labels = {_plain(label): name for name, label in COLUMN_LABELS.items()}
+    name = _plain(cell)
+    return name if name in COLUMNS else (_ALIASES | labels).get(name, name)
 
 
 def _header_problems(header: list[str]) -> tuple[Problem, ...]:

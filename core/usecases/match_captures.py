@@ -6,7 +6,7 @@ Pure: values in, problems out. What another site has sent plays no part here and
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from core.intake.manifest import Entry
+from core.intake.manifest import Entry, quoted
 from core.intake.problems import Problem
 from core.policy.scan_types import scan_type
 from core.store.capture import AwaitedReplacement, CaptureKey, ReceivedCapture, ReceivedImage
@@ -131,7 +131,7 @@ def _image_problems(candidate: Candidate, images: Mapping[str, Candidate], recei
 def _slab_problems(
     candidate: Candidate, slabs: Mapping[tuple[CaptureKey, Slab], Candidate], received: Received
 ) -> tuple[Problem, ...]:
-    remedy = "If it is another capture, give it another name in the column acquisition; else correct the slab."
+    remedy = f"If it is another capture, give it another name in {quoted('acquisition')}; else correct the slab."
     twin = slabs.get((candidate.key, candidate.slab))
     if twin is not None:
         message = f"{twin.name} is already the {candidate.slab} slab of this capture."
@@ -146,11 +146,18 @@ def _slab_problems(
 def _capture_problems(
     candidate: Candidate, captures: Mapping[CaptureKey, Candidate], received: Received
 ) -> tuple[Problem, ...]:
-    remedy = "Slabs of one capture share these values. Correct the row, or give another name in the column acquisition."
+    remedy = (
+        f"Slabs of one capture share these values. Correct the row, or give another name in {quoted('acquisition')}."
+    )
     first = captures.get(candidate.key)
     if first is not None:
         return tuple(
-            Problem("capture_differs", f"{column} differs from that of {first.name}, another slab.", remedy, column)
+            Problem(
+                "capture_differs",
+                f"{quoted(column)} differs from that of {first.name}, another slab of the capture.",
+                remedy,
+                column,
+            )
             for column in _SHARED_COLUMNS
             if getattr(first.entry, column) != getattr(candidate.entry, column)
         )
@@ -160,7 +167,7 @@ def _capture_problems(
     now = {"acquired_at": candidate.entry.acquired_at, "device": candidate.entry.device}
     then = {"acquired_at": before.acquired_at, "device": before.device}
     return tuple(
-        Problem("capture_differs", f"{column} differs from that of the slabs received before.", remedy, column)
+        Problem("capture_differs", f"{quoted(column)} differs from that of the slabs received before.", remedy, column)
         for column in now
         if now[column] != then[column]
     )
@@ -174,7 +181,11 @@ def _request_problems(candidate: Candidate, received: Received) -> tuple[Problem
     if fault is None:
         return ()
     code, message = fault
-    return (Problem(code, message, "Enter the number shown in your worklist, or leave the column empty.", "replaces"),)
+    return (
+        Problem(
+            code, message, f"Enter the number shown in your worklist, or leave {quoted('replaces')} empty.", "replaces"
+        ),
+    )
 
 
 def _request_fault(

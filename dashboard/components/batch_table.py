@@ -6,13 +6,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.intake.manifest import COLUMNS, Entry
+from core.intake.manifest import COLUMN_LABELS, COLUMNS, Entry
 from core.store.access import Actor
 from core.store.batch import BatchHead, SiteRoster, StoredFile
 from core.usecases.open_batch import fill_in, take_out
 from core.vocabulary import Laterality, ScanKind, Slab
 from dashboard.session import open_session
-from dashboard.wording import COLUMN_NAMES
 
 TABLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"study", "site"})
 """Study and site are the batch's own."""
@@ -64,7 +63,7 @@ def _column_config(choices: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for name in TABLE_COLUMNS:
         note = (Entry.model_fields[name].description or "").capitalize()
-        options: dict[str, Any] = {"label": COLUMN_NAMES[name], "help": note, "width": _WIDTHS.get(name)}
+        options: dict[str, Any] = {"label": COLUMN_LABELS[name], "help": note, "width": _WIDTHS.get(name)}
         if name == "file":
             config[name] = st.column_config.TextColumn(**options, disabled=True, pinned=True)
         elif name in choices:
@@ -105,7 +104,9 @@ def _draw_tools(
 def _draw_fill(
     actor: Actor, head: BatchHead, files: Sequence[StoredFile], choices: Mapping[str, Sequence[str]]
 ) -> None:
-    name = st.selectbox("Column", TABLE_COLUMNS[1:], format_func=lambda each: COLUMN_NAMES[each], key=f"fill-{head.id}")
+    name = st.selectbox(
+        "Column", TABLE_COLUMNS[1:], format_func=lambda each: COLUMN_LABELS[each], key=f"fill-{head.id}"
+    )
     options = choices.get(name)
     if options is not None:
         value = st.selectbox("Value", options, key=f"fill-value-{head.id}-{name}")

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
+from core.intake.manifest import COLUMN_LABELS
 from core.intake.problems import Problem
 from core.store.batch import BatchLine
 from core.usecases.check_batch import BatchCheck, FileCheck
 from core.usecases.submit_batch import Receipt, ReceiptLine
 from core.vocabulary import FileState, ScanState
 from dashboard.components.markup import Html, chip, count, join, page_link, tag
-from dashboard.wording import COLUMN_NAMES, STATE_NAMES
+from dashboard.wording import STATE_NAMES
 
 SHOWN_FAULTS = 100
 """More faults than a person corrects one by one; what is behind the hundredth shows as they are cured."""
@@ -131,7 +132,7 @@ def _row(name: str, state: Html, problems: Iterable[Problem]) -> Html:
 
 
 def _fault(problem: Problem) -> Html:
-    column = chip(COLUMN_NAMES.get(problem.field, problem.field)) if problem.field else None
+    column = chip(COLUMN_LABELS.get(problem.field, problem.field)) if problem.field else None
     tone = "reason bad" if problem.is_blocking else "reason"
     return tag(
         "div",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.intake.manifest import COLUMNS, OPTIONAL_COLUMNS, Entry, Roster, check_row
+from core.intake.manifest import COLUMN_LABELS, COLUMNS, OPTIONAL_COLUMNS, Entry, Roster, check_row
 from core.vocabulary import Laterality, ScanKind, Slab
 
 NOW = datetime(2026, 4, 1, 12, 0, tzinfo=UTC)
@@ -40,6 +40,16 @@ def test_a_good_row_becomes_an_entry():
 def test_every_required_column_is_missed(name: str):
     _, problems = check_row(GOOD | {name: ""}, ROSTER, now=NOW)
     assert [problem.field for problem in problems] == [name]
+
+
+@pytest.mark.parametrize("text", ["", "?!", "-1"])
+def test_every_fault_speaks_of_columns_by_the_label_that_people_read(text: str):
+    every = dict.fromkeys(COLUMNS, text)
+    _, problems = check_row(every, ROSTER, now=NOW)
+    assert {problem.field for problem in problems} >= {"acquired_at", "subject", "field_width_mm"}
+    said = " ".join(f"{problem.message} {problem.remedy}" for problem in problems)
+    assert f"“{COLUMN_LABELS['acquired_at']}”" in said
+    assert not [name for name in COLUMNS if "_" in name and name in said]
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONAL_COLUMNS))

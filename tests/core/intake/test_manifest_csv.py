@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.intake.manifest import COLUMNS, Roster, check_row
+from core.intake.manifest import COLUMN_LABELS, COLUMNS, Roster, check_row
 from core.intake.manifest_csv import manifest_template, read_manifest
 
 HEADER = ",".join(COLUMNS)
@@ -21,6 +21,11 @@ def test_the_templates_example_row_is_sound():
     )
     assert problems == ()
     assert entry is not None
+
+
+def test_the_headings_of_the_upload_pages_table_are_headings_of_a_csv_too():
+    (row,) = read_manifest(f"{','.join(COLUMN_LABELS.values())}\n{','.join(COLUMNS)}\n".encode()).rows
+    assert row.values == {name: name for name in COLUMNS}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
