@@ -76,8 +76,10 @@ class Settings(BaseSettings):
     """A batch that takes longer is taken to hang: its lease is no longer renewed and its process is ended."""
     worker_lanes: tuple[ScanKind, ...] = (ScanKind.OCTA_ENFACE,)
     """Lanes this worker serves, as a JSON list, e.g. ["octa-enface"]."""
-    worker_max_attempts: int = Field(default=3, ge=1, le=10)
-    """A scan is quarantined when this many attempts were lost with their worker."""
+    worker_max_losses: int = Field(default=3, ge=1, le=10)
+    """A scan is quarantined when this many workers died or hung while they scored it."""
+    worker_max_failures: int = Field(default=5, ge=1, le=10)
+    """A scan is given up as failed after this many failures that left the worker alive; pauses between tries grow."""
     upload_max_file_mb: int = Field(default=500, ge=1)
     """A larger uploaded file is refused while streaming, in megabytes (10^6 bytes)."""
     upload_max_files: int = Field(default=2000, ge=1)

@@ -89,7 +89,7 @@ class Keeper:
     def return_leases(self) -> None:
         """Take scans back from lost workers."""
         with session_scope(self._worker) as session:
-            return_leases(session, max_attempts=self._settings.worker_max_attempts, bell=self._bell)
+            return_leases(session, max_losses=self._settings.worker_max_losses, bell=self._bell)
 
     def ring(self) -> None:
         """Ring for every lane that has a scan ready, for workers that missed a bell."""

@@ -115,10 +115,11 @@ def lock_held_scans(session: Session, claim: Claim) -> frozenset[int]:
     return frozenset(session.scalars(held))
 
 
-def return_expired_leases(session: Session, *, max_attempts: int) -> ReturnedLeases:
-    """Put scans whose lease ended back into the queue; quarantine those that lost their last attempt.
+def return_expired_leases(session: Session, *, max_losses: int) -> ReturnedLeases:
+    """Put scans whose lease ended back into the queue; quarantine those that cost their last worker.
 
-    A lease ends where the worker died or hung. Safe to run from any number of processes at once.
+    A lease ends where the worker died or hung. Soft failures do not count here (``record_failure``). Safe to run from
+    any number of processes at once.
     """
     expired = (
         select(Scan.id)
@@ -129,18 +130,23 @@ def return_expired_leases(session: Session, *, max_attempts: int) -> ReturnedLea
     scan_ids = session.scalars(expired).all()
     if not scan_ids:
         return ReturnedLeases((), (), frozenset())
-    lost = update(Scan).where(Scan.id.in_(scan_ids)).values(leased_by=None, lease_expires_at=None)
+    n_losses = Scan.worker_losses + 1
+    lost = (
+        update(Scan)
+        .where(Scan.id.in_(scan_ids), Scan.state == ScanState.SCORING)
+        .values(leased_by=None, lease_expires_at=None, worker_losses=n_losses)
+    )
     put_back = session.execute(
-        lost.where(Scan.attempts < max_attempts)
+        lost.where(n_losses < max_losses)
         .values(state=ScanState.QUEUED, failure="The worker was lost while it scored this scan; it is tried again.")
         .returning(Scan.id, Scan.kind)
     ).all()
     quarantined = session.scalars(
-        lost.where(Scan.attempts >= max_attempts)
+        lost.where(n_losses >= max_losses)
         .values(
             state=ScanState.QUARANTINED,
             version=Scan.version + 1,
-            failure=f"The worker was lost {max_attempts} times while it scored this scan.",
+            failure=f"The worker was lost {max_losses} times while it scored this scan.",
         )
         .returning(Scan.id)
     ).all()
@@ -159,18 +165,21 @@ def release_claim(session: Session, claim: Claim) -> None:
 
 
 def record_failure(
-    session: Session, claim: Claim, scan_id: int, *, message: str, is_transient: bool, max_attempts: int
+    session: Session, claim: Claim, scan_id: int, *, message: str, is_transient: bool, max_failures: int
 ) -> ScanState | None:
     """Queue a scan again after a pause, or give it up: where trying again cannot help, or was tried often enough.
 
-    Return the new state, or None where the scan was no longer held.
+    Attempts that were lost with their worker do not count here. Return the new state, or None where the scan was no
+    longer held.
     """
-    attempts = session.scalar(select(Scan.attempts).where(Scan.id == scan_id, Scan.leased_by == claim.token))
-    if attempts is None:
+    n_failures = session.scalar(
+        select(Scan.attempts - Scan.worker_losses).where(Scan.id == scan_id, Scan.leased_by == claim.token)
+    )
+    if n_failures is None:
         return None
-    is_retried = is_transient and attempts < max_attempts
+    is_retried = is_transient and n_failures < max_failures
     state = ScanState.QUEUED if is_retried else ScanState.FAILED
-    pause = FIRST_BACK_OFF * _BACK_OFF_FACTOR ** (attempts - 1)
+    pause = FIRST_BACK_OFF * _BACK_OFF_FACTOR ** (n_failures - 1)
     session.execute(
         _held(claim, [scan_id]).values(
             state=state,
@@ -238,7 +247,14 @@ def requeue(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanKind]:
     rows = session.execute(
         update(Scan)
         .where(Scan.id.in_(scan_ids), Scan.state.in_((ScanState.FAILED, ScanState.QUARANTINED)))
-        .values(state=ScanState.QUEUED, attempts=0, not_before_at=None, failure=None, version=Scan.version + 1)
+        .values(
+            state=ScanState.QUEUED,
+            attempts=0,
+            worker_losses=0,
+            not_before_at=None,
+            failure=None,
+            version=Scan.version + 1,
+        )
         .returning(Scan.id, Scan.kind)
     ).all()
     return {row.id: ScanKind(row.kind) for row in rows}

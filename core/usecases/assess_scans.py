@@ -81,7 +81,7 @@ def assess_scans(line: Line, *, budget: timedelta = NO_LIMIT) -> Tally:
     deadline = time.monotonic() + budget.total_seconds()
     tally = Tally()
     with session_scope(line.database) as session:
-        return_leases(session, max_attempts=line.settings.worker_max_attempts, bell=NullBell())
+        return_leases(session, max_losses=line.settings.worker_max_losses, bell=NullBell())
     with (
         LeaseRenewal(line.database, line.settings) as leases,
         ThreadPoolExecutor(_IO_THREADS, "scan-io") as io,
@@ -208,7 +208,7 @@ class _Steps:
                 identity=self.line.scorer.identity,
                 calibration=self.line.scorer.calibration,
                 card=self.line.card,
-                max_attempts=self.line.settings.worker_max_attempts,
+                max_failures=self.line.settings.worker_max_failures,
             )
 
     def _fail_all(self, batch: LoadedBatch, message: str) -> None:
@@ -221,7 +221,7 @@ class _Steps:
                     scan_id,
                     message=message,
                     is_transient=True,
-                    max_attempts=self.line.settings.worker_max_attempts,
+                    max_failures=self.line.settings.worker_max_failures,
                 )
         self.leases.drop(batch.claim)
 

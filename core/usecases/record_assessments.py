@@ -104,7 +104,7 @@ def record_assessments(
     identity: ModelIdentity,
     calibration: Calibration | None = None,
     card: Mapping[str, Any],
-    max_attempts: int,
+    max_failures: int,
 ) -> Tally:
     """Write what came out of one claim; return what became of its scans.
 
@@ -125,7 +125,7 @@ def record_assessments(
     record_successes(session, [Success(each.scan_id, ids[each.scan_id], each.judgement.verdict) for each in new])
     superficial = [case.acquisition_id for case in cases if case.slab is Slab.SUPERFICIAL]
     _complete_deep_slabs(session, superficial, family)
-    n_failed = _write_failures(session, batch, max_attempts=max_attempts)
+    n_failed = _write_failures(session, batch, max_failures=max_failures)
     follow_replacements(session, actor=PROGRAM, acquisition_ids={case.acquisition_id for case in cases})
     recount_slots(session, {case.expected_scan_id for case in cases})
     return Tally(len(cases), n_failed, len(batch.claim.scan_ids) - len(cases) - n_failed)
@@ -209,7 +209,7 @@ def _protocol_of(case: ScanCase) -> ProtocolInForce:
     return case.in_force
 
 
-def _write_failures(session: Session, batch: ScoredBatch, *, max_attempts: int) -> int:
+def _write_failures(session: Session, batch: ScoredBatch, *, max_failures: int) -> int:
     states: list[ScanState | None] = [
         record_failure(
             session,
@@ -217,7 +217,7 @@ def _write_failures(session: Session, batch: ScoredBatch, *, max_attempts: int) 
             int(failure.key),
             message=failure.message,
             is_transient=failure.is_transient,
-            max_attempts=max_attempts,
+            max_failures=max_failures,
         )
         for failure in batch.failures
     ]

@@ -1,4 +1,4 @@
-"""Takes scans back from workers that died or hung: into the queue again, or into quarantine at the last loss."""
+"""Takes scans back from workers that died or hung: into the queue again, or into quarantine at the third loss."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from core.store.queue import ReturnedLeases, return_expired_leases, scan_places
 from core.vocabulary import ScanState
 
 
-def return_leases(session: Session, *, max_attempts: int, bell: Bell) -> ReturnedLeases:
+def return_leases(session: Session, *, max_losses: int, bell: Bell) -> ReturnedLeases:
     """Return every expired lease, leave an audit event per quarantined scan, and ring for the lanes concerned."""
-    returned = return_expired_leases(session, max_attempts=max_attempts)
+    returned = return_expired_leases(session, max_losses=max_losses)
     _note_quarantined(session, returned.quarantined)
     for lane in returned.lanes:
         after_commit(session, lambda lane=lane: bell.ring(lane))  # type: ignore[misc]

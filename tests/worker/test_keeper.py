@@ -67,7 +67,7 @@ def test_expired_leases_return_and_their_lane_is_rung(site: Site, keeper: Keeper
 def test_a_quarantined_scan_leaves_an_audit_event(site: Site, keeper: Keeper) -> None:
     (scan_id,) = site.put(GRADABLE)
     with session_scope(site.owner) as session:
-        session.execute(update(Scan).values(attempts=2))
+        session.execute(update(Scan).values(attempts=2, worker_losses=2))
     with session_scope(site.worker) as session:
         claim_scans(session, lane=ScanKind.OCTA_ENFACE, limit=16, lease=timedelta(seconds=-1))
     keeper.return_leases()

@@ -96,6 +96,8 @@ class Acquisition(SiteScoped, Created, Base):
     is_counted_decided: Mapped[bool] = mapped_column(default=False, server_default="false")
     is_counted_gradable: Mapped[bool] = mapped_column(default=False, server_default="false")
     """What of this acquisition the counts already hold (core.store.rate); deltas are differences to these."""
+    counted_findings: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
+    """Which findings of it the counts hold (core.store.finding)."""
 
 
 class Scan(SiteScoped, Created, Base):
@@ -132,6 +134,9 @@ class Scan(SiteScoped, Created, Base):
     final_verdict: Mapped[str | None]
     """Verdict after people had their say; None until scored."""
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Claims since it was queued, the present one included; a claim that was given back unscored counts as none."""
+    worker_losses: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many of these attempts ended with their worker; the others, but for the present one, were soft failures."""
     lease_expires_at: Mapped[datetime | None]
     leased_by: Mapped[str | None]
     not_before_at: Mapped[datetime | None]

@@ -10,7 +10,7 @@ from core.database.tables import Batch
 from core.settings import Settings
 
 USER = "id, name, display_name, disabled_at, created_at"
-COUNTED = "is_counted_received, is_counted_decided, is_counted_gradable, replaces_id"
+COUNTED = "is_counted_received, is_counted_decided, is_counted_gradable, counted_findings, replaces_id"
 REQUEST = "state, version, due_on, replacement_id, closed_at"
 
 # Per table what each role may do: S select, I insert, U update, D delete; columns in brackets. Nothing else is allowed.
@@ -39,7 +39,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "reacquisition_step":    {"dashboard": "S I", "worker": "S I"},
     "review":                {"dashboard": "S I", "worker": "S"},
     "scan":                  {"dashboard": "S I U(state, version, human_ordinal, final_verdict, attempts, "
-                                           "not_before_at, failure)", "worker": "S U"},
+                                           "worker_losses, not_before_at, failure)", "worker": "S U"},
     "session":               {},
     "site":                  {"dashboard": "S I U(name, country)", "worker": "S"},
     "site_grant":            {},

@@ -13,6 +13,7 @@ from core.store.queue import (
     Claim,
     claim_scans,
     lock_held_scans,
+    record_failure,
     release_claim,
     renew_leases,
     requeue,
@@ -40,9 +41,9 @@ def let_leases_end(database: Database) -> None:
         session.execute(update(Scan).values(lease_expires_at=func.now() - timedelta(seconds=1)))
 
 
-def give_up_expired(database: Database, max_attempts: int = 3) -> tuple[int, int]:
+def give_up_expired(database: Database, max_losses: int = 3) -> tuple[int, int]:
     with session_scope(database) as session:
-        returned = return_expired_leases(session, max_attempts=max_attempts)
+        returned = return_expired_leases(session, max_losses=max_losses)
     return len(returned.put_back), len(returned.quarantined)
 
 
@@ -105,7 +106,7 @@ def test_the_third_loss_quarantines_that_scan_alone(owner_database: Database, wo
     queue(owner_database, 3)
     with session_scope(owner_database) as session:
         first = session.scalar(select(func.min(Scan.id)))
-        session.execute(update(Scan).where(Scan.id == first).values(attempts=2))
+        session.execute(update(Scan).where(Scan.id == first).values(attempts=2, worker_losses=2))
     claim(worker_database), claim(worker_database)
     let_leases_end(owner_database)
     assert give_up_expired(worker_database) == (2, 1)
@@ -138,11 +139,64 @@ def test_a_claim_given_back_costs_no_attempt(owner_database: Database, worker_da
 def test_a_scan_queued_again_starts_from_a_clean_count(
     owner_database: Database, worker_database: Database, state: ScanState
 ) -> None:
-    (scan_id,) = queue(owner_database, 1, state=state.value, attempts=3, failure="why")
+    (scan_id,) = queue(owner_database, 1, state=state.value, attempts=3, worker_losses=3, failure="why")
     with session_scope(owner_database) as session:
         assert requeue(session, [scan_id]) == {scan_id: ScanKind.OCTA_ENFACE}
         assert requeue(session, [scan_id]) == {}
     assert not claim(worker_database).is_suspect
+    let_leases_end(owner_database)
+    assert give_up_expired(worker_database) == (1, 0)
+
+
+def fail(database: Database, held: Claim, *, max_failures: int = 3) -> ScanState | None:
+    with session_scope(database) as session:
+        (scan_id,) = held.scan_ids
+        return record_failure(session, held, scan_id, message="why", is_transient=True, max_failures=max_failures)
+
+
+def end_pauses(database: Database) -> None:
+    with session_scope(database) as session:
+        session.execute(update(Scan).values(not_before_at=None))
+
+
+def test_soft_failures_never_quarantine_and_lost_workers_never_fail_a_scan(
+    owner_database: Database, worker_database: Database
+) -> None:
+    queue(owner_database, 1)
+    for lose in (False, True, False, True):
+        held = claim(worker_database)
+        if lose:
+            let_leases_end(owner_database)
+            assert give_up_expired(worker_database) == (1, 0)
+        else:
+            assert fail(worker_database, held) == ScanState.QUEUED
+            end_pauses(owner_database)
+    assert fail(worker_database, claim(worker_database)) == ScanState.FAILED  # the third soft failure, fifth attempt
+
+
+def test_the_third_lost_worker_quarantines_a_scan_that_also_failed_softly(
+    owner_database: Database, worker_database: Database
+) -> None:
+    queue(owner_database, 1)
+    assert fail(worker_database, claim(worker_database)) == ScanState.QUEUED
+    end_pauses(owner_database)
+    for expected in ((1, 0), (1, 0), (0, 1)):
+        claim(worker_database)
+        let_leases_end(owner_database)
+        assert give_up_expired(worker_database) == expected
+
+
+def test_the_pause_after_a_soft_failure_grows_with_these_alone(
+    owner_database: Database, worker_database: Database
+) -> None:
+    queue(owner_database, 1, attempts=2, worker_losses=2)
+    pauses = []
+    for _ in range(3):
+        assert fail(worker_database, claim(worker_database), max_failures=9) == ScanState.QUEUED
+        with session_scope(owner_database) as session:
+            pauses.append(session.scalar(select(func.extract("epoch", Scan.not_before_at - func.now()))))
+        end_pauses(owner_database)
+    assert [round(float(pause)) for pause in pauses if pause is not None] == pytest.approx([30, 120, 480], abs=3)
 
 
 def test_waiting_lanes_count_what_is_ready(owner_database: Database, worker_database: Database) -> None:
