@@ -5,19 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, case, func, select, true
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import and_, case, func, select
+from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Batch, Device, ReacquisitionRequest, Scan, Site
 from core.store.rate import all_counts
-from core.store.scan_filter import ScanFilter, day_start, filter_conditions
+from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions
+from core.store.tally import MIN_COUNTED, MIN_PATIENTS, TALLIED, Tally, probe_patients
 from core.vocabulary import RequestState, ScanState
-
-MIN_CAPTURES = 30
-MIN_PATIENTS = 3
-"""A group with fewer decided captures or patients is not judged (gsm's rule, domain.md 1.4)."""
-PATIENT_PROBE = 100
-"""Patients are counted among this many captures of a group: enough to tell "fewer than 3", and bounded work."""
 
 WAITING_STATES = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)
 TO_DECIDE_STATES = (ScanState.SCORED, ScanState.UNDER_REVIEW)
@@ -25,31 +20,6 @@ CLOSED_REQUESTS = (RequestState.CLOSED, RequestState.NOT_POSSIBLE)
 
 
 Key = TypeVar("Key", int, date)
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Counts of captures (acquisitions) and of slots (subject x visit x eye x type) in one group.
-
-    First-pass rate = ``gradable`` / ``decided`` (replacements excluded); final rate = ``final_gradable`` /
-    ``final_received``. They are different numbers and are shown side by side.
-    """
-
-    received: int = 0
-    decided: int = 0
-    gradable: int = 0
-    final_received: int = 0
-    final_gradable: int = 0
-
-    def __add__(self, other: "Tally") -> "Tally":
-        """Counts add up, group by group and week by week."""
-        return Tally(
-            self.received + other.received,
-            self.decided + other.decided,
-            self.gradable + other.gradable,
-            self.final_received + other.final_received,
-            self.final_gradable + other.final_gradable,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +35,7 @@ class GroupTally:
     @property
     def is_judged(self) -> bool:
         """False: too few to judge."""
-        return self.tally.decided >= MIN_CAPTURES and self.patients >= MIN_PATIENTS
+        return self.tally.decided >= MIN_COUNTED and self.patients >= MIN_PATIENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +92,7 @@ def read_overview(session: Session, chosen: ScanFilter, *, today: date) -> Overv
 def _read_counts(session: Session, chosen: ScanFilter) -> Sequence[tuple[int, int, date, str, int]]:
     """(site, device, week, measure, n), exact at this moment."""
     counts = all_counts().c
-    conditions: list[ColumnElement[bool]] = []
-    if chosen.site_id is not None:
-        conditions.append(counts.site_id == chosen.site_id)
-    elif chosen.study_id is not None:
-        conditions.append(counts.site_id.in_(select(Site.id).where(Site.study_id == chosen.study_id)))
-    if chosen.device_id is not None:
-        conditions.append(counts.device_id == chosen.device_id)
-    if chosen.technician_id is not None:
-        conditions.append(counts.technician_id == chosen.technician_id)
-    if chosen.scan_type is not None:
-        conditions.append(counts.scan_type == chosen.scan_type)
-    if chosen.since is not None:
-        conditions.append(counts.week_on >= chosen.since)
-    if chosen.until is not None:
-        conditions.append(counts.week_on < chosen.until)
+    conditions = [counts.measure.in_(TALLIED), *count_conditions(chosen, counts)]
     keys = (counts.site_id, counts.device_id, counts.week_on, counts.measure)
     statement = select(*keys, func.sum(counts.n)).where(*conditions).group_by(*keys)
     return [(site, device, week, measure, int(n)) for site, device, week, measure, n in session.execute(statement)]
@@ -196,7 +152,7 @@ def _read_sites(session: Session, chosen: ScanFilter, tallies: dict[int, Tally])
     if chosen.study_id is not None:
         statement = statement.where(Site.study_id == chosen.study_id)
     rows = session.execute(statement).all()
-    patients = _probe_patients(session, chosen, Acquisition.site_id, Site.id, [row[0] for row in rows])
+    patients = probe_patients(session, chosen, Acquisition.site_id, [row[0] for row in rows])
     return tuple(
         GroupTally(id_, code, name, tallies.get(id_, Tally()), patients.get(id_, 0)) for id_, code, name in rows
     )
@@ -211,37 +167,8 @@ def _read_devices(session: Session, chosen: ScanFilter, tallies: dict[int, Tally
     elif chosen.study_id is not None:
         statement = statement.join(Site, Site.id == Device.site_id).where(Site.study_id == chosen.study_id)
     rows = session.execute(statement).all()
-    patients = _probe_patients(session, chosen, Acquisition.device_id, Device.id, [row[0] for row in rows])
+    patients = probe_patients(session, chosen, Acquisition.device_id, [row[0] for row in rows])
     return tuple(
         GroupTally(id_, code, f"{manufacturer} {model}".strip(), tallies.get(id_, Tally()), patients.get(id_, 0))
         for id_, code, manufacturer, model in rows
     )
-
-
-def _probe_patients(
-    session: Session,
-    chosen: ScanFilter,
-    column: InstrumentedAttribute[int],
-    group_id: InstrumentedAttribute[int],
-    ids: Sequence[int],
-) -> dict[int, int]:
-    """Distinct patients among the latest captures of each group, read by index, one bounded probe per group."""
-    period: list[ColumnElement[bool]] = [Acquisition.is_phantom.is_(False)]
-    if chosen.since is not None:
-        period.append(Acquisition.acquired_at >= day_start(chosen.since))
-    if chosen.until is not None:
-        period.append(Acquisition.acquired_at < day_start(chosen.until))
-    probe = (
-        select(Acquisition.subject_id)
-        .where(column == group_id, *period)
-        .order_by(Acquisition.acquired_at.desc())  # as the index runs, else the planner hopes for luck in a full walk
-        .limit(PATIENT_PROBE)
-        .lateral()
-    )
-    statement = (
-        select(group_id, func.count(func.distinct(probe.c.subject_id)))
-        .join(probe, true())
-        .where(group_id.in_(ids))
-        .group_by(group_id)
-    )
-    return dict(session.execute(statement).all())

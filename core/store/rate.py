@@ -1,12 +1,13 @@
 """The counts behind every rate: exact at every moment, and written without any two workers waiting for each other.
 
 A change appends rows to rate_delta in its own transaction; one process folds them into rate; readers sum both. What an
-acquisition has contributed so far stands in its ``is_counted_*`` flags, so a delta is a difference, maybe negative.
+acquisition has contributed so far stands in its ``is_counted_*`` flags and ``counted_findings``, so a delta is a
+difference, maybe negative.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, ExpectedScan, Rate, RateDelta
-from core.store.slot import NOTHING, Capture, Slot, Standing, read_slots
+from core.store.slot import NOTHING, Capture, Slot, Standing, read_visits
 from core.vocabulary import RateMeasure
 
 COUNTING_LOCK = 7_301
@@ -25,7 +26,11 @@ FOLDING_LOCK = 7_302
 FOLD_LIMIT = 100_000
 """Deltas folded in one transaction: 0.4 s, measured."""
 
-KEY_COLUMNS = ("site_id", "device_id", "technician_id", "scan_type", "week_on", "measure")
+KEY_COLUMNS = (
+    "site_id", "device_id", "technician_id", "software_version", "scan_type", "week_on", "measure", "detail",
+)  # fmt: skip
+WHOLE_VISIT = ""
+"""The scan type under which a visit counts as a whole; it also counts under each type that it brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +40,37 @@ class CountKey:
     site_id: int
     device_id: int
     technician_id: int | None
+    software_version: str
     scan_type: str
     week_on: date
     measure: RateMeasure
+    detail: str = ""
 
     @classmethod
-    def of(cls, capture: Capture, measure: RateMeasure) -> "CountKey":
+    def of(cls, capture: Capture, measure: RateMeasure, detail: str = "") -> "CountKey":
         """The key under which a capture counts towards a measure."""
         return cls(
-            capture.site_id, capture.device_id, capture.technician_id, capture.scan_type, capture.week_on, measure
-        )
+            capture.site_id, capture.device_id, capture.technician_id, capture.software_version, capture.scan_type,
+            capture.week_on, measure, detail,
+        )  # fmt: skip
 
 
-def lock_slots(session: Session, expected_scan_ids: Iterable[int]) -> None:
-    """Lock slots in ascending order. Whoever changes scans below a slot takes this lock first, and so never deadlocks.
+def lock_slots(session: Session, expected_scan_ids: Iterable[int]) -> list[int]:
+    """Lock all slots of these slots' visits, in ascending order; return the visits' ids.
 
-    Also holds off a rebuild until the transaction ends.
+    Whoever changes scans below a slot takes this lock first, and so never deadlocks. Whole visits, because the counts
+    hold visits too. Also holds off a rebuild until the transaction ends.
     """
     session.execute(select(func.pg_advisory_xact_lock_shared(COUNTING_LOCK)))
+    wanted = sorted(set(expected_scan_ids))
+    visit_ids = sorted(session.scalars(select(ExpectedScan.visit_id).where(ExpectedScan.id.in_(wanted)).distinct()))
     session.execute(
         select(ExpectedScan.id)
-        .where(ExpectedScan.id.in_(sorted(set(expected_scan_ids))))
+        .where(ExpectedScan.visit_id.in_(visit_ids))
         .order_by(ExpectedScan.id)
         .with_for_update(key_share=True)
     ).all()
+    return visit_ids
 
 
 def recount_slots(session: Session, expected_scan_ids: Iterable[int]) -> None:
@@ -81,7 +93,7 @@ def contributions(slot: Slot, standings: Sequence[Standing]) -> Counter[CountKey
     """What a slot contributes to the counts where its captures stand as given.
 
     First-pass measures leave replacements out; the final ones belong to the slot and are booked where its first
-    capture was taken. Phantoms count nowhere.
+    capture was taken. Findings are those of decided first captures. Phantoms count nowhere.
     """
     counts: Counter[CountKey] = Counter()
     received = [
@@ -94,6 +106,8 @@ def contributions(slot: Slot, standings: Sequence[Standing]) -> Counter[CountKey
             counts[CountKey.of(capture, RateMeasure.RECEIVED)] += 1
             counts[CountKey.of(capture, RateMeasure.DECIDED)] += stands.is_decided
             counts[CountKey.of(capture, RateMeasure.GRADABLE)] += stands.is_gradable
+            for finding in stands.findings:
+                counts[CountKey.of(capture, finding.measure, finding.detail)] += 1
     if received:
         first = received[0][0]
         counts[CountKey.of(first, RateMeasure.FINAL_RECEIVED)] += 1
@@ -101,23 +115,53 @@ def contributions(slot: Slot, standings: Sequence[Standing]) -> Counter[CountKey
     return counts
 
 
+def visit_contributions(slots: Sequence[Slot], standings: Sequence[Sequence[Standing]]) -> Counter[CountKey]:
+    """What a whole visit contributes where the captures of its slots stand as given: its slots', and itself.
+
+    A visit counts once per device, technician, software version and week in it (nearly always one of each), as a whole
+    and under each scan type, by how many of its first captures are decided and gradable.
+    """
+    counts: Counter[CountKey] = Counter()
+    decided: Counter[CountKey] = Counter()
+    gradable: Counter[CountKey] = Counter()
+    for slot, stand in zip(slots, standings, strict=True):
+        counts.update(contributions(slot, stand))
+        for capture, stands in zip(slot.captures, stand, strict=True):
+            if stands.is_decided and not capture.is_phantom and not capture.is_replacement:
+                own = CountKey.of(capture, RateMeasure.VISITS)
+                for key in (own, replace(own, scan_type=WHOLE_VISIT)):
+                    decided[key] += 1
+                    gradable[key] += stands.is_gradable
+    for key, n in decided.items():
+        counts[replace(key, detail=f"{n}/{gradable[key]}")] += 1
+    return counts
+
+
 def _apply(session: Session, expected_scan_ids: Iterable[int], *, is_counted: bool) -> None:
-    slot_ids = sorted(set(expected_scan_ids))
+    slot_ids = frozenset(expected_scan_ids)
     session.flush()
-    lock_slots(session, slot_ids)
     deltas: Counter[CountKey] = Counter()
     flags: list[tuple[int, Standing]] = []
-    for slot in read_slots(session, slot_ids):
-        target = [capture.standing if is_counted else NOTHING for capture in slot.captures]
-        deltas.update(contributions(slot, target))
-        deltas.subtract(contributions(slot, [capture.counted for capture in slot.captures]))
+    for slots in read_visits(session, lock_slots(session, slot_ids)):
+        before = [[capture.counted for capture in slot.captures] for slot in slots]
+        after = [_target(slot, is_ours=slot.expected_scan_id in slot_ids, is_counted=is_counted) for slot in slots]
+        deltas.update(visit_contributions(slots, after))
+        deltas.subtract(visit_contributions(slots, before))
         flags += [
             (capture.acquisition_id, stands)
-            for capture, stands in zip(slot.captures, target, strict=True)
+            for slot, standings in zip(slots, after, strict=True)
+            for capture, stands in zip(slot.captures, standings, strict=True)
             if capture.counted != stands
         ]
     set_counted(session, flags)
     append_deltas(session, deltas)
+
+
+def _target(slot: Slot, *, is_ours: bool, is_counted: bool) -> list[Standing]:
+    """How the counts shall hold a slot's captures: those of other slots of the visit stay as they are counted."""
+    if not is_ours:
+        return [capture.counted for capture in slot.captures]
+    return [capture.standing if is_counted else NOTHING for capture in slot.captures]
 
 
 def set_counted(session: Session, flags: Sequence[tuple[int, Standing]]) -> None:
@@ -130,6 +174,7 @@ def set_counted(session: Session, flags: Sequence[tuple[int, Standing]]) -> None
                 is_counted_received=stands.is_received,
                 is_counted_decided=stands.is_decided,
                 is_counted_gradable=stands.is_gradable,
+                counted_findings=sorted(str(finding) for finding in stands.findings),
             )
         )
 

@@ -1,29 +1,29 @@
 """Compares the counts with the raw rows, and rebuilds them from those. Slow on purpose: it reads every acquisition."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, cast, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from core.database.tables import ExpectedScan, Rate, RateDelta
+from core.database.tables import Rate, RateDelta, Visit
 from core.store.rate import (
     COUNTING_LOCK,
     FOLDING_LOCK,
     KEY_COLUMNS,
     CountKey,
     all_counts,
-    contributions,
     count_row,
     set_counted,
+    visit_contributions,
 )
-from core.store.slot import Slot, read_slots
+from core.store.slot import Slot, read_visits
 from core.vocabulary import RateMeasure
 
-_CHUNK = 1_000
-"""Slots read at a time: bounds memory, not correctness."""
+_CHUNK = 500
+"""Visits read at a time: bounds memory, not correctness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +41,7 @@ def read_totals(session: Session) -> Counter[CountKey]:
     keys = [counts.c[column] for column in KEY_COLUMNS]
     total = cast(func.sum(counts.c.n), BigInteger).label("total")
     rows = session.execute(select(*keys, total).group_by(*keys).having(total != 0)).mappings()
-    return Counter(
-        {
-            CountKey(**{name: row[name] for name in KEY_COLUMNS[:-1]}, measure=RateMeasure(row["measure"])): row[
-                "total"
-            ]
-            for row in rows
-        }
-    )
+    return Counter({_key(row): row["total"] for row in rows})
 
 
 def _key(row: Mapping[Any, Any]) -> CountKey:
@@ -59,9 +52,9 @@ def _key(row: Mapping[Any, Any]) -> CountKey:
 def true_totals(session: Session) -> Counter[CountKey]:
     """Every count as the raw rows have it."""
     totals: Counter[CountKey] = Counter()
-    for slots in _all_slots(session):
-        for slot in slots:
-            totals.update(contributions(slot, [capture.standing for capture in slot.captures]))
+    for visits in _all_visits(session):
+        for slots in visits:
+            totals.update(_true_contributions(slots))
     return +totals
 
 
@@ -85,11 +78,12 @@ def rebuild_counts(session: Session) -> int:
     """
     session.execute(select(func.pg_advisory_xact_lock(COUNTING_LOCK), func.pg_advisory_xact_lock(FOLDING_LOCK)))
     totals: Counter[CountKey] = Counter()
-    for slots in _all_slots(session):
-        for slot in slots:
-            totals.update(contributions(slot, [capture.standing for capture in slot.captures]))
+    for visits in _all_visits(session):
+        for slots in visits:
+            totals.update(_true_contributions(slots))
         wrong = [
             (capture.acquisition_id, capture.standing)
+            for slots in visits
             for slot in slots
             for capture in slot.captures
             if capture.counted != capture.standing
@@ -103,13 +97,15 @@ def rebuild_counts(session: Session) -> int:
     return len(rows)
 
 
-def _all_slots(session: Session) -> Iterator[list[Slot]]:
+def _true_contributions(slots: Sequence[Slot]) -> Counter[CountKey]:
+    return visit_contributions(slots, [[capture.standing for capture in slot.captures] for slot in slots])
+
+
+def _all_visits(session: Session) -> Iterator[list[tuple[Slot, ...]]]:
     last_id = 0
     while True:
-        slot_ids = session.scalars(
-            select(ExpectedScan.id).where(ExpectedScan.id > last_id).order_by(ExpectedScan.id).limit(_CHUNK)
-        ).all()
-        if not slot_ids:
+        visit_ids = session.scalars(select(Visit.id).where(Visit.id > last_id).order_by(Visit.id).limit(_CHUNK)).all()
+        if not visit_ids:
             return
-        yield read_slots(session, slot_ids)
-        last_id = slot_ids[-1]
+        yield read_visits(session, visit_ids)
+        last_id = visit_ids[-1]

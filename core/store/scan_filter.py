@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from core.database.tables import Acquisition, Device, Rate, RateDelta, Scan, Site, Study, Technician
-from core.vocabulary import Laterality, Slab
+from core.vocabulary import Laterality, RateMeasure, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class ScanFilter:
     site_id: int | None = None
     device_id: int | None = None
     technician_id: int | None = None
+    device_model: str | None = None
+    software_version: str | None = None
     scan_type: str | None = None
     slab: Slab | None = None
     laterality: Laterality | None = None
@@ -30,7 +34,10 @@ class ScanFilter:
     @property
     def asks_of_captures(self) -> bool:
         """Whether it asks something that only the acquisition knows: without that, counting scans needs no join."""
-        asked = (self.device_id, self.technician_id, self.scan_type, self.laterality, self.since, self.until)
+        asked = (
+            self.device_id, self.technician_id, self.device_model, self.software_version, self.scan_type,
+            self.laterality, self.since, self.until,
+        )  # fmt: skip
         return any(value is not None for value in asked)
 
 
@@ -63,21 +70,38 @@ def filter_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
         conditions.append(Scan.site_id == chosen.site_id)
     elif chosen.study_id is not None:
         conditions.append(Scan.site_id.in_(_sites_of(chosen.study_id)))
-    if chosen.device_id is not None:
-        conditions.append(Acquisition.device_id == chosen.device_id)
-    if chosen.technician_id is not None:
-        conditions.append(Acquisition.technician_id == chosen.technician_id)
-    if chosen.scan_type is not None:
-        conditions.append(Acquisition.scan_type == chosen.scan_type)
-    if chosen.slab is not None:
-        conditions.append(Scan.slab == chosen.slab)
-    if chosen.laterality is not None:
-        conditions.append(Acquisition.laterality == chosen.laterality)
+    if chosen.device_model is not None:
+        conditions.append(Acquisition.device_id.in_(_devices_of(chosen.device_model)))
     if chosen.since is not None:
         conditions.append(Acquisition.acquired_at >= day_start(chosen.since))
     if chosen.until is not None:
         conditions.append(Acquisition.acquired_at < day_start(chosen.until))
-    return conditions
+    equal = (
+        (Acquisition.device_id, chosen.device_id),
+        (Acquisition.technician_id, chosen.technician_id),
+        (Acquisition.software_version, chosen.software_version),
+        (Acquisition.scan_type, chosen.scan_type),
+        (Scan.slab, chosen.slab),
+        (Acquisition.laterality, chosen.laterality),
+    )
+    return conditions + [column == value for column, value in equal if value is not None]
+
+
+def count_conditions(chosen: ScanFilter, counts: ReadOnlyColumnCollection[str, Any]) -> list[ColumnElement[bool]]:
+    """Conditions on the columns of the counts (core.store.rate.all_counts), which know neither slab nor eye."""
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.site_id is not None:
+        conditions.append(counts.site_id == chosen.site_id)
+    elif chosen.study_id is not None:
+        conditions.append(counts.site_id.in_(_sites_of(chosen.study_id)))
+    if chosen.device_model is not None:
+        conditions.append(counts.device_id.in_(_devices_of(chosen.device_model)))
+    if chosen.since is not None:
+        conditions.append(counts.week_on >= chosen.since)
+    if chosen.until is not None:
+        conditions.append(counts.week_on < chosen.until)
+    equal = ("device_id", "technician_id", "software_version", "scan_type")
+    return conditions + [counts[name] == getattr(chosen, name) for name in equal if getattr(chosen, name) is not None]
 
 
 def site_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
@@ -120,8 +144,17 @@ def read_filter_choices(session: Session, chosen: ScanFilter) -> FilterChoices:
 
 def _scan_types(session: Session) -> tuple[str, ...]:
     # From the counts, which hold few rows, and not from a million acquisitions.
-    counted = select(Rate.scan_type).union(select(RateDelta.scan_type)).subquery()
+    counted = (
+        select(Rate.scan_type)
+        .where(Rate.measure == RateMeasure.RECEIVED)
+        .union(select(RateDelta.scan_type).where(RateDelta.measure == RateMeasure.RECEIVED))
+        .subquery()
+    )
     return tuple(session.scalars(select(counted.c.scan_type).order_by(func.lower(counted.c.scan_type))))
+
+
+def _devices_of(model: str) -> Select[int]:
+    return select(Device.id).where(Device.model == model)
 
 
 def _sites_of(study_id: int) -> Select[int]:

@@ -7,16 +7,26 @@ protocol requires is. Deciding earlier, at the first bad slab, would let failure
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from core.database.tables import Acquisition, Assessment, Scan, Site
+from core.database.tables import Acquisition, Assessment, ExpectedScan, Scan, Site
+from core.store.finding import (
+    DECENTRATION,
+    Finding,
+    SlabFinding,
+    artifact_findings,
+    cause_findings,
+    read_artifacts,
+    read_reason_codes,
+    read_requested,
+)
 from core.store.protocol import ProtocolTimeline, read_protocols
-from core.vocabulary import Slab
+from core.vocabulary import Severity, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,8 @@ class Standing:
     is_received: bool
     is_decided: bool
     is_gradable: bool
+    findings: frozenset[Finding] = frozenset()
+    """Of a decided capture: its artifacts and, where it failed, why."""
 
 
 NOTHING = Standing(is_received=False, is_decided=False, is_gradable=False)
@@ -39,6 +51,7 @@ class Capture:
     site_id: int
     device_id: int
     technician_id: int | None
+    software_version: str
     scan_type: str
     week_on: date
     is_replacement: bool
@@ -52,7 +65,24 @@ class Slot:
     """An expected scan and the captures received for it, oldest first."""
 
     expected_scan_id: int
+    visit_id: int
     captures: tuple[Capture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found in the slabs and captures of some slots."""
+
+    artifacts: dict[int, dict[str, Severity]]
+    reasons: dict[int, tuple[str, ...]]
+    requested: dict[int, str]
+
+    def of(self, scan: Any) -> SlabFinding:
+        """What the assessment that counts says of one slab."""
+        artifacts = dict(self.artifacts.get(scan.assessment_id, {}))
+        if scan.centration_severity is not None:
+            artifacts[DECENTRATION] = Severity(scan.centration_severity)
+        return SlabFinding(artifacts, self.reasons.get(scan.assessment_id, ()))
 
 
 def standing(required: Iterable[Slab], ordinals: dict[Slab, int | None]) -> Standing:
@@ -94,13 +124,31 @@ def read_slots(session: Session, expected_scan_ids: Sequence[int]) -> list[Slot]
     """The slots with these ids that have at least one capture, in order of their id."""
     rows = session.execute(_capture_rows(expected_scan_ids)).all()
     timeline = read_protocols(session, {row.study_id for row in rows})
-    by_capture: dict[tuple[int, int], list[Any]] = defaultdict(list)
+    found = _read_found(session, rows)
+    by_capture: dict[tuple[int, int, int], list[Any]] = defaultdict(list)
     for row in rows:
-        by_capture[row.expected_scan_id, row.id].append(row)
-    by_slot: dict[int, list[Capture]] = defaultdict(list)
-    for (slot_id, _), scans in by_capture.items():
-        by_slot[slot_id].append(_capture(scans, timeline))
-    return [Slot(slot_id, tuple(captures)) for slot_id, captures in by_slot.items()]
+        by_capture[row.expected_scan_id, row.visit_id, row.id].append(row)
+    by_slot: dict[tuple[int, int], list[Capture]] = defaultdict(list)
+    for (slot_id, visit_id, _), scans in by_capture.items():
+        by_slot[slot_id, visit_id].append(_capture(scans, timeline, found))
+    return [Slot(slot_id, visit_id, tuple(captures)) for (slot_id, visit_id), captures in by_slot.items()]
+
+
+def read_visits(session: Session, visit_ids: Sequence[int]) -> list[tuple[Slot, ...]]:
+    """The slots of each of these visits that have a capture, visit by visit."""
+    slot_ids = session.scalars(select(ExpectedScan.id).where(ExpectedScan.visit_id.in_(visit_ids))).all()
+    by_visit: dict[int, list[Slot]] = defaultdict(list)
+    for slot in read_slots(session, slot_ids):
+        by_visit[slot.visit_id].append(slot)
+    return [tuple(slots) for slots in by_visit.values()]
+
+
+def _read_found(session: Session, rows: Sequence[Any]) -> _Found:
+    assessments = {row.assessment_id for row in rows if row.assessment_id is not None}
+    scans = {row.scan_id for row in rows if row.scan_id is not None}
+    return _Found(
+        read_artifacts(session, assessments), read_reason_codes(session, assessments), read_requested(session, scans)
+    )
 
 
 def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
@@ -108,9 +156,11 @@ def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
         select(
             Acquisition.id,
             Acquisition.expected_scan_id,
+            Acquisition.visit_id,
             Acquisition.site_id,
             Acquisition.device_id,
             Acquisition.technician_id,
+            Acquisition.software_version,
             Acquisition.scan_type,
             Acquisition.acquired_at,
             Acquisition.replaces_id,
@@ -118,12 +168,16 @@ def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             Acquisition.is_counted_received,
             Acquisition.is_counted_decided,
             Acquisition.is_counted_gradable,
+            Acquisition.counted_findings,
             Site.study_id,
+            Scan.id.label("scan_id"),
             Scan.slab,
             Scan.human_ordinal,
+            Assessment.id.label("assessment_id"),
             Assessment.grade_ordinal,
             Assessment.is_abstained,
             Assessment.inherited_ordinal,
+            Assessment.centration_severity,
         )
         .join(Site, Site.id == Acquisition.site_id)
         .outerjoin(Scan, Scan.acquisition_id == Acquisition.id)
@@ -133,7 +187,7 @@ def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _capture(scans: Sequence[Any], timeline: ProtocolTimeline) -> Capture:
+def _capture(scans: Sequence[Any], timeline: ProtocolTimeline, found: _Found) -> Capture:
     row = scans[0]
     in_force = timeline.at(row.study_id, row.acquired_at)
     protocol = in_force.protocol if in_force else None
@@ -148,15 +202,37 @@ def _capture(scans: Sequence[Any], timeline: ProtocolTimeline) -> Capture:
         for scan in scans
         if scan.slab is not None
     }
+    required = frozenset(protocol.required_slabs_of(row.scan_type) if protocol else ()) or frozenset(ordinals)
+    stands = standing(required, ordinals)
+    if stands.is_decided:
+        stands = replace(stands, findings=_findings(scans, ordinals, required, stands, found))
     return Capture(
         acquisition_id=row.id,
         site_id=row.site_id,
         device_id=row.device_id,
         technician_id=row.technician_id,
+        software_version=row.software_version,
         scan_type=row.scan_type,
         week_on=week_of(row.acquired_at),
         is_replacement=row.replaces_id is not None,
         is_phantom=row.is_phantom,
-        standing=standing(protocol.required_slabs_of(row.scan_type) if protocol else (), ordinals),
-        counted=Standing(row.is_counted_received, row.is_counted_decided, row.is_counted_gradable),
+        standing=stands,
+        counted=Standing(
+            row.is_counted_received,
+            row.is_counted_decided,
+            row.is_counted_gradable,
+            frozenset(Finding.parse(text) for text in row.counted_findings),
+        ),
     )
+
+
+def _findings(
+    scans: Sequence[Any], ordinals: dict[Slab, int | None], required: frozenset[Slab], stands: Standing, found: _Found
+) -> frozenset[Finding]:
+    """Artifacts of the required slabs; where the capture failed, the causes of those slabs that did."""
+    slabs = {Slab(scan.slab): found.of(scan) for scan in scans if scan.slab is not None and Slab(scan.slab) in required}
+    artifacts = artifact_findings(slabs.values())
+    if stands.is_gradable:
+        return artifacts
+    failed = [slab for name, slab in slabs.items() if ordinals[name] == 0]
+    return artifacts | cause_findings(failed, found.requested.get(scans[0].id))

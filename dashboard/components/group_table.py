@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from core.store.overview import MIN_CAPTURES, MIN_PATIENTS, GroupTally
+from core.store.overview import GroupTally
+from core.store.tally import MIN_COUNTED, MIN_PATIENTS
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, percent, tag
 from dashboard.components.rate import interval_bar, proportion
 
-TOO_FEW = f"Fewer than {MIN_CAPTURES} decided captures or {MIN_PATIENTS} patients"
+TOO_FEW = f"Fewer than {MIN_COUNTED} decided captures or {MIN_PATIENTS} patients"
 
 
 def group_table(groups: Sequence[GroupTally], field: str, title: str, filters: Mapping[str, str]) -> Html:

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from core.statistics.proportions import Proportion, wilson_interval
-from core.store.overview import Overview, Tally
+from core.store.overview import Overview
+from core.store.tally import Tally
 from core.values import NotComputable
 from dashboard.components.markup import Html, count, join, percent, tag
 

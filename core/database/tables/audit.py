@@ -60,11 +60,15 @@ class RateDelta(Created, Base):
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id"))
     technician_id: Mapped[int | None] = mapped_column(ForeignKey("technician.id"))
+    software_version: Mapped[str] = mapped_column(default="", server_default="")
     scan_type: Mapped[str]
+    """Empty for a visit as a whole, whatever types it brought."""
     week_on: Mapped[date]
     """Monday of the week in which the scan was acquired (UTC)."""
     measure: Mapped[str]
-    """received, decided, gradable (first pass); final_received, final_gradable (slots)."""
+    """RateMeasure."""
+    detail: Mapped[str] = mapped_column(default="", server_default="")
+    """Which finding, or which composition of a visit; empty for plain counts."""
     n: Mapped[int]
 
 
@@ -75,17 +79,20 @@ class Rate(Base):
     __table_args__ = (
         Index(
             "uq_rate_key",
-            "site_id", "device_id", "technician_id", "scan_type", "week_on", "measure",
+            "site_id", "device_id", "technician_id", "software_version", "scan_type", "week_on", "measure", "detail",
             unique=True,
             postgresql_nulls_not_distinct=True,
         ),
+        Index("ix_rate_site_id_measure_week_on", "site_id", "measure", "week_on"),
     )  # fmt: skip
 
     id: Mapped[Id]
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id"))
     technician_id: Mapped[int | None] = mapped_column(ForeignKey("technician.id"))
+    software_version: Mapped[str] = mapped_column(default="", server_default="")
     scan_type: Mapped[str]
     week_on: Mapped[date]
     measure: Mapped[str]
+    detail: Mapped[str] = mapped_column(default="", server_default="")
     n: Mapped[int]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.database import tables
 from core.database.session import Database, session_scope
-from core.store.rate import fold_deltas, lock_slots, recount_slots, uncount_slots
+from core.store.rate import CountKey, fold_deltas, lock_slots, recount_slots, uncount_slots
 from core.store.rate_audit import read_totals
 from core.store.slot import Standing, decided_ordinal, standing, week_of
 from core.usecases.check_rates import rebuild_rates, verify_rates
@@ -25,9 +25,14 @@ BAD = Standing(is_received=True, is_decided=True, is_gradable=False)
 UNDECIDED = Standing(is_received=True, is_decided=False, is_gradable=False)
 
 
+def plain_totals(session: Session) -> Counter[CountKey]:
+    """The counts of captures and slots, without those of visits and findings."""
+    return Counter({key: n for key, n in read_totals(session).items() if not key.detail})
+
+
 def sums(database: Database) -> Counter[RateMeasure]:
     with session_scope(database) as session:
-        totals = read_totals(session)
+        totals = plain_totals(session)
     counted: Counter[RateMeasure] = Counter()
     for key, n in totals.items():
         counted[key.measure] += n
@@ -100,7 +105,7 @@ def test_a_replacement_counts_for_the_slot_and_not_for_the_first_pass(owner_data
             session, site, device=other_device, slot=slot, replaces_id=first.id, acquired_at=MONDAY + timedelta(weeks=2)
         )
         recount(session, [make_scan(session, site, acquisition=later, human_ordinal=2)])
-        totals = read_totals(session)
+        totals = plain_totals(session)
     assert {(key.measure, key.device_id, key.week_on): n for key, n in totals.items()} == {
         (RateMeasure.RECEIVED, first_device.id, MONDAY.date()): 1,
         (RateMeasure.DECIDED, first_device.id, MONDAY.date()): 1,

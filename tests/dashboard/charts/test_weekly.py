@@ -3,7 +3,8 @@
 from datetime import UTC, date, datetime
 
 from core.store.mark import Mark
-from core.store.overview import Tally, WeekTally
+from core.store.overview import WeekTally
+from core.store.tally import Tally
 from dashboard.charts.weekly import FINAL, FIRST, draw_counts, draw_rates, week_points
 
 WEEKS = (

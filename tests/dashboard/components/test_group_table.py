@@ -1,6 +1,7 @@
 """The tables by site and device: worst first, and no judgement on too few."""
 
-from core.store.overview import GroupTally, Tally
+from core.store.overview import GroupTally
+from core.store.tally import Tally
 from dashboard.components.group_table import group_table, worst_first
 
 
