@@ -1,0 +1,254 @@
+"""Funnel plots: which units lie beyond what chance allows, on the effective n, with false-discovery control. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainc
+from scipy.stats import false_discovery_control
+
+from core.statistics.clustering import ClusteredCount, DesignEffect, clustered_interval, design_effect, total
+from core.statistics.proportions import NOTHING_COUNTED, Proportion
+from core.values import NotComputable
+
+Floats = NDArray[np.float64]
+
+MIN_COUNTED = 30
+MIN_PATIENTS = 3
+"""Below either a unit is "too few to judge": gsm's minimum denominators (gsm PR 964)."""
+
+WARNING_LEVEL = 0.95
+ALARM_LEVEL = 0.998
+"""Limits that a healthy unit leaves once in 20 and once in 500 times, both sides together (Spiegelhalter 2005)."""
+
+DISCOVERY_RATE = 0.05
+"""Among the units called discoveries, at most this share is expected to be healthy."""
+
+
+class Side(StrEnum):
+    """Where a value lies, seen from the target or centre line."""
+
+    HIGH = "high"
+    LOW = "low"
+
+
+class Zone(StrEnum):
+    """What the funnel says of one unit."""
+
+    WITHIN = "within"
+    WARNING = "beyond 95 %"
+    ALARM = "beyond 99.8 %"
+    TOO_FEW = "too few to judge"
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelUnit:
+    """A site, device or technician as it was counted. ``key`` comes back with its point."""
+
+    key: int | str
+    count: ClusteredCount
+    n_patients: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelPoint:
+    """One unit's place in the funnel.
+
+    Attributes
+    ----------
+    rate : Proportion
+        With Wilson's 95 % interval on the effective n.
+    effective_n : float
+        n / design effect, the abscissa.
+    side : Side or None
+        Above or below the target; None exactly on it.
+    zone : Zone
+        TOO_FEW units are drawn, never ranked.
+    p_value, q_value : float or None
+        Two-sided p-value of the same distribution as the limits, and Benjamini and Hochberg's adjusted one over all
+        judged units; None where there are too few.
+    is_discovery : bool
+        q_value at most the discovery rate: what to act on where many units are tested.
+    """
+
+    key: int | str
+    count: ClusteredCount
+    n_patients: int
+    rate: Proportion
+    effective_n: float
+    side: Side | None
+    zone: Zone
+    p_value: float | None
+    q_value: float | None
+    is_discovery: bool
+
+    def is_alarm(self, side: Side) -> bool:
+        """Beyond the 99.8 % limit on this side: the red line."""
+        return self.zone is Zone.ALARM and self.side is side
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelLimits:
+    """The curves to draw, (n,) each, in 0..1, over the effective n."""
+
+    effective_n: Floats
+    low_warning: Floats
+    high_warning: Floats
+    low_alarm: Floats
+    high_alarm: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """All units against one target. Points come in the order of the units; units without any count have none."""
+
+    target: float
+    design: DesignEffect
+    points: tuple[FunnelPoint, ...]
+
+    @property
+    def n_judged(self) -> int:
+        """Units that are not too few to judge."""
+        return sum(point.zone is not Zone.TOO_FEW for point in self.points)
+
+    def limits(self, effective_n: ArrayLike) -> FunnelLimits:
+        """Both pairs of limits at each effective n (n,), >= 1."""
+        sizes = np.asarray(effective_n, np.float64)
+        curves = (funnel_limits(self.target, sizes, level) for level in (WARNING_LEVEL, ALARM_LEVEL))
+        (low_warning, high_warning), (low_alarm, high_alarm) = curves
+        return FunnelLimits(sizes, low_warning, high_warning, low_alarm, high_alarm)
+
+
+def funnel(
+    units: Sequence[FunnelUnit],
+    *,
+    target: float | None = None,
+    design: DesignEffect | None = None,
+    min_counted: int = MIN_COUNTED,
+    min_patients: int = MIN_PATIENTS,
+    discovery_rate: float = DISCOVERY_RATE,
+) -> Funnel | NotComputable:
+    """Place every unit in the funnel (Spiegelhalter 2005, doi:10.1002/sim.1970) on its effective n.
+
+    Parameters
+    ----------
+    target : float, optional
+        The line, in 0..1, exclusive; the pooled rate of all units where none is given.
+    design : DesignEffect, optional
+        The pooled within-unit one of these units where none is given (core.statistics.clustering).
+
+    Assumes that healthy units share one rate and one intra-visit correlation. Raises ValueError for a target that
+    leaves no room on one side.
+    """
+    counted = [unit for unit in units if unit.count.n]
+    if not counted:
+        return NOTHING_COUNTED
+    if target is not None and not 0.0 < target < 1.0:
+        raise ValueError(f"a target lies between 0 and 1, exclusive; got {target}")
+    everything = total([unit.count for unit in counted])
+    line = everything.k / everything.n if target is None else target
+    used = design_effect([unit.count for unit in counted]) if design is None else design
+    values = np.array([unit.count.k / unit.count.n for unit in counted])
+    sizes = np.array([used.effective_n(unit.count) for unit in counted])
+    is_judged = np.array([unit.count.n >= min_counted and unit.n_patients >= min_patients for unit in counted])
+    p_values = two_sided_p(values, sizes, line)
+    q_values = np.ones(len(counted))
+    if is_judged.any():
+        q_values[is_judged] = false_discovery_control(p_values[is_judged], method="bh")
+    points = tuple(
+        _point(unit, used, line, (float(p), float(q)) if judged else None, discovery_rate)
+        for unit, p, q, judged in zip(counted, p_values, q_values, is_judged, strict=True)
+    )
+    return Funnel(line, used, points)
+
+
+def _point(
+    unit: FunnelUnit, design: DesignEffect, target: float, found: tuple[float, float] | None, discovery_rate: float
+) -> FunnelPoint:
+    rate = clustered_interval(unit.count, design)
+    assert isinstance(rate, Proportion)
+    side = None if rate.value == target else Side.HIGH if rate.value > target else Side.LOW
+    p_value, q_value = (None, None) if found is None else found
+    return FunnelPoint(
+        key=unit.key,
+        count=unit.count,
+        n_patients=unit.n_patients,
+        rate=rate,
+        effective_n=design.effective_n(unit.count),
+        side=side,
+        zone=_zone(p_value),
+        p_value=p_value,
+        q_value=q_value,
+        is_discovery=q_value is not None and q_value <= discovery_rate,
+    )
+
+
+def _zone(p_value: float | None) -> Zone:
+    if p_value is None:
+        return Zone.TOO_FEW
+    if p_value < 1.0 - ALARM_LEVEL:
+        return Zone.ALARM
+    return Zone.WARNING if p_value < 1.0 - WARNING_LEVEL else Zone.WITHIN
+
+
+def funnel_limits(target: float, effective_n: ArrayLike, level: float) -> tuple[Floats, Floats]:
+    """Lower and upper exact interpolated binomial limit (n,) around ``target``; chance leaves 1 - ``level`` outside.
+
+    The limit is the rate x / n at which the distribution of ``mid_probability`` reaches (1 - level) / 2 and its
+    complement; 0 or 1 where even none or all of n has a greater chance. Spiegelhalter 2005, doi:10.1002/sim.1970,
+    appendix A.1.1, interpolates P(X <= x) alone, which judges k of n and n - k of n differently and is liberal above
+    the target, most at low rates; Manktelow and Seaton 2012, doi:10.1371/journal.pone.0045723, compare such rules.
+    """
+    sizes = np.maximum(np.asarray(effective_n, np.float64), 1.0)
+    tail = (1.0 - level) / 2.0
+    if not 0.0 < target < 1.0:
+        return np.full_like(sizes, target), np.full_like(sizes, target)
+    return _quantile(tail, sizes, target) / sizes, 1.0 - _quantile(tail, sizes, 1.0 - target) / sizes
+
+
+def two_sided_p(values: ArrayLike, effective_n: ArrayLike, target: float | Floats) -> Floats:
+    """Two-sided mid-p-value (...) of rates in 0..1; below 1 - level exactly where beyond ``funnel_limits``.
+
+    Twice the smaller tail (Lancaster 1961, doi:10.1080/01621459.1961.10482105); 1 where the target leaves no room.
+    """
+    sizes = np.maximum(np.asarray(effective_n, np.float64), 1.0)
+    lower = mid_probability(np.asarray(values, np.float64) * sizes, sizes, target)
+    return np.asarray(np.minimum(1.0, 2.0 * np.minimum(lower, 1.0 - lower)), np.float64)
+
+
+def mid_probability(x: Floats, n: Floats, p: float | Floats) -> Floats:
+    """P(X < x) + P(X = x) / 2 of a binomial, linear between whole x, (...) for 0 <= x <= n; 0.5 where p is 0 or 1.
+
+    Half Spiegelhalter's interpolation and half its mirror image, so that x of n under p has the complement of n - x of
+    n under 1 - p also where the effective n is no whole number.
+    """
+    found = (_interpolated(x, n, p) + 1.0 - _interpolated(n - x, n, 1.0 - np.asarray(p))) / 2.0
+    return np.asarray(np.where((np.asarray(p) > 0.0) & (np.asarray(p) < 1.0), found, 0.5), np.float64)
+
+
+def _interpolated(x: Floats, n: Floats, p: float | Floats) -> Floats:
+    below = np.floor(x)
+    share = x - below
+    return np.asarray((1.0 - share) * _at_most(below, n, p) + share * _at_most(below + 1.0, n, p), np.float64)
+
+
+def _at_most(r: Floats, n: Floats, p: float | Floats) -> Floats:
+    """P(X <= r) of a binomial for whole r; a real n enters by the incomplete beta function I_{1-p}(n - r, r + 1)."""
+    inside = (r >= 0) & (r < n)
+    found = betainc(np.where(inside, n - r, 1.0), np.where(inside, r + 1.0, 1.0), 1.0 - np.asarray(p))
+    return np.asarray(np.where(inside, found, np.where(r < 0, 0.0, 1.0)), np.float64)
+
+
+def _quantile(probability: float, n: Floats, p: float) -> Floats:
+    """The x (n,) at which ``mid_probability`` reaches a probability below one half; 0 where it starts above.
+
+    Forty halvings leave less than a millionth of a capture of a million.
+    """
+    low, high = np.zeros_like(n), n.copy()
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        is_enough = mid_probability(middle, n, p) >= probability
+        low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
+    return np.where(mid_probability(np.zeros_like(n), n, p) >= probability, 0.0, high)
