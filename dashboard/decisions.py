@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.errors import OctauditError
 from core.store.access import current_actor
+from core.usecases.grade_masked import grade_masked
 from core.usecases.reacquire import acknowledge_request, mark_not_possible, schedule_request
 from core.usecases.review_scan import accept_scan, override_scan, request_reacquisition
 from core.vocabulary import ReasonCode
@@ -48,6 +49,15 @@ def request(scan_id: int, seen_version: int) -> None:
         text=st.session_state["request.text"].strip(),
         remedy=st.session_state["request.remedy"].strip(),
     )
+
+
+def grade(scan_id: int) -> None:
+    """Give the own grade, masked from the model's and from everybody's."""
+    ordinal, reason = st.session_state["masked.grade"], st.session_state["masked.reason"]
+    if ordinal is None:
+        _refuse("Choose a grade first.")
+        return
+    _write("Your grade is written.", grade_masked, scan_id=scan_id, ordinal=ordinal, reason=reason.strip())
 
 
 def acknowledge(request_id: int) -> None:

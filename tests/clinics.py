@@ -28,6 +28,8 @@ class Clinics:
     manager: str
     reviewer: str
     technician: str
+    grader: str
+    """Grades at both sites and has graded nothing yet."""
     stranger: str
     """A technician of the other site."""
 
@@ -56,5 +58,6 @@ def build_clinics(session: Session, blobs: BlobStore) -> Clinics:
         manager=make_member(session, Role.MANAGER, study=study)[1],
         reviewer=make_member(session, Role.QC_TECHNICIAN, study=study)[1],
         technician=make_member(session, Role.SITE_TECHNICIAN, site=site)[1],
+        grader=make_member(session, Role.GRADER, study=study)[1],
         stranger=make_member(session, Role.SITE_TECHNICIAN, site=other)[1],
     )

@@ -119,32 +119,22 @@ def add_review(
     decision: ReviewDecision,
     ordinal: int | None,
     reason: str,
-    is_masked: bool = False,
 ) -> int:
-    """Append a review; a masked one does not refer to the assessment, which its reviewer did not see."""
+    """Append a review that refers to the assessment that the reviewer saw."""
     return session.scalars(
         insert(Review)
         .values(
             site_id=scan.site_id,
             scan_id=scan.scan_id,
-            assessment_id=None if is_masked else scan.assessment_id,
+            assessment_id=scan.assessment_id,
             reviewer_id=reviewer_id,
             decision=decision,
             ordinal=ordinal,
             reason=reason,
-            is_masked=is_masked,
             created_at=now(),
         )
         .returning(Review.id)
     ).one()
-
-
-def has_masked_grade(session: Session, *, scan_id: int, reviewer_id: int) -> bool:
-    """Whether this person has already graded the scan masked."""
-    found = select(Review.id).where(
-        Review.scan_id == scan_id, Review.reviewer_id == reviewer_id, Review.decision == ReviewDecision.GRADE
-    )
-    return session.scalar(found.limit(1)) is not None
 
 
 def set_decision(

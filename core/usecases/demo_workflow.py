@@ -18,6 +18,7 @@ from core.store.access import PROGRAM
 from core.store.capture import CaptureKey
 from core.store.demo import DemoScanRow, ScanPlace, read_masked_grades, read_requests, read_scans
 from core.usecases.demo_people import DemoPlaces, amended_protocol
+from core.usecases.grade_masked import grade_masked
 from core.usecases.reacquire import (
     acknowledge_request,
     follow_replacements,
@@ -25,7 +26,7 @@ from core.usecases.reacquire import (
     receive_replacement,
     schedule_request,
 )
-from core.usecases.review_scan import accept_scan, grade_masked, override_scan, request_reacquisition
+from core.usecases.review_scan import accept_scan, override_scan, request_reacquisition
 from core.vocabulary import CoipsGrade, RequestState, ScanKind, ScanState
 
 FLAGGED = (ScanState.UNDER_REVIEW, ScanState.QUERIED)

@@ -1,4 +1,4 @@
-"""A person's decision about one scan: accept, override with a reason, ask for it to be taken again, grade it masked.
+"""A person's decision about one scan: accept, override with a reason, ask for it to be taken again.
 
 Every verb locks the scan, checks that the reviewer saw its present version, may review at this site and judges somebody
 else's work, writes the review with the scan's new state, brings the counts and the request in line, and leaves an audit
@@ -19,7 +19,6 @@ from core.store.review import (
     StoredReason,
     add_review,
     first_reason,
-    has_masked_grade,
     lock_reviewed_scan,
     set_decision,
 )
@@ -28,8 +27,6 @@ from core.vocabulary import CoipsGrade, ReasonCode, ReviewDecision, Role, ScanSt
 
 REVIEWERS = (Role.QC_TECHNICIAN, Role.ADJUDICATOR)
 """Who may decide about a scan."""
-GRADERS = (Role.GRADER, Role.QC_TECHNICIAN, Role.ADJUDICATOR)
-"""Who may grade a scan masked."""
 _DECIDABLE = frozenset({ScanState.ACCEPTED, ScanState.UNDER_REVIEW, ScanState.QUERIED})
 _FLAGGED = frozenset({ScanState.UNDER_REVIEW, ScanState.QUERIED})
 
@@ -63,7 +60,7 @@ def accept_scan(
         decision=ReviewDecision.ACCEPT,
         state=ScanState.ACCEPTED,
         final_verdict=Verdict.ACCEPT,
-        human_ordinal=_known_ordinal(grade),
+        human_ordinal=known_ordinal(grade),
         reason=reason,
     )
 
@@ -79,7 +76,7 @@ def override_scan(
         raise UsageError("An override needs a reason.", remedy="Write it in a few words.")
     scan = _scan_for(session, actor, scan_id, seen_version, REVIEWERS)
     _refuse_unless(scan, _DECIDABLE, "overridden")
-    is_gradable = _known_ordinal(ordinal) >= CoipsGrade.GRADABLE
+    is_gradable = known_ordinal(ordinal) >= CoipsGrade.GRADABLE
     _decide(
         session,
         scan,
@@ -137,27 +134,7 @@ def request_reacquisition(
     return request_id
 
 
-def grade_masked(session: Session, *, actor: Actor, scan_id: int, ordinal: int, reason: str = "") -> None:
-    """Grade a scan without having seen the model's or anybody's grade; it decides nothing. Once per person."""
-    scan = _scan_for(session, actor, scan_id, None, GRADERS)
-    reviewer_id = _reviewer_id(actor)
-    if has_masked_grade(session, scan_id=scan_id, reviewer_id=reviewer_id):
-        raise IllegalMoveError("You have already graded this scan.", remedy="Go on to the next one.")
-    add_review(
-        session,
-        scan,
-        reviewer_id=reviewer_id,
-        decision=ReviewDecision.GRADE,
-        ordinal=_known_ordinal(ordinal),
-        reason=reason,
-        is_masked=True,
-    )
-    _audit(session, scan, actor, "scan.graded_masked", after={"ordinal": ordinal}, reason=reason)
-
-
-def _scan_for(
-    session: Session, actor: Actor, scan_id: int, seen_version: int | None, roles: tuple[Role, ...]
-) -> ReviewedScan:
+def _scan_for(session: Session, actor: Actor, scan_id: int, seen_version: int, roles: tuple[Role, ...]) -> ReviewedScan:
     """The locked scan, once it is sure that this person may review it and saw it as it now is."""
     scan = lock_reviewed_scan(session, scan_id)
     if scan is None:
@@ -167,19 +144,20 @@ def _scan_for(
             "Your role does not allow you to review scans of this site.",
             remedy="Ask a quality-control technician of the reading centre.",
         )
-    if _reviewer_id(actor) in scan.own_user_ids:
+    if reviewer_id_of(actor) in scan.own_user_ids:
         raise NotAllowedError(
             "You acquired or uploaded this scan, so you cannot review it.",
             remedy="Leave it to another reviewer.",
         )
-    if seen_version is not None and scan.version != seen_version:
+    if scan.version != seen_version:
         raise StaleRecordError(
             "The scan has changed since you opened it; nothing was written.", remedy="Look at it again, then decide."
         )
     return scan
 
 
-def _reviewer_id(actor: Actor) -> int:
+def reviewer_id_of(actor: Actor) -> int:
+    """The person's account; NotAllowedError for the program itself."""
     if actor.user_id is None:
         raise NotAllowedError("Only a person can review a scan.", remedy="Log in.")
     return actor.user_id
@@ -204,7 +182,7 @@ def _grade_of_acceptance(scan: ReviewedScan) -> int | None:
     return scan.model_ordinal
 
 
-def _known_ordinal(ordinal: int) -> int:
+def known_ordinal(ordinal: int) -> int:
     """The ordinal, once it is sure that the scale has it."""
     if ordinal not in list(CoipsGrade):
         known = ", ".join(f"{grade.value} ({grade.name.lower()})" for grade in CoipsGrade)
@@ -239,7 +217,7 @@ def _decide(
     reason: str,
 ) -> None:
     given = human_ordinal if decision is not ReviewDecision.REQUEST_REACQUISITION else None
-    add_review(session, scan, reviewer_id=_reviewer_id(actor), decision=decision, ordinal=given, reason=reason)
+    add_review(session, scan, reviewer_id=reviewer_id_of(actor), decision=decision, ordinal=given, reason=reason)
     set_decision(session, scan.scan_id, state=state, final_verdict=final_verdict, human_ordinal=human_ordinal)
     follow_replacements(session, actor=actor, acquisition_ids=[scan.acquisition_id])
     recount_slots(session, [scan.expected_scan_id])

@@ -5,12 +5,14 @@ import streamlit as st
 from core.clock import now
 from core.scoring.card import calibration_in
 from core.store.access import Actor
+from core.store.masked_grade import ScanToGrade, read_scan_to_grade
 from core.store.scan_filter import ScanFilter
 from core.store.scan_view import ScanView, read_scan
 from core.store.worklist import WorklistTab, read_worklist
 from dashboard.components.decision import draw_decision
 from dashboard.components.guarantee import accept_guarantee
 from dashboard.components.markup import page_link, tag
+from dashboard.components.masked_grade import draw_masked_grade
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.scan_facts import facts, history, measures_table, same_image, title
 from dashboard.components.scan_grade import artifacts_table, grade, reasons
@@ -25,20 +27,29 @@ def main() -> None:
     actor, scan_id = current_user(), _asked_scan()
     with open_session() as session:
         view = read_scan(session, scan_id) if scan_id is not None else None
+        to_grade = read_scan_to_grade(session, scan_id) if scan_id is not None and view is None else None
         waiting = read_worklist(session, ScanFilter(), WorklistTab.TO_DECIDE, today=now().date(), page=0, page_size=2)
     if view is None:
-        st.title("Scan")
-        empty_state(
-            "No such scan",
-            "There is no scan under this address, or it belongs to a site that your role does not cover. "
-            "Choose one from the worklist or the examples.",
-            key="empty",
-        )
+        _draw_without_view(to_grade)
         return
     panel(title(view), key="title")
     draw_outcome()
     following = [item.scan_id for item in waiting.items if item.scan_id != view.scan_id]
     _draw_scan(view, actor, following[0] if following else None)
+
+
+def _draw_without_view(to_grade: ScanToGrade | None) -> None:
+    """A scan that the person has yet to grade, or none at all."""
+    if to_grade is not None:
+        draw_masked_grade(to_grade)
+        return
+    st.title("Scan")
+    empty_state(
+        "No such scan",
+        "There is no scan under this address, or it belongs to a site that your role does not cover. "
+        "Choose one from the worklist or the examples.",
+        key="empty",
+    )
 
 
 def _draw_scan(view: ScanView, actor: Actor, next_scan_id: int | None) -> None:

@@ -41,6 +41,12 @@ def test_a_person_of_another_site_gets_what_a_missing_scan_gives(client_of, clin
         assert theirs.content == missing.content
 
 
+def test_a_grader_gets_the_image_and_nothing_that_the_model_drew(client_of, clinics: Clinics):
+    client = client_of(clinics.grader)
+    found = {path for path in PATHS if client.get(f"/scans/{clinics.flagged_id}/{path}").status_code == 200}
+    assert found == {"image.png", "tile.png"}
+
+
 def test_knowing_the_etag_of_another_site_tells_nothing(client_of, clinics: Clinics):
     etag = client_of(clinics.technician).get(f"/scans/{clinics.flagged_id}/image.png").headers["etag"]
     answer = client_of(clinics.stranger).get(f"/scans/{clinics.flagged_id}/image.png", headers={"if-none-match": etag})

@@ -116,6 +116,29 @@ def test_the_scan_page_tells_grade_metrics_model_and_history(page_of: PageOf, cl
         assert words.lower() in markup.lower(), words
 
 
+def test_a_grader_sees_the_model_s_grade_after_the_own_one(page_of: PageOf, clinics: Clinics, owner_database: Database):
+    page = page_of(clinics.grader, SCAN, id=clinics.accepted_id)
+    markup = shown(page)
+    assert f"/scans/{clinics.accepted_id}/image.png" in markup
+    assert not [words for words in ("Outstanding", "phantom-reader", "Accepted") if words in markup]
+    button(page, "Save my grade").click().run()
+    assert page.error[0].value.startswith("Choose a grade")
+    page.button_group[0].set_value(1)
+    button(page, "Save my grade").click().run()
+    assert page.success[0].value == "Your grade is written."
+    assert "Outstanding (2)" in shown(page)
+    with session_scope(owner_database) as session:
+        assert session.scalars(select(tables.Review.ordinal)).one() == 1
+
+
+@pytest.mark.parametrize("path", [OVERVIEW, WORKLIST, EXAMPLES])
+def test_no_page_tells_a_grader_what_they_have_not_graded(page_of: PageOf, clinics: Clinics, path: str):
+    markup = shown(page_of(clinics.grader, path))
+    for scan_id in (clinics.accepted_id, clinics.flagged_id, clinics.abstained_id):
+        assert f"id={scan_id}" not in markup
+        assert f"/scans/{scan_id}/" not in markup
+
+
 def test_metrics_of_an_ungradable_scan_are_withheld_until_a_person_says_otherwise(page_of: PageOf, clinics: Clinics):
     assert "not computable: the scan is ungradable" in shown(page_of(clinics.reviewer, SCAN, id=clinics.flagged_id))
 

@@ -7,13 +7,20 @@ from builders import (
     make_study,
     make_user,
 )
+from desk import Desk
+from lane import UNGRADABLE
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from core.database import tables
 from core.database.session import Database, session_scope
 from core.errors import NotAllowedError
 from core.store.access import Actor, current_actor
+from core.store.masked_grade import read_scan_to_grade
+from core.store.scan_image import ScanImages, read_scan_images
+from core.store.scan_view import read_scan
+from core.usecases.grade_masked import grade_masked
 from core.vocabulary import Role
 
 
@@ -23,7 +30,6 @@ from core.vocabulary import Role
         ("technician", {"a"}),
         ("qc_a", {"a"}),
         ("qc", {"a", "b"}),
-        ("grader", {"a", "b"}),
         ("manager", {"a", "b"}),
         ("admin", {"a", "b"}),
         ("global", {"a", "b", "elsewhere"}),
@@ -147,3 +153,73 @@ def test_the_scope_is_an_index_condition_and_not_a_filter(dashboard_database: Da
         session.execute(text("set local enable_seqscan = off"))
         plan = "\n".join(session.scalars(text("explain select id from scan where state = 'scored'")))
     assert "Index Cond: ((site_id = ANY ((InitPlan" in plan, plan
+
+
+def rows_about(session: Session, scan_id: int) -> dict[str, int]:
+    """How many rows this session sees of everything that tells, or lets one work out, what was thought of a scan."""
+    scan = tables.Scan.id == scan_id
+    queries = {
+        "scan": select(tables.Scan.final_verdict).where(scan),
+        "acquisition": select(tables.Acquisition.id).join(tables.Scan).where(scan),
+        "assessment": select(tables.Assessment.id).where(tables.Assessment.scan_id == scan_id),
+        "assessment_artifact": select(tables.AssessmentArtifact.type),
+        "assessment_reason": select(tables.AssessmentReason.code),
+        "reacquisition_request": select(tables.ReacquisitionRequest.id),
+        "reacquisition_step": select(tables.ReacquisitionStep.id),
+        "review": select(tables.Review.id).where(tables.Review.scan_id == scan_id),
+    }
+    return {name: len(session.execute(query).all()) for name, query in queries.items()}
+
+
+def grade_as(database: Database, desk: Desk, token: str, scan_id: int) -> None:
+    with session_scope(database, token=token) as session:
+        actor = current_actor(session)
+        assert actor is not None
+        grade_masked(session, actor=actor, scan_id=scan_id, ordinal=2)
+
+
+def test_a_grader_sees_nothing_about_a_scan_but_its_pixels_until_the_own_grade_is_given(
+    desk: Desk, dashboard_database: Database
+) -> None:
+    scan_id, other_id = desk.score(UNGRADABLE), desk.score(UNGRADABLE)
+    desk.request(desk.hire(Role.QC_TECHNICIAN), scan_id)
+    token = desk.hire(Role.GRADER)
+    with session_scope(dashboard_database, token=token) as session:
+        assert set(rows_about(session, scan_id).values()) == {0}
+        assert session.scalars(select(tables.RateDelta.n)).all() == []
+        to_grade = read_scan_to_grade(session, scan_id)
+        assert to_grade is not None
+        assert read_scan_images(session, scan_id) == ScanImages(to_grade.image_sha256, None, None, {})
+    grade_as(dashboard_database, desk, token, scan_id)
+    with session_scope(dashboard_database, token=token) as session:
+        assert rows_about(session, scan_id) == {
+            "scan": 1, "acquisition": 1, "assessment": 1, "assessment_artifact": 1, "assessment_reason": 1,
+            "reacquisition_request": 1, "reacquisition_step": 1, "review": 2,
+        }  # fmt: skip
+        assert session.scalars(select(tables.Scan.id)).all() == [scan_id]
+        view = read_scan(session, scan_id)
+        assert view is not None
+        assert view.assessment is not None
+        assert read_scan(session, other_id) is None
+
+
+def test_who_is_more_than_a_grader_at_a_site_is_not_masked_there(desk: Desk, dashboard_database: Database) -> None:
+    scan_id = desk.score(UNGRADABLE)
+    for role in set(Role) - {Role.GRADER}:
+        with session_scope(dashboard_database, token=desk.hire(role)) as session:
+            assert rows_about(session, scan_id)["assessment"] == 1, role
+    with session_scope(dashboard_database, token=desk.hire(Role.SITE_TECHNICIAN)) as session:
+        assert read_scan_to_grade(session, scan_id) is None
+
+
+def test_a_masked_grade_cannot_be_read_in_the_audit_trail(desk: Desk, dashboard_database: Database) -> None:
+    scan_id = desk.score(UNGRADABLE)
+    token = desk.hire(Role.GRADER)
+    grade_as(dashboard_database, desk, token, scan_id)
+    told = select(tables.AuditEvent.after).where(tables.AuditEvent.action == "scan.graded_masked")
+    readers = set()
+    for role in Role:
+        with session_scope(dashboard_database, token=desk.hire(role)) as session:
+            if session.scalars(told).all():
+                readers.add(role)
+    assert readers == {Role.ADJUDICATOR, Role.MANAGER, Role.ADMIN}

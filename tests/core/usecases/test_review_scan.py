@@ -10,7 +10,7 @@ from core.database import tables
 from core.database.session import session_scope
 from core.errors import IllegalMoveError, NotAllowedError, NotFoundError, StaleRecordError, UsageError
 from core.usecases.check_rates import verify_rates
-from core.usecases.review_scan import grade_masked
+from core.usecases.grade_masked import grade_masked
 from core.vocabulary import ReasonCode, ReviewDecision, Role, ScanState, Slab, Verdict
 
 
@@ -64,11 +64,23 @@ def test_a_reviewer_who_saw_an_older_version_is_refused_and_nothing_is_written(d
     assert desk.stands(scan_id) == before
 
 
-@pytest.mark.parametrize("role", [Role.SITE_TECHNICIAN, Role.GRADER, Role.MANAGER, Role.ADMIN])
+@pytest.mark.parametrize("role", [Role.SITE_TECHNICIAN, Role.MANAGER, Role.ADMIN])
 def test_only_quality_control_and_adjudicators_decide(desk: Desk, role: Role) -> None:
     scan_id = desk.score(ABSTAINED + GRADABLE)
     with pytest.raises(NotAllowedError, match="role"):
         desk.accept(desk.hire(role), scan_id)
+    assert desk.scan(scan_id).state == ScanState.UNDER_REVIEW
+
+
+def test_a_grader_decides_nothing_not_even_about_a_scan_that_they_graded(desk: Desk) -> None:
+    scan_id = desk.score(ABSTAINED + GRADABLE)
+    token = desk.hire(Role.GRADER)
+    with pytest.raises(NotFoundError):
+        desk.accept(token, scan_id)
+    with desk.as_person(token) as (session, actor):
+        grade_masked(session, actor=actor, scan_id=scan_id, ordinal=GRADABLE)
+    with pytest.raises(NotAllowedError, match="role"):
+        desk.accept(token, scan_id)
     assert desk.scan(scan_id).state == ScanState.UNDER_REVIEW
 
 

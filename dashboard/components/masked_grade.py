@@ -1,0 +1,40 @@
+"""The scan page of a grader who has not graded the scan yet: the image alone, and the form for the own grade."""
+
+import streamlit as st
+
+from core.store.masked_grade import ScanToGrade
+from dashboard import decisions
+from dashboard.components.markup import tag
+from dashboard.components.panel import panel
+from dashboard.wording import GRADE_NAMES, SLAB_NAMES
+
+
+def draw_masked_grade(scan: ScanToGrade) -> None:
+    """Draw the image and the form; what the model and other people said does not reach this page."""
+    st.title(f"Scan {scan.scan_id}")
+    decisions.draw_outcome()
+    image, form = st.columns([8, 5], gap="medium")
+    with image:
+        picture = tag(
+            "img",
+            src=f"/scans/{scan.scan_id}/image.png",
+            alt="The scan",
+            width=scan.width_px,
+            height=scan.height_px,
+            style="width:100%;height:auto;border-radius:8px",
+        )
+        panel(picture, key="masked-image")
+        st.caption(f"{SLAB_NAMES[scan.slab]}, {scan.width_px} × {scan.height_px} px")
+    with form:
+        st.subheader("Your grade")
+        st.caption("The model's grade and everybody else's stay hidden from you until you have given yours.")
+        st.segmented_control(
+            "Grade",
+            list(GRADE_NAMES),
+            key="masked.grade",
+            format_func=lambda ordinal: GRADE_NAMES[ordinal],
+            label_visibility="collapsed",
+        )
+        st.text_area("Remark (optional)", key="masked.reason", max_chars=1000, height=90)
+        st.button("Save my grade", type="primary", on_click=decisions.grade, args=(scan.scan_id,))
+        st.caption("It is given once and decides nothing about the scan.")
