@@ -336,7 +336,8 @@ def _unknown(column: str, value: str, codes: tuple[str, ...]) -> Problem:
     if column in {"study", "site"}:
         remedy = f"This batch is for {column} {codes[0]}. Upload files of another {column} as a batch of their own."
     elif codes:
-        remedy = f"Enter one of {', '.join(codes)}, or ask an administrator to add it."
+        remedy = f"Enter one of {', '.join(codes)}, or ask an administrator to add or activate it."
     else:
-        remedy = f"The site has no {column} yet: ask an administrator to add one."
-    return Problem(f"unknown_{column}", f"The {column} {value!r} is not known at this site.", remedy, field=column)
+        remedy = f"The site has no {column} in use: ask an administrator to add one."
+    where = "is not that of this batch" if column in {"study", "site"} else "is not in use at this site"
+    return Problem(f"unknown_{column}", f"The {column} {value!r} {where}.", remedy, field=column)

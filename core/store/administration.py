@@ -33,6 +33,7 @@ class SiteRow:
     code: str
     name: str
     country: str
+    is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class DeviceRow:
     model: str
     serial: str
     software_version: str
+    is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class TechnicianRow:
     code: str
     name: str
     user_id: int | None
+    is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,9 @@ def find_study(session: Session, code: str) -> StudyRow | None:
 def list_sites(session: Session, study_id: int) -> list[SiteRow]:
     """A study's sites, by code."""
     rows = session.execute(
-        select(Site.id, Site.code, Site.name, Site.country).where(Site.study_id == study_id).order_by(Site.code)
+        select(Site.id, Site.code, Site.name, Site.country, Site.deactivated_at.is_(None))
+        .where(Site.study_id == study_id)
+        .order_by(Site.code)
     )
     return [SiteRow(*row) for row in rows]
 
@@ -106,7 +111,7 @@ def list_devices(session: Session, study_id: int) -> list[DeviceRow]:
     rows = session.execute(
         select(
             Device.id, Device.site_id, Site.code, Device.code, Device.manufacturer, Device.model, Device.serial,
-            Device.software_version,
+            Device.software_version, Device.deactivated_at.is_(None),
         )
         .join(Site, Site.id == Device.site_id)
         .where(Site.study_id == study_id)
@@ -118,11 +123,14 @@ def list_devices(session: Session, study_id: int) -> list[DeviceRow]:
 def list_technicians(session: Session, study_id: int) -> list[TechnicianRow]:
     """A study's technicians, by site and code."""
     rows = session.execute(
-        select(Technician.id, Technician.site_id, Site.code, Technician.code, Technician.name, Technician.user_id)
+        select(
+            Technician.id, Technician.site_id, Site.code, Technician.code, Technician.name, Technician.user_id,
+            Technician.deactivated_at.is_(None),
+        )
         .join(Site, Site.id == Technician.site_id)
         .where(Site.study_id == study_id)
         .order_by(Site.code, Technician.code)
-    )
+    )  # fmt: skip
     return [TechnicianRow(*row) for row in rows]
 
 

@@ -26,6 +26,8 @@ class SiteRef:
     site_name: str
     study_id: int
     study: str
+    is_active: bool
+    """False where an administrator deactivated it: it takes no new scans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class SiteRoster:
 def read_sites(session: Session) -> tuple[SiteRef, ...]:
     """Every site that the session's person may see, by study and site code."""
     rows = session.execute(
-        select(Site.id, Site.code, Site.name, Study.id, Study.code)
+        select(Site.id, Site.code, Site.name, Study.id, Study.code, Site.deactivated_at.is_(None))
         .join(Study, Study.id == Site.study_id)
         .order_by(Study.code, Site.code)
     )
@@ -113,7 +115,7 @@ def read_sites(session: Session) -> tuple[SiteRef, ...]:
 def find_site(session: Session, *, study: str, site: str) -> SiteRef:
     """The site with this code in this study; NotFoundError where there is none that the person may see."""
     row = session.execute(
-        select(Site.id, Site.code, Site.name, Study.id, Study.code)
+        select(Site.id, Site.code, Site.name, Study.id, Study.code, Site.deactivated_at.is_(None))
         .join(Study, Study.id == Site.study_id)
         .where(Study.code == study, Site.code == site)
     ).one_or_none()
@@ -126,12 +128,16 @@ def find_site(session: Session, *, study: str, site: str) -> SiteRef:
 
 
 def read_roster(session: Session, site_id: int) -> SiteRoster:
-    """The devices and technicians of a site."""
+    """The devices and technicians of a site that are in use."""
     devices = session.execute(
-        select(Device.code, Device.id, Device.software_version).where(Device.site_id == site_id).order_by(Device.code)
+        select(Device.code, Device.id, Device.software_version)
+        .where(Device.site_id == site_id, Device.deactivated_at.is_(None))
+        .order_by(Device.code)
     ).all()
     technicians = session.execute(
-        select(Technician.code, Technician.id).where(Technician.site_id == site_id).order_by(Technician.code)
+        select(Technician.code, Technician.id)
+        .where(Technician.site_id == site_id, Technician.deactivated_at.is_(None))
+        .order_by(Technician.code)
     ).all()
     return SiteRoster(
         device_ids={code: id_ for code, id_, _ in devices},
@@ -303,7 +309,7 @@ def _heads() -> Select[*tuple[Any, ...]]:
         select(
             Batch.id, Batch.receipt, Batch.uploaded_by_id, Batch.created_at, Batch.submitted_at,
             Site.id.label("site_id"), Site.code.label("site"), Site.name.label("site_name"),
-            Study.id.label("study_id"), Study.code.label("study"),
+            Study.id.label("study_id"), Study.code.label("study"), Site.deactivated_at.is_(None).label("is_active"),
         )
         .join(Site, Site.id == Batch.site_id)
         .join(Study, Study.id == Site.study_id)
@@ -311,7 +317,7 @@ def _heads() -> Select[*tuple[Any, ...]]:
 
 
 def _head(row: Any) -> BatchHead:
-    site = SiteRef(row.site_id, row.site, row.site_name, row.study_id, row.study)
+    site = SiteRef(row.site_id, row.site, row.site_name, row.study_id, row.study, row.is_active)
     return BatchHead(row.id, row.receipt, site, row.uploaded_by_id, row.created_at, row.submitted_at)
 
 

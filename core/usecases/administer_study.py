@@ -7,6 +7,7 @@ of what it added. Raised by all: NotAllowedError, UsageError (a code that is mal
 import re
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from core.store.audit import record_event
 from core.store.model_version import read_last_model
 from core.vocabulary import Role
 
+Result = TypeVar("Result")
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 """Codes stand in manifests, addresses and file names, so they hold neither spaces nor slashes."""
 
@@ -37,9 +39,9 @@ def add_study(
     is_demo: bool = False,
 ) -> int:
     """Add a study with the first version of its protocol (the default one where none is given)."""
-    _refuse_unless_admin(actor, None)
+    refuse_unless_admin(actor, None)
     _check(code, name)
-    study_id = _unless_taken(
+    study_id = unless_taken(
         session, f"The study code {code}", lambda: store.insert_study(session, code=code, name=name, is_demo=is_demo)
     )
     record_event(session, actor=actor, action="add_study", entity="study", entity_id=study_id, study_id=study_id,
@@ -63,7 +65,7 @@ def publish_protocol(
     Scans already judged keep the version they were judged by. An accept level that the model which scored last cannot
     vouch for is refused (UsageError).
     """
-    _refuse_unless_admin(actor, study_id)
+    refuse_unless_admin(actor, study_id)
     if not note.strip():
         raise UsageError("A protocol version needs a note.", remedy="Say in a few words what changed and why.")
     _refuse_unless_promised(session, protocol)
@@ -88,9 +90,9 @@ def _refuse_unless_promised(session: Session, protocol: Protocol) -> None:
 
 def add_site(session: Session, *, actor: Actor, study_id: int, code: str, name: str, country: str = "") -> int:
     """Add a site to a study."""
-    _refuse_unless_admin(actor, study_id)
+    refuse_unless_admin(actor, study_id)
     _check(code, name)
-    site_id = _unless_taken(
+    site_id = unless_taken(
         session,
         f"The site code {code}",
         lambda: store.insert_site(session, study_id=study_id, code=code, name=name, country=country),
@@ -118,7 +120,7 @@ def add_device(
         "code": code, "manufacturer": manufacturer, "model": model, "serial": serial,
         "software_version": software_version,
     }  # fmt: skip
-    device_id = _unless_taken(
+    device_id = unless_taken(
         session,
         f"The device code {code} or the serial number {serial}",
         lambda: store.insert_device(session, site_id=site_id, **values),
@@ -160,7 +162,7 @@ def add_mark(
     site_id: int | None = None,
 ) -> int:
     """Mark an event on a study's trends: a new technician, a moved device, anything worth knowing later."""
-    _refuse_unless_admin(actor, study_id)
+    refuse_unless_admin(actor, study_id)
     if not text.strip():
         raise UsageError("The mark has no text.", remedy="Say in a few words what happened.")
     moment = happened_at or now()
@@ -178,7 +180,7 @@ def add_technician(
     """Add a technician to a site; ``user_id`` where the person also logs in, so that no one reviews their own scans."""
     study_id = _study_of(session, actor, site_id)
     _check(code, code)
-    technician_id = _unless_taken(
+    technician_id = unless_taken(
         session,
         f"The technician code {code}",
         lambda: store.insert_technician(session, site_id=site_id, code=code, name=name, user_id=user_id),
@@ -194,7 +196,7 @@ def _publish(
     versions = store.list_protocol_versions(session, study_id)
     number = versions[0].number + 1 if versions else 1
     document = protocol.model_dump(mode="json")
-    version_id = _unless_taken(
+    version_id = unless_taken(
         session,
         f"Version {number}",
         lambda: store.insert_protocol_version(
@@ -212,11 +214,12 @@ def _study_of(session: Session, actor: Actor, site_id: int) -> int:
     study_id = store.study_of_site(session, site_id)
     if study_id is None:
         raise NotFoundError(f"There is no site {site_id}.", remedy="Choose one from the list.")
-    _refuse_unless_admin(actor, study_id)
+    refuse_unless_admin(actor, study_id)
     return study_id
 
 
-def _refuse_unless_admin(actor: Actor, study_id: int | None) -> None:
+def refuse_unless_admin(actor: Actor, study_id: int | None) -> None:
+    """NotAllowedError for who does not administer this study (None: all studies)."""
     if actor is PROGRAM:
         return
     grants = (grant for grant in actor.grants if grant.role is Role.ADMIN)
@@ -234,11 +237,11 @@ def _check(code: str, name: str) -> None:
         raise UsageError("The name is empty.", remedy="Enter it.")
 
 
-def _unless_taken(session: Session, what: str, insert: Callable[[], int]) -> int:
-    """Insert within a savepoint, so that a clash leaves the transaction usable."""
+def unless_taken(session: Session, what: str, write: Callable[[], Result]) -> Result:
+    """Write within a savepoint, so that a clash leaves the transaction usable; UsageError where ``what`` is taken."""
     try:
         with session.begin_nested():
-            return insert()
+            return write()
     except IntegrityError as error:
         if "uq_" not in str(error.orig):
             raise

@@ -10,9 +10,14 @@ UPLOADERS = (Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN)
 
 
 def require_uploader(actor: Actor, site: SiteRef) -> None:
-    """NotAllowedError where ``actor`` may not upload for ``site``."""
+    """NotAllowedError where ``actor`` may not upload for ``site``, or nobody may."""
     if may_upload(actor, site):
         return
+    if not site.is_active:
+        raise NotAllowedError(
+            f"Site {site.site} of study {site.study} was deactivated and takes no new scans.",
+            remedy="Ask an administrator to activate it again if that is wrong.",
+        )
     raise NotAllowedError(
         f"You may not upload for site {site.site} of study {site.study}.",
         remedy="Choose your own site, or ask an administrator for the role of technician there.",
@@ -20,7 +25,9 @@ def require_uploader(actor: Actor, site: SiteRef) -> None:
 
 
 def may_upload(actor: Actor, site: SiteRef) -> bool:
-    """Whether ``actor`` may upload for ``site``; the program itself (command line, demo) may."""
+    """Whether ``actor`` may upload for ``site``; the program itself (command line, demo) may at every active one."""
+    if not site.is_active:
+        return False
     return actor is PROGRAM or actor.has_role(*UPLOADERS, study_id=site.study_id, site_id=site.site_id)
 
 

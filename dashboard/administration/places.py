@@ -1,6 +1,7 @@
 """Studies, sites, devices and technicians on the Admin page: a list of each and a form to add one."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -15,11 +16,26 @@ from core.usecases.administer_study import (
     add_technician,
     record_software_update,
 )
+from dashboard.administration.changes import (
+    draw_device_change,
+    draw_site_change,
+    draw_study_change,
+    draw_technician_change,
+)
 from dashboard.administration.steps import adding, perform
-from dashboard.components.markup import Html, tag
+from dashboard.components.markup import Content, Html, chip, tag
 from dashboard.components.panel import empty_state, panel
 
 CODE_HELP = "Up to 32 letters, digits, dots, dashes and underscores. It cannot be changed later: manifests name it."
+
+
+@dataclass(frozen=True, slots=True)
+class _TechnicianLine:
+    site_code: str
+    code: str
+    name: str
+    login: str
+    is_active: bool
 
 
 def draw_list(rows: Sequence[Any], columns: dict[str, str], *, key: str, nothing: tuple[str, str]) -> None:
@@ -32,25 +48,37 @@ def draw_list(rows: Sequence[Any], columns: dict[str, str], *, key: str, nothing
 
 def list_table(rows: Sequence[Any], columns: dict[str, str]) -> Html:
     """A plain table; numbers stand to the right."""
-    is_number = {field: isinstance(getattr(rows[0], field), int) for field in columns}
+    is_number = {field: type(getattr(rows[0], field)) is int for field in columns}
     head = [
         tag("th", heading, scope="col", class_="num" if is_number[field] else None)
         for field, heading in columns.items()
     ]
     body = [
-        tag("tr", *(tag("td", getattr(row, field), class_="num" if is_number[field] else None) for field in columns))
+        tag(
+            "tr",
+            *(tag("td", _cell(getattr(row, field)), class_="num" if is_number[field] else None) for field in columns),
+        )
         for row in rows
     ]
     return tag("div", tag("table", tag("thead", tag("tr", *head)), tag("tbody", *body)), class_="scroll", tabindex="0")
 
 
-def draw_study_form() -> None:
-    """Add a study; its first protocol version is the default one."""
+def _cell(value: Any) -> Content:
+    """A cell's content; a truth value says whether something is in use."""
+    if isinstance(value, bool):
+        return "in use" if value else chip("deactivated", "warn")
+    return value if value != "" else "–"
+
+
+def draw_study_form(studies: Sequence[StudyRow]) -> None:
+    """Add a study, whose first protocol version is the default one, or rename one."""
     with adding("Add a study", "study"):
         code = st.text_input("Code", help=CODE_HELP, max_chars=32)
         name = st.text_input("Name")
         if st.form_submit_button("Add study", type="primary"):
             perform(lambda session, actor: _add_study(session, actor, code, name))
+    if studies:
+        draw_study_change(studies)
 
 
 def _add_study(session: Session, actor: Actor, code: str, name: str) -> str:
@@ -60,7 +88,7 @@ def _add_study(session: Session, actor: Actor, code: str, name: str) -> str:
 
 def draw_sites(study: StudyRow, sites: Sequence[SiteRow]) -> None:
     """A study's sites."""
-    columns = {"code": "Code", "name": "Name", "country": "Country"}
+    columns = {"code": "Code", "name": "Name", "country": "Country", "is_active": "State"}
     draw_list(sites, columns, key="sites", nothing=("No sites yet", "Add the first one below."))
     with adding("Add a site", "site"):
         code = st.text_input("Code", help=CODE_HELP, max_chars=32, placeholder="S1")
@@ -68,6 +96,8 @@ def draw_sites(study: StudyRow, sites: Sequence[SiteRow]) -> None:
         country = st.text_input("Country", placeholder="optional")
         if st.form_submit_button("Add site", type="primary"):
             perform(lambda session, actor: _add_site(session, actor, study, code, name, country))
+    if sites:
+        draw_site_change(sites)
 
 
 def _add_site(session: Session, actor: Actor, study: StudyRow, code: str, name: str, country: str) -> str:  # noqa: PLR0917 - one form
@@ -79,7 +109,7 @@ def draw_devices(sites: Sequence[SiteRow], devices: Sequence[DeviceRow]) -> None
     """The devices of a study's sites, a form for one more and one for a software update."""
     columns = {
         "site_code": "Site", "code": "Code", "manufacturer": "Manufacturer", "model": "Model",
-        "serial": "Serial number", "software_version": "Software",
+        "serial": "Serial number", "software_version": "Software", "is_active": "State",
     }  # fmt: skip
     draw_list(devices, columns, key="devices", nothing=("No devices yet", "A scan names the device that took it."))
     if not sites:
@@ -101,6 +131,7 @@ def draw_devices(sites: Sequence[SiteRow], devices: Sequence[DeviceRow]) -> None
             perform(lambda session, actor: _add_device(session, actor, site, values))
     if devices:
         _draw_software_form(devices)
+        draw_device_change(devices)
 
 
 def _add_device(session: Session, actor: Actor, site: SiteRow, values: dict[str, str]) -> str:
@@ -128,9 +159,14 @@ def draw_technicians(
     sites: Sequence[SiteRow], technicians: Sequence[TechnicianRow], accounts: Sequence[Account]
 ) -> None:
     """The technicians of a study's sites."""
-    columns = {"site_code": "Site", "code": "Code", "name": "Name"}
+    logins = {account.user_id: account.name for account in accounts}
+    lines = [
+        _TechnicianLine(each.site_code, each.code, each.name, logins.get(each.user_id or 0, ""), each.is_active)
+        for each in technicians
+    ]
+    columns = {"site_code": "Site", "code": "Code", "name": "Name", "login": "Login", "is_active": "State"}
     advice = "A scan names who took it, by a pseudonymous code."
-    draw_list(technicians, columns, key="technicians", nothing=("No technicians yet", advice))
+    draw_list(lines, columns, key="technicians", nothing=("No technicians yet", advice))
     if not sites:
         return
     with adding("Add a technician", "technician"):
@@ -144,6 +180,8 @@ def draw_technicians(
         if st.form_submit_button("Add technician", type="primary"):
             user_id = user.user_id if user else None
             perform(lambda session, actor: _add_technician(session, actor, site, code, name, user_id))
+    if technicians:
+        draw_technician_change(technicians, accounts)
 
 
 def _add_technician(  # noqa: PLR0917 - one form

@@ -1,7 +1,8 @@
 """Doing what a form of the Admin page asks, in one transaction; the outcome is said once, at the page's next run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import streamlit as st
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from dashboard.session import current_user, open_session
 _OUTCOME = "admin.outcome"
 _ROUND = "admin.round"
 
+Row = TypeVar("Row")
 Step = Callable[[Session, Actor], str]
 """Does one thing and returns the sentence that says so."""
 
@@ -44,6 +46,16 @@ def adding(title: str, name: str, *, icon: str = "add") -> Iterator[None]:
         st.form(fresh_key(name), border=False),
     ):
         yield
+
+
+@contextmanager
+def changing(title: str, name: str, rows: Sequence[Row], words: Callable[[Row], str]) -> Iterator[Row]:
+    """A form below a list for one of its rows, filled in with what is stored; ``words`` names a row."""
+    with st.expander(title, icon=":material/edit:", key=fresh_key(f"{name}.expander")):
+        # Outside the form, so that another choice fills the form in anew.
+        row = st.selectbox("Which one", rows, key=fresh_key(f"{name}.row"), format_func=words)
+        with st.form(fresh_key(f"{name}.{rows.index(row)}"), border=False):
+            yield row
 
 
 def fresh_key(name: str) -> str:

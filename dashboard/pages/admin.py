@@ -35,7 +35,7 @@ def main() -> None:
     if part == "Studies":
         draw_list(studies, STUDY_COLUMNS, key="studies", nothing=("No study yet", "Add the first one below."))
         if is_global_admin:
-            draw_study_form()
+            draw_study_form(studies)
     elif part == "Users":
         with open_session() as session:
             accounts = list_accounts(session)

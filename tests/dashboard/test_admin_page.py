@@ -21,7 +21,7 @@ from core.settings import Settings
 from core.storage import open_blob_store
 from core.store import administration as store
 from core.store.access import PROGRAM, list_grants
-from core.usecases.administer_study import add_device, add_site, add_study
+from core.usecases.administer_study import add_device, add_site, add_study, add_technician
 from core.vocabulary import Role, Slab
 from dashboard.administration.protocol import changed_fields, parse_protocol
 from dashboard.installation import Installation, install
@@ -38,6 +38,7 @@ def study_id(owner_database: Database) -> int:
         add_device(
             session, actor=PROGRAM, site_id=site_id, code="S1-A", manufacturer="Optovue", model="AngioVue", serial="1"
         )
+        add_technician(session, actor=PROGRAM, site_id=site_id, code="T00")
         make_user(session, name="meier", display_name="Anna Meier")
     return study_id
 
@@ -100,6 +101,9 @@ def test_a_refused_form_says_why_and_keeps_what_was_typed(page: AppTest):
         ),
         pytest.param("Devices", "Note update", {"New_version": "3.0"}, "runs 3.0", id="software"),
         pytest.param("Technicians", "Add technician", {"Code": "T01"}, "Technician T01 is there", id="technician"),
+        pytest.param("Sites", "Deactivate", {}, "S1 is deactivated", id="site out of use"),
+        pytest.param("Devices", "Deactivate", {}, "S1-A is deactivated", id="device out of use"),
+        pytest.param("Technicians", "Deactivate", {}, "T00 is deactivated", id="technician out of use"),
         pytest.param("Protocol", "Publish", {"What_changes_and_why": "Nothing"}, "Nothing differs", id="same protocol"),
         pytest.param("Users", "Add user", {"Login": "b.frei", "Name": "Bea Frei"}, "shown once", id="user"),
         pytest.param("Users", "New password", {}, "New password of", id="password"),
@@ -110,6 +114,28 @@ def test_each_form_does_what_it_says(page: AppTest, part: str, button: str, text
     fill(at(page, part), **texts)
     submit(page, button)
     assert said in "".join(each.value for each in (*page.success, *page.error))
+
+
+@pytest.mark.parametrize(
+    ("part", "label", "said"),
+    [
+        ("Studies", "Name", "ST is changed"),
+        ("Sites", "Name", "S1 is changed"),
+        ("Devices", "Serial number", "S1-A is changed"),
+        ("Technicians", "Name", "T00 is changed"),
+    ],
+)
+def test_what_was_set_up_is_corrected_in_a_form_that_starts_from_what_is_stored(
+    page: AppTest, part: str, label: str, said: str
+):
+    at(page, part)
+    stored = [each for each in page.text_input if each.label == label][-1]
+    stored.input(f"{stored.value} corrected")
+    submit(page, "Save")
+    assert said in page.success[0].value
+    assert "corrected" in panels(page)
+    submit(page, "Save")
+    assert "Nothing differs" in page.error[0].value
 
 
 def test_a_changed_threshold_becomes_the_next_version(page: AppTest, owner_database: Database, study_id: int):

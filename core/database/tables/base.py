@@ -44,3 +44,9 @@ class Created:
     """Mixin: when the row was written, by the database's clock unless the caller says otherwise."""
 
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Deactivated:
+    """Mixin: what takes no new scans from this moment on. None: in use. What it did before stays as it is."""
+
+    deactivated_at: Mapped[datetime | None]

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.database.tables.base import Base, Created, Id, SiteScoped
+from core.database.tables.base import Base, Created, Deactivated, Id, SiteScoped
 
 
 class Study(Created, Base):
@@ -35,7 +35,7 @@ class ProtocolVersion(Created, Base):
     """What core.policy.protocol.Protocol reads and writes."""
 
 
-class Site(Created, Base):
+class Site(Deactivated, Created, Base):
     """A clinic's part in one study.
 
     A clinic that takes part in two studies is two sites: so a site's scope is also its study's, and row-level
@@ -52,7 +52,7 @@ class Site(Created, Base):
     country: Mapped[str] = mapped_column(default="", server_default="")
 
 
-class Device(SiteScoped, Created, Base):
+class Device(Deactivated, SiteScoped, Created, Base):
     """One OCT machine, known by its serial number. Its software version changes; scans keep their own."""
 
     __tablename__ = "device"
@@ -67,7 +67,7 @@ class Device(SiteScoped, Created, Base):
     software_version: Mapped[str] = mapped_column(default="", server_default="")
 
 
-class Technician(SiteScoped, Created, Base):
+class Technician(Deactivated, SiteScoped, Created, Base):
     """Who operated the device, by pseudonymous code. ``user_id`` where the person also logs in."""
 
     __tablename__ = "technician"

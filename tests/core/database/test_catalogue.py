@@ -29,7 +29,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "batch_file":            {"dashboard": "S I D U(entry, problems, state, scan_id, image_sha256, width_px, height_px, "
                                            "text_regions)", "worker": "S D"},
     "blob":                  {"dashboard": "S I", "worker": "S I D"},
-    "device":                {"dashboard": "S I U(manufacturer, model, serial, software_version)", "worker": "S"},
+    "device":                {"dashboard": "S I U(manufacturer, model, serial, software_version, deactivated_at)", "worker": "S"},
     "expected_scan":         {"dashboard": "S I U(first_received_at)", "worker": "S U(first_received_at)"},
     "model_version":         {"dashboard": "S", "worker": "S I"},
     "protocol_version":      {"dashboard": "S I", "worker": "S"},
@@ -41,11 +41,11 @@ EXPECTED: dict[str, dict[str, str]] = {
     "scan":                  {"dashboard": "S I U(state, version, human_ordinal, final_verdict, attempts, "
                                            "worker_losses, not_before_at, failure)", "worker": "S U"},
     "session":               {},
-    "site":                  {"dashboard": "S I U(name, country)", "worker": "S"},
+    "site":                  {"dashboard": "S I U(name, country, deactivated_at)", "worker": "S"},
     "site_grant":            {},
     "study":                 {"dashboard": "S I U(name)", "worker": "S"},
     "subject":               {"dashboard": "S I", "worker": "S"},
-    "technician":            {"dashboard": "S I U(name, user_id)", "worker": "S"},
+    "technician":            {"dashboard": "S I U(name, user_id, deactivated_at)", "worker": "S"},
     "visit":                 {"dashboard": "S I", "worker": "S"},
 }
 # fmt: on
