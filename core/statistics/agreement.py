@@ -35,6 +35,20 @@ def exact_agreement(first: Ratings, second: Ratings) -> float | None:
     return float((first == second).mean()) if len(first) else None
 
 
+def gwet_ac1(first: Ratings, second: Ratings, n_classes: int = 3) -> float | None:
+    """Gwet's AC1 of two ratings (n,), -1..1 (Gwet 2008, doi:10.1348/000711006X126600, eq. 12 and 13).
+
+    Agreement beyond chance like kappa, but with a chance that does not collapse where nearly all objects are of one
+    class: pe = sum pi_k (1 - pi_k) / (q - 1), pi_k the mean share of class k. Classes are nominal: it does not weight
+    how far apart two ratings are. None without objects.
+    """
+    if len(first) == 0:
+        return None
+    shares = np.bincount(np.concatenate([first, second]), minlength=n_classes) / (2 * len(first))
+    by_chance = float((shares * (1 - shares)).sum()) / (n_classes - 1)
+    return (float((first == second).mean()) - by_chance) / (1 - by_chance)
+
+
 @dataclass(frozen=True, slots=True)
 class LimitsOfAgreement:
     """Bias of method minus reference and the 95 % limits of agreement, in the unit of the measurements."""
@@ -84,14 +98,21 @@ def intraclass_correlation(ratings: Values) -> IntraclassCorrelation | None:
     n_objects, n_raters = ratings.shape
     if n_objects < MIN_RATED:
         return None
+    between, raters, error = mean_squares(ratings)
+    consistency_base = between + (n_raters - 1) * error
+    agreement_base = consistency_base + n_raters * (raters - error) / n_objects
+    if consistency_base <= 0 or agreement_base <= 0:
+        return None
+    return IntraclassCorrelation(float((between - error) / agreement_base), float((between - error) / consistency_base))
+
+
+def mean_squares(ratings: Values) -> tuple[float, float, float]:
+    """Mean squares between objects, between raters and of the residual of ratings (objects, raters), two at least."""
+    n_objects, n_raters = ratings.shape
     grand = ratings.mean()
     of_objects, of_raters = ratings.mean(axis=1), ratings.mean(axis=0)
     residual = ratings - of_objects[:, None] - of_raters[None, :] + grand
     between = n_raters * ((of_objects - grand) ** 2).sum() / (n_objects - 1)
     raters = n_objects * ((of_raters - grand) ** 2).sum() / (n_raters - 1)
     error = (residual**2).sum() / ((n_objects - 1) * (n_raters - 1))
-    consistency_base = between + (n_raters - 1) * error
-    agreement_base = consistency_base + n_raters * (raters - error) / n_objects
-    if consistency_base <= 0 or agreement_base <= 0:
-        return None
-    return IntraclassCorrelation(float((between - error) / agreement_base), float((between - error) / consistency_base))
+    return float(between), float(raters), float(error)

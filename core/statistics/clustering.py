@@ -46,13 +46,16 @@ class ClusteredCount:
             raise ValueError(f"{self} are no sums over clusters with 0 <= k_j <= n_j")
 
     @classmethod
-    def of_clusters(cls, k: ArrayLike, n: ArrayLike) -> "ClusteredCount":
-        """From the clusters themselves: ``k`` and ``n`` (clusters,); empty clusters are left out."""
-        hits, sizes = np.asarray(k, np.int64), np.asarray(n, np.int64)
-        if hits.shape != sizes.shape or (hits < 0).any() or (hits > sizes).any():
-            raise ValueError("every cluster needs one k and one n with 0 <= k <= n")
+    def of_clusters(cls, k: ArrayLike, n: ArrayLike, times: ArrayLike = 1) -> "ClusteredCount":
+        """From the clusters themselves: ``k`` and ``n`` (clusters,); empty clusters are left out.
+
+        ``times`` says how many clusters there are of each kind: visits counted by composition.
+        """
+        hits, sizes, numbers = np.asarray(k, np.int64), np.asarray(n, np.int64), np.asarray(times, np.int64)
+        if hits.shape != sizes.shape or (hits < 0).any() or (hits > sizes).any() or (numbers < 0).any():
+            raise ValueError("every cluster needs one k and one n with 0 <= k <= n, and none can be there -1 times")
         sums = (hits, sizes, sizes > 0, hits * hits, hits * sizes, sizes * sizes)
-        return cls(*(int(each.sum()) for each in sums))
+        return cls(*(int((each * numbers).sum()) for each in sums))
 
     @classmethod
     def independent(cls, k: int, n: int) -> "ClusteredCount":

@@ -55,7 +55,7 @@ def bootstrap(statistic: Statistic, groups: Sequence[str], *, confidence: float 
             figure = figures[name]
             if figure is not None:
                 found.append(figure)
-    tail = _expanded_tail(len(members), confidence)
+    tail = expanded_tail(len(members), confidence)
     return {
         name: _interval(value, resampled[name], tail)
         for name, value in values.items()
@@ -95,7 +95,8 @@ def _members(groups: Sequence[str]) -> list[Indices]:
     return list(np.split(order, np.flatnonzero(np.diff(group_of[order])) + 1))
 
 
-def _expanded_tail(n_groups: int, confidence: float) -> float:
+def expanded_tail(n_groups: int, confidence: float) -> float:
+    """The tail to cut from resamples of so many groups: that of t instead of z, widened by sqrt(n / (n - 1))."""
     tail = (1 - confidence) / 2
     if n_groups < 2:  # noqa: PLR2004 - one group says nothing about the spread between groups
         return tail

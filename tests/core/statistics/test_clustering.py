@@ -35,6 +35,14 @@ def test_the_sums_of_two_halves_are_those_of_the_whole():
     assert total([]).rate == NotComputable("nothing counted yet")
 
 
+def test_visits_counted_by_composition_are_the_same_visits():
+    assert ClusteredCount.of_clusters([1, 2], [2, 3], [2, 3]) == ClusteredCount.of_clusters(
+        [1, 1, 2, 2, 2], [2, 2, 3, 3, 3]
+    )
+    with pytest.raises(ValueError, match="-1 times"):
+        ClusteredCount.of_clusters([1], [2], [-1])
+
+
 def test_an_empty_visit_is_no_cluster():
     assert ClusteredCount.of_clusters([1, 0], [2, 0]).n_clusters == 1
 

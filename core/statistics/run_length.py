@@ -1,0 +1,140 @@
+"""How long a chart runs until it first signals: exact for its own discrete counts, by a Markov chain. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import betabinom, binom
+
+from core.statistics.clustering import ClusteredCount, DesignEffect
+
+Floats = NDArray[np.float64]
+
+IN_CONTROL_RUN = 500.0
+"""Points between two false signals of one chart: with weekly points some ten years."""
+
+_N_STATES = 120
+_MAX_CORRELATION = 0.999
+_SEARCH_STEPS = 40
+_CLOSE_ENOUGH = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class CountDistribution:
+    """The counts that points may show while nothing changes: ``k`` of ``n`` with ``probability``, (atoms,) each.
+
+    ``rate`` is what is expected of the atom's point, ``factor`` its design effect; probabilities sum to 1.
+    """
+
+    k: Floats
+    n: Floats
+    rate: Floats
+    factor: Floats
+    probability: Floats
+
+
+def count_distribution(
+    points: Sequence[ClusteredCount], rates: float | Sequence[float], design: DesignEffect
+) -> CountDistribution:
+    """The in-control distribution of points of these sizes, each equally likely.
+
+    A point's count is beta-binomial with the mean of its rate and the variance of its design effect, n p (1 - p)
+    factor; binomial where nothing is clustered. ``rates`` is the expected rate of every point, or one per point
+    (risk-adjusted). Raises ValueError without any counted point.
+    """
+    expected = np.broadcast_to(np.asarray(rates, np.float64), len(points))
+    atoms = [_atoms(point, float(rate), design) for point, rate in zip(points, expected, strict=True) if point.n]
+    if not atoms:
+        raise ValueError("a chart's run length needs at least one counted point")
+    k, n, rate, factor, probability = np.concatenate(atoms, axis=1)
+    return CountDistribution(k, n, rate, factor, probability / len(atoms))
+
+
+def _atoms(point: ClusteredCount, rate: float, design: DesignEffect) -> Floats:
+    """Rows k, n, rate, factor and probability of one point (5, n + 1)."""
+    counts, factor = np.arange(point.n + 1), design.factor(point)
+    correlation = min((factor - 1.0) / max(point.n - 1, 1), _MAX_CORRELATION)
+    if correlation > 0.0 and 0.0 < rate < 1.0:
+        strength = 1.0 / correlation - 1.0
+        probability = betabinom.pmf(counts, point.n, rate * strength, (1.0 - rate) * strength)
+    else:
+        probability = binom.pmf(counts, point.n, rate)
+    ones = np.ones(len(counts))
+    return np.stack([counts, point.n * ones, rate * ones, factor * ones, probability])
+
+
+def cusum_run_length(steps: Floats, probability: Floats, threshold: float) -> float:
+    """Mean number of points until C = max(0, C + step), begun at 0, exceeds ``threshold``; inf where it never does.
+
+    Brook and Evans 1972, doi:10.1093/biomet/59.3.539: a Markov chain over a grid of C; a step between two grid points
+    is split between them so that its mean stays.
+    """
+    width = threshold / (_N_STATES - 0.5)
+    moved = np.clip(steps / width, -_N_STATES, _N_STATES)
+    at = np.floor(moved).astype(np.int64)
+    share = moved - at
+    kernel = np.zeros(2 * _N_STATES + 2)
+    np.add.at(kernel, at + _N_STATES, probability * (1.0 - share))
+    np.add.at(kernel, at + _N_STATES + 1, probability * share)
+    states = np.arange(_N_STATES)
+    passage = kernel[states[None, :] - states[:, None] + _N_STATES]
+    # Everything that would fall below 0 stays at 0.
+    passage[:, 0] = np.cumsum(kernel)[_N_STATES - states]
+    return _mean_passage(passage, 0)
+
+
+def ewma_run_length(steps: Floats, probability: Floats, weight: float, threshold: float) -> float:
+    """Mean number of points until |Z| exceeds ``threshold``, Z = (1 - weight) Z + weight step, begun at 0.
+
+    Lucas and Saccucci 1990, doi:10.1080/00401706.1990.10484583, section 2, the chain of Brook and Evans.
+    """
+    n_side = _N_STATES // 2
+    width = threshold / (n_side + 0.5)
+    states = np.arange(-n_side, n_side + 1)
+    grid, mass = _rebinned(weight * steps / width, probability)
+    moved = (1.0 - weight) * states[:, None] + grid[None, :]
+    at = np.floor(moved).astype(np.int64)
+    share = moved - at
+    passage = np.zeros((len(states), len(states)))
+    rows = np.broadcast_to(np.arange(len(states))[:, None], at.shape)
+    for column, part in ((at + n_side, mass * (1.0 - share)), (at + n_side + 1, mass * share)):
+        is_in = (column >= 0) & (column < len(states))
+        np.add.at(passage, (rows[is_in], column[is_in]), part[is_in])
+    return _mean_passage(passage, n_side)
+
+
+def _rebinned(values: Floats, probability: Floats) -> tuple[Floats, Floats]:
+    """The same distribution on a lattice of a quarter, means kept: a chart of many sizes has thousands of atoms."""
+    fine = np.clip(4.0 * values, -4.0 * _N_STATES, 4.0 * _N_STATES)
+    at = np.floor(fine).astype(np.int64)
+    share, first = fine - at, int(at.min())
+    mass = np.zeros(int(at.max()) - first + 2)
+    np.add.at(mass, at - first, probability * (1.0 - share))
+    np.add.at(mass, at - first + 1, probability * share)
+    kept = np.flatnonzero(mass)
+    return (kept + first) / 4.0, mass[kept]
+
+
+def _mean_passage(passage: Floats, start: int) -> float:
+    """Mean number of steps until the chain leaves the states of ``passage`` (states, states)."""
+    leaving = np.eye(len(passage)) - passage
+    try:
+        mean = float(np.linalg.solve(leaving, np.ones(len(passage)))[start])
+    except np.linalg.LinAlgError:
+        return float("inf")
+    return mean if 0.0 < mean < 1.0 / np.finfo(np.float64).eps else float("inf")
+
+
+def threshold_for(run_length: Callable[[float], float], wanted: float, low: float, high: float) -> float:
+    """The threshold between ``low`` and ``high`` at which a growing ``run_length`` is ``wanted``, within 0.5 %.
+
+    Where counts are so few that run lengths jump, the smallest threshold whose run is at least the wanted one.
+    """
+    for _ in range(_SEARCH_STEPS):
+        middle = (low + high) / 2.0
+        found = run_length(middle)
+        if abs(found / wanted - 1.0) < _CLOSE_ENOUGH:
+            return middle
+        low, high = (middle, high) if found < wanted else (low, middle)
+    return high
