@@ -29,6 +29,8 @@ class Field(StrEnum):
     SITE = "site"
     DEVICE = "device"
     TECHNICIAN = "technician"
+    MODEL = "model"
+    SOFTWARE = "software"
     TYPE = "type"
     SLAB = "slab"
     EYE = "eye"
@@ -54,11 +56,13 @@ PERIOD_NAMES = {
 }
 RATE_FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.TYPE, Field.PERIOD)
 """Filters of pages that show rates: the unit is a whole capture, so slab and eye do not narrow it."""
+UNIT_FIELDS = (*RATE_FIELDS[:-1], Field.MODEL, Field.SOFTWARE, Field.PERIOD)
+"""Filters of pages that compare units: a link from one of them may name a model or a software version."""
 SCAN_FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TYPE, Field.TECHNICIAN, Field.SLAB, Field.EYE)
 """Filters of lists of open work, which has no period: what waits does so whenever it was acquired."""
 _WIDTHS_PX = {
     Field.STUDY: 140, Field.SITE: 150, Field.DEVICE: 150, Field.TECHNICIAN: 162, Field.TYPE: 160, Field.SLAB: 136,
-    Field.EYE: 122, Field.PERIOD: 150,
+    Field.EYE: 122, Field.PERIOD: 150, Field.MODEL: 150, Field.SOFTWARE: 150,
 }  # fmt: skip
 """As wide as "all of them" needs; seven of them and the button stand in one row on 1440 pixels."""
 _COARSE = {Field.STUDY: (Field.SITE, Field.DEVICE, Field.TECHNICIAN), Field.SITE: (Field.DEVICE, Field.TECHNICIAN)}
@@ -78,6 +82,39 @@ def url_filters() -> dict[str, str]:
     return {field: st.query_params[field] for field in Field if field in st.query_params}
 
 
+def filter_query(chosen: ScanFilter) -> dict[str, str]:
+    """What a ScanFilter has chosen, under the names of the URL; the period is named, never given by days."""
+    named = {
+        Field.STUDY: chosen.study_id,
+        Field.SITE: chosen.site_id,
+        Field.DEVICE: chosen.device_id,
+        Field.TECHNICIAN: chosen.technician_id,
+        Field.MODEL: chosen.device_model,
+        Field.SOFTWARE: chosen.software_version,
+        Field.TYPE: chosen.scan_type,
+        Field.SLAB: chosen.slab,
+        Field.EYE: chosen.laterality,
+    }
+    return {field.value: str(value) for field, value in named.items() if value is not None}
+
+
+def url_choice(label: str, name: str, words: Mapping[str, str]) -> str:
+    """A choice of a page that is no filter, as buttons held in the URL under ``name``; without one the first."""
+    key = f"octaudit.choice.{name}"
+    asked = st.query_params.get(name, "")
+    st.session_state[key] = asked if asked in words else next(iter(words))
+    st.segmented_control(
+        label, list(words), key=key, format_func=lambda value: words[value], required=True,
+        on_change=_write_choice, args=(name, key), label_visibility="collapsed",
+    )  # fmt: skip
+    chosen: str = st.session_state[key]
+    return chosen
+
+
+def _write_choice(name: str, key: str) -> None:
+    st.query_params[name] = st.session_state[key]
+
+
 def draw_filters(session: Session, fields: Sequence[Field], *, today: date, period: Period = Period.ALL) -> ScanFilter:
     """Draw the filters of a page and return what is chosen; ``period`` is the one without a choice in the URL."""
     _restore()
@@ -88,12 +125,14 @@ def draw_filters(session: Session, fields: Sequence[Field], *, today: date, peri
         Field.SITE: _of_choices("Site", choices.sites, "All sites"),
         Field.DEVICE: _of_choices("Device", choices.devices, "All devices"),
         Field.TECHNICIAN: _of_choices("Technician", choices.technicians, "All technicians"),
+        Field.MODEL: _Offer("Model", _given(Field.MODEL), {}, "All models"),
+        Field.SOFTWARE: _Offer("Software", _given(Field.SOFTWARE), {}, "All versions"),
         Field.TYPE: _Offer("Scan type", choices.scan_types, {}, "All types"),
         Field.SLAB: _Offer("Slab", list(Slab), {slab: SLAB_NAMES[slab] for slab in Slab}, "All slabs"),
         Field.EYE: _Offer("Eye", list(Laterality), {e: f"{e} · {EYE_NAMES[e]}" for e in Laterality}, "Both eyes"),
         Field.PERIOD: _Offer("Period", list(Period), {each: PERIOD_NAMES[each] for each in Period}, ""),
     }
-    shown = [field for field in fields if len(offers[field].values) > 1 or field in st.query_params]
+    shown = [field for field in fields if field in st.query_params or len(offers[field].values) > 1]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="octaudit-filters"):
         for field in shown:
             _draw_select(field, offers[field], default=period if field is Field.PERIOD else None)
@@ -152,6 +191,8 @@ def _read(period: Period, today: date) -> ScanFilter:
         site_id=_id(get(Field.SITE)),
         device_id=_id(get(Field.DEVICE)),
         technician_id=_id(get(Field.TECHNICIAN)),
+        device_model=get(Field.MODEL) or None,
+        software_version=get(Field.SOFTWARE),
         scan_type=get(Field.TYPE) or None,
         slab=_member(Slab, get(Field.SLAB)),
         laterality=_member(Laterality, get(Field.EYE)),
@@ -175,6 +216,8 @@ def _only(fields: Sequence[Field], chosen: ScanFilter) -> ScanFilter:
         Field.SITE: {"site_id": None},
         Field.DEVICE: {"device_id": None},
         Field.TECHNICIAN: {"technician_id": None},
+        Field.MODEL: {"device_model": None},
+        Field.SOFTWARE: {"software_version": None},
         Field.TYPE: {"scan_type": None},
         Field.SLAB: {"slab": None},
         Field.EYE: {"laterality": None},
@@ -183,6 +226,11 @@ def _only(fields: Sequence[Field], chosen: ScanFilter) -> ScanFilter:
     for field in set(Field) - set(fields):
         chosen = replace(chosen, **dropped[field])
     return chosen
+
+
+def _given(field: Field) -> list[str]:
+    """The one value that a link has chosen: there is no list of what else there is."""
+    return [st.query_params[field]] if st.query_params.get(field) else []
 
 
 def _of_choices(label: str, choices: Sequence[Choice], all_words: str) -> _Offer:

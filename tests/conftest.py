@@ -6,6 +6,7 @@ no __init__.py in tests/).
 - servers: addresses of the embedded servers (whole run)
 - settings: a Settings for this test alone: its own home, database (cloned from the migrated template) and an empty Redis
 - owner_database, dashboard_database, worker_database, sealer_database: open with that role's rights
+- demo: the demo study as rows in a database of its own, for the whole run: read it, never write to it
 - real_data: the folder of real scans; tests marked `real_data` are deselected where there is none
 """
 
@@ -13,16 +14,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from databases import fresh_settings, settings_for
+from demo_rows import Demo, write_demo_rows
 
 from core.database import migrate
 from core.database.embedded import Addresses, embedded_servers
 from core.database.initialise import initialise_database
 from core.database.roles import DatabaseRole
-from core.database.session import Database, open_database
+from core.database.session import Database, open_database, session_scope
 from core.settings import Settings
 
 TEMPLATE = "octaudit_template"
@@ -81,6 +84,15 @@ def database_template(servers: Addresses, server_home: Path) -> str:
 def settings(servers: Addresses, database_template: str, tmp_path: Path) -> Iterator[Settings]:
     with fresh_settings(servers, database_template, tmp_path) as settings:
         yield settings
+
+
+@pytest.fixture(scope="session")
+def demo(servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with ExitStack() as stack:
+        settings = stack.enter_context(fresh_settings(servers, database_template, tmp_path_factory.mktemp("demo")))
+        with open_database(settings, DatabaseRole.OWNER) as owner, session_scope(owner) as session:
+            rows = write_demo_rows(session)
+        yield Demo(settings, stack.enter_context(open_database(settings, DatabaseRole.DASHBOARD)), rows)
 
 
 @pytest.fixture

@@ -13,7 +13,10 @@ from dashboard.session import open_session
 from dashboard.wording import GRADE_NAMES, REASON_NAMES
 
 PAGE_SIZE = 12
-FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TYPE, Field.SLAB, Field.EYE, Field.PERIOD)
+FIELDS = (
+    Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.MODEL, Field.SOFTWARE, Field.TYPE, Field.SLAB,
+    Field.EYE, Field.PERIOD,
+)  # fmt: skip
 MACHINE_REASONS = (
     ReasonCode.MP_MOTION,
     ReasonCode.MP_SIGNAL,

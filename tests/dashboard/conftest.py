@@ -3,7 +3,7 @@
 - installation: the opened parts, as the server has them (no broker)
 - clinics: the rows, and a token per person
 - client_of: a browser-like client of the server's own routes behind its gate, signed in by a token or not at all
-- page_of: Streamlit's AppTest on a page, as one of the people
+- app_page, page_of: Streamlit's AppTest on a page, as one of the people
 """
 
 from collections.abc import Callable, Iterator
@@ -66,9 +66,8 @@ def pages_run_below_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def page_of(clinics: Clinics, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """``page_of(token, "pages/scan.py", id=7)``: the page, three weeks after the builders' Monday."""
-    monkeypatch.setattr("core.clock.now", lambda: MONDAY + timedelta(days=20))
+def app_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """``app_page(token, "pages/scan.py", id=7)``: the page over whatever is installed."""
 
     def page(token: str, path: str = "pages/overview.py", **query: object) -> AppTest:
         monkeypatch.setattr(dashboard.session, "session_token", lambda: token)
@@ -80,3 +79,12 @@ def page_of(clinics: Clinics, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         return test.run()
 
     return page
+
+
+@pytest.fixture
+def page_of(
+    clinics: Clinics, monkeypatch: pytest.MonkeyPatch, app_page: Callable[..., AppTest]
+) -> Callable[..., AppTest]:
+    """``page_of(token, "pages/scan.py", id=7)``: the page, three weeks after the builders' Monday."""
+    monkeypatch.setattr("core.clock.now", lambda: MONDAY + timedelta(days=20))
+    return app_page

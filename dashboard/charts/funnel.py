@@ -1,0 +1,180 @@
+"""The funnel plot and the forest plot of units: pure functions of a comparison. Draw nothing but charts."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import numpy as np
+
+from core.statistics.funnel import Funnel, Side, Zone
+from core.usecases.judge_units import JudgedUnit, UnitComparison
+from dashboard.charts.palette import AMBER, BETTER, CALM, FAINT, RED
+
+WORSE, WATCH, USUAL, FEWER, FEW = (
+    "above the 99.8 % limit", "above the 95 % limit", "within the limits", "below the limits", "too few to judge",
+)  # fmt: skip
+STANDINGS = (WORSE, WATCH, USUAL, FEWER, FEW)
+_COLOURS = (RED, AMBER, CALM, BETTER, FAINT)
+_SHAPES = ("diamond", "triangle-up", "circle", "triangle-down", "cross")
+SELECTED = "unit"
+"""Name of the selection that a click on a point makes; its field is ``key``."""
+_N_STEPS = 160
+_ROW_PX = 34
+_LEAST_PX = 220
+
+
+def standing(unit: JudgedUnit) -> str:
+    """Where a unit stands, in the words of the legend."""
+    if unit.is_red:
+        return WORSE
+    if unit.is_amber:
+        return WATCH
+    if not unit.is_judged:
+        return FEW
+    outside = unit.point.zone in (Zone.WARNING, Zone.ALARM)
+    return FEWER if outside and unit.point.side is Side.LOW else USUAL
+
+
+def unit_rows(units: Sequence[JudgedUnit]) -> list[dict[str, object]]:
+    """One row per unit, as both charts and the download have it; rates are shares of ungradable first captures."""
+    return [
+        {
+            "key": unit.unit.key,
+            "unit": unit.unit.label,
+            "name": unit.unit.name,
+            "standing": standing(unit),
+            "ungradable": unit.point.count.k,
+            "decided": unit.point.count.n,
+            "visits": unit.point.count.n_clusters,
+            "patients": unit.count.patients,
+            "effective_n": round(unit.point.effective_n, 2),
+            "rate": unit.point.rate.value,
+            "low": unit.point.rate.low,
+            "high": unit.point.rate.high,
+            "shrunken": unit.shrunken.value if unit.shrunken else None,
+            "shrunken_low": unit.shrunken.low if unit.shrunken else None,
+            "shrunken_high": unit.shrunken.high if unit.shrunken else None,
+            "p_value": unit.point.p_value,
+            "q_value": unit.point.q_value,
+            "final_gradable": unit.count.tally.final_gradable,
+            "final_received": unit.count.tally.final_received,
+        }
+        for unit in units
+    ]
+
+
+def draw_funnel(comparison: UnitComparison) -> alt.LayerChart:
+    """Rate of ungradable first captures over the effective n, with both pairs of limits around the pooled rate."""
+    assert comparison.funnel is not None, "an empty comparison has no funnel"
+    rows = unit_rows(comparison.units)
+    reach = 1.08 * max(unit.point.effective_n for unit in comparison.units)
+    x = alt.X("effective_n:Q", title="Effective number of captures", scale=alt.Scale(domain=[0, reach], nice=False))
+    base = alt.Chart(_data(rows)).encode(x=x, y=_share("rate", "Ungradable at the first pass"))
+    click = alt.selection_point(name=SELECTED, fields=["key"], on="click", empty=False)
+    points = base.mark_point(filled=True, size=120, opacity=0.95, cursor="pointer").encode(
+        color=_standing_colour(rows), shape=_standing_shape(rows), tooltip=_tooltip()
+    )
+    named = base.transform_filter(alt.FieldOneOfPredicate(field="standing", oneOf=[WORSE, WATCH]))
+    names = named.mark_text(align="left", dx=9, dy=-1, fontWeight=600, color=FAINT).encode(text="unit:N")
+    return alt.LayerChart(
+        layer=[
+            *_limit_lines(comparison.funnel, reach),
+            _target_rule(comparison.funnel),
+            names,
+            points.add_params(click),
+        ]
+    ).properties(height=380)
+
+
+def draw_forest(comparison: UnitComparison) -> alt.LayerChart:
+    """Every unit's own rate with its interval, and the shrunken one as a hollow mark, of most concern first."""
+    assert comparison.funnel is not None, "an empty comparison has no forest"
+    rows = unit_rows(comparison.units)
+    order = [str(row["unit"]) for row in rows]
+    base = alt.Chart(_data(rows)).encode(
+        y=alt.Y("unit:N", title=None, sort=order, axis=alt.Axis(labelLimit=180, labelOverlap=False))
+    )
+    colour = alt.Color("standing:N", scale=alt.Scale(domain=list(STANDINGS), range=list(_COLOURS)), legend=None)
+    share = alt.X("rate:Q", title="Ungradable at the first pass", axis=alt.Axis(format=".0%", tickCount=5),
+                  scale=alt.Scale(domain=[0, 1]))  # fmt: skip
+    spans = base.mark_rule(strokeWidth=3, opacity=0.55).encode(x="low:Q", x2="high:Q", color=colour, tooltip=_tooltip())
+    own = base.mark_point(filled=True, size=90, opacity=1).encode(
+        x=share, color=colour, shape=alt.Shape("standing:N", scale=_shape_scale(), legend=None), tooltip=_tooltip()
+    )
+    drawn = base.transform_filter("isValid(datum.shrunken)").mark_point(
+        filled=False, shape="square", size=70, strokeWidth=1.6, color=FAINT
+    )
+    line = alt.Chart(_data([{"target": comparison.funnel.target}])).mark_rule(strokeDash=[5, 4], color=FAINT)
+    return alt.LayerChart(
+        layer=[line.encode(x="target:Q"), spans, drawn.encode(x="shrunken:Q", tooltip=_tooltip()), own]
+    ).properties(height=max(_LEAST_PX, _ROW_PX * len(rows) + 60))
+
+
+def _limit_lines(funnel: Funnel, reach: float) -> list[alt.Chart]:
+    sizes = np.linspace(1.0, max(reach, 2.0), _N_STEPS)
+    limits = funnel.limits(sizes)
+    lines = []
+    for level, low, high, dash, colour in (
+        ("99.8 %", limits.low_alarm, limits.high_alarm, [1, 0], RED),
+        ("95 %", limits.low_warning, limits.high_warning, [6, 4], AMBER),
+    ):
+        for values in (low, high):
+            rows: list[dict[str, object]] = [
+                {"n": float(n), "limit": float(value), "level": level} for n, value in zip(sizes, values, strict=True)
+            ]
+            line = alt.Chart(_data(rows)).mark_line(strokeWidth=1.4, opacity=0.85, strokeDash=dash, color=colour)
+            lines.append(line.encode(x="n:Q", y=alt.Y("limit:Q"), tooltip=[alt.Tooltip("level:N", title="Limit")]))
+    return lines
+
+
+def _target_rule(funnel: Funnel) -> alt.Chart:
+    rule = alt.Chart(_data([{"target": funnel.target}])).mark_rule(strokeWidth=1.4, color=FAINT)
+    chart: alt.Chart = rule.encode(
+        y="target:Q", tooltip=[alt.Tooltip("target:Q", title="Pooled rate of all units", format=".1%")]
+    )
+    return chart
+
+
+def _share(field: str, title: str) -> alt.Y:
+    axis = alt.Axis(format=".0%", tickCount=5)
+    return alt.Y(f"{field}:Q", title=title, axis=axis, scale=alt.Scale(domain=[0, 1]))
+
+
+def _present(rows: Sequence[dict[str, object]]) -> list[str]:
+    found = {row["standing"] for row in rows}
+    return [name for name in STANDINGS if name in found]
+
+
+def _shape_scale() -> alt.Scale:
+    return alt.Scale(domain=list(STANDINGS), range=list(_SHAPES))
+
+
+def _legend(rows: Sequence[dict[str, object]]) -> alt.Legend:
+    return alt.Legend(orient="top", title=None, values=_present(rows), symbolOpacity=1, symbolSize=100, labelLimit=240)
+
+
+def _standing_colour(rows: Sequence[dict[str, object]]) -> alt.Color:
+    return alt.Color("standing:N", scale=alt.Scale(domain=list(STANDINGS), range=list(_COLOURS)), legend=_legend(rows))
+
+
+def _standing_shape(rows: Sequence[dict[str, object]]) -> alt.Shape:
+    return alt.Shape("standing:N", scale=_shape_scale(), legend=_legend(rows))
+
+
+def _tooltip() -> list[alt.Tooltip]:
+    return [
+        alt.Tooltip("unit:N", title="Unit"),
+        alt.Tooltip("name:N", title="Name"),
+        alt.Tooltip("standing:N", title="Stands"),
+        alt.Tooltip("rate:Q", title="Ungradable", format=".1%"),
+        alt.Tooltip("low:Q", title="95 % from", format=".1%"),
+        alt.Tooltip("high:Q", title="95 % to", format=".1%"),
+        alt.Tooltip("shrunken:Q", title="Shrunken", format=".1%"),
+        alt.Tooltip("ungradable:Q", title="Ungradable n"),
+        alt.Tooltip("decided:Q", title="Of decided"),
+        alt.Tooltip("visits:Q", title="Patient visits"),
+        alt.Tooltip("effective_n:Q", title="Effective n", format=".1f"),
+    ]
+
+
+def _data(rows: Sequence[dict[str, object]]) -> alt.InlineData:
+    return alt.InlineData(values=list(rows))

@@ -1,0 +1,74 @@
+"""The table behind funnel and forest: every unit with its rates, its standing, its trend and its scans. Markup only."""
+
+from core.statistics.proportions import Proportion
+from core.store.unit import UnitKind
+from core.usecases.judge_units import JudgedUnit, UnitComparison
+from dashboard.charts.funnel import FEWER, WATCH, WORSE, standing
+from dashboard.components.markup import Html, chip, count, page_link, percent, tag
+from dashboard.components.rate import proportion
+from dashboard.components.unit_words import KIND_NAMES
+from dashboard.filters import filter_query
+
+TONES = {WORSE: "bad", WATCH: "warn", FEWER: "good"}
+COLUMNS = (
+    ("Standing", "", "Against the limits around the pooled rate, on the effective number of captures"),
+    ("Ungradable", "num", "Share of decided first captures that are ungradable"),
+    ("95 % interval", "num", "Wilson's interval on the effective number of captures"),
+    ("Ungradable / decided", "num", "First captures"),
+    ("Shrunken", "num", "Drawn towards the other units as far as the own numbers are weak"),
+    ("Visits", "num", "Patient visits behind the rate"),
+    ("Effective n", "num", "Decided captures divided by the design effect of visits"),
+    ("q", "num", "Share of false alarms to expect among units with a q this small or smaller (Benjamini and Hochberg)"),
+    ("Final gradable", "num", "Expected scans that have a gradable capture by now, replacements included"),
+    ("", "", ""),
+)  # fmt: skip
+_SMALLEST_SHOWN = 0.001
+
+
+def unit_table(comparison: UnitComparison, filters: dict[str, str]) -> Html:
+    """One row per unit, of most concern first; its name leads to its trend, its counts to its ungradable scans."""
+    title = KIND_NAMES[comparison.kind]
+    heads = [tag("th", name, scope="col", class_=class_ or None, title=hint or None) for name, class_, hint in COLUMNS]
+    head = tag("thead", tag("tr", tag("th", title, scope="col"), *heads))
+    rows = [_row(unit, comparison.kind, filters) for unit in comparison.units]
+    return tag(
+        "div", tag("table", head, tag("tbody", *rows)), class_="scroll", tabindex="0", role="region", aria_label=title
+    )
+
+
+def _row(unit: JudgedUnit, kind: UnitKind, filters: dict[str, str]) -> Html:
+    own = {**filters, **filter_query(unit.unit.within)}
+    where = standing(unit)
+    rate = unit.point.rate
+    name = tag("span", unit.unit.name, class_="name", title=unit.unit.name) if unit.unit.name else None
+    return tag(
+        "tr",
+        tag("th", page_link(unit.unit.label, "trends", {**own, "by": kind.value}), name, scope="row"),
+        tag("td", chip(where, TONES.get(where, "calm"))),
+        tag("td", percent(rate.value), class_="num"),
+        tag("td", f"{percent(rate.low)} – {percent(rate.high)}", class_="num"),
+        tag("td", page_link(_counts(rate), "examples", {**own, "grade": "0"}), class_="num"),
+        tag("td", percent(unit.shrunken.value) if unit.shrunken else "–", class_="num"),
+        tag("td", count(unit.point.count.n_clusters), class_="num"),
+        tag("td", f"{unit.point.effective_n:.1f}", class_="num"),
+        tag("td", _q(unit.point.q_value), class_="num"),
+        tag("td", _final(unit), class_="num"),
+        tag("td", page_link("Why", "why", own)),
+        class_=None if unit.is_judged else "unsure",
+    )
+
+
+def _counts(rate: Proportion) -> Html:
+    return tag("span", f"{count(rate.k)} / {count(rate.n)}", title="Show the ungradable scans")
+
+
+def _q(q_value: float | None) -> str:
+    if q_value is None:
+        return "–"
+    return f"< {_SMALLEST_SHOWN}" if q_value < _SMALLEST_SHOWN else f"{q_value:.3f}"
+
+
+def _final(unit: JudgedUnit) -> str:
+    tally = unit.count.tally
+    rate = proportion(tally.final_gradable, tally.final_received)
+    return "–" if rate is None else f"{percent(rate.value)} of {count(rate.n)}"

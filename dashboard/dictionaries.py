@@ -1,0 +1,22 @@
+"""What the columns of downloaded data mean: one dictionary per kind of table, in the order of its columns."""
+
+UNIT_COLUMNS = {
+    "unit": "Code of the site, device or technician, or name of the model or software version",
+    "name": "Its longer name; for a device manufacturer, model and serial number",
+    "standing": "Where it lies against the limits; 'too few to judge' below 30 decided captures or 3 patients",
+    "ungradable": "First captures that are decided and ungradable (count)",
+    "decided": "First captures of which every required slab is graded (count)",
+    "visits": "Patient visits that these captures come from (count)",
+    "patients": "Patients among the latest 100 captures (count; a lower bound above 100 captures)",
+    "effective_n": "decided / design effect: as many independent captures would say as much",
+    "rate": "ungradable / decided, 0 to 1",
+    "low": "Lower end of Wilson's 95 % interval of rate on effective_n, 0 to 1",
+    "high": "Upper end of the same interval",
+    "shrunken": "Empirical-Bayes rate, drawn towards the other units; empty with fewer than 3 units, 0 to 1",
+    "shrunken_low": "Lower end of its 95 % interval",
+    "shrunken_high": "Upper end of its 95 % interval",
+    "p_value": "Two-sided p-value against the pooled rate; empty where there are too few to judge",
+    "q_value": "p_value adjusted for the number of units (Benjamini and Hochberg)",
+    "final_gradable": "Expected scans that have a gradable capture by now, replacements included (count)",
+    "final_received": "Expected scans of which any capture was received (count)",
+}

@@ -1,0 +1,84 @@
+"""Sites & devices: who fails more often than chance allows, and by how much. Load, choose, draw."""
+
+import streamlit as st
+
+from core.clock import now
+from core.store.unit import UnitKind
+from core.usecases.judge_units import UnitComparison, compare_units
+from dashboard.charts.funnel import SELECTED, draw_forest, draw_funnel, unit_rows
+from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.panel import empty_state, go_to, panel
+from dashboard.components.unit_table import unit_table
+from dashboard.components.unit_words import KIND_NAMES, chosen_unit, trend_address, verdict_words
+from dashboard.dictionaries import UNIT_COLUMNS
+from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, url_choice, url_filters
+from dashboard.session import open_session
+
+PERIOD = Period.WEEKS_26
+FUNNEL_CAPTION = (
+    "**Funnel plot.** Each mark is one unit: to the right those with many captures, upwards those that fail often. The "
+    "horizontal line is the rate of all units together. A unit that fails no more often than the others stays between "
+    "the solid lines in 499 of 500 cases and between the dashed ones in 19 of 20; limits are exact binomial ones on "
+    "the *effective* number of captures, because scans of one patient visit are alike. A unit above the upper solid "
+    "line is worth a call. Click a mark for its trend."
+)
+FOREST_CAPTION = (
+    "**Forest plot.** The filled mark is the unit's own rate, the bar its 95 % interval (Wilson, effective number). "
+    "The hollow square is the shrunken rate: drawn towards the other units as far as its own numbers are weak, and "
+    "the better guess of what it will do next. The dashed line is the rate of all units together."
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Sites & devices")
+    kind = UnitKind(url_choice("Compare", "by", {each: KIND_NAMES[each] for each in UnitKind}))
+    with open_session() as session:
+        chosen = draw_filters(session, UNIT_FIELDS, today=now().date(), period=PERIOD)
+        comparison = compare_units(session, chosen, kind)
+    filters = {Field.PERIOD: PERIOD.value, **url_filters()}
+    if comparison.funnel is None:
+        empty_state(
+            "Nothing decided in this selection",
+            "Choose a longer period or clear the filters. Captures count once every required slab is graded.",
+            key="empty",
+        )
+        return
+    panel(verdict_words(comparison, filters), key="verdict")
+    _draw_charts(comparison, filters)
+    panel(unit_table(comparison, filters), key="units")
+    _draw_notes(comparison)
+
+
+def _draw_charts(comparison: UnitComparison, filters: dict[str, str]) -> None:
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        alt = (
+            "Funnel plot: share of ungradable first captures over the effective number of captures, one mark per unit."
+        )
+        event = st.altair_chart(
+            draw_funnel(comparison), width="stretch", alt=alt, on_select="rerun", selection_mode=SELECTED,
+            key=f"octaudit.funnel.{comparison.kind}",
+        )  # fmt: skip
+        st.caption(FUNNEL_CAPTION)
+    with right:
+        alt = "Forest plot: every unit's rate with its interval and its shrunken rate."
+        st.altair_chart(draw_forest(comparison), width="stretch", alt=alt)
+        st.caption(FOREST_CAPTION)
+    draw_chart_data(ChartData(f"{comparison.kind}-comparison", unit_rows(comparison.units), UNIT_COLUMNS))
+    picked = event.selection.get(SELECTED) if event else None
+    unit = chosen_unit(comparison, picked[0].get("key")) if picked else None
+    if unit:
+        go_to(trend_address(unit, comparison.kind, filters))
+
+
+def _draw_notes(comparison: UnitComparison) -> None:
+    assert comparison.design is not None, "notes stand below a funnel"
+    st.caption(
+        f"As of {comparison.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: first captures in patient visits; "
+        f"correlation within visits {comparison.design.correlation:.2f}, pooled within units over "
+        f"{comparison.design.n_clusters} visits. With many units some leave the limits by chance: q says how many."
+    )
+
+
+main()

@@ -1,0 +1,73 @@
+"""What the manager's pages ask never walks a table that grows with scans, whoever asks."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from demo_rows import ENDS_ON, Demo
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from core.database.session import Database, session_scope
+from core.database.tables import Acquisition
+from core.store.scan_filter import ScanFilter
+from core.store.unit import UnitKind, read_units
+
+GROWING = frozenset({
+    "scan", "acquisition", "assessment", "assessment_artifact", "assessment_reason", "visit", "subject",
+    "expected_scan", "review", "rate", "batch",
+})  # fmt: skip
+HALF_A_YEAR = {"since": ENDS_ON - timedelta(weeks=26), "until": ENDS_ON + timedelta(days=7)}
+
+Ask = Callable[[Session, ScanFilter], object]
+QUESTIONS: dict[str, Ask] = {
+    f"units by {kind}": lambda session, chosen, kind=kind: read_units(session, chosen, kind)  # type: ignore[misc]
+    for kind in UnitKind
+}
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[tuple[str, Any]]]:
+    """What is sent to the database meanwhile."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_c: object, _k: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.lstrip().lower().startswith(("select", "with")):
+            sent.append((statement, parameters))
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+
+
+def walks(database: Database, token: str | None, ask: Ask, chosen: ScanFilter) -> list[str]:
+    """Plans that walk a growing table although the planner was asked to avoid it: no index could have spared it."""
+    with session_scope(database, token=token) as session, statements(database) as sent:
+        ask(session, chosen)
+    with session_scope(database, token=token) as session:
+        connection = session.connection()
+        connection.exec_driver_sql("set local enable_seqscan = off")
+        plans = [
+            "\n".join(row[0] for row in connection.exec_driver_sql(f"explain {statement}", parameters))
+            for statement, parameters in sent
+        ]
+    return [plan for plan in plans if set(re.findall(r"Seq Scan on (\w+)", plan)) & GROWING]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("who", ["manager", "technician"])
+def test_no_page_walks_a_growing_table(demo: Demo, question: str, who: str) -> None:
+    for chosen in (ScanFilter(**HALF_A_YEAR), ScanFilter(), ScanFilter(site_id=demo.rows.site_ids["CEDAR"])):
+        assert walks(demo.database, getattr(demo.rows, who), QUESTIONS[question], chosen) == []
+
+
+def test_a_walk_would_be_seen(owner_database: Database) -> None:
+    def walk(session: Session, _: ScanFilter) -> object:
+        return session.scalars(select(Acquisition.id).where(Acquisition.age_years > 50)).all()
+
+    assert len(walks(owner_database, None, walk, ScanFilter())) == 1
