@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from core.errors import UsageError
 from core.networks.octa_enface import OctaEnfaceNetwork, build_octa_enface
+from core.scoring.lanes.scan_heads import PREFIX
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from core.training.losses import joint_loss
 from core.training.pseudo_labels import PSEUDO_LABELS_NAME, label_pool, restore_labels, store_labels
@@ -124,8 +125,9 @@ def _loss_log(path: Path, *, resumed: bool) -> Iterator[Callable[[Sequence[objec
 
 
 def load_initial_weights(network: OctaEnfaceNetwork, path: Path) -> None:
-    """Begin with the weights of a file that an earlier training wrote."""
-    tensors = {name: value.float() if value.is_floating_point() else value for name, value in load_file(path).items()}
+    """Begin with the network of a file that an earlier training wrote; scan heads beside it are fitted anew."""
+    stored = {name: value for name, value in load_file(path).items() if not name.startswith(PREFIX)}
+    tensors = {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

@@ -1,9 +1,9 @@
-"""Scores batches of OCTA en-face scans with the joint network: prepare, forward, conclude, the last two overlapping."""
+"""Scores batches of OCTA en-face scans with the joint network: prepare, forward, conclude; every core has work."""
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +19,17 @@ from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.canvas import PREPROCESSING, normalise
 from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, prepare, scores_of
 from core.scoring.lanes.scan_heads import PREFIX, ScanHeads
-from core.scoring.torch_backend.device import reproducible_inference
+from core.scoring.torch_backend.device import reproducible_inference, side_by_side
 from core.scoring.torch_backend.grad_cam import class_maps
 from core.values import ModelIdentity, ScanScores
 from core.vocabulary import ScanKind
 
-CPU_FORWARD_BATCH, CUDA_FORWARD_BATCH = 8, 64
-"""Scans per forward pass. On 2 CPU cores more than 8 brings nothing and costs cache; both are halved on
-out-of-memory and stay halved."""
+CPU_FORWARD_BATCH, CUDA_FORWARD_BATCH = 4, 64
+"""Scans per forward pass. On a CPU core more than 4 brings hardly anything, and small chunks spread evenly over the
+cores; both are halved on out-of-memory and stay halved."""
 
 Result = ScanScores | ScanFailure
+_Ready = tuple[int, PreparedScan]
 
 
 def load_network(weights: Path, card: ModelCard, device: torch.device) -> OctaEnfaceNetwork:
@@ -76,7 +77,8 @@ class OctaEnfaceScorer:
         self._heads = heads
         self._card = card
         self._device = device
-        self._forward_batch = CPU_FORWARD_BATCH if device.type == "cpu" else CUDA_FORWARD_BATCH
+        self._is_on_cpu = device.type == "cpu"
+        self._forward_batch = CPU_FORWARD_BATCH if self._is_on_cpu else CUDA_FORWARD_BATCH
 
     @property
     def network(self) -> OctaEnfaceNetwork:
@@ -108,48 +110,60 @@ class OctaEnfaceScorer:
 
     def score(self, scans: Sequence[ScanInput]) -> list[ScanScores | ScanFailure]:
         """Score a batch; one result per scan, in order. A scan that fails takes no other with it."""
-        results: dict[int, Result | Future[Result]] = {}
-        ready: list[tuple[int, PreparedScan]] = []
+        results: dict[int, Result] = {}
+        ready: list[_Ready] = []
         for index, scan in enumerate(scans):
             try:
                 ready.append((index, prepare(scan)))
             except (ValueError, TypeError) as error:
                 results[index] = ScanFailure(scan.key, str(error), is_transient=False)
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            while ready:
-                chunk, ready = ready[: self._forward_batch], ready[self._forward_batch :]
-                results.update(self._score_chunk(chunk, pool))
-            return [_settled(results[index]) for index in range(len(scans))]
+        chunks = [ready[first : first + self._forward_batch] for first in range(0, len(ready), self._forward_batch)]
+        with side_by_side() as threads:
+            results.update(self._on_cpu(chunks, threads) if self._is_on_cpu else self._on_device(chunks, threads))
+        return [results[index] for index in range(len(scans))]
 
-    def _score_chunk(
-        self, chunk: list[tuple[int, PreparedScan]], pool: ThreadPoolExecutor
-    ) -> Iterator[tuple[int, Result | Future[Result]]]:
+    def _on_cpu(self, chunks: Sequence[list[_Ready]], threads: ThreadPoolExecutor) -> Iterator[tuple[int, Result]]:
+        """Each thread takes a chunk through forward pass and conclusion, so that no core waits for another."""
+
+        def score_chunk(chunk: list[_Ready]) -> list[tuple[int, Result]]:
+            return [(passed.index, self._conclude(passed)) for passed in self._pass_chunk(chunk)]
+
+        for found in threads.map(score_chunk, chunks):
+            yield from found
+
+    def _on_device(self, chunks: Sequence[list[_Ready]], threads: ThreadPoolExecutor) -> Iterator[tuple[int, Result]]:
+        """One forward pass after the other; beside them the threads conclude what is done."""
+        concluding = [
+            (passed.index, threads.submit(self._conclude, passed))
+            for chunk in chunks
+            for passed in self._pass_chunk(chunk)
+        ]
+        for index, result in concluding:
+            yield index, result.result()
+
+    def _pass_chunk(self, chunk: list[_Ready]) -> "list[_Passed]":
+        """The chunk after the forward pass; halved as often as the device's memory asks."""
         started = time.perf_counter()
         try:
             outputs = self.forward(np.stack([prepared.canvas for _, prepared in chunk]))
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
-            yield from self._score_halves(chunk, pool)
-            return
+            return self._pass_halves(chunk)
         seconds = (time.perf_counter() - started) / len(chunk)
-        for (index, prepared), output in zip(chunk, outputs, strict=True):
-            yield index, pool.submit(self._conclude, prepared, output, seconds)
+        return [
+            _Passed(index, prepared, output, seconds) for (index, prepared), output in zip(chunk, outputs, strict=True)
+        ]
 
-    def _score_halves(
-        self, chunk: list[tuple[int, PreparedScan]], pool: ThreadPoolExecutor
-    ) -> Iterator[tuple[int, Result | Future[Result]]]:
+    def _pass_halves(self, chunk: list[_Ready]) -> "list[_Passed]":
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if len(chunk) == 1:
             index, prepared = chunk[0]
-            message = "The device has not enough free memory for a single scan."
-            yield index, ScanFailure(prepared.scan.key, message, is_transient=True)
-            return
+            return [_Passed(index, prepared, None, 0.0)]
         half = len(chunk) // 2
         self._forward_batch = min(self._forward_batch, half)
-        yield from self._score_chunk(chunk[:half], pool)
-        yield from self._score_chunk(chunk[half:], pool)
+        return [*self._pass_chunk(chunk[:half]), *self._pass_chunk(chunk[half:])]
 
     def forward(self, canvases: NDArray[np.uint8]) -> list[NetworkOutput]:
         """The bare forward pass on canvases (B, 256, 256): what the whole pipeline's speed is measured against."""
@@ -164,15 +178,29 @@ class OctaEnfaceScorer:
             for grade, octa, artifacts, faz, cams, vessels in zip(*arrays, strict=True)
         ]
 
-    def _conclude(self, prepared: PreparedScan, output: NetworkOutput, forward_seconds: float) -> Result:
+    def _conclude(self, passed: "_Passed") -> Result:
         started = time.perf_counter()
+        prepared, output = passed.prepared, passed.output
+        if output is None:
+            message = "The device has not enough free memory for a single scan."
+            return ScanFailure(prepared.scan.key, message, is_transient=True)
         if not all(
             np.isfinite(part).all() for part in (output.grade_logits, output.artifact_logits, output.faz_logits)
         ):
             message = "The network gave values that are not finite."
             return ScanFailure(prepared.scan.key, message, is_transient=False)
-        scores = scores_of(prepared, output, self._card, heads=self._heads, seconds=forward_seconds)
-        return replace(scores, seconds=forward_seconds + time.perf_counter() - started)
+        scores = scores_of(prepared, output, self._card, heads=self._heads, seconds=passed.seconds)
+        return replace(scores, seconds=passed.seconds + time.perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A scan after its forward pass; ``output`` is None where the device's memory is too small for it alone."""
+
+    index: int
+    prepared: PreparedScan
+    output: NetworkOutput | None
+    seconds: float
 
 
 def _as_float32(value: torch.Tensor) -> torch.Tensor:
@@ -185,7 +213,3 @@ def _is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error)
     return "DefaultCPUAllocator" in text or "out of memory" in text
-
-
-def _settled(result: Result | Future[Result]) -> Result:
-    return result.result() if isinstance(result, Future) else result

@@ -9,11 +9,12 @@ from click.testing import CliRunner
 from core.commands import evaluate as evaluate_command
 from core.commands import train as train_command
 from core.errors import UsageError
-from core.scoring.registry import load_scorer
+from core.networks.octa_enface import build_octa_enface
+from core.scoring.registry import load_scorer, weights_path
 from core.statistics import resampling
 from core.training import train as training
 from core.training.bank import render_phantoms
-from core.training.fit import fit
+from core.training.fit import fit, load_initial_weights
 from core.training.recipe import RECIPES, Recipe, recipe_named
 from core.training.samples import Bank
 from core.vocabulary import ScanKind
@@ -112,3 +113,12 @@ def test_the_commands_train_and_evaluate_from_a_folder_to_weights_that_score(tra
     assert json.loads(figures.read_text())["metrics"] == card["metrics"]
     with pytest.raises(UsageError, match="already holds a training"):
         CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
+
+
+def test_a_training_may_begin_with_the_bundled_weights():
+    network = build_octa_enface()
+    load_initial_weights(network, weights_path(ScanKind.OCTA_ENFACE))
+    random = build_octa_enface()
+    assert not torch.equal(network.faz_head.weight, random.faz_head.weight)
+    scorer = load_scorer(ScanKind.OCTA_ENFACE, device="cpu")
+    assert torch.equal(network.faz_head.weight, scorer.network.faz_head.weight)
