@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, false_discovery_control
 
 from core.statistics.clustering import INDEPENDENT, ClusteredCount, DesignEffect
-from core.statistics.funnel import FunnelUnit, Side, Zone, funnel, funnel_limits, two_sided_p
+from core.statistics.funnel import FunnelUnit, Side, Zone, funnel, funnel_limits, two_sided_p, usual_rate
 from core.values import NotComputable
 
 
@@ -112,9 +112,31 @@ def test_the_false_discovery_rate_is_that_of_scipy_over_the_judged_units():
 
 
 def test_the_target_is_the_pooled_rate_unless_given():
-    assert funnel([unit(1, 10, 50), unit(2, 40, 50)]).target == 0.5
+    assert funnel([unit(1, 10, 50), unit(2, 16, 50)]).target == 0.26
     with pytest.raises(ValueError, match="a target lies between"):
         funnel([unit(1, 10, 50)], target=1.0)
+
+
+def test_a_bad_site_does_not_make_good_ones_look_extraordinary():
+    """The demo study's sites: with the pooled rate of 24 % the second would lie below the red line."""
+    units = [unit("A", 20, 83), unit("B", 1, 38), unit("bad", 33, 41), unit("E", 3, 43), unit("H", 3, 46)]
+    found = funnel(units)
+    assert found.left_out == ("bad",)
+    assert found.target == pytest.approx(27 / 210)
+    assert {point.key for point in found.points if point.zone is Zone.ALARM} == {"bad"}
+    assert by_key(funnel(units, target=60 / 251))["B"].zone is Zone.ALARM
+
+
+def test_less_than_half_of_the_units_are_left_out_of_the_target():
+    assert funnel([unit(1, 1, 100), unit(2, 99, 100)]).left_out == ()
+    assert len(funnel([unit(1, 1, 100), unit(2, 99, 100), unit(3, 2, 100), unit(4, 98, 100)]).left_out) == 1
+
+
+def test_many_studies_have_their_usual_rates_at_once():
+    k, n = np.array([[10.0, 12.0, 90.0], [10.0, 12.0, 11.0]]), np.full((2, 3), 100.0)
+    rates, is_out = usual_rate(k, n, n, np.ones((2, 3), bool))
+    assert rates == pytest.approx([0.11, 0.11])
+    assert is_out.tolist() == [[False, False, True], [False, False, False]]
 
 
 @pytest.mark.parametrize("k", [0, 50])
