@@ -175,6 +175,10 @@ class ReviewDecision(StrEnum):
     REQUEST_REACQUISITION = "request_reacquisition"
     GRADE = "grade"
     """A masked grade that decides nothing by itself: double grading."""
+    QUERY = "query"
+    """A question to the site, which has the next move."""
+    ANSWER = "answer"
+    """The site's answer; it decides nothing and puts the scan back under review."""
 
 
 class Role(StrEnum):

@@ -12,9 +12,10 @@ import streamlit as st
 
 from core.errors import OctauditError
 from core.store.access import current_actor
+from core.usecases.answer_query import answer_query
 from core.usecases.grade_masked import grade_masked
 from core.usecases.reacquire import acknowledge_request, mark_not_possible, schedule_request
-from core.usecases.review_scan import accept_scan, override_scan, request_reacquisition
+from core.usecases.review_scan import accept_scan, override_scan, query_site, request_reacquisition
 from core.vocabulary import ReasonCode
 from dashboard.session import open_session
 
@@ -49,6 +50,20 @@ def request(scan_id: int, seen_version: int) -> None:
         text=st.session_state["request.text"].strip(),
         remedy=st.session_state["request.remedy"].strip(),
     )
+
+
+def query(scan_id: int, seen_version: int) -> None:
+    """Ask the site what is written in the form."""
+    question = st.session_state["query.text"]
+    arguments = {"scan_id": scan_id, "seen_version": seen_version, "question": question}
+    if _write("The question was sent to the site.", query_site, **arguments):
+        st.session_state["query.text"] = ""
+
+
+def answer(scan_id: int) -> None:
+    """The site answers the open question with what is written in the form."""
+    if _write("The answer was sent.", answer_query, scan_id=scan_id, answer=st.session_state["answer.text"]):
+        st.session_state["answer.text"] = ""
 
 
 def grade(scan_id: int) -> None:

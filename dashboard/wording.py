@@ -69,6 +69,8 @@ DECISION_NAMES = {
     ReviewDecision.OVERRIDE: "overrode the grade",
     ReviewDecision.REQUEST_REACQUISITION: "asked for a new scan",
     ReviewDecision.GRADE: "gave a masked grade",
+    ReviewDecision.QUERY: "asked the site",
+    ReviewDecision.ANSWER: "answered",
 }
 FIXABLE_NAMES = {
     OperatorFixable.YES: "can be cured at the device",

@@ -1,5 +1,6 @@
 """What happened to one scan: scores, people's decisions, and the steps of its reacquisition request."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -50,6 +51,22 @@ class OpenRequest:
     def is_open(self) -> bool:
         """Whether the site still has something to do or to send."""
         return self.state not in CLOSED_REQUESTS
+
+
+def open_question(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
+    """The latest question to the site; None where there was none."""
+    asked = (entry for entry in reversed(history) if entry.decision is ReviewDecision.QUERY)
+    return next(asked, None)
+
+
+def read_questions(session: Session, scan_ids: Iterable[int]) -> dict[int, str]:
+    """The latest question about each of these scans that has one."""
+    rows = session.execute(
+        select(Review.scan_id, Review.reason)
+        .where(Review.scan_id.in_(tuple(scan_ids)), Review.decision == ReviewDecision.QUERY)
+        .order_by(Review.id)
+    )
+    return {row.scan_id: row.reason for row in rows}
 
 
 def read_request(session: Session, acquisition_id: int) -> OpenRequest | None:

@@ -23,6 +23,7 @@ from core.policy.reasons import REASON_TEXTS
 from core.store.overview import CLOSED_REQUESTS, TO_DECIDE_STATES, WAITING_STATES
 from core.store.reason import read_reasons
 from core.store.scan_filter import ScanFilter, filter_conditions
+from core.store.scan_history import read_questions
 from core.values import Reason
 from core.vocabulary import Laterality, ReasonCode, RequestState, ScanState, Slab, Verdict
 
@@ -76,6 +77,8 @@ class WorklistItem:
     request_state: RequestState | None
     failure: str | None
     reasons: tuple[Reason, ...]
+    question: str | None
+    """What the site was asked, where its answer is awaited."""
 
     def days_left(self, today: date) -> int | None:
         """Days until ``due_on``, negative once it has passed; None without a window."""
@@ -104,6 +107,7 @@ def read_worklist(
         _rows(chosen, tab).order_by(*_urgency(today), Scan.id).offset(page * page_size).limit(page_size)
     ).all()
     reasons = read_reasons(session, [row.assessment_id for row in rows if row.assessment_id is not None])
+    questions = read_questions(session, (row.id for row in rows if row.state == ScanState.QUERIED))
     items = tuple(
         WorklistItem(
             scan_id=row.id,
@@ -124,6 +128,7 @@ def read_worklist(
             request_state=RequestState(row.request_state) if row.request_state else None,
             failure=row.failure,
             reasons=_reasons(row, reasons.get(row.assessment_id, ())),
+            question=questions.get(row.id),
         )
         for row in rows
     )

@@ -29,6 +29,7 @@ REVIEWERS = (Role.QC_TECHNICIAN, Role.ADJUDICATOR)
 """Who may decide about a scan."""
 _DECIDABLE = frozenset({ScanState.ACCEPTED, ScanState.UNDER_REVIEW, ScanState.QUERIED})
 _FLAGGED = frozenset({ScanState.UNDER_REVIEW, ScanState.QUERIED})
+_ASKABLE = frozenset({ScanState.ACCEPTED, ScanState.UNDER_REVIEW})
 
 
 def accept_scan(
@@ -134,6 +135,27 @@ def request_reacquisition(
     return request_id
 
 
+def query_site(session: Session, *, actor: Actor, scan_id: int, seen_version: int, question: str) -> None:
+    """Ask the site something about the scan; the scan waits for the answer (core.usecases.answer_query).
+
+    Grade and verdict stay as they are. The reading centre may still decide without the answer.
+    """
+    if not question.strip():
+        raise UsageError("The question is empty.", remedy="Write what the site should look up.")
+    scan = _scan_for(session, actor, scan_id, seen_version, REVIEWERS)
+    _refuse_unless(scan, _ASKABLE, "asked about")
+    _decide(
+        session,
+        scan,
+        actor=actor,
+        decision=ReviewDecision.QUERY,
+        state=ScanState.QUERIED,
+        final_verdict=scan.final_verdict,
+        human_ordinal=scan.human_ordinal,
+        reason=question.strip(),
+    )
+
+
 def _scan_for(session: Session, actor: Actor, scan_id: int, seen_version: int, roles: tuple[Role, ...]) -> ReviewedScan:
     """The locked scan, once it is sure that this person may review it and saw it as it now is."""
     scan = lock_reviewed_scan(session, scan_id)
@@ -212,11 +234,11 @@ def _decide(
     actor: Actor,
     decision: ReviewDecision,
     state: ScanState,
-    final_verdict: Verdict,
+    final_verdict: Verdict | None,
     human_ordinal: int | None,
     reason: str,
 ) -> None:
-    given = human_ordinal if decision is not ReviewDecision.REQUEST_REACQUISITION else None
+    given = human_ordinal if decision in {ReviewDecision.ACCEPT, ReviewDecision.OVERRIDE} else None
     add_review(session, scan, reviewer_id=reviewer_id_of(actor), decision=decision, ordinal=given, reason=reason)
     set_decision(session, scan.scan_id, state=state, final_verdict=final_verdict, human_ordinal=human_ordinal)
     follow_replacements(session, actor=actor, acquisition_ids=[scan.acquisition_id])

@@ -5,7 +5,7 @@ from datetime import date
 import streamlit as st
 
 from core.store.access import Actor
-from core.store.scan_history import OpenRequest
+from core.store.scan_history import HistoryEntry, OpenRequest, open_question
 from core.store.scan_view import ScanView
 from core.usecases.reacquire import MOVES, SITE_ROLES
 from core.usecases.review_scan import REVIEWERS
@@ -13,6 +13,7 @@ from core.vocabulary import CoipsGrade, ReasonCode, RequestState, ScanState
 from dashboard import decisions
 from dashboard.wording import GRADE_NAMES, REASON_NAMES, REQUEST_NAMES, days_left_words
 
+ASKABLE = frozenset({ScanState.ACCEPTED, ScanState.UNDER_REVIEW})
 ACCEPTABLE = frozenset({ScanState.ACCEPTED, ScanState.UNDER_REVIEW, ScanState.QUERIED})
 REQUESTABLE = frozenset({ScanState.UNDER_REVIEW, ScanState.QUERIED})
 HUMAN_REASONS = tuple(code for code in ReasonCode if code.startswith("oscar-mp:"))
@@ -23,6 +24,9 @@ def draw_decision(view: ScanView, actor: Actor, *, today: date) -> None:
     """Reviewers decide; the site answers an open request; everybody else sees neither."""
     if view.request is not None and view.request.is_open:
         _draw_request(view, view.request, actor, today)
+    question = open_question(view.history) if view.state is ScanState.QUERIED else None
+    if question is not None:
+        _draw_question(view, question, actor)
     if actor.has_role(*REVIEWERS, study_id=view.study_id, site_id=view.site_id) and view.state in ACCEPTABLE:
         _draw_review(view)
 
@@ -44,6 +48,9 @@ def _draw_review(view: ScanView) -> None:
         if view.state in REQUESTABLE:
             with st.popover("Ask for a new scan", icon=":material/replay:"):
                 _draw_request_form(view, bound)
+        if view.state in ASKABLE:
+            with st.popover("Ask the site", icon=":material/help:"):
+                _draw_query_form(view, bound)
 
 
 def _may_accept(view: ScanView) -> bool:
@@ -84,6 +91,28 @@ def _draw_request_form(view: ScanView, bound: tuple[int, int]) -> None:
     st.button("Send to the site", type="primary", on_click=decisions.request, args=bound, key=f"request-{view.scan_id}")
     until = f"Due {view.window_ends_on:%d %b %Y}, when" if view.window_ends_on else "Without a due day:"
     st.caption(f"{until} the visit window ends." if view.window_ends_on else f"{until} this visit has no window.")
+
+
+def _draw_query_form(view: ScanView, bound: tuple[int, int]) -> None:
+    st.text_area(
+        "Question (required)",
+        key="query.text",
+        max_chars=1000,
+        height=90,
+        placeholder="Was this the left eye? The optic disc lies on the other side.",
+    )
+    st.button("Send the question", type="primary", on_click=decisions.query, args=bound, key=f"query-{view.scan_id}")
+    st.caption("The scan waits in the site's worklist for the answer and then comes back to you.")
+
+
+def _draw_question(view: ScanView, question: HistoryEntry, actor: Actor) -> None:
+    """What the site was asked; who may answer for it gets the form."""
+    asked = f"**Question to the site** · {question.happened_at:%d %b %Y} · {question.who or 'reading centre'}"
+    st.info(f"{asked}\n\n{question.note}", icon=":material/help:")
+    if not actor.has_role(*SITE_ROLES, study_id=view.study_id, site_id=view.site_id):
+        return
+    st.text_area("Answer", key="answer.text", max_chars=1000, height=90, placeholder="What did you find?")
+    st.button("Send the answer", on_click=decisions.answer, args=(view.scan_id,), key=f"answer-{view.scan_id}")
 
 
 def _draw_request(view: ScanView, request: OpenRequest, actor: Actor, today: date) -> None:

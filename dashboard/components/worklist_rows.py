@@ -39,7 +39,9 @@ def _thumbnail(item: WorklistItem) -> Html:
 
 def _why(item: WorklistItem) -> Html:
     lead, remedy = _lead(item), None
-    if item.reasons:
+    if item.question is not None:
+        remedy = tag("p", tag("b", "Question to the site: "), tag("q", item.question), class_="remedy")
+    elif item.reasons:
         remedy = tag("p", tag("b", "What to do: "), item.reasons[0].remedy, class_="remedy")
     chips = [_verdict_chip(item)]
     if item.request_state is not None:

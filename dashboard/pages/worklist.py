@@ -34,7 +34,10 @@ EMPTY_WORDS = {
         "Nothing to be taken again",
         "No site has an open request in this selection. Request one on a scan's page, under Ask for a new scan.",
     ),
-    WorklistTab.QUERIED: ("No open questions", "No question to a site is open in this selection."),
+    WorklistTab.QUERIED: (
+        "No open questions",
+        "No question to a site is open in this selection. Ask one on a scan's page, under Ask the site.",
+    ),
     WorklistTab.WAITING: (
         "Nothing is waiting",
         "Every scan received so far has been scored. Send more on the page Upload.",

@@ -116,6 +116,21 @@ def test_the_scan_page_tells_grade_metrics_model_and_history(page_of: PageOf, cl
         assert words.lower() in markup.lower(), words
 
 
+def test_a_question_reaches_the_site_and_its_answer_the_reading_centre(page_of: PageOf, clinics: Clinics):
+    page = page_of(clinics.reviewer, SCAN, id=clinics.flagged_id)
+    page.text_area(key="query.text").input("Was this the left eye?")
+    button(page, "Send the question").click().run()
+    assert page.success[0].value == "The question was sent to the site."
+    assert "Was this the left eye?" in shown(page_of(clinics.technician, WORKLIST, tab="queried"))
+    page = page_of(clinics.technician, SCAN, id=clinics.flagged_id)
+    assert "Was this the left eye?" in page.info[0].value
+    page.text_area(key="answer.text").input("Yes: the label was wrong.")
+    button(page, "Send the answer").click().run()
+    markup = shown(page_of(clinics.reviewer, SCAN, id=clinics.flagged_id))
+    assert "Yes: the label was wrong." in markup
+    assert "Waiting for a decision" in markup
+
+
 def test_a_grader_sees_the_model_s_grade_after_the_own_one(page_of: PageOf, clinics: Clinics, owner_database: Database):
     page = page_of(clinics.grader, SCAN, id=clinics.accepted_id)
     markup = shown(page)
