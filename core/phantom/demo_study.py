@@ -1,8 +1,8 @@
 """The demo study: six sites over 26 weeks with planted faults, as a pure, seeded description; images come on demand.
 
-``demo_study(ends_on)`` describes it, ``render(scan)`` draws one image of it. Effects are so large that a funnel at
-99.8 % on patient visits finds the bad site, and a before-after comparison the declining device, in more than 99 of 100
-seeds (tests/core/phantom/test_demo_study.py simulates it).
+``demo_study(ends_on)`` describes it, ``render(scan)`` draws one image of it. Effects are so large that the
+funnel finds the bad site at 99.8 %, and a CUSUM the declining device, in more than 99 of 100 seeds
+(tests/core/phantom/test_demo_study.py simulates it with core.statistics).
 """
 
 from dataclasses import dataclass

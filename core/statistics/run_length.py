@@ -1,5 +1,6 @@
 """How long a chart runs until it first signals: exact for its own discrete counts, by a Markov chain. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,6 @@ IN_CONTROL_RUN = 500.0
 
 _N_STATES = 120
 _MAX_CORRELATION = 0.999
-_SEARCH_STEPS = 40
 _CLOSE_ENOUGH = 0.005
 
 
@@ -44,24 +44,28 @@ def count_distribution(
     (risk-adjusted). Raises ValueError without any counted point.
     """
     expected = np.broadcast_to(np.asarray(rates, np.float64), len(points))
-    atoms = [_atoms(point, float(rate), design) for point, rate in zip(points, expected, strict=True) if point.n]
-    if not atoms:
+    # Weeks of the same size and rate are many; their distribution is computed once.
+    kinds = Counter(
+        (point.n, float(rate), design.factor(point)) for point, rate in zip(points, expected, strict=True) if point.n
+    )
+    if not kinds:
         raise ValueError("a chart's run length needs at least one counted point")
+    atoms = [_atoms(*kind, times) for kind, times in kinds.items()]
     k, n, rate, factor, probability = np.concatenate(atoms, axis=1)
-    return CountDistribution(k, n, rate, factor, probability / len(atoms))
+    return CountDistribution(k, n, rate, factor, probability / probability.sum())
 
 
-def _atoms(point: ClusteredCount, rate: float, design: DesignEffect) -> Floats:
-    """Rows k, n, rate, factor and probability of one point (5, n + 1)."""
-    counts, factor = np.arange(point.n + 1), design.factor(point)
-    correlation = min((factor - 1.0) / max(point.n - 1, 1), _MAX_CORRELATION)
+def _atoms(n: int, rate: float, factor: float, times: int) -> Floats:
+    """Rows k, n, rate, factor and weight of a kind of point that is there so many ``times`` (5, n + 1)."""
+    counts = np.arange(n + 1)
+    correlation = min((factor - 1.0) / max(n - 1, 1), _MAX_CORRELATION)
     if correlation > 0.0 and 0.0 < rate < 1.0:
         strength = 1.0 / correlation - 1.0
-        probability = betabinom.pmf(counts, point.n, rate * strength, (1.0 - rate) * strength)
+        probability = betabinom.pmf(counts, n, rate * strength, (1.0 - rate) * strength)
     else:
-        probability = binom.pmf(counts, point.n, rate)
+        probability = binom.pmf(counts, n, rate)
     ones = np.ones(len(counts))
-    return np.stack([counts, point.n * ones, rate * ones, factor * ones, probability])
+    return np.stack([counts, n * ones, rate * ones, factor * ones, times * probability])
 
 
 def cusum_run_length(steps: Floats, probability: Floats, threshold: float) -> float:
@@ -131,7 +135,7 @@ def threshold_for(run_length: Callable[[float], float], wanted: float, low: floa
 
     Where counts are so few that run lengths jump, the smallest threshold whose run is at least the wanted one.
     """
-    for _ in range(_SEARCH_STEPS):
+    while high - low > _CLOSE_ENOUGH * high / 2.0:
         middle = (low + high) / 2.0
         found = run_length(middle)
         if abs(found / wanted - 1.0) < _CLOSE_ENOUGH:
