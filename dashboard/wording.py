@@ -5,9 +5,11 @@ from core.vocabulary import (
     ArtifactType,
     Laterality,
     OperatorFixable,
+    ReasonCode,
     RequestState,
     ReviewDecision,
     Role,
+    ScanKind,
     ScanState,
     Severity,
     Slab,
@@ -32,6 +34,12 @@ SLAB_NAMES = {
     Slab.FULL_RETINA: "Full retina",
     Slab.CHORIOCAPILLARIS: "Choriocapillaris",
     Slab.UNKNOWN: "Slab not stated",
+}
+KIND_NAMES = {
+    ScanKind.OCTA_ENFACE: "OCTA",
+    ScanKind.ONH_ENFACE: "Optic nerve head",
+    ScanKind.BSCAN: "B-scan",
+    ScanKind.VOLUME: "OCT volume",
 }
 ARTIFACT_NAMES = {
     ArtifactType.MOTION: "Motion",
@@ -80,6 +88,20 @@ FIXABLE_NAMES = {
 REASON_NAMES = {code: words.label for code, words in REASON_TEXTS.items()}
 
 
+def scan_type_words(code: str) -> str:
+    """A scan type as people say it: ``OCTA 3 × 3 mm`` for ``octa-enface 3x3`` (core.policy.scan_types)."""
+    kind, _, field = code.partition(" ")
+    name = KIND_NAMES[ScanKind(kind)] if kind in list(ScanKind) else kind
+    width, is_sized, height = field.partition("x")
+    return f"{name} {width} × {height} mm" if is_sized else f"{name}, size not known"
+
+
+def reason_code_words(code: ReasonCode) -> str:
+    """A reason's code as its guide writes it: ``OSCAR-MP: M``; our own as ``octaudit: abstained``."""
+    guide, _, name = code.partition(":")
+    return f"{guide.upper()}: {name}" if guide.startswith("oscar") else f"{guide}: {name.replace('-', ' ')}"
+
+
 def ago(seconds: float) -> str:
     """A duration in the largest unit that fits: ``40 s``, ``12 min``, ``5 h``, ``3 days``."""
     for limit, divisor, unit in ((120, 1, "s"), (7200, 60, "min"), (172800, 3600, "h")):
@@ -93,5 +115,13 @@ def days_left_words(days: int | None) -> str:
     if days is None:
         return "no visit window"
     if days < 0:
-        return f"closed {-days} day{'s' if days < -1 else ''} ago"
+        return f"closed {_span(-days)} ago"
     return "last day" if days == 0 else f"{days} day{'s' if days > 1 else ''} left"
+
+
+def _span(days: int) -> str:
+    """A length in days, from four months on in months, from two years on in years."""
+    for from_days, unit_days, unit in ((730, 365.25, "years"), (120, 30.44, "months")):
+        if days >= from_days:
+            return f"{int(days / unit_days)} {unit}"
+    return f"{days} day{'s' if days > 1 else ''}"

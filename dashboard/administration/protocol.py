@@ -21,7 +21,7 @@ from dashboard.administration.steps import adding, perform
 from dashboard.components.guarantee import accept_guarantee
 from dashboard.components.markup import percent
 from dashboard.components.panel import empty_state, panel
-from dashboard.wording import SLAB_NAMES
+from dashboard.wording import SLAB_NAMES, scan_type_words
 
 REGIONS = (None, 1.0, 3.0, 6.0)
 """Diameters of the region of interest in mm; None is the whole field."""
@@ -141,7 +141,7 @@ def _draw_expected(current: Protocol) -> list[dict[str, Any]]:
     expected = []
     for scan in current.expected:
         slabs = st.multiselect(
-            f"Required slabs of {scan.scan_type}",
+            f"Required slabs of {scan_type_words(scan.scan_type)}",
             list(Slab),
             list(scan.required_slabs),
             format_func=SLAB_NAMES.__getitem__,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.store.example import Example
 from dashboard.components.markup import Html, chip, join, page_link, percent, tag
 from dashboard.overlay import ARTIFACT_COLOURS
-from dashboard.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES
+from dashboard.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES, scan_type_words
 
 TONES = {0: "bad", 1: "good", 2: "good"}
 TILE_PX = 320
@@ -58,6 +58,7 @@ def _share(fraction: float) -> str:
 
 def _body(item: Example) -> Html:
     title = page_link(f"{item.site_code} · {item.device_code} · {item.laterality}", "scan", {"id": item.scan_id})
+    what = f"{scan_type_words(item.scan_type)}, {SLAB_NAMES[item.slab].lower()}"
     model = f"Model: {item.label} {percent(item.probability)}"
     marks = [
         join([_swatch(ARTIFACT_COLOURS[type_]), f"{ARTIFACT_NAMES[type_]} {_share(fraction)}"])
@@ -68,7 +69,7 @@ def _body(item: Example) -> Html:
         tag("div", title, _grade_chip(item), class_="head"),
         tag(
             "p",
-            f"{item.scan_type}, {SLAB_NAMES[item.slab].lower()} · {item.acquired_at:%d %b %Y} · {model}",
+            f"{what} · {item.acquired_at:%d %b %Y} · {model}",
             class_="small muted",
         ),
         tag("div", *(tag("span", mark) for mark in marks), class_="marks") if marks else None,

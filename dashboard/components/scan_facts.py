@@ -14,6 +14,7 @@ from dashboard.wording import (
     SEVERITY_NAMES,
     SLAB_NAMES,
     STATE_NAMES,
+    scan_type_words,
 )
 
 
@@ -21,9 +22,10 @@ def title(view: ScanView) -> Html:
     """Which eye of whom, taken where and when, and how the scan stands."""
     eye = tag("div", view.laterality, tag("small", EYE_NAMES[view.laterality]), class_="eye")
     sub = f"{view.study_code} · {view.site_code} {view.site_name} · {view.acquired_at:%d %b %Y, %H:%M} UTC"
+    what = f"{scan_type_words(view.scan_type)}, {SLAB_NAMES[view.slab].lower()}"
     words = tag(
         "div",
-        tag("h1", f"{view.subject_code} · {view.visit_code} · {view.scan_type}, {SLAB_NAMES[view.slab].lower()}"),
+        tag("h1", f"{view.subject_code} · {view.visit_code} · {what}"),
         tag("p", sub, class_="sub"),
     )
     states = [chip(STATE_NAMES[view.state], "info")]

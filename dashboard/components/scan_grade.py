@@ -14,6 +14,7 @@ from dashboard.wording import (
     SEVERITY_NAMES,
     STATE_NAMES,
     VERDICT_NAMES,
+    reason_code_words,
 )
 
 VERDICT_TONES = {Verdict.ACCEPT: "good", Verdict.REVIEW: "warn", Verdict.REACQUIRE: "bad"}
@@ -81,7 +82,7 @@ def _reason(reason: Reason, *, is_first: bool) -> Html:
         "div",
         tag("p", reason.text, class_="lead"),
         tag("p", reason.remedy, class_="remedy") if reason.remedy else None,
-        tag("p", f"{reason.code} · {FIXABLE_NAMES[reason.operator_fixable]}", class_="code"),
+        tag("p", f"{reason_code_words(reason.code)} · {FIXABLE_NAMES[reason.operator_fixable]}", class_="code"),
         class_="reason bad" if is_first else "reason warn",
     )
 

@@ -26,6 +26,7 @@ from dashboard.components.upload_check import (
 from dashboard.components.uploader import draw_uploader
 from dashboard.installation import installation
 from dashboard.session import open_session, session_token
+from dashboard.wording import scan_type_words
 
 PAGE_SIZE = 20
 REFRESH_S = 3
@@ -174,7 +175,7 @@ def _say_wanted(wanted: ReplacementWanted) -> None:
     awaited = wanted.awaited
     st.info(
         f"Replacement for request {awaited.request_id}: subject {awaited.subject}, visit {awaited.visit}, "
-        f"{awaited.laterality}, {awaited.scan_type}. These are filled in for you.",
+        f"{awaited.laterality}, {scan_type_words(awaited.scan_type)}. These are filled in for you.",
         icon=":material/sync:",
     )
 

@@ -16,6 +16,7 @@ from dashboard.wording import (
     STATE_NAMES,
     VERDICT_NAMES,
     days_left_words,
+    scan_type_words,
 )
 
 SOON_DAYS = 7
@@ -75,7 +76,7 @@ def _where(item: WorklistItem) -> Html:
     device = f"{item.device_code} · {item.technician_code}" if item.technician_code else item.device_code
     lines = (
         tag("b", f"{item.site_code} · {item.subject_code} · {item.visit_code}"),
-        f"{item.scan_type}, {SLAB_NAMES[item.slab].lower()}",
+        f"{scan_type_words(item.scan_type)}, {SLAB_NAMES[item.slab].lower()}",
         device,
         f"{item.acquired_at:%d %b %Y}",
     )

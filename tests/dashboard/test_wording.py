@@ -19,6 +19,14 @@ def test_every_code_that_a_page_shows_has_a_name():
         assert set(names) == set(kind), kind
 
 
+def test_scan_types_and_reasons_read_as_people_write_them():
+    types = {"octa-enface 3x3": "OCTA 3 × 3 mm", "octa-enface unknown field": "OCTA, size not known",
+             "bscan 6x4.5": "B-scan 6 × 4.5 mm"}  # fmt: skip
+    assert {code: wording.scan_type_words(code) for code in types} == types
+    assert wording.reason_code_words(ReasonCode.MP_MOTION) == "OSCAR-MP: M"
+    assert wording.reason_code_words(ReasonCode.ABSTAINED) == "octaudit: abstained"
+
+
 def test_the_middle_grade_carries_its_number():
     assert wording.GRADE_NAMES[1] == "Gradable (1)"
 
@@ -29,5 +37,13 @@ def test_durations_use_the_largest_unit_that_says_something():
 
 
 def test_days_left_read_as_a_person_would_say_it():
-    said = {None: "no visit window", 9: "9 days left", 1: "1 day left", 0: "last day", -1: "closed 1 day ago"}
+    said = {
+        -200: "closed 6 months ago",
+        -1968: "closed 5 years ago",
+        None: "no visit window",
+        9: "9 days left",
+        1: "1 day left",
+        0: "last day",
+        -1: "closed 1 day ago",
+    }
     assert {days: wording.days_left_words(days) for days in said} == said
