@@ -15,8 +15,25 @@ UNIT_COLUMNS = {
     "shrunken": "Empirical-Bayes rate, drawn towards the other units; empty with fewer than 3 units, 0 to 1",
     "shrunken_low": "Lower end of its 95 % interval",
     "shrunken_high": "Upper end of its 95 % interval",
-    "p_value": "Two-sided p-value against the pooled rate; empty where there are too few to judge",
+    "p_value": "Two-sided p-value against the usual rate; empty where there are too few to judge",
     "q_value": "p_value adjusted for the number of units (Benjamini and Hochberg)",
     "final_gradable": "Expected scans that have a gradable capture by now, replacements included (count)",
     "final_received": "Expected scans of which any capture was received (count)",
+}
+
+POINT_COLUMNS = {
+    "from": "First day of the point (Monday, UTC), by day of acquisition",
+    "to": "Last day of the point: a point is as many weeks as hold 5 patient visits",
+    "ungradable": "First captures that are decided and ungradable (count)",
+    "decided": "First captures of which every required slab is graded (count)",
+    "visits": "Patient visits that these captures come from (count)",
+    "rate": "ungradable / decided, 0 to 1",
+    "centre": "Rate of the frozen baseline, 0 to 1",
+    "low": "Lower limit of this point, 0 to 1",
+    "high": "Upper limit of this point, 0 to 1",
+    "standing": "Whether a run rule fired at this point, and on which side",
+    "rules": "The rules that fired, by name; empty for the baseline's own points",
+    "is_baseline": "True where the point is part of the baseline that it is held against",
+    "cusum": "Sum of evidence for doubled odds after this point (log likelihood ratio, 0 or more)",
+    "ewma": "Moving average after this point, in standard deviations of one point",
 }

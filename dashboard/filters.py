@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 from sqlalchemy.orm import Session
 
 from core.store.scan_filter import Choice, ScanFilter, read_filter_choices
 from core.vocabulary import Laterality, Slab
-from dashboard.wording import EYE_NAMES, SLAB_NAMES
+from dashboard.wording import EYE_NAMES, SLAB_NAMES, scan_type_words
 
 _REMEMBERED = "octaudit.filters"
 MAX_ID = 2**63 - 1
@@ -35,6 +36,8 @@ class Field(StrEnum):
     SLAB = "slab"
     EYE = "eye"
     PERIOD = "period"
+    DAYS = "days"
+    """From one day to another, both included: ``2026-08-03..2026-08-16``; only links set it. Outweighs the period."""
 
 
 class Period(StrEnum):
@@ -62,7 +65,7 @@ SCAN_FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TYPE, Field.TECHNICI
 """Filters of lists of open work, which has no period: what waits does so whenever it was acquired."""
 _WIDTHS_PX = {
     Field.STUDY: 140, Field.SITE: 150, Field.DEVICE: 150, Field.TECHNICIAN: 162, Field.TYPE: 160, Field.SLAB: 136,
-    Field.EYE: 122, Field.PERIOD: 150, Field.MODEL: 150, Field.SOFTWARE: 150,
+    Field.EYE: 122, Field.PERIOD: 150, Field.DAYS: 200, Field.MODEL: 150, Field.SOFTWARE: 150,
 }  # fmt: skip
 """As wide as "all of them" needs; seven of them and the button stand in one row on 1440 pixels."""
 _COARSE = {Field.STUDY: (Field.SITE, Field.DEVICE, Field.TECHNICIAN), Field.SITE: (Field.DEVICE, Field.TECHNICIAN)}
@@ -80,6 +83,26 @@ class _Offer:
 def url_filters() -> dict[str, str]:
     """The filters as the URL names them, for links that keep them."""
     return {field: st.query_params[field] for field in Field if field in st.query_params}
+
+
+def days_value(first: date, last: date) -> str:
+    """From one day to another as the URL has it."""
+    return f"{first.isoformat()}..{last.isoformat()}"
+
+
+def days_address(first: str, last: str, filters: Mapping[str, str]) -> str:
+    """The address of the ungradable scans that were captured from ``first`` to ``last`` (ISO days)."""
+    kept = {name: value for name, value in filters.items() if name not in {Field.PERIOD.value, "by"}}
+    return f"/examples?{urlencode({**kept, Field.DAYS.value: f'{first}..{last}', 'grade': '0'})}"
+
+
+def _day_bounds(text: str | None) -> tuple[date, date] | None:
+    """First day and day after the last; None where the URL names no such days."""
+    first, _, last = (text or "").partition("..")
+    try:
+        return date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1)
+    except ValueError:
+        return None
 
 
 def filter_query(chosen: ScanFilter) -> dict[str, str]:
@@ -127,9 +150,12 @@ def draw_filters(session: Session, fields: Sequence[Field], *, today: date, peri
         Field.TECHNICIAN: _of_choices("Technician", choices.technicians, "All technicians"),
         Field.MODEL: _Offer("Model", _given(Field.MODEL), {}, "All models"),
         Field.SOFTWARE: _Offer("Software", _given(Field.SOFTWARE), {}, "All versions"),
-        Field.TYPE: _Offer("Scan type", choices.scan_types, {}, "All types"),
+        Field.TYPE: _Offer(
+            "Scan type", choices.scan_types, {each: scan_type_words(each) for each in choices.scan_types}, "All types"
+        ),
         Field.SLAB: _Offer("Slab", list(Slab), {slab: SLAB_NAMES[slab] for slab in Slab}, "All slabs"),
         Field.EYE: _Offer("Eye", list(Laterality), {e: f"{e} · {EYE_NAMES[e]}" for e in Laterality}, "Both eyes"),
+        Field.DAYS: _Offer("Days", _given(Field.DAYS), {}, "Any day"),
         Field.PERIOD: _Offer("Period", list(Period), {each: PERIOD_NAMES[each] for each in Period}, ""),
     }
     shown = [field for field in fields if field in st.query_params or len(offers[field].values) > 1]
@@ -185,7 +211,7 @@ def _restore() -> None:
 
 def _read(period: Period, today: date) -> ScanFilter:
     get = st.query_params.get
-    since, until = period_bounds(_member(Period, get(Field.PERIOD)) or period, today)
+    since, until = _day_bounds(get(Field.DAYS)) or period_bounds(_member(Period, get(Field.PERIOD)) or period, today)
     return ScanFilter(
         study_id=_id(get(Field.STUDY)),
         site_id=_id(get(Field.SITE)),
@@ -223,7 +249,7 @@ def _only(fields: Sequence[Field], chosen: ScanFilter) -> ScanFilter:
         Field.EYE: {"laterality": None},
         Field.PERIOD: {"since": None, "until": None},
     }
-    for field in set(Field) - set(fields):
+    for field in dropped.keys() - set(fields):
         chosen = replace(chosen, **dropped[field])
     return chosen
 

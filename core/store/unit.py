@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, and_, func, literal, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from core.database.tables import Acquisition, Device, Site, Technician
 from core.statistics.clustering import ClusteredCount
@@ -55,7 +56,7 @@ class UnitCount:
 def read_units(session: Session, chosen: ScanFilter, kind: UnitKind) -> tuple[UnitCount, ...]:
     """The units of ``kind`` under ``chosen``, by label; units of which nothing was counted have empty counts."""
     cells = _read_cells(session, chosen, kind)
-    units = _LISTED[kind](session, chosen, cells)
+    units = list_units(session, chosen, kind, cells)
     patients = _read_patients(session, chosen, kind, cells)
     tallies: dict[str, Counter[str]] = defaultdict(Counter)
     poor: dict[str, ClusteredCount] = defaultdict(ClusteredCount)
@@ -93,7 +94,7 @@ Cell = tuple[int | None, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Cells:
+class Cells:
     """What was counted by the finest group that a kind of unit needs."""
 
     rows: tuple[tuple[Cell, str, str, int], ...]
@@ -105,27 +106,35 @@ class _Cells:
         return {cell for cell, *_ in self.rows}
 
 
-def _read_cells(session: Session, chosen: ScanFilter, kind: UnitKind) -> _Cells:
+def cell_columns(kind: UnitKind, counts: ReadOnlyColumnCollection[str, Any]) -> tuple[ColumnElement[Any], ...]:
+    """The two columns of the counts that make a cell."""
+    id_ = {UnitKind.SITE: counts.site_id, UnitKind.TECHNICIAN: counts.technician_id}.get(kind, counts.device_id)
+    return id_, counts.software_version if kind is UnitKind.SOFTWARE else literal("").label("software_version")
+
+
+def list_units(
+    session: Session, chosen: ScanFilter, kind: UnitKind, cells: Cells
+) -> list[tuple[Unit, tuple[Cell, ...]]]:
+    """The units of a kind, each with the cells that it consists of; sites are listed without any count, too."""
+    return _LISTED[kind](session, chosen, cells)
+
+
+def _read_cells(session: Session, chosen: ScanFilter, kind: UnitKind) -> Cells:
     counts = all_counts().c
-    column = {UnitKind.SITE: counts.site_id, UnitKind.TECHNICIAN: counts.technician_id}.get(kind, counts.device_id)
-    keys = [column, counts.measure, counts.detail]
-    if kind is UnitKind.SOFTWARE:
-        keys.append(counts.software_version)
-    asked = or_(
-        counts.measure.in_(TALLIED),
-        and_(counts.measure == RateMeasure.VISITS, counts.scan_type == (chosen.scan_type or WHOLE_VISIT)),
-    )
+    cell = cell_columns(kind, counts)
+    asked = or_(counts.measure.in_(TALLIED), visits_counted(chosen, counts))
+    keys: list[ColumnElement[Any]] = [*cell, counts.measure, counts.detail]
     statement = select(*keys, func.sum(counts.n)).where(asked, *count_conditions(chosen, counts)).group_by(*keys)
-    return _Cells(
-        tuple(
-            ((id_, rest[0] if len(rest) > 1 else ""), measure, detail, int(rest[-1]))
-            for id_, measure, detail, *rest in session.execute(statement)
-            if rest[-1]
-        )
-    )
+    rows: Sequence[Sequence[Any]] = session.execute(statement).all()
+    return Cells(tuple(((id_, version), measure, detail, int(n)) for id_, version, measure, detail, n in rows if n))
 
 
-def _read_patients(session: Session, chosen: ScanFilter, kind: UnitKind, cells: _Cells) -> dict[Cell, int]:
+def visits_counted(chosen: ScanFilter, counts: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[bool]:
+    """The visits, each counted once: as a whole, or under the one scan type that is chosen."""
+    return and_(counts.measure == RateMeasure.VISITS, counts.scan_type == (chosen.scan_type or WHOLE_VISIT))
+
+
+def _read_patients(session: Session, chosen: ScanFilter, kind: UnitKind, cells: Cells) -> dict[Cell, int]:
     column = {UnitKind.SITE: Acquisition.site_id, UnitKind.TECHNICIAN: Acquisition.technician_id}.get(
         kind, Acquisition.device_id
     )
@@ -141,7 +150,7 @@ def _read_patients(session: Session, chosen: ScanFilter, kind: UnitKind, cells: 
 _Listed = list[tuple[Unit, tuple[Cell, ...]]]
 
 
-def _list_sites(session: Session, chosen: ScanFilter, _: _Cells) -> _Listed:
+def _list_sites(session: Session, chosen: ScanFilter, _: Cells) -> _Listed:
     statement = select(Site.id, Site.code, Site.name)
     if chosen.site_id is not None:
         statement = statement.where(Site.id == chosen.site_id)
@@ -153,7 +162,7 @@ def _list_sites(session: Session, chosen: ScanFilter, _: _Cells) -> _Listed:
     ]
 
 
-def _list_technicians(session: Session, _: ScanFilter, cells: _Cells) -> _Listed:
+def _list_technicians(session: Session, _: ScanFilter, cells: Cells) -> _Listed:
     ids = [id_ for id_, _ in cells.keys if id_ is not None]
     rows = session.execute(
         select(Technician.id, Technician.code, Technician.name, Site.code)
@@ -166,7 +175,7 @@ def _list_technicians(session: Session, _: ScanFilter, cells: _Cells) -> _Listed
     ]
 
 
-def _list_devices(session: Session, _: ScanFilter, cells: _Cells) -> _Listed:
+def _list_devices(session: Session, _: ScanFilter, cells: Cells) -> _Listed:
     return [
         (
             Unit(
@@ -182,7 +191,7 @@ def _list_devices(session: Session, _: ScanFilter, cells: _Cells) -> _Listed:
     ]
 
 
-def _list_models(session: Session, _: ScanFilter, cells: _Cells) -> _Listed:
+def _list_models(session: Session, _: ScanFilter, cells: Cells) -> _Listed:
     by_model: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in _read_devices(session, cells):
         by_model[row.model].append(row)
@@ -195,7 +204,7 @@ def _list_models(session: Session, _: ScanFilter, cells: _Cells) -> _Listed:
     ]
 
 
-def _list_versions(session: Session, _: ScanFilter, cells: _Cells) -> _Listed:
+def _list_versions(session: Session, _: ScanFilter, cells: Cells) -> _Listed:
     devices = {row.id: row for row in _read_devices(session, cells)}
     by_version: dict[tuple[str, str], list[Cell]] = defaultdict(list)
     for id_, version in sorted(cells.keys, key=str):
@@ -215,7 +224,7 @@ def _list_versions(session: Session, _: ScanFilter, cells: _Cells) -> _Listed:
     ]
 
 
-def _read_devices(session: Session, cells: _Cells) -> Sequence[Row[*tuple[Any, ...]]]:
+def _read_devices(session: Session, cells: Cells) -> Sequence[Row[*tuple[Any, ...]]]:
     return session.execute(
         select(Device.id, Device.code, Device.manufacturer, Device.model, Device.serial, Site.code.label("site_code"))
         .join(Site, Site.id == Device.site_id)

@@ -46,7 +46,7 @@ class JudgedUnit:
 
 @dataclass(frozen=True, slots=True)
 class UnitComparison:
-    """All units of a kind against their pooled rate, of most concern first; those with too few at the end.
+    """All units of a kind against their usual rate, of most concern first; those with too few at the end.
 
     ``funnel`` is None, and ``units`` empty, where nothing was decided. ``shrinkage`` says why where there is none.
     """

@@ -128,9 +128,7 @@ def _limit_lines(funnel: Funnel, reach: float) -> list[alt.Chart]:
 
 def _target_rule(funnel: Funnel) -> alt.Chart:
     rule = alt.Chart(_data([{"target": funnel.target}])).mark_rule(strokeWidth=1.4, color=FAINT)
-    chart: alt.Chart = rule.encode(
-        y="target:Q", tooltip=[alt.Tooltip("target:Q", title="Pooled rate of all units", format=".1%")]
-    )
+    chart: alt.Chart = rule.encode(y="target:Q", tooltip=[alt.Tooltip("target:Q", title="Usual rate", format=".1%")])
     return chart
 
 

@@ -34,7 +34,7 @@ def join(parts: Iterable[Content], separator: str = "") -> Html:
     return Html(separator.join(safe(part) for part in parts))
 
 
-def tag(name: str, *contents: Content, **attributes: str | int | bool | None) -> Html:
+def tag(name: str, *contents: Content, **attributes: str | float | bool | None) -> Html:
     """An element. ``class_`` becomes class, ``aria_label`` aria-label; None and False leave an attribute out."""
     written = "".join(
         f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(str(value))}"')

@@ -11,7 +11,7 @@ from dashboard.filters import filter_query
 
 TONES = {WORSE: "bad", WATCH: "warn", FEWER: "good"}
 COLUMNS = (
-    ("Standing", "", "Against the limits around the pooled rate, on the effective number of captures"),
+    ("Standing", "", "Against the limits around the usual rate, on the effective number of captures"),
     ("Ungradable", "num", "Share of decided first captures that are ungradable"),
     ("95 % interval", "num", "Wilson's interval on the effective number of captures"),
     ("Ungradable / decided", "num", "First captures"),

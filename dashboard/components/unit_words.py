@@ -61,7 +61,7 @@ def _named(units: Sequence[JudgedUnit], comparison: UnitComparison, filters: dic
         link = _trend_link(unit.unit, comparison.kind, filters)
         words = f": {percent(rate.value)} of first captures ungradable ({count(rate.k)} of {count(rate.n)})"
         sentences.append(join([link, words]))
-    pooled = f"; all together {percent(comparison.funnel.target)}."
+    pooled = f"; usual is {percent(comparison.funnel.target)}."
     return join([join(sentences, ", "), pooled])
 
 

@@ -15,7 +15,7 @@ from dashboard.wording import GRADE_NAMES, REASON_NAMES
 PAGE_SIZE = 12
 FIELDS = (
     Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.MODEL, Field.SOFTWARE, Field.TYPE, Field.SLAB,
-    Field.EYE, Field.PERIOD,
+    Field.EYE, Field.PERIOD, Field.DAYS,
 )  # fmt: skip
 MACHINE_REASONS = (
     ReasonCode.MP_MOTION,

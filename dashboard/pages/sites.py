@@ -17,15 +17,15 @@ from dashboard.session import open_session
 PERIOD = Period.WEEKS_26
 FUNNEL_CAPTION = (
     "**Funnel plot.** Each mark is one unit: to the right those with many captures, upwards those that fail often. The "
-    "horizontal line is the rate of all units together. A unit that fails no more often than the others stays between "
-    "the solid lines in 499 of 500 cases and between the dashed ones in 19 of 20; limits are exact binomial ones on "
-    "the *effective* number of captures, because scans of one patient visit are alike. A unit above the upper solid "
-    "line is worth a call. Click a mark for its trend."
+    "horizontal line is the usual rate: of all units together, without those that lie far outside. A unit that fails "
+    "as often as usual stays between the solid lines in 499 of 500 cases and between the dashed ones in 19 of 20; "
+    "limits are exact binomial ones on the *effective* number of captures, because scans of one patient visit are "
+    "alike. A unit above the upper solid line is worth a call. Click a mark for its trend."
 )
 FOREST_CAPTION = (
     "**Forest plot.** The filled mark is the unit's own rate, the bar its 95 % interval (Wilson, effective number). "
     "The hollow square is the shrunken rate: drawn towards the other units as far as its own numbers are weak, and "
-    "the better guess of what it will do next. The dashed line is the rate of all units together."
+    "the better guess of what it will do next. The dashed line is the usual rate."
 )
 
 

@@ -14,8 +14,8 @@ from dashboard.installation import Installation, install
 from dashboard.navigation import pages_for
 
 PageOf = Callable[..., AppTest]
-SITES = "pages/sites.py"
-CENTRE_PAGES = {"Sites & devices"}
+SITES, TRENDS = "pages/sites.py", "pages/trends.py"
+CENTRE_PAGES = {"Sites & devices", "Trends"}
 """Pages that compare sites: for the reading centre alone."""
 
 
@@ -66,6 +66,46 @@ def test_the_declining_device_stands_out_by_its_code(demo_page: PageOf, demo: De
     markup = shown(demo_page(SITES, by="device"))
     verdict = markup[markup.index("verdicts") : markup.index("<table")]
     assert f">{demo.rows.study.planted.declining_device}</a>: " in verdict
+
+
+def test_the_decline_is_told_with_its_beginning_and_what_happened_then(demo_page: PageOf, demo: Demo):
+    planted = demo.rows.study.planted
+    page = demo_page(TRENDS, by="device", device=demo.rows.device_ids[planted.declining_device])
+    markup = shown(page)
+    assert f"{planted.declining_device}: " in markup
+    assert "evidence of doubled odds adds up after" in markup
+    assert "passed its threshold and still does" in markup
+    assert "within 4 weeks of" in markup
+    assert "Baseline: all of the study" in markup
+    assert f"/examples?device={demo.rows.device_ids[planted.declining_device]}&amp;days=2026-" in markup
+    assert len(specs(page)) == 3
+
+
+def test_small_multiples_show_the_units_of_most_concern_first(demo_page: PageOf, demo: Demo):
+    markup = shown(demo_page(TRENDS, by="site"))
+    planted = demo.rows.study.planted
+    cards = markup[markup.index("multiples") :]
+    assert cards.index(planted.bad_site) < min(cards.index(site) for site in planted.healthy_sites)
+    assert f"Too few visits for a single point: {planted.tiny_site}." in markup
+    assert "All sites together" in markup
+
+
+def test_a_trend_of_too_few_visits_says_so(demo_page: PageOf, demo: Demo):
+    markup = shown(demo_page(TRENDS, site=demo.rows.site_ids[demo.rows.study.planted.tiny_site]))
+    assert "Fewer patient visits than one point needs" in markup
+
+
+def test_a_point_s_days_narrow_the_examples(demo_page: PageOf, demo: Demo):
+    page = demo_page("pages/examples.py", days="2026-06-01..2026-06-07", grade="0")
+    assert any(box.label == "Days" for box in page.selectbox)
+    first = [
+        a
+        for a in demo.rows.study.acquisitions
+        if a.is_poor and "2026-06-01" <= a.acquired_at.date().isoformat() <= "2026-06-07"
+    ]
+    markup = shown(page)
+    assert markup.count('class=\\"card\\"') == min(12, 2 * len(first))
+    assert "No such scan" not in shown(demo_page("pages/examples.py", days="nonsense..", grade="0"))
 
 
 def test_the_way_of_comparing_is_held_in_the_address(demo_page: PageOf):

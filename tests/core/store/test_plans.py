@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from core.database.session import Database, session_scope
 from core.database.tables import Acquisition
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind, read_units
+from core.store.unit_week import read_unit_weeks, read_weeks
 
 GROWING = frozenset({
     "scan", "acquisition", "assessment", "assessment_artifact", "assessment_reason", "visit", "subject",
@@ -23,10 +25,10 @@ GROWING = frozenset({
 HALF_A_YEAR = {"since": ENDS_ON - timedelta(weeks=26), "until": ENDS_ON + timedelta(days=7)}
 
 Ask = Callable[[Session, ScanFilter], object]
-QUESTIONS: dict[str, Ask] = {
-    f"units by {kind}": lambda session, chosen, kind=kind: read_units(session, chosen, kind)  # type: ignore[misc]
-    for kind in UnitKind
-}
+QUESTIONS: dict[str, Ask] = {"weeks": read_weeks}
+for _kind in UnitKind:
+    QUESTIONS[f"units by {_kind}"] = partial(read_units, kind=_kind)
+    QUESTIONS[f"weeks by {_kind}"] = partial(read_unit_weeks, kind=_kind)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def test_every_unit_is_a_mark_with_its_standing(comparison: UnitComparison, demo
     standing = {row["unit"]: row["standing"] for row in unit_rows(comparison.units)}
     assert standing[planted.bad_site] == WORSE
     assert standing[planted.tiny_site] == FEW
-    assert standing["ALDER"] == USUAL
+    assert standing["ELM"] == USUAL
     marks = layers(draw_funnel(comparison))[-1]
     assert {mark["unit"] for mark in marks} == set(standing)
 

@@ -1,0 +1,103 @@
+"""Trends: since when it got worse, by which rule, and what happened then. Load, choose, draw."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import streamlit as st
+
+from core.clock import now
+from core.statistics.control_chart import ChartKind
+from core.store.mark import Mark, read_marks
+from core.store.unit import UnitKind
+from core.usecases.watch_units import Trend, Watch, watch_units
+from core.values import NotComputable
+from dashboard.charts.control import SELECTED, draw_control, draw_cusum, draw_ewma, point_rows
+from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.mark_list import mark_list
+from dashboard.components.panel import empty_state, go_to, panel
+from dashboard.components.sparkline import small_multiples
+from dashboard.components.trend_words import trend_words
+from dashboard.components.unit_words import KIND_NAMES, PLURALS
+from dashboard.dictionaries import POINT_COLUMNS
+from dashboard.filters import UNIT_FIELDS, Field, Period, days_address, draw_filters, url_choice, url_filters
+from dashboard.session import open_session
+
+PERIOD = Period.WEEKS_52
+CONTROL_CAPTION = (
+    "**Control chart.** Each point is as many weeks as hold 5 patient visits; its share of ungradable first captures "
+    "stands against limits of its own (grey), which a steady process leaves once in 370 points. The dashed line is the "
+    "frozen baseline, the bar at the bottom the time it was taken from. Dashed uprights are marked events. *Laney* "
+    "widens the limits where weeks differ more than patients do; *p* does not. Click a point for its scans."
+)
+SUMS_CAPTION = (
+    "**CUSUM** adds up evidence that the odds of failing have doubled; above the dashed line it is a signal. **EWMA** "
+    "is a moving average in standard deviations of a point; beyond a dashed line the rate has drifted. Both see a slow "
+    "decline that no single point shows. A steady process crosses either line once in about 500 points."
+)
+MULTIPLES_CAPTION = (
+    "**Small multiples.** Every unit from 0 to 100 % ungradable, those that break a rule first, then by how much "
+    "evidence of failing too often there is now. Grey: each point's limits; line: the baseline."
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Trends")
+    today = now().date()
+    kind = UnitKind(url_choice("Units", "by", {each: KIND_NAMES[each] for each in UnitKind}))
+    with open_session() as session:
+        chosen = draw_filters(session, UNIT_FIELDS, today=today, period=PERIOD)
+        limits = ChartKind(url_choice("Limits", "limits", {each: f"{each} limits" for each in _KINDS}))
+        watch = watch_units(session, chosen, kind, today=today, chart=limits)
+        marks = read_marks(session, chosen)
+    filters = {Field.PERIOD: PERIOD.value, **url_filters(), "by": kind.value}
+    if isinstance(watch.trend, NotComputable):
+        empty_state("No trend in this selection", f"{_sentence(watch.trend)} Clear the filters, or wait.", key="empty")
+    else:
+        _draw_trend(watch.trend, marks, _name(watch), chosen.since, filters)
+    if len(watch.units) > 1:
+        _draw_multiples(watch, filters)
+
+
+_KINDS = (ChartKind.LANEY, ChartKind.P)
+
+
+def _draw_trend(trend: Trend, marks: Sequence[Mark], who: str, since: date | None, filters: dict[str, str]) -> None:
+    panel(trend_words(trend, who, marks, filters), key="words")
+    alt = f"Control chart of {who}: share of ungradable first captures over time with limits."
+    event = st.altair_chart(
+        draw_control(trend, marks, since), width="stretch", alt=alt, on_select="rerun", selection_mode=SELECTED,
+        key="octaudit.control",
+    )  # fmt: skip
+    st.caption(CONTROL_CAPTION)
+    if marks:
+        panel(mark_list(marks), key="marks")
+    if trend.cusum and trend.ewma:
+        st.altair_chart(draw_cusum(trend, since), width="stretch", alt="CUSUM with its threshold.")
+        st.altair_chart(draw_ewma(trend, since), width="stretch", alt="EWMA with its thresholds.")
+        st.caption(SUMS_CAPTION)
+    st.caption(f"As of {now():%d %b %Y, %H:%M} UTC. Unit of analysis: first captures in patient visits.")
+    draw_chart_data(ChartData("trend", point_rows(trend, since), POINT_COLUMNS))
+    picked = event.selection.get(SELECTED) if event else None
+    if picked:
+        go_to(days_address(str(picked[0].get("from")), str(picked[0].get("to")), filters))
+
+
+def _draw_multiples(watch: Watch, filters: dict[str, str]) -> None:
+    n_worse = sum(unit.trend.is_worse for unit in watch.units)
+    st.subheader(f"All {PLURALS[watch.kind]}, {n_worse} of {len(watch.units)} with a broken rule")
+    panel(small_multiples(watch.units, watch.kind, filters), key="multiples")
+    few = ", ".join(unit.label for unit in watch.too_few)
+    st.caption(MULTIPLES_CAPTION + (f" Too few visits for a single point: {few}." if few else ""))
+
+
+def _name(watch: Watch) -> str:
+    units = [unit.unit for unit in watch.units] + list(watch.too_few)
+    return units[0].label if len(units) == 1 else f"All {PLURALS[watch.kind]} together"
+
+
+def _sentence(reason: NotComputable) -> str:
+    return f"{reason.reason[:1].upper()}{reason.reason[1:]}."
+
+
+main()
