@@ -55,7 +55,7 @@ migration: $(VENV)/.dev-stamp ## Draft a migration from the tables: make migrati
 
 .PHONY: screenshots
 screenshots: $(VENV)/.dev-stamp browser ## Picture every page, light and dark, 1440 and 1024 px wide, into runs/screenshots
-	@$(BIN)/python .ci/take_screenshots.py runs/screenshots
+	@$(BIN)/python .ci/take_screenshots.py runs/screenshots $(ONLY)
 
 .PHONY: docs
 docs: $(VENV)/.dev-stamp ## Write settings table, commands page and the models' figures from the program and the model cards

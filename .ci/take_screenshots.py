@@ -1,14 +1,17 @@
 """Picture every page of a running installation with the demo study: light and dark, 1440 and 1024 px wide.
 
 ``make screenshots`` after ``make demo`` in another terminal; the pictures lie in runs/screenshots. Sessions are made in
-the database as its owner, so no password is needed.
+the database as its owner, so no password is needed. ``make screenshots ONLY="scan upload"`` takes those pages alone.
 """
 
 import hashlib
 import secrets
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import select
@@ -20,12 +23,12 @@ from core.database.roles import DatabaseRole
 from core.database.session import open_database, session_scope
 from core.settings import load_settings
 from core.usecases.keep_running import Reach
-from core.vocabulary import ScanState
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from browser import find_chromium, launch_arguments
+from screenshot_scenes import Uploader, flagged_scan, make_draft, make_receipt, marked_scan, ungraded_scan
 
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS_PX = (1440, 1024)
 HEIGHT_PX = 900
 TALLEST_PX = 6000
@@ -52,27 +55,62 @@ def open_session(session: Session, name: str) -> str:
     return token
 
 
-def addresses(session: Session) -> list[tuple[str, str, str]]:
-    """(name of the picture, person, address) of every page."""
-    flagged = session.scalars(
-        select(tables.Scan.id).where(tables.Scan.state == ScanState.UNDER_REVIEW.value).order_by(tables.Scan.id.desc())
-    ).first()
+@dataclass(frozen=True)
+class Shot:
+    """One page to picture: as whom (None: nobody is signed in), where, and what is done there first."""
+
+    name: str
+    person: str | None
+    address: str
+    prepare: Callable[[Page], None] = lambda _: None
+
+
+def show_all_overlays(page: Page) -> None:
+    """Grad-CAM on as well, beside the masks and the outline that are on from the start."""
+    page.get_by_label("Grad-CAM").check()
+
+
+def open_popover(label: str) -> Callable[[Page], None]:
+    """Open one of the page's popovers or folded forms."""
+    return lambda page: page.get_by_text(label, exact=True).first.click()
+
+
+def shots(session: Session, draft_id: int, receipt_id: int) -> list[Shot]:
+    """Every page, and what on it shows at a click only."""
+    flagged, marked = flagged_scan(session), marked_scan(session)
     parts = ("Studies", "Protocol", "Sites", "Devices", "Technicians", "Users", "Roles")
     return [
-        ("overview", "manager", "/?period=26w"),
-        ("worklist", "qc", "/worklist"),
-        ("scan", "qc", f"/scan?id={flagged}"),
-        ("examples", "manager", "/examples"),
-        ("upload", "cedar", "/upload"),
-        ("site-worklist", "cedar", "/worklist?tab=reacquire"),
-        *((f"admin-{part.lower()}", "study-admin", f"/admin?part={part}&of=DEMO") for part in parts),
+        Shot("overview", "manager", "/?period=26w"),
+        Shot("overview-empty", "grader-1", "/"),
+        Shot("worklist", "qc", "/worklist"),
+        Shot("worklist-empty", "qc", "/worklist?tab=stuck"),
+        Shot("site-worklist", "cedar", "/worklist?tab=reacquire"),
+        Shot("scan", "qc", f"/scan?id={flagged}"),
+        Shot("scan-overlays", "qc", f"/scan?id={marked}", show_all_overlays),
+        Shot("scan-override", "qc", f"/scan?id={flagged}", open_popover("Override grade")),
+        Shot("scan-request", "qc", f"/scan?id={flagged}", open_popover("Ask for a new scan")),
+        Shot("scan-query", "qc", f"/scan?id={flagged}", open_popover("Ask the site")),
+        Shot("scan-grader", "grader-1", f"/scan?id={ungraded_scan(session, 'grader-1')}"),
+        Shot("scan-unknown", "qc", "/scan?id=999999999"),
+        Shot("examples", "manager", "/examples?grade=0"),
+        Shot("upload", "cedar", "/upload"),
+        Shot("upload-draft", "cedar", f"/upload?batch={draft_id}"),
+        Shot("upload-receipt", "cedar", f"/upload?batch={receipt_id}"),
+        *(Shot(f"admin-{part.lower()}", "study-admin", f"/admin?part={part}&of=DEMO") for part in parts),
+        Shot("admin-change", "study-admin", "/admin?part=Devices&of=DEMO", open_popover("Change a device")),
+        Shot("sign-in", None, "/login"),
+        Shot("password", "qc", "/password"),
     ]
 
 
-def picture(page: Page, url: str, path: Path) -> None:
+def picture(page: Page, url: str, shot: Shot, path: Path) -> None:
     """Load a page, wait until Streamlit is still, and save all of it."""
-    page.goto(url, wait_until="networkidle")
+    page.goto(url + shot.address, wait_until="networkidle")
+    if page.locator("[data-testid=stApp]").count() == 0:  # the sign-in and password forms are plain pages
+        page.screenshot(path=path)
+        return
     page.wait_for_function(IS_STILL, timeout=PATIENCE_MS)
+    shot.prepare(page)
     # Streamlit scrolls inside the page, so a full-page picture needs a window as tall as the content.
     for _ in range(2):  # charts and images may still have grown after the first look
         content_px = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
@@ -84,29 +122,37 @@ def picture(page: Page, url: str, path: Path) -> None:
     page.screenshot(path=path)
 
 
-def take(browser: Browser, url: str, pages: list[tuple[str, str, str]], tokens: dict[str, str], folder: Path) -> None:
-    """Every page in every theme and width."""
+def take(browser: Browser, url: str, chosen: list[Shot], tokens: dict[str, str], folder: Path) -> None:
+    """Every shot in every theme and width."""
     for theme in THEMES:
         for width in WIDTHS_PX:
-            for name, person, address in pages:
+            for shot in chosen:
                 context = browser.new_context(color_scheme=theme, viewport={"width": width, "height": HEIGHT_PX})
-                context.add_cookies([{"name": "octaudit_session", "value": tokens[person], "url": url}])
-                picture(context.new_page(), url + address, folder / f"{name}-{theme}-{width}.png")
+                if shot.person is not None:
+                    context.add_cookies([{"name": "octaudit_session", "value": tokens[shot.person], "url": url}])
+                picture(context.new_page(), url, shot, folder / f"{shot.name}-{theme}-{width}.png")
                 context.close()
 
 
 def main() -> None:
     """Picture the installation of OCTAUDIT_HOME."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/screenshots")
+    only = sys.argv[2:]
     folder.mkdir(parents=True, exist_ok=True)
     settings = load_settings()
-    with open_database(settings, DatabaseRole.OWNER) as database, session_scope(database) as session:
-        pages = addresses(session)
-        tokens = {person: open_session(session, person) for person in {person for _, person, _ in pages}}
+    with open_database(settings, DatabaseRole.OWNER) as owner:
+        with session_scope(owner) as session:
+            people = ("manager", "qc", "cedar", "grader-1", "study-admin")
+            tokens = {person: open_session(session, person) for person in people}
+        with open_database(settings, DatabaseRole.DASHBOARD) as dashboard:
+            uploader = Uploader(dashboard, settings, tokens["cedar"])
+            draft_id, receipt_id = make_draft(uploader), make_receipt(uploader, owner)
+        with session_scope(owner) as session:
+            chosen = [shot for shot in shots(session, draft_id, receipt_id) if not only or shot.name in only]
     reach = Reach(settings.dashboard_host, settings.dashboard_port)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=launch_arguments())
-        take(browser, reach.url, pages, tokens, folder)
+        take(browser, reach.url, chosen, tokens, folder)
         browser.close()
 
 

@@ -47,6 +47,8 @@ ARTIFACT_NAMES = {
     ArtifactType.DEFOCUS: "Defocus",
     ArtifactType.LOW_SIGNAL: "Low signal",
 }
+ARTIFACT_LABELS = {**{kind.value: name for kind, name in ARTIFACT_NAMES.items()}, "decentration": "Decentration"}
+"""Artifact types by value, and the fovea's distance from the centre, as the counts name them (core.store.finding)."""
 SEVERITY_NAMES = {Severity.NONE: "none", Severity.MILD: "mild", Severity.SEVERE: "severe"}
 VERDICT_NAMES = {Verdict.ACCEPT: "Accept", Verdict.REVIEW: "Needs a person", Verdict.REACQUIRE: "Take again"}
 STATE_NAMES = {
@@ -72,6 +74,16 @@ REQUEST_NAMES = {
     RequestState.CLOSED: "Closed",
     RequestState.NOT_POSSIBLE: "Not possible",
 }
+REQUEST_STEPS = {
+    RequestState.REQUESTED: "asked for a new scan",
+    RequestState.ACKNOWLEDGED: "acknowledged the request",
+    RequestState.SCHEDULED: "made an appointment for the new scan",
+    RequestState.RECEIVED: "sent the replacement",
+    RequestState.REGRADED: "saw the replacement scored",
+    RequestState.CLOSED: "closed the request",
+    RequestState.NOT_POSSIBLE: "said that a new scan is not possible",
+}
+"""What a person did by each move of a request."""
 DECISION_NAMES = {
     ReviewDecision.ACCEPT: "accepted the scan",
     ReviewDecision.OVERRIDE: "overrode the grade",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
@@ -153,7 +153,11 @@ def _steps(session: Session, scan_id: int) -> list[HistoryEntry]:
         .join(ReacquisitionRequest, ReacquisitionRequest.id == ReacquisitionStep.request_id)
         .join(Scan, Scan.acquisition_id == ReacquisitionRequest.acquisition_id)
         .outerjoin(User, User.id == ReacquisitionStep.actor_id)
-        .where(Scan.id == scan_id)
+        .where(
+            Scan.id == scan_id,
+            # This scan's own request begins with a review that says the same.
+            or_(ReacquisitionStep.state != RequestState.REQUESTED, ReacquisitionRequest.scan_id != scan_id),
+        )
         .order_by(ReacquisitionStep.number)
     )
     return [

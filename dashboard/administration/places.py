@@ -19,7 +19,6 @@ from core.usecases.administer_study import (
 from dashboard.administration.changes import (
     draw_device_change,
     draw_site_change,
-    draw_study_change,
     draw_technician_change,
 )
 from dashboard.administration.steps import adding, perform
@@ -70,15 +69,13 @@ def _cell(value: Any) -> Content:
     return value if value != "" else "–"
 
 
-def draw_study_form(studies: Sequence[StudyRow]) -> None:
-    """Add a study, whose first protocol version is the default one, or rename one."""
+def draw_study_form() -> None:
+    """Add a study; its first protocol version is the default one."""
     with adding("Add a study", "study"):
         code = st.text_input("Code", help=CODE_HELP, max_chars=32)
         name = st.text_input("Name")
         if st.form_submit_button("Add study", type="primary"):
             perform(lambda session, actor: _add_study(session, actor, code, name))
-    if studies:
-        draw_study_change(studies)
 
 
 def _add_study(session: Session, actor: Actor, code: str, name: str) -> str:

@@ -9,6 +9,7 @@ from core.store.scan_history import HistoryEntry, OpenRequest, open_question
 from core.store.scan_view import ScanView
 from core.usecases.reacquire import MOVES, SITE_ROLES
 from core.usecases.review_scan import REVIEWERS
+from core.values import Reason
 from core.vocabulary import CoipsGrade, ReasonCode, RequestState, ScanState
 from dashboard import decisions
 from dashboard.wording import GRADE_NAMES, REASON_NAMES, REQUEST_NAMES, days_left_words
@@ -77,9 +78,13 @@ def _draw_override(view: ScanView, bound: tuple[int, int]) -> None:
     st.caption("Gradable or outstanding accepts the scan. The model's grade stays on record.")
 
 
+def _reasons(view: ScanView) -> tuple[Reason, ...]:
+    """What the page already shows of the verdict, above the box."""
+    return view.assessment.reasons if view.assessment else ()
+
+
 def _draw_request_form(view: ScanView, bound: tuple[int, int]) -> None:
-    given = [reason.code for reason in view.assessment.reasons] if view.assessment else []
-    codes = list(dict.fromkeys([*given, *HUMAN_REASONS]))
+    codes = list(dict.fromkeys([*(reason.code for reason in _reasons(view)), *HUMAN_REASONS]))
     st.selectbox("Reason", codes, key="request.code", format_func=lambda code: REASON_NAMES[code])
     st.text_input("In your words (optional)", key="request.text", max_chars=500)
     st.text_input(
@@ -118,7 +123,9 @@ def _draw_question(view: ScanView, question: HistoryEntry, actor: Actor) -> None
 def _draw_request(view: ScanView, request: OpenRequest, actor: Actor, today: date) -> None:
     days = (request.due_on - today).days if request.due_on else None
     text = f"**A new scan is asked for** · {REQUEST_NAMES[request.state].lower()} · {days_left_words(days)}"
-    st.info(f"{text}\n\n{request.text}\n\n{request.remedy}".strip(), icon=":material/replay:")
+    shown = {each for reason in _reasons(view) for each in (reason.text, reason.remedy)}
+    more = [each for each in (request.text, request.remedy) if each and each not in shown]
+    st.info("\n\n".join([text, *more]), icon=":material/replay:")
     if not actor.has_role(*SITE_ROLES, study_id=view.study_id, site_id=view.site_id):
         return
     moves = MOVES[request.state]

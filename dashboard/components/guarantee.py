@@ -33,7 +33,8 @@ def accept_guarantee(calibration: Calibration | None, level: float, *, model: st
     evidence = accept_evidence(calibration, level)
     rows = _rows(evidence, calibration, model)
     figures = tag("dl", *(join([tag("dt", name), tag("dd", value)]) for name, value in rows), class_="facts")
-    return tag("section", figures, *_words(evidence, calibration, is_inherit=is_inherit), aria_label="Accept guarantee")
+    words = tag("div", *_words(evidence, calibration, is_inherit=is_inherit), style="margin-top:.8rem")
+    return tag("section", figures, words, aria_label="Accept guarantee")
 
 
 def _rows(evidence: AcceptEvidence, calibration: Calibration, model: str) -> list[tuple[str, Content]]:

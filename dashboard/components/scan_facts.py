@@ -11,6 +11,7 @@ from dashboard.wording import (
     EYE_NAMES,
     GRADE_NAMES,
     REQUEST_NAMES,
+    REQUEST_STEPS,
     SEVERITY_NAMES,
     SLAB_NAMES,
     STATE_NAMES,
@@ -135,7 +136,8 @@ def _event(entry: HistoryEntry) -> Html:
     if entry.decision is not None:
         text = DECISION_NAMES[entry.decision]
     elif entry.request_state is not None:
-        text = f"reacquisition: {REQUEST_NAMES[entry.request_state].lower()}"
+        state = entry.request_state
+        text = REQUEST_STEPS[state] if entry.who else f"request for a new scan: {REQUEST_NAMES[state].lower()}"
     else:
         text = entry.text
     grade = f": {GRADE_NAMES[entry.ordinal]}" if entry.ordinal is not None else ""

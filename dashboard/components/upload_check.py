@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from core.intake.manifest import COLUMN_LABELS
+from core.intake.manifest import COLUMN_LABELS, quoted
 from core.intake.problems import Problem
 from core.store.batch import BatchLine
 from core.usecases.check_batch import BatchCheck, FileCheck
@@ -132,7 +132,8 @@ def _row(name: str, state: Html, problems: Iterable[Problem]) -> Html:
 
 
 def _fault(problem: Problem) -> Html:
-    column = chip(COLUMN_LABELS.get(problem.field, problem.field)) if problem.field else None
+    is_named = problem.field is None or (problem.field in COLUMN_LABELS and quoted(problem.field) in problem.message)
+    column = None if is_named else chip(COLUMN_LABELS.get(str(problem.field), str(problem.field)))
     tone = "reason bad" if problem.is_blocking else "reason"
     return tag(
         "div",

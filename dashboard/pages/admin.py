@@ -9,6 +9,7 @@ from core.store.access import Actor, list_accounts, list_grants
 from core.store.administration import StudyRow
 from core.store.model_version import read_last_model
 from core.vocabulary import Role
+from dashboard.administration.changes import draw_study_change
 from dashboard.administration.people import draw_grants, draw_users
 from dashboard.administration.places import draw_devices, draw_list, draw_sites, draw_study_form, draw_technicians
 from dashboard.administration.protocol import draw_protocol
@@ -35,7 +36,12 @@ def main() -> None:
     if part == "Studies":
         draw_list(studies, STUDY_COLUMNS, key="studies", nothing=("No study yet", "Add the first one below."))
         if is_global_admin:
-            draw_study_form(studies)
+            draw_study_form()
+        else:
+            st.caption("Studies are added by an administrator of all studies.")
+        own = [each for each in studies if actor.has_role(Role.ADMIN, study_id=each.id)]
+        if own:
+            draw_study_change(own)
     elif part == "Users":
         with open_session() as session:
             accounts = list_accounts(session)

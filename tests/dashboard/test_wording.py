@@ -1,6 +1,17 @@
 """Every code has words."""
 
-from core.vocabulary import ArtifactType, ReasonCode, RequestState, Role, ScanState, Severity, Slab, Verdict
+from core.vocabulary import (
+    ArtifactType,
+    ReasonCode,
+    RequestState,
+    ReviewDecision,
+    Role,
+    ScanKind,
+    ScanState,
+    Severity,
+    Slab,
+    Verdict,
+)  # fmt: skip
 from dashboard import wording
 
 
@@ -13,6 +24,8 @@ def test_every_code_that_a_page_shows_has_a_name():
         Verdict: wording.VERDICT_NAMES,
         ScanState: wording.STATE_NAMES,
         RequestState: wording.REQUEST_NAMES,
+        ReviewDecision: wording.DECISION_NAMES,
+        ScanKind: wording.KIND_NAMES,
         ReasonCode: wording.REASON_NAMES,
     }
     for kind, names in pairs.items():
