@@ -27,7 +27,15 @@ REGIONS = (None, 1.0, 3.0, 6.0)
 """Diameters of the region of interest in mm; None is the whole field."""
 
 
-_FIELD_WORDS = {"expected": "required slabs", "known_devices": "certified devices"}
+_FIELD_WORDS = {
+    "expected": "required slabs",
+    "known_devices": "certified devices",
+    "conformal_level": "accept level",
+    "smallest_cam_agreement": "Grad-CAM on artifacts",
+    "requires_scale": "known field size",
+    "inherit": "superficial slab decides",
+    "region_diameter_mm": "region of interest",
+}
 """Where the field's own name says too little."""
 
 
@@ -78,11 +86,11 @@ def _version_line(version: ProtocolRow, versions: Sequence[ProtocolRow]) -> _Ver
 
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Names of the protocol's fields that differ between two documents, in words."""
-    return [
-        _FIELD_WORDS.get(name, name.replace("_", " "))
-        for name in Protocol.model_fields
-        if before.get(name) != after.get(name)
-    ]
+    return [_words(name) for name in Protocol.model_fields if before.get(name) != after.get(name)]
+
+
+def _words(name: str) -> str:
+    return _FIELD_WORDS.get(name, name.replace("_", " "))
 
 
 def _draw_fields(current: Protocol) -> dict[str, Any]:
@@ -181,5 +189,7 @@ def parse_protocol(document: dict[str, Any]) -> Protocol:
     try:
         return Protocol.model_validate(document)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(
+            f"{', '.join(_words(str(at)) for at in fault['loc'])}: {fault['msg']}" for fault in error.errors()
+        )
         raise UsageError(f"The protocol is not right: {faults}.", remedy="Correct these values.") from error

@@ -192,7 +192,7 @@ def test_a_version_names_what_it_changed():
     before = Protocol.default().model_dump(mode="json")
     assert changed_fields(before, before | {"visit_window_days": 7, "inherit": True}) == [
         "visit window days",
-        "inherit",
+        "superficial slab decides",
     ]
 
 
@@ -204,5 +204,5 @@ def test_borders_that_cross_are_refused():
 
 
 def test_a_value_out_of_range_is_named():
-    with pytest.raises(UsageError, match="conformal_level"):
+    with pytest.raises(UsageError, match="accept level"):
         parse_protocol(Protocol.default().model_dump(mode="json") | {"conformal_level": 0.9})
