@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
@@ -89,8 +89,11 @@ def read_request(session: Session, acquisition_id: int) -> OpenRequest | None:
 
 def read_history(session: Session, scan_id: int) -> tuple[HistoryEntry, ...]:
     """Everything that happened to the scan and its acquisition, oldest first."""
-    entries = [*_arrival(session, scan_id), *_scores(session, scan_id)]
-    entries += [*_reviews(session, scan_id), *_steps(session, scan_id)]
+    reviews, steps = _reviews(session, scan_id), _steps(session, scan_id)
+    if any(review.decision is ReviewDecision.REQUEST_REACQUISITION for review in reviews):
+        # The review says the same; without one it was another slab of the capture that led to the request.
+        steps = [step for step in steps if step.request_state is not RequestState.REQUESTED]
+    entries = [*_arrival(session, scan_id), *_scores(session, scan_id), *reviews, *steps]
     return tuple(sorted(entries, key=lambda entry: entry.happened_at))
 
 
@@ -153,11 +156,7 @@ def _steps(session: Session, scan_id: int) -> list[HistoryEntry]:
         .join(ReacquisitionRequest, ReacquisitionRequest.id == ReacquisitionStep.request_id)
         .join(Scan, Scan.acquisition_id == ReacquisitionRequest.acquisition_id)
         .outerjoin(User, User.id == ReacquisitionStep.actor_id)
-        .where(
-            Scan.id == scan_id,
-            # This scan's own request begins with a review that says the same.
-            or_(ReacquisitionStep.state != RequestState.REQUESTED, ReacquisitionRequest.scan_id != scan_id),
-        )
+        .where(Scan.id == scan_id)
         .order_by(ReacquisitionStep.number)
     )
     return [

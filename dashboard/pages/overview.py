@@ -8,6 +8,7 @@ from core.clock import now
 from core.store.mark import Mark, read_marks
 from core.store.overview import Overview, read_overview
 from core.store.same_image import SharedImage, read_shared_images
+from core.vocabulary import Role
 from dashboard.charts.weekly import draw_counts, draw_rates, week_points
 from dashboard.components.counters import counter_strip
 from dashboard.components.group_table import group_table
@@ -21,6 +22,16 @@ from dashboard.session import current_user, open_session
 
 PERIOD = Period.WEEKS_26
 """Shown without a choice: long enough for a trend, short enough to be of now."""
+
+
+NO_CAPTURES = (
+    "No captures in this selection",
+    "Choose a longer period or clear the filters. If nothing was sent yet, start on the page Upload.",
+)
+FOR_GRADERS = (
+    "Rates are not shown to graders",
+    "They would tell what others think of scans that you have yet to grade. Your lists hold those you have graded.",
+)
 
 
 def main() -> None:
@@ -37,11 +48,7 @@ def main() -> None:
         _draw_chart(overview, marks)
         _draw_groups(overview)
     else:
-        empty_state(
-            "No captures in this selection",
-            "Choose a longer period or clear the filters. If nothing was sent yet, start on the page Upload.",
-            key="empty",
-        )
+        empty_state(*(FOR_GRADERS if actor.roles == {Role.GRADER} else NO_CAPTURES), key="empty")
     if shared:
         _draw_shared(shared)
     panel(footnote(overview.as_of), key="footnote")
