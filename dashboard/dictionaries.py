@@ -37,3 +37,36 @@ POINT_COLUMNS = {
     "cusum": "Sum of evidence for doubled odds after this point (log likelihood ratio, 0 or more)",
     "ewma": "Moving average after this point, in standard deviations of one point",
 }
+
+CAUSE_COLUMNS = {
+    "code": "Code of the cause: OSCAR-MP, OSCAR-IB or octaudit's own",
+    "cause": "The cause in words",
+    "cure": "Whether an operator can cure it at the device",
+    "failed_first": "Ungradable first captures of which it is the weightiest cause (count; sums to failed)",
+    "failed_any": "Ungradable first captures that have it among their causes (count)",
+    "failed": "Ungradable first captures (count)",
+    "share": "failed_first / failed, 0 to 1",
+    "cumulative": "Sum of share over this cause and all more frequent ones, 0 to 1",
+}
+CURE_COLUMNS = {
+    "group": "Code of the site",
+    "cure": "Who could cure the weightiest cause",
+    "failed_first": "Ungradable first captures with that answer (count)",
+    "failed": "Ungradable first captures of the site (count)",
+    "share": "failed_first / failed, 0 to 1",
+}
+HEAT_COLUMNS = {
+    "group": "Code of the site or device",
+    "code": "Code of the cause",
+    "cause": "The cause in words",
+    "failed_any": "Ungradable first captures that have it among their causes (count)",
+    "decided": "First captures of the group of which every required slab is graded (count)",
+    "rate": "failed_any / decided, 0 to 1",
+}
+SEVERITY_COLUMNS = {
+    "artifact": "Kind of artifact; decentration is the fovea's distance from the centre",
+    "severity": "Worst severity over the required slabs: mild (1 to 10 % of the region of interest) or severe (more)",
+    "captures": "Decided first captures with it (count)",
+    "decided": "First captures of which every required slab is graded (count)",
+    "share": "captures / decided, 0 to 1",
+}

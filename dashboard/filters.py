@@ -93,7 +93,12 @@ def days_value(first: date, last: date) -> str:
 def days_address(first: str, last: str, filters: Mapping[str, str]) -> str:
     """The address of the ungradable scans that were captured from ``first`` to ``last`` (ISO days)."""
     kept = {name: value for name, value in filters.items() if name not in {Field.PERIOD.value, "by"}}
-    return f"/examples?{urlencode({**kept, Field.DAYS.value: f'{first}..{last}', 'grade': '0'})}"
+    return scans_address({**kept, Field.DAYS.value: f"{first}..{last}"})
+
+
+def scans_address(query: Mapping[str, str]) -> str:
+    """The address of the ungradable scans under these filters."""
+    return f"/examples?{urlencode({**query, 'grade': '0'})}"
 
 
 def _day_bounds(text: str | None) -> tuple[date, date] | None:

@@ -34,6 +34,7 @@ PAGES = (
     Page("Overview", "pages/overview.py", ":material/space_dashboard:", EVERYBODY, "Quality"),
     Page("Sites & devices", "pages/sites.py", ":material/monitoring:", CENTRE, "Quality"),
     Page("Trends", "pages/trends.py", ":material/timeline:", CENTRE, "Quality"),
+    Page("Why scans fail", "pages/why.py", ":material/troubleshoot:", CENTRE, "Quality"),
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
     Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),

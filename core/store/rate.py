@@ -102,7 +102,10 @@ def contributions(slot: Slot, standings: Sequence[Standing]) -> Counter[CountKey
         if stands.is_received and not capture.is_phantom
     ]
     for capture, stands in received:
-        if not capture.is_replacement:
+        if capture.is_replacement:
+            counts[CountKey.of(capture, RateMeasure.REPEATED)] += stands.is_decided
+            counts[CountKey.of(capture, RateMeasure.REPEATED_GRADABLE)] += stands.is_gradable
+        else:
             counts[CountKey.of(capture, RateMeasure.RECEIVED)] += 1
             counts[CountKey.of(capture, RateMeasure.DECIDED)] += stands.is_decided
             counts[CountKey.of(capture, RateMeasure.GRADABLE)] += stands.is_gradable

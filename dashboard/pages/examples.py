@@ -22,6 +22,8 @@ MACHINE_REASONS = (
     ReasonCode.MP_SIGNAL,
     ReasonCode.MP_OBVIOUS,
     ReasonCode.MP_CENTRATION,
+    ReasonCode.NO_CENTRATION,
+    ReasonCode.UNGRADABLE,
     ReasonCode.ABSTAINED,
     ReasonCode.SLAB_DISAGREEMENT,
     ReasonCode.CAM_DISAGREEMENT,

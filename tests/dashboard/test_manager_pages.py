@@ -14,8 +14,8 @@ from dashboard.installation import Installation, install
 from dashboard.navigation import pages_for
 
 PageOf = Callable[..., AppTest]
-SITES, TRENDS = "pages/sites.py", "pages/trends.py"
-CENTRE_PAGES = {"Sites & devices", "Trends"}
+SITES, TRENDS, WHY = "pages/sites.py", "pages/trends.py", "pages/why.py"
+CENTRE_PAGES = {"Sites & devices", "Trends", "Why scans fail"}
 """Pages that compare sites: for the reading centre alone."""
 
 
@@ -88,6 +88,20 @@ def test_small_multiples_show_the_units_of_most_concern_first(demo_page: PageOf,
     assert cards.index(planted.bad_site) < min(cards.index(site) for site in planted.healthy_sites)
     assert f"Too few visits for a single point: {planted.tiny_site}." in markup
     assert "All sites together" in markup
+
+
+def test_why_names_the_cause_who_can_cure_it_and_whether_repeats_helped(demo_page: PageOf, demo: Demo):
+    planted = demo.rows.study.planted
+    page = demo_page(WHY, site=demo.rows.site_ids[planted.bad_site])
+    markup = shown(page)
+    assert "Most often: motion (100" in markup
+    assert "can be cured at the device" in markup
+    assert "Taking scans again helped in " in markup
+    assert "switch eye tracking on" in markup
+    assert f"site={demo.rows.site_ids[planted.bad_site]}&amp;reason=oscar-mp%3AM&amp;grade=0" in markup
+    assert len(specs(page)) == 4
+    assert len(specs(demo_page(WHY))) == 5
+    assert "Every decided first capture is gradable" in shown(demo_page(WHY, type="onh-enface 3x3"))
 
 
 def test_a_trend_of_too_few_visits_says_so(demo_page: PageOf, demo: Demo):

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.database.session import Database, session_scope
 from core.database.tables import Acquisition
+from core.store.cause import read_findings
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind, read_units
 from core.store.unit_week import read_unit_weeks, read_weeks
@@ -25,7 +26,7 @@ GROWING = frozenset({
 HALF_A_YEAR = {"since": ENDS_ON - timedelta(weeks=26), "until": ENDS_ON + timedelta(days=7)}
 
 Ask = Callable[[Session, ScanFilter], object]
-QUESTIONS: dict[str, Ask] = {"weeks": read_weeks}
+QUESTIONS: dict[str, Ask] = {"weeks": read_weeks, "findings": read_findings}
 for _kind in UnitKind:
     QUESTIONS[f"units by {_kind}"] = partial(read_units, kind=_kind)
     QUESTIONS[f"weeks by {_kind}"] = partial(read_unit_weeks, kind=_kind)

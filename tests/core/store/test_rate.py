@@ -111,6 +111,8 @@ def test_a_replacement_counts_for_the_slot_and_not_for_the_first_pass(owner_data
         (RateMeasure.DECIDED, first_device.id, MONDAY.date()): 1,
         (RateMeasure.FINAL_RECEIVED, first_device.id, MONDAY.date()): 1,
         (RateMeasure.FINAL_GRADABLE, first_device.id, MONDAY.date()): 1,
+        (RateMeasure.REPEATED, other_device.id, (MONDAY + timedelta(weeks=2)).date()): 1,
+        (RateMeasure.REPEATED_GRADABLE, other_device.id, (MONDAY + timedelta(weeks=2)).date()): 1,
     }
 
 

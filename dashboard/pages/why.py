@@ -1,0 +1,102 @@
+"""Why scans fail: causes by frequency, by site and by device, who can cure them, and how. Load, choose, draw."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.clock import now
+from core.store.cause import Findings, GroupFindings, read_findings
+from dashboard.charts.causes import (
+    SELECTED,
+    cause_rows,
+    cure_rows,
+    draw_cures,
+    draw_heat_map,
+    draw_pareto,
+    draw_severities,
+    heat_rows,
+    severity_rows,
+)
+from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.panel import empty_state, go_to, panel
+from dashboard.components.tip_sheet import cause_words, tip_sheet
+from dashboard.dictionaries import CAUSE_COLUMNS, CURE_COLUMNS, HEAT_COLUMNS, SEVERITY_COLUMNS
+from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, scans_address, url_filters
+from dashboard.session import open_session
+
+PERIOD = Period.WEEKS_26
+PARETO_CAPTION = (
+    "**Pareto.** Every ungradable first capture counts once, under its weightiest cause: what a person asked a repeat "
+    "for, else the model's first reason. *Together* adds the causes from the top: often few explain most failures."
+)
+CURES_CAPTION = (
+    "**Operator or patient.** The same captures by site and by who could cure the cause. A site with many that can be "
+    "cured at the device needs training; one with many that lie with the patient does not."
+)
+HEAT_CAPTION = (
+    "**Heat map.** A figure is how many captures failed with that cause; a capture with two causes counts under both. "
+    "The colour is their share of the decided captures of that column, so that large sites do not look worse for being "
+    "large. Columns of few captures vary by chance: see Sites & devices. Click a cell for its scans."
+)
+SEVERITY_CAPTION = (
+    "**Severity.** Artifacts of all decided first captures, gradable or not: mild takes 1 to 10 % of the region of "
+    "interest, severe more. Rising mild artifacts come before failures."
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Why scans fail")
+    with open_session() as session:
+        chosen = draw_filters(session, UNIT_FIELDS, today=now().date(), period=PERIOD)
+        findings = read_findings(session, chosen)
+    filters = {Field.PERIOD.value: PERIOD.value, **url_filters()}
+    if not findings.all.failed:
+        empty_state(
+            "No failure in this selection",
+            "Every decided first capture is gradable, or none is decided. Choose a longer period or clear the filters.",
+            key="empty",
+        )
+        return
+    panel(cause_words(findings.all), key="words")
+    _draw_causes(findings)
+    if len(findings.sites) > 1:
+        _draw_heat("site", "Site", findings.sites, filters)
+    _draw_heat("device", "Device", findings.devices, filters)
+    st.caption(HEAT_CAPTION)
+    st.subheader("Severity")
+    st.altair_chart(draw_severities(findings.all), width="stretch", alt="Mild and severe artifacts among all captures.")
+    st.caption(SEVERITY_CAPTION)
+    draw_chart_data(ChartData("severities", severity_rows(findings.all), SEVERITY_COLUMNS))
+    st.subheader("What to do about it")
+    panel(tip_sheet(findings.all, filters), key="tips")
+    st.caption(f"As of {findings.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: first captures.")
+
+
+def _draw_causes(findings: Findings) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        alt = "Ungradable first captures by weightiest cause, the most frequent first."
+        st.altair_chart(draw_pareto(findings.all), width="stretch", alt=alt)
+        st.caption(PARETO_CAPTION)
+        draw_chart_data(ChartData("causes", cause_rows(findings.all), CAUSE_COLUMNS))
+    with right:
+        alt = "Ungradable first captures by site and by who could cure their cause."
+        st.altair_chart(draw_cures(findings.sites), width="stretch", alt=alt)
+        st.caption(CURES_CAPTION)
+        draw_chart_data(ChartData("cures-by-site", cure_rows(findings.sites), CURE_COLUMNS))
+
+
+def _draw_heat(field: str, title: str, groups: Sequence[GroupFindings], filters: dict[str, str]) -> None:
+    st.subheader(f"By {field}")
+    event = st.altair_chart(
+        draw_heat_map(groups, title), width="stretch", alt=f"Causes of failure by {field}.", on_select="rerun",
+        selection_mode=SELECTED, key=f"octaudit.heat.{field}",
+    )  # fmt: skip
+    draw_chart_data(ChartData(f"causes-by-{field}", heat_rows(groups), HEAT_COLUMNS))
+    picked = event.selection.get(SELECTED) if event else None
+    if picked:
+        go_to(scans_address({**filters, field: str(picked[0].get("id")), "reason": str(picked[0].get("code"))}))
+
+
+main()
