@@ -144,9 +144,11 @@ def main() -> None:
         with session_scope(owner) as session:
             people = ("manager", "qc", "cedar", "grader-1", "study-admin")
             tokens = {person: open_session(session, person) for person in people}
-        with open_database(settings, DatabaseRole.DASHBOARD) as dashboard:
-            uploader = Uploader(dashboard, settings, tokens["cedar"])
-            draft_id, receipt_id = make_draft(uploader), make_receipt(uploader, owner)
+        draft_id, receipt_id = 0, 0
+        if not only or any(name.startswith("upload-") for name in only):
+            with open_database(settings, DatabaseRole.DASHBOARD) as dashboard:
+                uploader = Uploader(dashboard, settings, tokens["cedar"])
+                draft_id, receipt_id = make_draft(uploader), make_receipt(uploader, owner)
         with session_scope(owner) as session:
             chosen = [shot for shot in shots(session, draft_id, receipt_id) if not only or shot.name in only]
     reach = Reach(settings.dashboard_host, settings.dashboard_port)

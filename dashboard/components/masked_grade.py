@@ -28,9 +28,10 @@ def draw_masked_grade(scan: ScanToGrade) -> None:
     with form:
         st.subheader("Your grade")
         st.caption("The model's grade and everybody else's stay hidden from you until you have given yours.")
-        st.segmented_control(
+        st.radio(
             "Grade",
             list(GRADE_NAMES),
+            index=None,
             key="masked.grade",
             format_func=lambda ordinal: GRADE_NAMES[ordinal],
             label_visibility="collapsed",
