@@ -101,15 +101,19 @@ class Baseline:
     n: int
 
     def limits(self, counts: Sequence[ClusteredCount], kind: ChartKind) -> tuple[Floats, Floats]:
-        """Lower and upper limit (n,) of points with these counts, 0..1.
+        """Lower and upper limit (n,) of points with these counts, 0..1; see ``chart_limits``."""
+        sizes = np.array([self.design.effective_n(count) for count in counts])
+        return chart_limits(np.array(self.centre), sizes, np.array(self.sigma_z if kind is ChartKind.LANEY else 1.0))
 
-        p: exact interpolated binomial limits at the tails of three standard deviations, on the effective n. Laney p':
-        on n / (design effect sigma_z^2); for large n this is Laney's centre -/+ 3 sigma_z sqrt(p (1 - p) / n_effective)
-        (Laney 2002, doi:10.1081/QEN-120006555), for the small n of a site's week it keeps the tails' probability.
-        """
-        inflation = self.sigma_z**2 if kind is ChartKind.LANEY else 1.0
-        sizes = np.array([self.design.effective_n(count) / inflation for count in counts])
-        return funnel_limits(self.centre, sizes, INSIDE_LEVEL)
+
+def chart_limits(centre: Floats, effective_n: Floats, sigma_z: Floats) -> tuple[Floats, Floats]:
+    """Lower and upper limit (...), 0..1, of points on their effective n; ``sigma_z`` is 1 for a p chart.
+
+    p: exact interpolated binomial limits at the tails of three standard deviations. Laney p': the same on n over
+    sigma_z squared. For large n this is Laney's centre -/+ 3 sigma_z sqrt(p (1 - p) / n) (Laney 2002,
+    doi:10.1081/QEN-120006555), for the small n of a site's week it keeps the tails' probability.
+    """
+    return funnel_limits(centre, effective_n / sigma_z**2, INSIDE_LEVEL)
 
 
 def freeze_baseline(points: Sequence[Period], design: DesignEffect) -> Baseline | NotComputable:
@@ -129,7 +133,7 @@ def freeze_baseline(points: Sequence[Period], design: DesignEffect) -> Baseline 
     sizes = np.array([design.effective_n(point.count) for point in counted])
     return Baseline(
         centre=centre,
-        sigma_z=_sigma_z(k / n, sizes, centre),
+        sigma_z=float(laney_factor(k / n, sizes, np.array(centre))),
         design=design,
         starts_on=counted[0].starts_on,
         ends_on=counted[-1].ends_on,
@@ -138,11 +142,14 @@ def freeze_baseline(points: Sequence[Period], design: DesignEffect) -> Baseline 
     )
 
 
-def _sigma_z(values: Floats, sizes: Floats, centre: float) -> float:
-    if not 0.0 < centre < 1.0:
-        return 1.0
-    z = (values - centre) / np.sqrt(centre * (1.0 - centre) / sizes)
-    return max(1.0, float(np.abs(np.diff(z)).mean() / MOVING_RANGE))
+def laney_factor(values: Floats, effective_n: Floats, centre: Floats) -> Floats:
+    """Laney's sigma_z (...) of rates (..., n) on their effective n around ``centre`` (...), >= 1.
+
+    1 where the centre is 0 or 1: rates that never vary have no excess.
+    """
+    room = np.asarray(centre * (1.0 - centre))[..., None]
+    z = (values - np.asarray(centre)[..., None]) / np.sqrt(np.where(room > 0.0, room, 1.0) / effective_n)
+    return np.asarray(np.maximum(1.0, np.abs(np.diff(z, axis=-1)).mean(axis=-1) / MOVING_RANGE), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +205,7 @@ def run_signals(values: Floats, low: Floats, high: Floats, centre: float) -> lis
     return [tuple(signal for signal, at in hits.items() if at[place]) for place in range(len(values))]
 
 
-def rule_hits(values: Floats, low: Floats, high: Floats, centre: float) -> dict[Signal, NDArray[np.bool_]]:
+def rule_hits(values: Floats, low: Floats, high: Floats, centre: float | Floats) -> dict[Signal, NDArray[np.bool_]]:
     """Where each rule fires on each side, bool (..., n) for values (..., n) in order of time."""
     steps = np.diff(values, axis=-1, prepend=values[..., :1])
     return {

@@ -222,8 +222,8 @@ def usual_rate(k: Floats, n: Floats, effective_n: Floats, is_judged: Flags) -> t
         is_out |= goes & (np.arange(k.shape[-1]) == farthest)
 
 
-def funnel_limits(target: float, effective_n: ArrayLike, level: float) -> tuple[Floats, Floats]:
-    """Lower and upper exact interpolated binomial limit (n,) around ``target``; chance leaves 1 - ``level`` outside.
+def funnel_limits(target: float | Floats, effective_n: ArrayLike, level: float) -> tuple[Floats, Floats]:
+    """Lower and upper exact interpolated binomial limit (...) around ``target``; chance leaves 1 - ``level`` outside.
 
     The limit is the rate x / n at which the distribution of ``mid_probability`` reaches (1 - level) / 2 and its
     complement; 0 or 1 where even none or all of n has a greater chance. Spiegelhalter 2005, doi:10.1002/sim.1970,
@@ -231,10 +231,10 @@ def funnel_limits(target: float, effective_n: ArrayLike, level: float) -> tuple[
     the target, most at low rates; Manktelow and Seaton 2012, doi:10.1371/journal.pone.0045723, compare such rules.
     """
     sizes = np.maximum(np.asarray(effective_n, np.float64), 1.0)
-    tail = (1.0 - level) / 2.0
-    if not 0.0 < target < 1.0:
-        return np.full_like(sizes, target), np.full_like(sizes, target)
-    return _quantile(tail, sizes, target) / sizes, 1.0 - _quantile(tail, sizes, 1.0 - target) / sizes
+    line, tail = np.asarray(target, np.float64), (1.0 - level) / 2.0
+    low, high = _quantile(tail, sizes, line) / sizes, 1.0 - _quantile(tail, sizes, 1.0 - line) / sizes
+    has_room = (line > 0.0) & (line < 1.0)
+    return np.where(has_room, low, line), np.where(has_room, high, line)
 
 
 def two_sided_p(values: ArrayLike, effective_n: ArrayLike, target: float | Floats) -> Floats:
@@ -270,14 +270,14 @@ def _at_most(r: Floats, n: Floats, p: float | Floats) -> Floats:
     return np.asarray(np.where(inside, found, np.where(r < 0, 0.0, 1.0)), np.float64)
 
 
-def _quantile(probability: float, n: Floats, p: float) -> Floats:
-    """The x (n,) at which ``mid_probability`` reaches a probability below one half; 0 where it starts above.
+def _quantile(probability: float, n: Floats, p: Floats) -> Floats:
+    """The x (...) at which ``mid_probability`` reaches a probability below one half; 0 where it starts above.
 
     Forty halvings leave less than a millionth of a capture of a million.
     """
-    low, high = np.zeros_like(n), n.copy()
+    low, high = np.zeros(np.broadcast(n, p).shape), n + np.zeros_like(p)
     for _ in range(40):
         middle = (low + high) / 2.0
         is_enough = mid_probability(middle, n, p) >= probability
         low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
-    return np.where(mid_probability(np.zeros_like(n), n, p) >= probability, 0.0, high)
+    return np.where(mid_probability(np.zeros_like(high), n, p) >= probability, 0.0, high)

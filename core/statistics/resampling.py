@@ -84,8 +84,12 @@ def share_interval(is_hit: NDArray[np.bool_], groups: Sequence[str], *, confiden
     if n_groups == len(groups) or value in {0.0, 1.0}:
         low, high = proportion_confint(round(value * n_groups), n_groups, alpha=1 - confidence, method="beta")
         return Interval(value, min(float(low), value), max(float(high), value))
-    hits = is_hit.astype(np.float64)
-    return bootstrap_by_subject(lambda index: float(hits[index].mean()), groups, confidence=confidence)
+    members = _members(groups)
+    k, n = np.array([(is_hit[member].sum(), len(member)) for member in members]).T
+    # The draws of ``bootstrap``, all at once: a share needs no image twice.
+    drawn = np.random.default_rng(_SEED).integers(n_groups, size=(N_RESAMPLES, n_groups))
+    shares = k[drawn].sum(axis=1) / n[drawn].sum(axis=1)
+    return _interval(value, shares, expanded_tail(n_groups, confidence))
 
 
 def _members(groups: Sequence[str]) -> list[Indices]:
@@ -103,6 +107,6 @@ def expanded_tail(n_groups: int, confidence: float) -> float:
     return float(norm.cdf(np.sqrt(n_groups / (n_groups - 1)) * t.ppf(tail, n_groups - 1)))
 
 
-def _interval(value: float, resampled: Sequence[float], tail: float) -> Interval:
+def _interval(value: float, resampled: Sequence[float] | NDArray[np.float64], tail: float) -> Interval:
     low, high = np.quantile(resampled, [tail, 1 - tail])
     return Interval(float(value), min(float(low), float(value)), max(float(high), float(value)))

@@ -54,8 +54,9 @@ def shrink(
     Beta-binomial model: true rates are Beta(mu M, (1 - mu) M), and k of the effective n is binomial (Kleinman 1973,
     doi:10.1080/01621459.1973.10481332). mu and M are not fixed at an estimate, which makes intervals too narrow with
     few units (Kass and Steffey 1989, doi:10.1080/01621459.1989.10478825), but weighted by their likelihood over a grid,
-    uniform in logit mu and in the standard deviation between units (Gelman 2006, doi:10.1214/06-BA117A, section 4.3).
-    Each unit's mixture is summed up by the Beta of the same mean and variance.
+    uniform in logit mu and in the variance between units (Morris and Tang 2011, doi:10.1214/10-STS349, for the normal
+    model; with it intervals keep their coverage also where few units differ little). Each unit's mixture is summed up
+    by the Beta of the same mean and variance.
     Assumes exchangeable units: give it sites of one kind, or standardised counts.
     """
     counted = [unit for unit in units if unit.n]
@@ -102,7 +103,7 @@ def _population(hits: Floats, sizes: Floats) -> tuple[Floats, Floats, Floats]:
     mean, whole = (each.ravel() for each in np.meshgrid(means, totals, indexing="ij"))
     a, b = (mean * whole)[:, None], ((1.0 - mean) * whole)[:, None]
     likelihood = (betaln(a + hits, b + sizes - hits) - betaln(a, b)).sum(axis=1)
-    # The grid is even in the pull B of a middling unit; sd ~ (M + 1)^-1/2, so d sd / dB ~ (M + 1)^-3/2 (1 - B)^-2.
-    sd_per_step = (whole + 1.0) ** -1.5 * (1.0 + whole / middling) ** 2
-    weights = np.exp(likelihood - likelihood.max()) * sd_per_step
+    # The grid is even in the pull B of a middling unit; variance ~ 1 / (M + 1), so its step is (M + 1)^-2 (1 - B)^-2.
+    variance_per_step = (whole + 1.0) ** -2 * (1.0 + whole / middling) ** 2
+    weights = np.exp(likelihood - likelihood.max()) * variance_per_step
     return mean, whole, weights / weights.sum()

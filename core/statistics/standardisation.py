@@ -1,6 +1,6 @@
 """Indirectly standardised rates: what a unit would show with everybody's mix of cases. Pure."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ class CaseMix:
     """
 
     count: ClusteredCount
-    strata: Mapping[Hashable, tuple[int, int]]
+    strata: Mapping[str, tuple[int, int]]
 
     def __post_init__(self) -> None:
         k, n = (sum(each[place] for each in self.strata.values()) for place in (0, 1))
@@ -73,7 +73,7 @@ class StandardisedRate:
 def standardise(
     units: Sequence[CaseMix],
     *,
-    standard: Mapping[Hashable, tuple[int, int]] | None = None,
+    standard: Mapping[str, tuple[int, int]] | None = None,
     design: DesignEffect | None = None,
     confidence: float = 0.95,
 ) -> tuple[StandardisedRate | NotComputable, ...]:
@@ -93,8 +93,8 @@ def standardise(
     return tuple(_standardised(unit, reference, k / max(n, 1), used, confidence) for unit in units)
 
 
-def _pooled(units: Sequence[CaseMix]) -> dict[Hashable, tuple[int, int]]:
-    sums: dict[Hashable, tuple[int, int]] = {}
+def _pooled(units: Sequence[CaseMix]) -> dict[str, tuple[int, int]]:
+    sums: dict[str, tuple[int, int]] = {}
     for unit in units:
         for stratum, (k, n) in unit.strata.items():
             so_far = sums.get(stratum, (0, 0))
@@ -104,7 +104,7 @@ def _pooled(units: Sequence[CaseMix]) -> dict[Hashable, tuple[int, int]]:
 
 def _standardised(
     unit: CaseMix,
-    standard: Mapping[Hashable, tuple[int, int]],
+    standard: Mapping[str, tuple[int, int]],
     overall: float,
     design: DesignEffect,
     confidence: float,

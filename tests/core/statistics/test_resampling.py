@@ -85,3 +85,9 @@ def test_a_share_of_independent_images_has_the_exact_interval():
     found = share_interval(np.arange(20) < 7, names(20))
     assert (found.low, found.high) == pytest.approx((0.15391, 0.59219), abs=1e-5)  # Clopper-Pearson, 7 of 20
     assert share_interval(np.array([], bool), []) is None
+
+
+def test_a_shares_interval_is_that_of_the_plain_bootstrap():
+    rng = np.random.default_rng(5)
+    hits, groups = rng.random(97) < 0.6, [str(group) for group in rng.integers(0, 13, 97)]
+    assert share_interval(hits, groups) == bootstrap_by_subject(mean_of(hits.astype(float)), groups)
