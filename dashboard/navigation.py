@@ -7,6 +7,8 @@ from core.vocabulary import Role
 
 CENTRE = frozenset({Role.QC_TECHNICIAN, Role.GRADER, Role.ADJUDICATOR, Role.MANAGER, Role.ADMIN})
 """Roles of the reading centre."""
+COMPARERS = CENTRE - {Role.GRADER}
+"""Roles that compare sites with each other; a grader sees no site's results before grading."""
 EVERYBODY = frozenset(Role)
 UPLOADERS = frozenset({Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN})
 """Who may send scans (core.usecases.upload_rights)."""
@@ -32,9 +34,9 @@ class Page:
 
 PAGES = (
     Page("Overview", "pages/overview.py", ":material/space_dashboard:", EVERYBODY, "Quality"),
-    Page("Sites & devices", "pages/sites.py", ":material/monitoring:", CENTRE, "Quality"),
-    Page("Trends", "pages/trends.py", ":material/timeline:", CENTRE, "Quality"),
-    Page("Why scans fail", "pages/why.py", ":material/troubleshoot:", CENTRE, "Quality"),
+    Page("Sites & devices", "pages/sites.py", ":material/monitoring:", COMPARERS, "Quality"),
+    Page("Trends", "pages/trends.py", ":material/timeline:", COMPARERS, "Quality"),
+    Page("Why scans fail", "pages/why.py", ":material/troubleshoot:", COMPARERS, "Quality"),
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
     Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),

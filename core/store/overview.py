@@ -9,9 +9,10 @@ from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Batch, Device, ReacquisitionRequest, Scan, Site
+from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
 from core.store.rate import all_counts
 from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions
-from core.store.tally import MIN_COUNTED, MIN_PATIENTS, TALLIED, Tally, probe_patients
+from core.store.tally import TALLIED, Tally, probe_patients
 from core.vocabulary import RequestState, ScanState
 
 WAITING_STATES = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)

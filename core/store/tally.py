@@ -19,9 +19,6 @@ TALLIED = (
 )
 """The measures of which a Tally consists, under the names of its fields."""
 
-MIN_COUNTED = 30
-MIN_PATIENTS = 3
-"""A group with fewer decided captures or patients is not judged (gsm's rule, domain.md 1.4)."""
 PATIENT_PROBE = 100
 """Patients are counted among this many captures of a group: enough to tell "fewer than 3", and bounded work."""
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
 from core.store.overview import GroupTally
-from core.store.tally import MIN_COUNTED, MIN_PATIENTS
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, percent, tag
 from dashboard.components.rate import interval_bar, proportion
 

@@ -8,18 +8,26 @@ from core.clock import now
 from core.store.mark import Mark, read_marks
 from core.store.overview import Overview, read_overview
 from core.store.same_image import SharedImage, read_shared_images
+from core.usecases.flag_sites import FlagMatrix, flag_sites
 from core.vocabulary import Role
 from dashboard.charts.weekly import draw_counts, draw_rates, week_points
 from dashboard.components.counters import counter_strip
+from dashboard.components.flag_matrix import flag_matrix, matrix_words
 from dashboard.components.group_table import group_table
 from dashboard.components.mark_list import mark_list
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.rate import footnote, rate_pair
 from dashboard.components.shared_images import shared_images
 from dashboard.filters import RATE_FIELDS, Field, Period, draw_filters, url_filters
-from dashboard.navigation import CENTRE
+from dashboard.navigation import CENTRE, COMPARERS
 from dashboard.session import current_user, open_session
 
+MATRIX_CAPTION = (
+    "Red ◆ and amber ▲ rates lie above the 99.8 % and the 95 % limit around the usual rate, on the effective number of "
+    "captures; ● lies within, ○ has too few to judge. An arrow is a change of more than a standard error against the "
+    "period before. *New* was not flagged four weeks ago. Overdue repeats are red from 3 on if half of all open; "
+    "turn-around is amber beyond 3 days, red beyond 7; neither makes a site red. A cell leads to its trend, its causes or its worklist."
+)
 PERIOD = Period.WEEKS_26
 """Shown without a choice: long enough for a trend, short enough to be of now."""
 
@@ -42,9 +50,13 @@ def main() -> None:
         chosen = draw_filters(session, RATE_FIELDS, today=moment.date(), period=PERIOD)
         overview, marks = read_overview(session, chosen, today=moment.date()), read_marks(session, chosen)
         shared = read_shared_images(session, chosen) if actor.has_role(*CENTRE) else ()
+        is_comparing = actor.has_role(*COMPARERS)
+        matrix = flag_sites(session, chosen, today=moment.date(), now=moment) if is_comparing else None
     panel(counter_strip(overview, url_filters(), moment), key="counters")
     if overview.current.received > 0:
         panel(rate_pair(overview), key="rates")
+        if matrix is not None and matrix.sites:
+            _draw_matrix(matrix)
         _draw_chart(overview, marks)
         _draw_groups(overview)
     else:
@@ -52,6 +64,13 @@ def main() -> None:
     if shared:
         _draw_shared(shared)
     panel(footnote(overview.as_of), key="footnote")
+
+
+def _draw_matrix(matrix: FlagMatrix) -> None:
+    st.subheader("Sites by indicator")
+    panel(matrix_words(matrix), key="matrix-words")
+    panel(flag_matrix(matrix, {Field.PERIOD.value: PERIOD.value, **url_filters()}), key="matrix")
+    st.caption(MATRIX_CAPTION)
 
 
 def _draw_chart(overview: Overview, marks: Sequence[Mark]) -> None:

@@ -14,6 +14,7 @@ from dashboard.installation import Installation, install
 from dashboard.navigation import pages_for
 
 PageOf = Callable[..., AppTest]
+OVERVIEW = "pages/overview.py"
 SITES, TRENDS, WHY = "pages/sites.py", "pages/trends.py", "pages/why.py"
 CENTRE_PAGES = {"Sites & devices", "Trends", "Why scans fail"}
 """Pages that compare sites: for the reading centre alone."""
@@ -41,6 +42,27 @@ def shown(page: AppTest) -> str:
 def specs(page: AppTest) -> list[str]:
     """The charts of the page, each as its Vega-Lite document."""
     return [chart.proto.spec for chart in page.get("vega_lite_chart")]
+
+
+def test_the_overview_says_in_words_who_is_flagged_and_each_cell_leads_on(demo_page: PageOf, demo: Demo):
+    markup = shown(demo_page(OVERVIEW))
+    planted = demo.rows.study.planted
+    bad = demo.rows.site_ids[planted.bad_site]
+    assert f"of 5 sites flagged red ({planted.bad_site}" in markup
+    table = markup[markup.index('class=\\"matrix\\"') :]
+    assert table.index(planted.bad_site) < min(table.index(site) for site in planted.healthy_sites)
+    for address in (
+        f"/trends?period=26w&amp;site={bad}&amp;by=site",
+        f"/why?period=26w&amp;site={bad}",
+        f"/worklist?site={bad}&amp;tab=reacquire",
+        f"/worklist?site={bad}&amp;tab=to-decide",
+    ):
+        assert address in table, address
+    assert "in a row" in table
+
+
+def test_a_site_s_own_people_see_no_matrix(demo_page: PageOf, demo: Demo):
+    assert "flagged red" not in shown(demo_page(OVERVIEW, token=demo.rows.technician))
 
 
 def test_sites_names_the_bad_site_and_says_who_is_too_small(demo_page: PageOf, demo: Demo):

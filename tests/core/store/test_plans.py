@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from demo_rows import ENDS_ON, Demo
+from demo_rows import ENDS_ON, TODAY, Demo
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from core.database.session import Database, session_scope
 from core.database.tables import Acquisition
 from core.store.cause import read_findings
 from core.store.scan_filter import ScanFilter
+from core.store.site_week import read_open_requests, read_site_weeks, read_waits
 from core.store.unit import UnitKind, read_units
 from core.store.unit_week import read_unit_weeks, read_weeks
 
@@ -26,7 +27,13 @@ GROWING = frozenset({
 HALF_A_YEAR = {"since": ENDS_ON - timedelta(weeks=26), "until": ENDS_ON + timedelta(days=7)}
 
 Ask = Callable[[Session, ScanFilter], object]
-QUESTIONS: dict[str, Ask] = {"weeks": read_weeks, "findings": read_findings}
+QUESTIONS: dict[str, Ask] = {
+    "weeks": read_weeks,
+    "findings": read_findings,
+    "site weeks": read_site_weeks,
+    "open requests": partial(read_open_requests, today=ENDS_ON),
+    "waits": partial(read_waits, now=TODAY),
+}
 for _kind in UnitKind:
     QUESTIONS[f"units by {_kind}"] = partial(read_units, kind=_kind)
     QUESTIONS[f"weeks by {_kind}"] = partial(read_unit_weeks, kind=_kind)

@@ -1,0 +1,119 @@
+"""What the matrix of indicators needs of every site: weekly counts, overdue requests and turn-around times."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import and_, case, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition, Assessment, Batch, ReacquisitionRequest, Review, Scan, Site
+from core.statistics.clustering import ClusteredCount
+from core.store.overview import CLOSED_REQUESTS
+from core.store.rate import all_counts
+from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions, site_conditions
+from core.store.unit import poor_visits, visits_counted
+from core.vocabulary import RateMeasure, ReviewDecision, ScanState, Severity
+
+LATEST_SCANS = 100
+"""Turn-around is taken over so many of a site's latest scans: enough for a 90th percentile, and bounded work."""
+DECIDED_STATES = (ScanState.ACCEPTED, ScanState.REACQUISITION_REQUESTED, ScanState.SUPERSEDED,
+                  ScanState.CLOSED_NOT_POSSIBLE)  # fmt: skip
+"""Quality control has had its say."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteWeek:
+    """One site's week: ungradable captures in visits, and decided captures with each severe artifact."""
+
+    site_id: int
+    week_on: date
+    poor: ClusteredCount
+    severe: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequests:
+    """A site's reacquisition requests that have not ended, and those of them past their day."""
+
+    n: int
+    overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long each of a site's latest scans took from submission to decision (s), the open ones until now."""
+
+    seconds: tuple[float, ...]
+    is_decided: tuple[bool, ...]
+
+
+def read_site_weeks(session: Session, chosen: ScanFilter) -> tuple[SiteWeek, ...]:
+    """Every site's weeks under ``chosen``."""
+    counts = all_counts().c
+    severe = and_(counts.measure == RateMeasure.ARTIFACT, counts.detail.endswith(f" {Severity.SEVERE}"))
+    keys = (counts.site_id, counts.week_on, counts.measure, counts.detail)
+    statement = (
+        select(*keys, func.sum(counts.n))
+        .where(or_(visits_counted(chosen, counts), severe), *count_conditions(chosen, counts))
+        .group_by(*keys)
+    )
+    poor: dict[tuple[int, date], ClusteredCount] = defaultdict(ClusteredCount)
+    artifacts: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
+    for site_id, week_on, measure, detail, n in session.execute(statement):
+        if n and measure == RateMeasure.VISITS:
+            poor[site_id, week_on] += poor_visits(detail, int(n))
+        elif n:
+            artifacts[site_id, week_on][detail.rpartition(" ")[0]] += int(n)
+    return tuple(SiteWeek(*key, count, artifacts[key]) for key, count in sorted(poor.items()))
+
+
+def read_open_requests(session: Session, chosen: ScanFilter, *, today: date) -> dict[int, OpenRequests]:
+    """Open and overdue requests by site, whenever their captures were taken."""
+    is_overdue = and_(ReacquisitionRequest.due_on.is_not(None), ReacquisitionRequest.due_on < today)
+    statement = (
+        select(ReacquisitionRequest.site_id, func.count(), func.coalesce(func.sum(case((is_overdue, 1), else_=0)), 0))
+        .join(Acquisition, Acquisition.id == ReacquisitionRequest.acquisition_id)
+        .join(Scan, Scan.id == ReacquisitionRequest.scan_id)
+        .where(ReacquisitionRequest.state.not_in(CLOSED_REQUESTS), *filter_conditions(chosen))
+        .group_by(ReacquisitionRequest.site_id)
+    )
+    return {site_id: OpenRequests(n, int(overdue)) for site_id, n, overdue in session.execute(statement)}
+
+
+def read_waits(session: Session, chosen: ScanFilter, *, now: datetime) -> dict[int, Waits]:
+    """From submission to decision, over each site's latest scans; the other filters do not narrow them.
+
+    A scan is decided when a person has decided about it, or when it was accepted with its score.
+    """
+    latest = (
+        select(Scan.id, Scan.state, Scan.batch_id, Scan.assessment_id)
+        .where(Scan.site_id == Site.id)
+        .order_by(Scan.id.desc())
+        .limit(LATEST_SCANS)
+        .lateral()
+    )
+    reviewed_at = (
+        select(func.min(Review.created_at))
+        .where(Review.scan_id == latest.c.id, Review.decision != ReviewDecision.GRADE)
+        .scalar_subquery()
+    )
+    statement = (
+        select(Site.id, latest.c.state, Batch.submitted_at, Assessment.scored_at, reviewed_at)
+        .select_from(Site)
+        .join(latest, true())
+        .join(Batch, Batch.id == latest.c.batch_id)
+        .outerjoin(Assessment, Assessment.id == latest.c.assessment_id)
+        .where(Batch.submitted_at.is_not(None), *site_conditions(chosen))
+    )
+    rows: Sequence[Sequence[Any]] = session.execute(statement).all()
+    found: dict[int, list[tuple[float, bool]]] = defaultdict(list)
+    for site_id, state, submitted_at, scored_at, decided_at in rows:
+        ended_at = decided_at or (scored_at if state in DECIDED_STATES else None)
+        found[site_id].append((max(0.0, ((ended_at or now) - submitted_at).total_seconds()), ended_at is not None))
+    return {
+        site_id: Waits(tuple(wait for wait, _ in waits), tuple(is_decided for _, is_decided in waits))
+        for site_id, waits in found.items()
+    }

@@ -1,0 +1,289 @@
+"""The matrix of sites by indicators: which lights are red, since when, and whether it got better or worse."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from math import sqrt
+
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition
+from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect
+from core.statistics.funnel import FunnelPoint, FunnelUnit, Side, Zone, funnel
+from core.statistics.survival import DurationQuantile, turn_around
+from core.store.scan_filter import ScanFilter
+from core.store.site_week import (
+    OpenRequests,
+    SiteWeek,
+    Waits,
+    read_open_requests,
+    read_site_weeks,
+    read_waits,
+)
+from core.store.tally import probe_patients
+from core.store.unit import Unit, UnitKind, read_units
+from core.values import NotComputable
+
+STEP = timedelta(weeks=4)
+"""A light is compared with what it was four, eight, ... weeks before, over a period of the same length."""
+N_STEPS = 6
+MANY_OVERDUE = 3
+"""So many requests past their day, and at least half of the open ones, are red."""
+SLOW, TOO_SLOW = timedelta(days=3), timedelta(days=7)
+"""Reading centres promise a decision within 2 to 3 business days (oirrc.org); beyond a week they have a backlog."""
+TELLING_Z = 1.0
+"""A change of more than one standard error is shown as an arrow: a hint, no test."""
+
+
+class Indicator(StrEnum):
+    """A column of the matrix."""
+
+    POOR = "poor"
+    MOTION = "motion"
+    LOW_SIGNAL = "low_signal"
+    DECENTRATION = "decentration"
+    OVERDUE = "overdue"
+    TURN_AROUND = "turn_around"
+
+
+RATES = (Indicator.POOR, Indicator.MOTION, Indicator.LOW_SIGNAL, Indicator.DECENTRATION)
+"""Judged by funnel; the others by fixed borders."""
+
+
+class Light(StrEnum):
+    """Red and amber are flags; UNKNOWN has too few to judge."""
+
+    RED = "red"
+    AMBER = "amber"
+    GREEN = "green"
+    UNKNOWN = "unknown"
+
+
+class Change(StrEnum):
+    """Against the period of equal length before."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One site's one indicator.
+
+    Attributes
+    ----------
+    k, n : int
+        Captures with the fault of those decided; requests overdue of those open; scans decided of those looked at.
+    days : float or None
+        Of turn-around: the 90th percentile; None while more than a tenth is still open.
+    n_in_a_row : int
+        How many looks, four weeks apart, have flagged it without a break; 0: not flagged, 1: new.
+    """
+
+    indicator: Indicator
+    light: Light
+    k: int
+    n: int
+    days: float | None = None
+    change: Change | None = None
+    n_in_a_row: int = 0
+
+    @property
+    def is_flagged(self) -> bool:
+        """Red or amber."""
+        return self.light in (Light.RED, Light.AMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFlags:
+    """One site's row."""
+
+    site: Unit
+    cells: tuple[Cell, ...]
+
+    @property
+    def is_red(self) -> bool:
+        """Any rate above the 99.8 % limit; overdue requests and slow decisions alone do not make a site red."""
+        return any(cell.light is Light.RED for cell in self.cells if cell.indicator in RATES)
+
+    @property
+    def is_newly_red(self) -> bool:
+        """Red, and no rate of it was flagged four weeks ago."""
+        return self.is_red and not any(cell.n_in_a_row > 1 for cell in self.cells if cell.light is Light.RED)
+
+    @property
+    def is_judged(self) -> bool:
+        """False: too few captures to judge any rate."""
+        return any(cell.light is not Light.UNKNOWN for cell in self.cells if cell.indicator in RATES)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagMatrix:
+    """All sites, the worst first; those too few to judge last."""
+
+    sites: tuple[SiteFlags, ...]
+
+    @property
+    def judged(self) -> tuple[SiteFlags, ...]:
+        """Sites with enough captures."""
+        return tuple(site for site in self.sites if site.is_judged)
+
+    @property
+    def red(self) -> tuple[SiteFlags, ...]:
+        """Sites with a rate above the red line."""
+        return tuple(site for site in self.sites if site.is_red)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What was counted of each site within some weeks."""
+
+    poor: Mapping[int, ClusteredCount]
+    severe: Mapping[int, Counter[str]]
+
+    def count(self, site_id: int, indicator: Indicator) -> ClusteredCount:
+        """Captures with the fault, in the visits they come from; an artifact keeps the visits' sizes alone."""
+        poor = self.poor.get(site_id, ClusteredCount())
+        if indicator is Indicator.POOR:
+            return poor
+        # kk and kn are not known of an artifact; with the design effect of the visits given, nothing asks for them.
+        return replace(poor, k=self.severe[site_id][indicator.value] if site_id in self.severe else 0, kk=0, kn=0)
+
+
+def flag_sites(session: Session, chosen: ScanFilter, *, today: date, now: datetime) -> FlagMatrix:
+    """The matrix under ``chosen``; without a period there is no looking back."""
+    sites = [count.unit for count in read_units(session, chosen, UnitKind.SITE)]
+    ids = [site_id for site in sites if (site_id := site.within.site_id) is not None]
+    weeks = read_site_weeks(session, replace(chosen, since=_earliest(chosen)))
+    patients = probe_patients(session, chosen, Acquisition.site_id, ids)
+    return build_matrix(
+        sites,
+        weeks,
+        patients,
+        read_open_requests(session, replace(chosen, since=None, until=None), today=today),
+        read_waits(session, chosen, now=now),
+        period=None if chosen.since is None or chosen.until is None else (chosen.since, chosen.until),
+    )
+
+
+def build_matrix(
+    sites: Sequence[Unit],
+    weeks: Sequence[SiteWeek],
+    patients: Mapping[int, int],
+    requests: Mapping[int, OpenRequests],
+    waits: Mapping[int, Waits],
+    *,
+    period: tuple[date, date] | None,
+) -> FlagMatrix:
+    """The same of counts that are there already."""
+    looks = [_window(weeks, period, STEP * step) for step in range(N_STEPS + 1 if period else 1)]
+    lights = [{indicator: _lights(look, patients, indicator) for indicator in RATES} for look in looks]
+    before = _window(weeks, period, period[1] - period[0]) if period else None
+    rows = []
+    for site in sites:
+        assert site.within.site_id is not None, "sites are narrowed to by their id"
+        id_ = site.within.site_id
+        cells = [
+            _rate_cell(id_, indicator, looks[0], before, [each[indicator] for each in lights]) for indicator in RATES
+        ]
+        cells += [_overdue_cell(requests.get(id_)), _wait_cell(waits.get(id_))]
+        rows.append(SiteFlags(site, tuple(cells)))
+    return FlagMatrix(tuple(sorted(rows, key=_worst_first)))
+
+
+def _earliest(chosen: ScanFilter) -> date | None:
+    """Monday of the first week that any look or the period before needs."""
+    if chosen.since is None or chosen.until is None:
+        return chosen.since
+    return chosen.since - max(STEP * N_STEPS, chosen.until - chosen.since)
+
+
+def _window(weeks: Sequence[SiteWeek], period: tuple[date, date] | None, back: timedelta) -> _Window:
+    poor: dict[int, ClusteredCount] = {}
+    severe: dict[int, Counter[str]] = {}
+    for week in weeks:
+        if period is None or period[0] - back <= week.week_on < period[1] - back:
+            poor[week.site_id] = poor.get(week.site_id, ClusteredCount()) + week.poor
+            severe.setdefault(week.site_id, Counter()).update(week.severe)
+    return _Window(poor, severe)
+
+
+def _lights(look: _Window, patients: Mapping[int, int], indicator: Indicator) -> dict[int, Light]:
+    design = design_effect(list(look.poor.values()))
+    units = [FunnelUnit(id_, look.count(id_, indicator), patients.get(id_, 0)) for id_ in look.poor]
+    found = funnel(units, design=design)
+    if isinstance(found, NotComputable):
+        return {}
+    return {int(point.key): _light(point) for point in found.points}
+
+
+def _light(point: FunnelPoint) -> Light:
+    if point.zone is Zone.TOO_FEW:
+        return Light.UNKNOWN
+    if point.side is not Side.HIGH:
+        return Light.GREEN
+    return {Zone.ALARM: Light.RED, Zone.WARNING: Light.AMBER}.get(point.zone, Light.GREEN)
+
+
+def _rate_cell(
+    site_id: int,
+    indicator: Indicator,
+    look: _Window,
+    before: _Window | None,
+    lights: Sequence[Mapping[int, Light]],
+) -> Cell:
+    count = look.count(site_id, indicator)
+    design = design_effect(list(look.poor.values()))
+    history = [each.get(site_id, Light.UNKNOWN) in (Light.RED, Light.AMBER) for each in lights]
+    return Cell(
+        indicator,
+        lights[0].get(site_id, Light.UNKNOWN),
+        count.k,
+        count.n,
+        change=_change(count, before.count(site_id, indicator), design) if before else None,
+        n_in_a_row=history.index(False) if False in history else len(history),
+    )
+
+
+def _change(now: ClusteredCount, before: ClusteredCount, design: DesignEffect) -> Change | None:
+    """Whether the rate moved by more than a standard error; None where one of the periods has no captures."""
+    if not now.n or not before.n:
+        return None
+    pooled = (now.k + before.k) / (now.n + before.n)
+    error = sqrt(pooled * (1.0 - pooled) * (1.0 / design.effective_n(now) + 1.0 / design.effective_n(before)))
+    moved = now.k / now.n - before.k / before.n
+    if abs(moved) <= TELLING_Z * error:
+        return Change.SAME
+    return Change.WORSE if moved > 0 else Change.BETTER
+
+
+def _overdue_cell(requests: OpenRequests | None) -> Cell:
+    n, overdue = (requests.n, requests.overdue) if requests else (0, 0)
+    light = Light.GREEN if not overdue else Light.AMBER
+    if overdue >= MANY_OVERDUE and 2 * overdue >= n:
+        light = Light.RED
+    return Cell(Indicator.OVERDUE, light, overdue, n)
+
+
+def _wait_cell(waits: Waits | None) -> Cell:
+    if waits is None:
+        return Cell(Indicator.TURN_AROUND, Light.UNKNOWN, 0, 0)
+    found = turn_around(waits.seconds, waits.is_decided)
+    assert not isinstance(found, NotComputable), "a site with waits has scans"
+    p90 = found.p90
+    reached = isinstance(p90, DurationQuantile)
+    lasted = timedelta(seconds=p90.value if isinstance(p90, DurationQuantile) else max(waits.seconds))
+    light = Light.GREEN if lasted <= SLOW else Light.AMBER if lasted <= TOO_SLOW else Light.RED
+    days = lasted / timedelta(days=1) if reached else None
+    return Cell(Indicator.TURN_AROUND, light, found.n - found.n_open, found.n, days=days)
+
+
+def _worst_first(row: SiteFlags) -> tuple[bool, int, int, float, str]:
+    rates = [cell for cell in row.cells if cell.indicator in RATES]
+    n_red = sum(cell.light is Light.RED for cell in rates)
+    n_amber = sum(cell.light is Light.AMBER for cell in rates)
+    poor = rates[0].k / rates[0].n if rates[0].n else 0.0
+    return not row.is_judged, -n_red, -n_amber, -poor, row.site.label
