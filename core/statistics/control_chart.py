@@ -100,6 +100,11 @@ class Baseline:
     n_points: int
     n: int
 
+    @property
+    def expected_rate(self) -> float:
+        """What sums and averages reckon with: the centre, half a capture lent to each side where it is 0 or 1."""
+        return self.centre if 0.0 < self.centre < 1.0 else (self.centre * self.n + 0.5) / (self.n + 1.0)
+
     def limits(self, counts: Sequence[ClusteredCount], kind: ChartKind) -> tuple[Floats, Floats]:
         """Lower and upper limit (n,) of points with these counts, 0..1; see ``chart_limits``."""
         sizes = np.array([self.design.effective_n(count) for count in counts])

@@ -31,6 +31,11 @@ class CusumPlan:
     threshold: float
     run_length: float
     design: DesignEffect
+    sigma_z: float
+
+    def factor(self, count: ClusteredCount) -> float:
+        """Variance of the count over that of independent captures with a constant rate, >= 1."""
+        return self.design.factor(count) * self.sigma_z**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +63,27 @@ def plan_cusum(
     *,
     odds_ratio: float = ODDS_RATIO,
     run_length: float = IN_CONTROL_RUN,
+    sigma_z: float = 1.0,
 ) -> CusumPlan:
     """The threshold at which points like these (the baseline's) run ``run_length`` points until a false signal.
 
-    ``rates`` is the expected rate of all points, or of each (risk-adjusted). Exact for the counts' own distribution
-    (core.statistics.run_length), not for the error of a rate that was estimated from few points: docs/statistics.md.
+    ``rates`` is the expected rate of all points, or of each (risk-adjusted); ``sigma_z`` is the baseline's, where
+    points vary more than their captures explain. Exact for the counts' own distribution (core.statistics.run_length),
+    not for the error of a rate that was estimated from few points: docs/statistics.md.
     Raises ValueError for an odds ratio of 1, a rate of 0 or 1, or no counted point.
     """
     if not odds_ratio > 0.0 or odds_ratio == 1.0:
         raise ValueError(f"an odds ratio to look for is above 0 and not 1, got {odds_ratio}")
     if not ((np.asarray(rates) > 0.0) & (np.asarray(rates) < 1.0)).all():
         raise ValueError("a CUSUM needs expected rates between 0 and 1, exclusive: at 0 or 1 any change is certain")
-    found = count_distribution(points, rates, design)
+    found = count_distribution(points, rates, design, sigma_z)
     steps = scores(found.k, found.n, found.rate, odds_ratio, found.factor)
 
     def length(threshold: float) -> float:
         return cusum_run_length(steps, found.probability, threshold)
 
     threshold = threshold_for(length, run_length, 0.0, _HIGHEST_THRESHOLD)
-    return CusumPlan(odds_ratio, threshold, length(threshold), design)
+    return CusumPlan(odds_ratio, threshold, length(threshold), design, sigma_z)
 
 
 def cusum(points: Sequence[Period], rates: float | Sequence[float], plan: CusumPlan) -> Cusum:
@@ -88,7 +95,7 @@ def cusum(points: Sequence[Period], rates: float | Sequence[float], plan: CusumP
     expected = np.broadcast_to(np.asarray(rates, np.float64), len(points))
     counted = [(point, float(rate)) for point, rate in zip(points, expected, strict=True) if point.count.n]
     steps = [
-        float(scores(point.count.k, point.count.n, rate, plan.odds_ratio, plan.design.factor(point.count)))
+        float(scores(point.count.k, point.count.n, rate, plan.odds_ratio, plan.factor(point.count)))
         for point, rate in counted
     ]
     values = running_sum(np.array(steps))

@@ -31,6 +31,11 @@ class EwmaPlan:
     threshold: float
     run_length: float
     design: DesignEffect
+    sigma_z: float
+
+    def factor(self, count: ClusteredCount) -> float:
+        """Variance of the count over that of independent captures with a constant rate, >= 1."""
+        return self.design.factor(count) * self.sigma_z**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +62,19 @@ def plan_ewma(
     *,
     weight: float = WEIGHT,
     run_length: float = IN_CONTROL_RUN,
+    sigma_z: float = 1.0,
 ) -> EwmaPlan:
     """The threshold at which points like these (the baseline's) run ``run_length`` points until a false signal.
 
-    ``rates`` is the expected rate of all points, or of each (risk-adjusted). Raises ValueError for a weight outside
-    0..1, a rate of 0 or 1, or no counted point.
+    ``rates`` is the expected rate of all points, or of each (risk-adjusted); ``sigma_z`` is the baseline's, where
+    points vary more than their captures explain. Raises ValueError for a weight outside 0..1, a rate of 0 or 1, or no
+    counted point.
     """
     if not 0.0 < weight <= 1.0:
         raise ValueError(f"the weight of the newest point lies above 0 and is at most 1, got {weight}")
     if not ((np.asarray(rates) > 0.0) & (np.asarray(rates) < 1.0)).all():
         raise ValueError("an EWMA needs expected rates between 0 and 1, exclusive: at 0 or 1 any change is certain")
-    found = count_distribution(points, rates, design)
+    found = count_distribution(points, rates, design, sigma_z)
     steps = standardised(found.k, found.n, found.rate, found.factor)
     unit = float(np.sqrt(weight / (2.0 - weight)))
 
@@ -75,7 +82,7 @@ def plan_ewma(
         return ewma_run_length(steps, found.probability, weight, threshold)
 
     threshold = threshold_for(length, run_length, 0.5 * unit, _WIDEST * unit)
-    return EwmaPlan(weight, threshold, length(threshold), design)
+    return EwmaPlan(weight, threshold, length(threshold), design, sigma_z)
 
 
 def ewma(points: Sequence[Period], rates: float | Sequence[float], plan: EwmaPlan) -> Ewma:
@@ -86,10 +93,7 @@ def ewma(points: Sequence[Period], rates: float | Sequence[float], plan: EwmaPla
     """
     expected = np.broadcast_to(np.asarray(rates, np.float64), len(points))
     counted = [(point, float(rate)) for point, rate in zip(points, expected, strict=True) if point.count.n]
-    z = [
-        float(standardised(point.count.k, point.count.n, rate, plan.design.factor(point.count)))
-        for point, rate in counted
-    ]
+    z = [float(standardised(point.count.k, point.count.n, rate, plan.factor(point.count))) for point, rate in counted]
     values = moving_average(np.array(z), plan.weight)
     drawn = (
         EwmaPoint(point, float(value), _side(float(value), plan.threshold))

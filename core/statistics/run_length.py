@@ -24,7 +24,7 @@ _CLOSE_ENOUGH = 0.005
 class CountDistribution:
     """The counts that points may show while nothing changes: ``k`` of ``n`` with ``probability``, (atoms,) each.
 
-    ``rate`` is what is expected of the atom's point, ``factor`` its design effect; probabilities sum to 1.
+    ``rate`` is what is expected of the atom's point, ``factor`` its excess variance; probabilities sum to 1.
     """
 
     k: Floats
@@ -35,18 +35,21 @@ class CountDistribution:
 
 
 def count_distribution(
-    points: Sequence[ClusteredCount], rates: float | Sequence[float], design: DesignEffect
+    points: Sequence[ClusteredCount], rates: float | Sequence[float], design: DesignEffect, sigma_z: float = 1.0
 ) -> CountDistribution:
     """The in-control distribution of points of these sizes, each equally likely.
 
-    A point's count is beta-binomial with the mean of its rate and the variance of its design effect, n p (1 - p)
-    factor; binomial where nothing is clustered. ``rates`` is the expected rate of every point, or one per point
-    (risk-adjusted). Raises ValueError without any counted point.
+    A point's count is beta-binomial with the mean of its rate and the variance n p (1 - p) factor, the factor being its
+    design effect times ``sigma_z`` squared (the baseline's excess spread between points); binomial where that is 1.
+    ``rates`` is the expected rate of every point, or one per point (risk-adjusted). Raises ValueError without any
+    counted point.
     """
     expected = np.broadcast_to(np.asarray(rates, np.float64), len(points))
     # Weeks of the same size and rate are many; their distribution is computed once.
     kinds = Counter(
-        (point.n, float(rate), design.factor(point)) for point, rate in zip(points, expected, strict=True) if point.n
+        (point.n, float(rate), design.factor(point) * sigma_z**2)
+        for point, rate in zip(points, expected, strict=True)
+        if point.n
     )
     if not kinds:
         raise ValueError("a chart's run length needs at least one counted point")

@@ -6,9 +6,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from core.statistics.agreement import gwet_ac1, quadratic_kappa
 from core.statistics.agreement_intervals import agreement, bland_altman, intraclass_intervals
+from core.statistics.calibration import calibration
 from core.statistics.clustering import INDEPENDENT, ClusteredCount, clustered_interval, design_effect
 from core.statistics.proof.programmes import CORRELATIONS, USUAL_RATE, draw, site_sizes
 from core.statistics.proportions import exact_interval, wilson_interval
@@ -182,6 +184,19 @@ def _icc(name: str) -> Callable[[np.random.Generator], Hits]:
     return trial
 
 
+def _calibrated(name: str, truth: float) -> Callable[[np.random.Generator], Hits]:
+    """A calibrated model on 80 patients, every one of whose scans was sent twice."""
+
+    def trial(rng: np.random.Generator) -> Hits:
+        log_odds = rng.normal(0.0, 1.5, 160)
+        happens = rng.random(160) < expit(log_odds)
+        patients = np.repeat(np.arange(80), 4).astype(str).tolist()
+        found = calibration(np.repeat(expit(log_odds), 2), np.repeat(happens, 2), patients)
+        yield _holds(getattr(found, name), truth)
+
+    return trial
+
+
 def _resampled(rng: np.random.Generator) -> Hits:
     rates = rng.beta(4.0, 2.0, 50)
     hits = rng.random((50, 4)) < rates[:, None]
@@ -213,6 +228,10 @@ CLAIMS = (
         for name, words in (("bias", "bias"), ("low", "lower limit"), ("high", "upper limit"))
     ),
     *(Claim(f"ICC, {name}", "40 scans, 3 graders", 20.0, _icc(name)) for name in ("consistency", "agreement")),
+    *(
+        Claim(f"Calibration, {name}", "80 patients, two scans each, sent twice", 12.0, _calibrated(name, truth))
+        for name, truth in (("excess", 0.0), ("slope", 1.0))
+    ),
     Claim("Share over resampled groups", "50 groups of 4", 15.0, _resampled),
 )
 """``rounds`` are chosen so that each claim rests on some thousands of intervals in about the same time."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from core.statistics.clustering import ClusteredCount, DesignEffect
 from core.statistics.control_chart import ChartKind, Rule, chart_limits, laney_factor, rule_hits
-from core.statistics.cusum import CusumPlan, plan_cusum, running_sum, scores
-from core.statistics.ewma import EwmaPlan, moving_average, plan_ewma, standardised
+from core.statistics.cusum import ODDS_RATIO, CusumPlan, plan_cusum, running_sum, scores
+from core.statistics.ewma import WEIGHT, EwmaPlan, moving_average, plan_ewma, standardised
 from core.statistics.proof.programmes import draw_visits
 
 Floats = NDArray[np.float64]
@@ -119,31 +119,31 @@ def _shewhart(kind: ChartKind, *rules: Rule) -> Callable[[Charted], Flags]:
 
 
 @cache
-def _cusum_plan(centre: float) -> CusumPlan:
-    return plan_cusum([POINT], centre, DESIGN)
+def _cusum_plan(centre: float, sigma_z: float) -> CusumPlan:
+    return plan_cusum([POINT], centre, DESIGN, sigma_z=sigma_z)
 
 
 @cache
-def _ewma_plan(centre: float) -> EwmaPlan:
-    return plan_ewma([POINT], centre, DESIGN)
+def _ewma_plan(centre: float, sigma_z: float) -> EwmaPlan:
+    return plan_ewma([POINT], centre, DESIGN, sigma_z=sigma_z)
+
+
+def _thresholds(run: Charted, plan: Callable[[float, float], CusumPlan | EwmaPlan]) -> Floats:
+    """The planned threshold of every run (runs, 1), of a baseline rounded to a point and a tenth: plans take time."""
+    centres, factors = run.centre.round(2), run.sigma_z.round(1)
+    return np.array([[plan(float(c), float(s)).threshold] for c, s in zip(centres, factors, strict=True)])
 
 
 def _cusum(run: Charted) -> Flags:
-    is_beyond = np.empty(run.values.shape, np.bool_)
-    for centre in np.unique(run.centre):
-        same, plan = run.centre == centre, _cusum_plan(float(centre))
-        steps = scores(run.values[same] * POINT.n, POINT.n, centre, plan.odds_ratio, DESIGN.factor(POINT))
-        is_beyond[same] = running_sum(steps) > plan.threshold
-    return is_beyond
+    factor = DESIGN.factor(POINT) * run.sigma_z[:, None] ** 2
+    sums = running_sum(scores(run.values * POINT.n, POINT.n, run.centre[:, None], ODDS_RATIO, factor))
+    return np.asarray(sums > _thresholds(run, _cusum_plan), np.bool_)
 
 
 def _ewma(run: Charted) -> Flags:
-    is_beyond = np.empty(run.values.shape, np.bool_)
-    for centre in np.unique(run.centre):
-        same, plan = run.centre == centre, _ewma_plan(float(centre))
-        steps = standardised(run.values[same] * POINT.n, POINT.n, centre, DESIGN.factor(POINT))
-        is_beyond[same] = np.abs(moving_average(steps, plan.weight)) > plan.threshold
-    return is_beyond
+    factor = DESIGN.factor(POINT) * run.sigma_z[:, None] ** 2
+    averages = moving_average(standardised(run.values * POINT.n, POINT.n, run.centre[:, None], factor), WEIGHT)
+    return np.asarray(np.abs(averages) > _thresholds(run, _ewma_plan), np.bool_)
 
 
 CHARTS = (

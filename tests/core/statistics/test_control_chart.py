@@ -133,6 +133,12 @@ def test_points_without_any_count_and_charts_without_points_are_drawn_empty():
     assert len(control_chart([week(0, 0, 0), week(1, 8, 20)], baseline()).points) == 1
 
 
+def test_a_baseline_without_a_poor_capture_expects_half_of_one():
+    assert baseline([0] * 10).expected_rate == pytest.approx(0.5 / 201)
+    assert baseline([20] * 10).expected_rate == pytest.approx(200.5 / 201)
+    assert baseline().expected_rate == 0.4
+
+
 @pytest.mark.parametrize("k", [0, 20])
 def test_a_baseline_of_none_or_all_flags_any_other_rate(k):
     held = baseline([k] * 10)
