@@ -18,7 +18,7 @@ from core.measures.indices import image_indices
 from core.measures.vessels import vessel_metrics
 from core.scoring.card import ModelCard, OperatingPoint
 from core.scoring.contract import ScanInput
-from core.scoring.lanes.canvas import CANVAS_PX, Placement, place, restore
+from core.scoring.lanes.canvas import CANVAS_PX, Placement, place, probabilities, restore
 from core.scoring.lanes.likeness import distance, likeness_features
 from core.scoring.lanes.noise import is_power_law_noise
 from core.scoring.lanes.scan_heads import GradeScaling, ScanHeads, mask_of_severity, ordinal_of_shares
@@ -166,13 +166,13 @@ def faz_mask_of(logits: NDArray[np.float32], placement: Placement, threshold: fl
 
     Of several regions the largest is taken: there is one FAZ, and drop-out elsewhere may look like it.
     """
-    zone = faz_component(restore(expit(logits), placement) >= threshold)
+    zone = faz_component(restore(probabilities(logits), placement) >= threshold)
     return zone if zone.mean() >= MIN_FAZ_FRACTION else np.zeros_like(zone)
 
 
 def large_vessel_mask_of(logits: NDArray[np.float32] | None, placement: Placement) -> NDArray[np.bool_] | None:
     """Large vessels (height, width) where they are more likely than not; None where the network has no such head."""
-    return None if logits is None else restore(expit(logits), placement) >= 0.5  # noqa: PLR2004 - likelier than not
+    return None if logits is None else restore(probabilities(logits), placement) >= 0.5  # noqa: PLR2004 - likelier than not
 
 
 def cam_of(class_map: NDArray[np.float32], placement: Placement) -> NDArray[np.float32] | NotComputable:
@@ -215,7 +215,7 @@ def _masks_at_thresholds(
 ) -> dict[ArtifactType, NDArray[np.bool_]]:
     kinds: Sequence[ArtifactType] = tuple(ArtifactType)
     return {
-        kind: restore(expit(logits), placement) >= point.artifact_thresholds[kind]
+        kind: restore(probabilities(logits), placement) >= point.artifact_thresholds[kind]
         for kind, logits in zip(kinds, output.artifact_logits, strict=True)
     }
 
@@ -231,7 +231,7 @@ def _masks_of_severities(
     kinds, order = tuple(ArtifactType), tuple(Severity)
     return {
         kind: mask_of_severity(
-            restore(expit(logits), placement),
+            restore(probabilities(logits), placement),
             order[int(ordinal_of_shares(heads.severities[kind].shares(statistics)))],
             threshold=point.artifact_thresholds[kind],
             whole_lines=kind is ArtifactType.MOTION,

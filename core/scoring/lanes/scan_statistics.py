@@ -9,9 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
-from scipy.special import expit
 
-from core.scoring.lanes.canvas import CANVAS_PX, Placement
+from core.scoring.lanes.canvas import CANVAS_PX, Placement, probabilities
 from core.scoring.lanes.likeness import FEATURE_NAMES
 from core.vocabulary import ArtifactType
 
@@ -72,12 +71,12 @@ def scan_statistics(
     cells = _inside(placement, CANVAS_PX // faz_logits.shape[0])
     values = canvas[rows, columns].astype(np.float32) / np.float32(255)
     coarse = _halved(canvas, CANVAS_PX // faz_logits.shape[0])[cells]
-    artifacts = [_area_statistics(expit(logits[cells])) for logits in artifact_logits]
+    artifacts = [_area_statistics(probabilities(logits[cells])) for logits in artifact_logits]
     return np.concatenate(
         [
             *artifacts,
-            _faz_statistics(expit(faz_logits[cells]), coarse),
-            _vessel_statistics(expit(large_vessel_logits[cells]), coarse),
+            _faz_statistics(probabilities(faz_logits[cells]), coarse),
+            _vessel_statistics(probabilities(large_vessel_logits[cells]), coarse),
             _line_statistics(values),
             _line_statistics(values.T),
             _block_statistics(values),
