@@ -72,10 +72,10 @@ def _band_powers(centred: NDArray[np.float32]) -> list[float]:
 
 
 def _median(values: NDArray[np.float32]) -> float:
-    """NumPy's median looks for NaN as well, which takes five times as long."""
+    """NumPy's median looks for NaN as well, which takes four times as long."""
     middle = values.size // 2
-    lower, upper = np.partition(values, (middle - 1, middle), axis=None)[middle - 1 : middle + 1]
-    return float(upper if values.size % 2 else (lower + upper) / 2)
+    halves = np.partition(values, middle, axis=None)
+    return float(halves[middle] if values.size % 2 else (halves[:middle].max() + halves[middle]) / 2)
 
 
 @lru_cache(maxsize=32)
