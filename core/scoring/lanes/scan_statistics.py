@@ -94,7 +94,7 @@ def _inside(placement: Placement, stride_px: int) -> tuple[slice, slice]:
 
 def _halved(canvas: NDArray[np.uint8], stride_px: int) -> NDArray[np.float32]:
     side = CANVAS_PX // stride_px
-    rows = canvas.reshape(side, stride_px, CANVAS_PX).sum(axis=1, dtype=np.uint16)
+    rows = canvas.reshape(side, stride_px, CANVAS_PX).sum(axis=1, dtype=np.uint32)
     sums = sum(rows[:, column::stride_px] for column in range(stride_px))
     return np.asarray(sums / np.float32(255 * stride_px**2), np.float32)
 
