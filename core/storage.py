@@ -112,13 +112,20 @@ class BlobStore:
         return f"{self._root}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
     def _put_local(self, sha256: str, write: Any) -> None:
-        """Write beside the final place, fsync, rename, fsync the folder: never half a blob under a full name."""
+        """Write beside the final place, fsync, rename, fsync the folders: never half a blob under a full name.
+
+        The folders come last, for each fsync before the blob's own makes the file system commit once more. All three
+        every time, for another thread may have made one of them a moment ago and not have synced it yet.
+        """
         path = Path(self._path(sha256))
         if path.exists():
             # A blob about to be referenced again must look fresh to the pruning of old unreferenced ones.
             os.utime(path)
             return
-        _make_durable_folder(path.parent)
+        root = Path(self._root)
+        _make_durable_folder(root)
+        for folder in (path.parent.parent, path.parent):
+            folder.mkdir(exist_ok=True, mode=0o700)
         descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -130,7 +137,8 @@ class BlobStore:
             with suppress(FileNotFoundError):
                 Path(temporary).unlink()
             raise
-        _sync_folder(path.parent)
+        for folder in (path.parent, path.parent.parent, root):
+            _sync_folder(folder)
 
 
 def open_blob_store(settings: Settings) -> BlobStore:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.errors import UnreadableScanError
+from core.png import grey_png
 
 MEDIA_TYPE = "image/png"
 """Media type of the stored form."""
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _STORED_BLOCK_BYTES = 0xFFFF
 """Longest stored block of a deflate stream (RFC 1951, section 3.2.4)."""
 
@@ -29,17 +29,9 @@ def encode_image(image: NDArray[np.uint8]) -> bytes:
     if image.ndim != 2 or image.dtype != np.uint8 or image.size == 0:  # noqa: PLR2004 - height, width
         raise ValueError(f"Expected a non-empty uint8 array (height, width), got {image.dtype} {image.shape}.")
     height, width = image.shape
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = np.zeros((height, width + 1), np.uint8)  # each row starts with its filter type, 0: none
     rows[:, 1:] = image
-    return b"".join(
-        (
-            _SIGNATURE,
-            _chunk(b"IHDR", header),
-            _chunk(b"IDAT", _zlib_stored(rows.tobytes())),
-            _chunk(b"IEND", b""),
-        )
-    )
+    return grey_png(width, height, _zlib_stored(rows.tobytes()))
 
 
 def decode_image(data: bytes) -> NDArray[np.uint8]:
@@ -58,10 +50,6 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
             remedy="Take it in again.",
         )
     return image
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
 def _zlib_stored(data: bytes) -> bytes:

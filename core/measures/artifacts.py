@@ -30,14 +30,14 @@ def artifact_score(
 
     Raises ValueError where mask and region differ in shape or the region is empty.
     """
-    region = np.ones(mask.shape, np.bool_) if roi is None else roi
-    if region.shape != mask.shape:
-        raise ValueError(f"mask is {mask.shape} and region {region.shape}; both must be of the image's own size")
-    size = int(region.sum())
+    if roi is not None and roi.shape != mask.shape:
+        raise ValueError(f"mask is {mask.shape} and region {roi.shape}; both must be of the image's own size")
+    size = mask.size if roi is None else np.count_nonzero(roi)
     if size == 0:
         raise ValueError("the region of interest is empty; choose a circle that lies in the field")
-    area = float((mask & region).sum() / size)
-    lines = _line_fraction(mask, region) if artifact is ArtifactType.MOTION else None
+    inside = mask if roi is None else mask & roi
+    area = np.count_nonzero(inside) / size
+    lines = _line_fraction(inside, roi) if artifact is ArtifactType.MOTION else None
     return ArtifactScore(artifact, area, lines, thresholds.severity(max(area, lines or 0.0)), mask)
 
 
@@ -48,8 +48,8 @@ def scores_in_region(
     return tuple(artifact_score(score.type, score.mask, roi, thresholds) for score in scores)
 
 
-def _line_fraction(mask: Mask, region: Mask) -> float:
-    in_line = region.sum(axis=1)
+def _line_fraction(inside: Mask, roi: Mask | None) -> float:
+    in_line = np.full(len(inside), inside.shape[1]) if roi is None else np.count_nonzero(roi, axis=1)
     lines = in_line > 0
-    hit = (mask & region).sum(axis=1)[lines] >= LINE_HIT_SHARE * in_line[lines]
+    hit = np.count_nonzero(inside, axis=1)[lines] >= LINE_HIT_SHARE * in_line[lines]
     return float(hit.mean())

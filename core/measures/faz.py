@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure
 
+from core.measures.regions import box_of
 from core.values import FazMetrics, Measure, Measured, NotComputable, Scale
 
 CONTOUR_SIGMA_PX = 1.0
@@ -31,11 +32,10 @@ Mask = NDArray[np.bool_]
 def faz_component(mask: Mask) -> Mask:
     """The zone itself: the largest connected part (8 neighbours) of ``mask``, its holes filled; empty if too small."""
     zone = np.zeros(mask.shape, np.bool_)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows) == 0:
+    box = box_of(mask)
+    if box is None:
         return zone
     # Only inside the mask's own box: labelling and filling holes over the whole field cost ten times as much.
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     labels, _ = ndimage.label(mask[box], structure=np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())[1:]
     if sizes.max() >= SMALLEST_FAZ_PX:
@@ -54,11 +54,12 @@ def faz_outline(mask: Mask) -> NDArray[np.float64]:
 
 
 def _outline_of(zone: Mask) -> NDArray[np.float64]:
-    if not zone.any():
+    box = box_of(zone)
+    if box is None:
         return np.empty((0, 2))
+    rows, columns = box
     pad = int(np.ceil(4 * CONTOUR_SIGMA_PX)) + 1
-    rows, columns = ndimage.find_objects(zone.astype(np.uint8))[0]
-    soft = ndimage.gaussian_filter(np.pad(zone[rows, columns], pad).astype(np.float64), CONTOUR_SIGMA_PX)
+    soft = ndimage.gaussian_filter(np.pad(zone[box], pad).astype(np.float64), CONTOUR_SIGMA_PX)
     contours = measure.find_contours(soft, 0.5)  # type: ignore[no-untyped-call]
     if not contours:
         return np.empty((0, 2))
@@ -81,19 +82,20 @@ def faz_metrics(mask: Mask, scale: Scale | None) -> FazMetrics | NotComputable:
     ``touches_border`` True means that the zone is cut off and every metric is of its visible part.
     """
     zone = faz_component(mask)
-    if not zone.any():
+    box = box_of(zone)
+    if box is None:
         return NO_FAZ
     touches = bool(zone[0].any() or zone[-1].any() or zone[:, 0].any() or zone[:, -1].any())
     if scale is None:
         return FazMetrics(NO_SCALE, NO_SCALE, NO_SCALE, NO_SCALE, NO_SCALE, touches)
-    area_mm2 = float(zone.sum()) * scale.area_mm2_per_px
+    area_mm2 = np.count_nonzero(zone) * scale.area_mm2_per_px
     perimeter_mm = _closed_length_mm(_outline_of(zone), scale)
     return FazMetrics(
         area_mm2=Measured(area_mm2),
         perimeter_mm=_if_positive(perimeter_mm),
         acircularity_index=_if_positive(perimeter_mm / (2.0 * np.sqrt(np.pi * area_mm2))),
         circularity=_if_positive(4.0 * np.pi * area_mm2 / perimeter_mm**2 if perimeter_mm else 0.0),
-        axis_ratio=_axis_ratio(zone, scale),
+        axis_ratio=_axis_ratio(zone[box], scale),
         touches_border=touches,
     )
 
@@ -101,10 +103,11 @@ def faz_metrics(mask: Mask, scale: Scale | None) -> FazMetrics | NotComputable:
 def faz_centroid_px(mask: Mask) -> tuple[float, float] | NotComputable:
     """Centroid (x, y) of the zone in pixels from the image's top left corner; a pixel's centre lies at +0.5."""
     zone = faz_component(mask)
-    if not zone.any():
+    box = box_of(zone)
+    if box is None:
         return NO_FAZ
-    rows, columns = np.nonzero(zone)
-    return float(columns.mean()) + 0.5, float(rows.mean()) + 0.5
+    rows, columns = np.nonzero(zone[box])
+    return float(columns.mean()) + box[1].start + 0.5, float(rows.mean()) + box[0].start + 0.5
 
 
 def _closed_length_mm(points_px: NDArray[np.float64], scale: Scale) -> float:

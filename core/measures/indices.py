@@ -52,7 +52,7 @@ def blurriness(image: Image, region: Mask) -> Measure:
     padded = np.pad(image.astype(np.int16), 1, mode="edge")
     neighbours = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
     laplacian = neighbours - 4 * padded[1:-1, 1:-1]
-    variance = float(_inside(laplacian, region).var(dtype=np.float64))
+    variance = _variance(_inside(laplacian, region))
     return Measured(1.0 / variance) if variance > 0.0 else FLAT
 
 
@@ -63,9 +63,14 @@ def psnr_inverse(image: Image, region: Mask) -> Measure:
     """
     smooth = median_of_nine(image)
     levels = _inside(image, region)
-    residue = levels.astype(np.int16) - _inside(smooth, region)
+    residue = np.subtract(levels, _inside(smooth, region), dtype=np.int16)
     peak = float(levels.max())
-    return Measured(float(residue.var(dtype=np.float64)) / peak) if peak > 0.0 else NO_REGION
+    return Measured(_variance(residue) / peak) if peak > 0.0 else NO_REGION
+
+
+def _variance(levels: NDArray[Any]) -> float:
+    """Of whole numbers below 2^11; float32 keeps six digits and takes half the time of float64."""
+    return float(levels.astype(np.float32).var())
 
 
 def _inside(plane: NDArray[Any], region: Mask) -> NDArray[Any]:
@@ -85,6 +90,6 @@ def median_of_nine(image: Image) -> Image:
 
 def cov(image: Image, region: Mask) -> Measure:
     """The paper's CoV: variance over maximum (levels, >= 0) inside the region. Not the coefficient of variation."""
-    inside = _inside(image, region).astype(np.float64)
+    inside = _inside(image, region)
     peak = float(inside.max())
-    return Measured(float(inside.var()) / peak) if peak > 0.0 else NO_REGION
+    return Measured(_variance(inside) / peak) if peak > 0.0 else NO_REGION

@@ -31,9 +31,16 @@ def field_region(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
     ``image`` is (height, width); an image that is black all over has an empty field.
     """
-    lit = image > BORDER_LEVEL
-    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
     region = np.zeros(image.shape, np.bool_)
-    if rows.size:
-        region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    box = box_of(image > BORDER_LEVEL)
+    if box is not None:
+        region[box] = True
     return region
+
+
+def box_of(mask: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """Rows and columns of the smallest box that holds every set pixel of ``mask``; None where none is set."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

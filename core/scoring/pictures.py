@@ -1,14 +1,20 @@
 """Masks and Grad-CAMs as 8-bit grey PNG of the scan's own size, and back. Knows no file and no store."""
 
 import io
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.png import grey_png
+
 MEDIA_TYPE = "image/png"
 _COMPRESSION = 1
-"""zlib level: a Grad-CAM of 304 x 304 takes 2 ms, at level 6 three times as long for a quarter less (measured)."""
+"""zlib level: at level 6 a Grad-CAM takes three times as long for a quarter less (measured)."""
+_FILTER_UP = 2
+"""Each line as its difference from the one above: what suits masks and smooth maps. Pillow tries all filters on every
+line, which takes more than twice as long and saves 2 % of a Grad-CAM (304 x 304: 2.1 against 0.8 ms)."""
 _SET = 255
 
 
@@ -29,6 +35,9 @@ def decode_mask(data: bytes) -> NDArray[np.bool_]:
 
 
 def _png(levels: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(levels).save(buffer, "PNG", compress_level=_COMPRESSION)
-    return buffer.getvalue()
+    height, width = levels.shape
+    lines = np.empty((height, width + 1), np.uint8)
+    lines[:, 0] = _FILTER_UP
+    lines[0, 1:] = levels[0]
+    np.subtract(levels[1:], levels[:-1], out=lines[1:, 1:])  # modulo 256, as the standard wants it
+    return grey_png(width, height, zlib.compress(lines.tobytes(), _COMPRESSION))

@@ -94,9 +94,9 @@ def cross_validate(
         rest = data.take(fitted) if extra is None else data.take(fitted).joined(extra)
         heads = fit_heads(rest, seed=seed)
         for index in left_out:
-            statistics = data.statistics[index]
-            grade[index] = heads.grade.shares(statistics)
-            severities[index] = [heads.severities[kind].shares(statistics) for kind in ArtifactType]
+            shares = heads.shares(data.statistics[index])
+            grade[index] = shares.grade
+            severities[index] = [shares.severities[kind] for kind in ArtifactType]
         fold[left_out] = number
     return OutOfFold(grade, severities, fold)
 

@@ -1,6 +1,6 @@
 """A fitted forest of decision trees as plain arrays: walked in NumPy, stored as safetensors, never pickled."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -37,15 +37,7 @@ class Forest:
 
     def shares(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
         """The classes' shares (classes,) for one scan's numbers (n,): the mean over the trees' leaves."""
-        asked = numbers.astype(np.float32)
-        nodes = self.roots
-        while True:
-            features = self.feature[nodes]
-            is_leaf = features == LEAF
-            if is_leaf.all():
-                return np.asarray(self.values[nodes].mean(axis=0, dtype=np.float64))
-            goes_left = asked[features] <= self.threshold[nodes]
-            nodes = np.where(is_leaf, nodes, np.where(goes_left, self.left[nodes], self.right[nodes]))
+        return Grove.of([self]).shares(numbers)[0]
 
     def tensors(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """What is stored; the shares as float16, which is finer than any number of scans can tell apart."""
@@ -83,3 +75,55 @@ class Forest:
             parts["values"].astype(np.float32),
             parts["roots"].astype(np.int32),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Grove:
+    """Several forests with their nodes in one list, walked together: the calls take the time, not the trees.
+
+    Attributes
+    ----------
+    asks, threshold : intp, float32 (nodes,)
+        As in Forest; leaves ask for any number.
+    children : intp (2, nodes)
+        Where a node sends a scan whose number is at most the threshold, and above it; a leaf sends it to itself.
+    values : float32 (nodes, classes)
+    roots : intp (trees,)
+    ends : intp (forests,)
+        Number of trees up to and with each forest.
+    """
+
+    asks: NDArray[np.intp]
+    threshold: NDArray[np.float32]
+    children: NDArray[np.intp]
+    values: NDArray[np.float32]
+    roots: NDArray[np.intp]
+    ends: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, forests: Sequence[Forest]) -> Self:
+        """The forests, in order, as one."""
+        first_nodes = np.cumsum([0, *(len(forest.feature) for forest in forests[:-1])])
+        feature = np.concatenate([forest.feature for forest in forests])
+        left = np.concatenate([forest.left + first for forest, first in zip(forests, first_nodes, strict=True)])
+        right = np.concatenate([forest.right + first for forest, first in zip(forests, first_nodes, strict=True)])
+        roots = np.concatenate([forest.roots + first for forest, first in zip(forests, first_nodes, strict=True)])
+        is_leaf = feature == LEAF
+        return cls(
+            asks=np.where(is_leaf, 0, feature).astype(np.intp),
+            threshold=np.concatenate([forest.threshold for forest in forests]),
+            children=np.where(is_leaf, np.arange(len(feature)), np.stack([left, right])),
+            values=np.concatenate([forest.values for forest in forests]),
+            roots=roots,
+            ends=np.cumsum([len(forest.roots) for forest in forests]),
+        )
+
+    def shares(self, numbers: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Each forest's shares of the classes (classes,) for one scan's numbers (n,)."""
+        asked = numbers.astype(np.float32)
+        nodes, before = self.roots, None
+        while before is None or not np.array_equal(nodes, before):
+            is_above = asked[self.asks[nodes]] > self.threshold[nodes]
+            nodes, before = self.children[is_above.astype(np.intp), nodes], nodes
+        by_forest = np.split(self.values[nodes], self.ends[:-1])
+        return [np.asarray(leaves.mean(axis=0, dtype=np.float64)) for leaves in by_forest]

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import rfft2
 from scipy.ndimage import uniform_filter
 
 from core.scoring.card import Likeness
@@ -38,7 +39,7 @@ def likeness_features(canvas: NDArray[np.uint8], placement: Placement) -> NDArra
     skewness = float((centred * centred * centred).mean()) / max(spread, 1e-3) ** 3
     down, across = np.abs(np.diff(values, axis=0)).mean(), np.abs(np.diff(values, axis=1)).mean()
     local_mean = uniform_filter(values, 9)
-    local = np.sqrt(np.clip(uniform_filter(values**2, 9) - local_mean**2, 0, None))
+    local = np.sqrt(np.clip(uniform_filter(values * values, 9) - local_mean * local_mean, 0, None))
     return np.array(
         [
             *_band_powers(centred),
@@ -49,7 +50,7 @@ def likeness_features(canvas: NDArray[np.uint8], placement: Placement) -> NDArra
             np.sqrt((values > 0.98).mean()),  # noqa: PLR2004 - brighter than 250
             np.log((down + 1e-3) / (across + 1e-3)),
             np.log(local.std() + 1e-3),
-            np.log(np.median(local) + 1e-3),
+            np.log(_median(local) + 1e-3),
         ],
         dtype=np.float64,
     )
@@ -63,17 +64,29 @@ def distance(features: NDArray[np.float64], likeness: Likeness) -> float:
 
 def _band_powers(centred: NDArray[np.float32]) -> list[float]:
     """Logarithm of the mean spectral power in six octave-like bands up to the Nyquist frequency."""
-    window, band = _window_and_bands(centred.shape[0], centred.shape[1])
-    power = np.abs(np.fft.rfft2(centred * window)) ** 2 / window.sum()
-    totals = np.bincount(band.ravel(), power.ravel(), minlength=N_BANDS + 2)[1 : N_BANDS + 1]
-    counts = np.bincount(band.ravel(), minlength=N_BANDS + 2)[1 : N_BANDS + 1]
-    return [float(value) for value in np.log(totals / np.maximum(counts, 1) + 1e-6)]
+    window, band, counts = _window_and_bands(centred.shape[0], centred.shape[1])
+    spectrum = rfft2(centred * window)
+    power = spectrum.real**2 + spectrum.imag**2
+    totals = np.bincount(band, power.ravel(), minlength=N_BANDS + 2)[1 : N_BANDS + 1]
+    return [float(value) for value in np.log(totals / window.sum() / counts + 1e-6)]
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    """NumPy's median looks for NaN as well, which takes four times as long."""
+    middle = values.size // 2
+    halves = np.partition(values, middle, axis=None)
+    return float(halves[middle] if values.size % 2 else (halves[:middle].max() + halves[middle]) / 2)
 
 
 @lru_cache(maxsize=32)
-def _window_and_bands(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """A Hann window and the band of each frequency: 0 below the bands, 1 to 6 in them, 7 above (the corners)."""
+def _window_and_bands(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.intp]]:
+    """A Hann window, the band of each frequency in a row and the number of frequencies in bands 1 to 6 (at least 1).
+
+    Band 0 lies below them, 7 above (the corners).
+    """
     window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :])
     edges = 0.5 * 2.0 ** -np.arange(N_BANDS, -1, -1)
-    return window, np.digitize(frequency, edges)
+    band = np.digitize(frequency, edges).ravel()
+    counts = np.bincount(band, minlength=N_BANDS + 2)[1 : N_BANDS + 1]
+    return window, band, np.maximum(counts, 1)

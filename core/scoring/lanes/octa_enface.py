@@ -18,10 +18,10 @@ from core.measures.indices import image_indices
 from core.measures.vessels import vessel_metrics
 from core.scoring.card import ModelCard, OperatingPoint
 from core.scoring.contract import ScanInput
-from core.scoring.lanes.canvas import CANVAS_PX, Placement, place, restore
+from core.scoring.lanes.canvas import CANVAS_PX, Placement, logistic, place, restore
 from core.scoring.lanes.likeness import distance, likeness_features
 from core.scoring.lanes.noise import is_power_law_noise
-from core.scoring.lanes.scan_heads import GradeScaling, ScanHeads, mask_of_severity, ordinal_of_shares
+from core.scoring.lanes.scan_heads import GradeScaling, HeadShares, ScanHeads, mask_of_severity, ordinal_of_shares
 from core.scoring.lanes.scan_statistics import scan_statistics
 from core.values import Grade, Measure, Measured, NotComputable, ScanScores
 from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, Severity
@@ -76,9 +76,9 @@ def scores_of(
         grade = grade_of(output.grade_logits, point, abstains=card.calibration is None)
         masks = _masks_at_thresholds(output, placement, point)
     else:
-        statistics = statistics_of(prepared, output, likeness)
-        grade = grade_of_heads(heads, statistics, point, abstains=card.calibration is None)
-        masks = _masks_of_severities(output, placement, point, heads, statistics)
+        shares = heads.shares(statistics_of(prepared, output, likeness))
+        grade = grade_of_shares(shares.grade, point, abstains=card.calibration is None)
+        masks = _masks_of_severities(output, placement, point, shares)
     artifacts = tuple(artifact_score(kind, mask, None) for kind, mask in masks.items())
     large_vessels = large_vessel_mask_of(output.large_vessel_logits, placement)
     return ScanScores(
@@ -116,11 +116,8 @@ def statistics_of(
     )
 
 
-def grade_of_heads(
-    heads: ScanHeads, statistics: NDArray[np.float64], point: OperatingPoint, *, abstains: bool
-) -> Grade:
-    """The scan heads' grade with calibrated probabilities; ``abstains`` as in ``grade_of``."""
-    shares = heads.grade.shares(statistics)
+def grade_of_shares(shares: NDArray[np.float64], point: OperatingPoint, *, abstains: bool) -> Grade:
+    """The grade of the scan heads' shares (3,) with calibrated probabilities; ``abstains`` as in ``grade_of``."""
     probabilities = GradeScaling(point.grade_slopes, point.grade_intercepts).probabilities(shares)
     return _grade(int(ordinal_of_shares(shares)), probabilities, point, abstains=abstains)
 
@@ -166,13 +163,13 @@ def faz_mask_of(logits: NDArray[np.float32], placement: Placement, threshold: fl
 
     Of several regions the largest is taken: there is one FAZ, and drop-out elsewhere may look like it.
     """
-    zone = faz_component(restore(expit(logits), placement) >= threshold)
-    return zone if zone.mean() >= MIN_FAZ_FRACTION else np.zeros_like(zone)
+    zone = faz_component(restore(logistic(logits), placement) >= threshold)
+    return zone if np.count_nonzero(zone) >= MIN_FAZ_FRACTION * zone.size else np.zeros_like(zone)
 
 
 def large_vessel_mask_of(logits: NDArray[np.float32] | None, placement: Placement) -> NDArray[np.bool_] | None:
     """Large vessels (height, width) where they are more likely than not; None where the network has no such head."""
-    return None if logits is None else restore(expit(logits), placement) >= 0.5  # noqa: PLR2004 - likelier than not
+    return None if logits is None else restore(logistic(logits), placement) >= 0.5  # noqa: PLR2004 - likelier than not
 
 
 def cam_of(class_map: NDArray[np.float32], placement: Placement) -> NDArray[np.float32] | NotComputable:
@@ -185,7 +182,7 @@ def cam_of(class_map: NDArray[np.float32], placement: Placement) -> NDArray[np.f
     peak = float(at_full_size.max())
     if peak <= 0:
         return NotComputable("no supporting evidence")
-    return np.asarray(np.clip(at_full_size / peak, 0, 1), np.float32)
+    return np.asarray(at_full_size / peak, np.float32)
 
 
 def cam_mask_agreement(
@@ -215,7 +212,7 @@ def _masks_at_thresholds(
 ) -> dict[ArtifactType, NDArray[np.bool_]]:
     kinds: Sequence[ArtifactType] = tuple(ArtifactType)
     return {
-        kind: restore(expit(logits), placement) >= point.artifact_thresholds[kind]
+        kind: restore(logistic(logits), placement) >= point.artifact_thresholds[kind]
         for kind, logits in zip(kinds, output.artifact_logits, strict=True)
     }
 
@@ -224,15 +221,14 @@ def _masks_of_severities(
     output: NetworkOutput,
     placement: Placement,
     point: OperatingPoint,
-    heads: ScanHeads,
-    statistics: NDArray[np.float64],
+    shares: HeadShares,
 ) -> dict[ArtifactType, NDArray[np.bool_]]:
     """The severity comes from the whole scan, the place from the network's map: each mask's area agrees with both."""
     kinds, order = tuple(ArtifactType), tuple(Severity)
     return {
         kind: mask_of_severity(
-            restore(expit(logits), placement),
-            order[int(ordinal_of_shares(heads.severities[kind].shares(statistics)))],
+            restore(logistic(logits), placement),
+            order[int(ordinal_of_shares(shares.severities[kind]))],
             threshold=point.artifact_thresholds[kind],
             whole_lines=kind is ArtifactType.MOTION,
         )

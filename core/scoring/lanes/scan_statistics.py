@@ -9,9 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
-from scipy.special import expit
 
-from core.scoring.lanes.canvas import CANVAS_PX, Placement
+from core.scoring.lanes.canvas import CANVAS_PX, Placement, logistic
 from core.scoring.lanes.likeness import FEATURE_NAMES
 from core.vocabulary import ArtifactType
 
@@ -72,14 +71,14 @@ def scan_statistics(
     cells = _inside(placement, CANVAS_PX // faz_logits.shape[0])
     values = canvas[rows, columns].astype(np.float32) / np.float32(255)
     coarse = _halved(canvas, CANVAS_PX // faz_logits.shape[0])[cells]
-    artifacts = [_area_statistics(expit(logits[cells])) for logits in artifact_logits]
+    artifacts = [_area_statistics(logistic(logits[cells])) for logits in artifact_logits]
     return np.concatenate(
         [
             *artifacts,
-            _faz_statistics(expit(faz_logits[cells]), coarse),
-            _vessel_statistics(expit(large_vessel_logits[cells]), coarse),
+            _faz_statistics(logistic(faz_logits[cells]), coarse),
+            _vessel_statistics(logistic(large_vessel_logits[cells]), coarse),
             _line_statistics(values),
-            _line_statistics(values.T),
+            _line_statistics(np.ascontiguousarray(values.T)),
             _block_statistics(values),
             _texture_statistics(values),
             simulated_grade_logits - simulated_grade_logits.mean(),
@@ -95,19 +94,30 @@ def _inside(placement: Placement, stride_px: int) -> tuple[slice, slice]:
 
 def _halved(canvas: NDArray[np.uint8], stride_px: int) -> NDArray[np.float32]:
     side = CANVAS_PX // stride_px
-    means = canvas.reshape(side, stride_px, side, stride_px).mean(axis=(1, 3), dtype=np.float32)
-    return np.asarray(means / 255, np.float32)
+    rows = canvas.reshape(side, stride_px, CANVAS_PX).sum(axis=1, dtype=np.uint32)
+    sums = sum(rows[:, column::stride_px] for column in range(stride_px))
+    return np.asarray(sums / np.float32(255 * stride_px**2), np.float32)
+
+
+def _quantiles(values: NDArray[np.float32], at: tuple[float, ...]) -> NDArray[np.float64]:
+    """NumPy's linear quantiles of a short array of any shape, in a tenth of its time."""
+    ranked = np.sort(values, axis=None)
+    return np.asarray(np.interp(np.array(at) * (ranked.size - 1), np.arange(ranked.size), ranked), np.float64)
+
+
+def _mean_product(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    return float(np.vecdot(first, second).sum()) / first.size
 
 
 def _area_statistics(probability: NDArray[np.float32]) -> NDArray[np.float64]:
     """How much of an artifact there is: mean, area above each level (logarithms), and how it gathers in lines."""
-    shares = [float((probability > level).mean()) for level in LEVELS]
+    shares = [np.count_nonzero(probability > level) / probability.size for level in LEVELS]
     per_line = probability.mean(axis=1)
     return np.array(
         [
             np.log(float(probability.mean()) + _TINY),
             *(np.log(np.array(shares) + _TINY)),
-            *np.quantile(per_line, LINE_QUANTILES),
+            *_quantiles(per_line, LINE_QUANTILES),
             float((per_line > 0.5).mean()),  # noqa: PLR2004 - lines mostly covered
         ]
     )
@@ -139,17 +149,18 @@ def _line_statistics(values: NDArray[np.float32]) -> NDArray[np.float64]:
     means = values.mean(axis=1)
     steps = np.abs(means - uniform_filter1d(means, 15, mode="nearest"))
     centred = values - means[:, None]
-    unit = centred / (np.linalg.norm(centred, axis=1, keepdims=True) + np.float32(_TINY))
-    likeness = (unit[1:] * unit[:-1]).sum(axis=1)
-    distant = (unit[4:] * unit[:-4]).sum(axis=1)
-    spread = values.std(axis=1)
+    norm = np.sqrt(np.vecdot(centred, centred))
+    length = norm + np.float32(_TINY)
+    likeness = np.vecdot(centred[1:], centred[:-1]) / (length[1:] * length[:-1])
+    distant = np.vecdot(centred[4:], centred[:-4]) / (length[4:] * length[:-4])
+    spread = norm / np.sqrt(np.float32(values.shape[1]))
     relative = spread / (np.median(spread) + np.float32(_TINY))
     return np.array(
         [
             steps.std(), steps.max(), np.abs(np.diff(means)).mean(),
-            likeness.mean(), *np.quantile(likeness, (0.01, 0.05, 0.5)),
+            likeness.mean(), *_quantiles(likeness, (0.01, 0.05, 0.5)),
             (likeness < np.median(likeness) - 0.25).mean(),
-            *np.quantile(distant, (0.02, 0.1)), *np.quantile(relative, (0.02, 0.98)),
+            *_quantiles(distant, (0.02, 0.1)), *_quantiles(relative, (0.02, 0.98)),
         ]
     )  # fmt: skip
 
@@ -159,16 +170,23 @@ def _block_statistics(values: NDArray[np.float32]) -> NDArray[np.float64]:
     height, width = (length // BLOCKS for length in values.shape)
     if min(height, width) < 1:
         return np.zeros(2 * len(_BLOCK_QUANTILES) + 2)
-    blocks = values[: height * BLOCKS, : width * BLOCKS].reshape(BLOCKS, height, BLOCKS, width)
-    mean, spread = blocks.mean(axis=(1, 3)), blocks.std(axis=(1, 3))
+    blocks = _blocks(values[: height * BLOCKS, : width * BLOCKS], height, width)
+    mean, spread = blocks.mean(axis=2), blocks.std(axis=2)
     return np.array(
         [
-            *np.quantile(mean, _BLOCK_QUANTILES),
-            *np.quantile(spread, _BLOCK_QUANTILES),
+            *_quantiles(mean, _BLOCK_QUANTILES),
+            *_quantiles(spread, _BLOCK_QUANTILES),
             (mean < 0.6 * np.median(mean)).mean(),
             (spread < 0.5 * np.median(spread)).mean(),
         ]
     )
+
+
+def _blocks(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """The whole blocks of ``height`` x ``width`` pixels as (row, column, pixel): sums along memory are fast."""
+    rows, columns = values.shape[0] // height, values.shape[1] // width
+    blocks = values[: rows * height, : columns * width].reshape(rows, height, columns, width)
+    return blocks.swapaxes(1, 2).reshape(rows, columns, height * width)
 
 
 def _texture_statistics(values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -181,18 +199,17 @@ def _texture_statistics(values: NDArray[np.float32]) -> NDArray[np.float64]:
         values[:-8, 4:-4] + values[8:, 4:-4], values[4:-4, :-8] + values[4:-4, 8:]
     )
     ridge = np.maximum(second, 0)
-    height, width = (length // 8 for length in ridge.shape)
-    local = ridge[: height * 8, : width * 8].reshape(height, 8, width, 8).mean(axis=(1, 3))
+    local = _blocks(ridge, 8, 8).mean(axis=2)
     centred = values - values.mean()
-    variance = float((centred**2).mean()) + _TINY**2
-    row_lag = float((centred[2:] * centred[:-2]).mean()) / variance
-    column_lag = float((centred[:, 2:] * centred[:, :-2]).mean()) / variance
+    variance = _mean_product(centred, centred) + _TINY**2
+    row_lag = _mean_product(centred[2:], centred[:-2]) / variance
+    column_lag = _mean_product(centred[:, 2:], centred[:, :-2]) / variance
     return np.array(
         [
             grain,
             grain / overall,
             float(ridge.mean()),
-            float(np.quantile(local, 0.1)),
+            *_quantiles(local, (0.1,)),
             float((local > 0.5 * local.mean()).mean()),
             row_lag,
             column_lag,

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from scipy.special import expit
 
-from core.scoring.lanes.canvas import CANVAS_PX, Placement, normalise, place, restore
+from core.scoring.lanes.canvas import CANVAS_PX, Placement, logistic, normalise, place, restore
 
 SIDES = st.integers(min_value=32, max_value=700)
 
@@ -27,6 +29,21 @@ def test_a_disc_comes_back_where_it_was(height, width):
     at_stride_2 = canvas.reshape(128, 2, 128, 2).mean(axis=(1, 3)).astype(np.float32) / 255
     back = restore(at_stride_2, placement) >= 0.5
     assert 2 * (back & disc).sum() / (back.sum() + disc.sum()) > 0.97
+
+
+@pytest.mark.parametrize(("height", "width"), [(304, 304), (90, 90), (300, 400), (171, 512)])
+def test_a_map_is_brought_back_as_pillow_would_do_it(height, width):
+    network_map = np.random.default_rng(3).random((128, 128), np.float32)
+    left, top, right, bottom = Placement.of(height, width).box(2)
+    cells = Image.fromarray(network_map[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))])
+    inside = (left - int(left), top - int(top), right - int(left), bottom - int(top))
+    expected = np.asarray(cells.resize((width, height), Image.Resampling.BILINEAR, box=inside))
+    np.testing.assert_allclose(restore(network_map, Placement.of(height, width)), expected, atol=1e-6)
+
+
+def test_probabilities_are_the_logistic_function_however_sure_the_network_is():
+    logits = np.array([-1e4, -90, -20, -1, 0, 1, 20, 90, 1e4], np.float32)
+    np.testing.assert_allclose(logistic(logits), expit(logits), rtol=1e-6, atol=1e-30)
 
 
 def test_what_lies_in_the_padding_never_bleeds_into_the_image():

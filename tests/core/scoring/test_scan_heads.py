@@ -36,6 +36,14 @@ def test_a_forest_says_the_mean_of_its_trees():
     np.testing.assert_array_equal(stump().shares(np.array([0.8, 9.0])), [0, 0.5, 0.5])
 
 
+def test_all_forests_asked_at_once_say_what_each_says_alone(heads):
+    for numbers in np.random.default_rng(6).random((20, 4)):
+        together = heads.shares(numbers)
+        np.testing.assert_array_equal(together.grade, heads.grade.shares(numbers))
+        for kind, forest in heads.severities.items():
+            np.testing.assert_array_equal(together.severities[kind], forest.shares(numbers))
+
+
 def test_stored_heads_say_the_same(heads):
     again = ScanHeads.from_tensors(heads.tensors())
     numbers = np.random.default_rng(4).random(200)
