@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect, total
@@ -146,11 +145,11 @@ def trend_of(
     if isinstance(baseline, NotComputable):
         return baseline
     drawn = control_chart(points, baseline, chart)
-    if is_plain or not 0.0 < baseline.centre < 1.0:
+    if is_plain:
         return Trend(drawn, pending, source, None, None)
-    counts = [point.count for point in points]
-    sums = cusum(points, baseline.centre, plan_cusum(counts, baseline.centre, design))
-    averages = ewma(points, baseline.centre, plan_ewma(counts, baseline.centre, design))
+    counts, rate = [point.count for point in points], baseline.expected_rate
+    sums = cusum(points, rate, plan_cusum(counts, rate, design, sigma_z=baseline.sigma_z))
+    averages = ewma(points, rate, plan_ewma(counts, rate, design, sigma_z=baseline.sigma_z))
     return Trend(drawn, pending, source, sums, averages)
 
 
@@ -174,15 +173,9 @@ def shared_baseline(weeks: Sequence[Period], design: DesignEffect) -> Baseline |
 
 def _concern(trend: Trend) -> float:
     baseline = trend.chart.baseline
-    if not 0.0 < baseline.centre < 1.0:
-        return 0.0
-    steps = [
-        float(
-            scores(
-                point.period.count.k, point.period.count.n, baseline.centre, ODDS_RATIO,
-                baseline.design.factor(point.period.count),
-            )
-        )
-        for point in trend.chart.points
-    ]  # fmt: skip
-    return float(running_sum(np.array(steps))[-1])
+    counts = [point.period.count for point in trend.chart.points]
+    factors = [baseline.design.factor(count) * baseline.sigma_z**2 for count in counts]
+    steps = scores(
+        [count.k for count in counts], [count.n for count in counts], baseline.expected_rate, ODDS_RATIO, factors
+    )
+    return float(running_sum(steps)[-1])
