@@ -1,7 +1,9 @@
 """Write what the documentation takes from the program and the model cards; with --check say what is out of date."""
 
+import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from core.cli import main as octaudit
 from core.settings import Settings
+from core.usecases.prove_statistics import tables
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- written by `make docs` -->", "<!-- end -->"
@@ -58,9 +61,16 @@ def with_written_part(page: str, part: str) -> str:
     return pattern.sub(lambda _: f"{BEGIN}\n\n{part}\n\n{END}", page)
 
 
-def main() -> int:
-    """Write the pages, or with --check name those that differ (exit 1)."""
-    is_check = "--check" in sys.argv[1:]
+def with_tables(page: str, named: Mapping[str, str]) -> str:
+    """The page with each table between its own two markers replaced."""
+    for name, table in named.items():
+        pattern = re.compile(f"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)", re.DOTALL)
+        page = pattern.sub(lambda found, new=table: f"{found[1]}{new}\n{found[2]}", page)
+    return page
+
+
+def written_pages() -> dict[str, str]:
+    """Every page that takes something from the program, as it should read."""
     card = bundled_card()
     parts = {
         "README.md": first_figures(card),
@@ -68,10 +78,18 @@ def main() -> int:
         "docs/settings.md": settings_table(),
         "docs/commands.md": "\n\n".join(command_sections(octaudit)),
     }
+    pages = {name: with_written_part((ROOT / name).read_text(encoding="utf-8"), part) for name, part in parts.items()}
+    proof = json.loads((ROOT / "docs" / "figures" / "statistics.json").read_text(encoding="utf-8"))
+    statistics = ROOT / "docs" / "statistics.md"
+    return {**pages, "docs/statistics.md": with_tables(statistics.read_text(encoding="utf-8"), tables(proof))}
+
+
+def main() -> int:
+    """Write the pages, or with --check name those that differ (exit 1)."""
+    is_check = "--check" in sys.argv[1:]
     stale = []
-    for name, part in parts.items():
+    for name, new in written_pages().items():
         old = (ROOT / name).read_text(encoding="utf-8")
-        new = with_written_part(old, part)
         if new != old:
             stale.append(name)
             if not is_check:

@@ -101,3 +101,32 @@ def heads(*, data: Path, model: str, json_path: Path | None) -> None:
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+@command.command()
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@click.option("--effort", default=100, show_default=True, type=click.IntRange(1, 1000), help="Simulations, in percent.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Same seed, same figures.")
+def statistics(*, json_path: Path | None, effort: int, seed: int) -> None:
+    """Proof of the statistics of rates by simulation, as the tables of docs/statistics.md.
+
+    False flags and power of the funnel, control of false discoveries, coverage of every interval, and run lengths of
+    every chart.
+
+    \b
+    Example:
+      octaudit bench statistics --json docs/figures/statistics.json
+    """
+    import json
+
+    from core.usecases.prove_statistics import prove_statistics, tables
+
+    def say(part: str) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"Simulating {part.replace('_', ' ')} ...", err=True)
+
+    record = prove_statistics(effort=effort, seed=seed, on_part=say)
+    click.echo("\n\n".join(tables(record).values()))
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
