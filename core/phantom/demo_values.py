@@ -1,11 +1,14 @@
 """What the demo study consists of, as frozen values: who, what, when, and what was planted. Draws nothing."""
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 
 from core.phantom.look import DeviceLook
 from core.phantom.spec import OctaPhantomSpec
 from core.vocabulary import CoipsGrade, Laterality, ReasonCode, RequestState, ScanKind, Slab
+
+SENT_AT = time(17, 30, tzinfo=UTC)
+"""When a site sends what it took that day; the last scan of a day is taken an hour and a half before."""
 
 
 @dataclass(frozen=True, slots=True)

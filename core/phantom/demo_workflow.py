@@ -6,7 +6,7 @@ import numpy as np
 
 from core.phantom.demo_captures import Capturer
 from core.phantom.demo_roster import BAD_SITE, GRADERS
-from core.phantom.demo_values import DemoAcquisition, DemoGrading, DemoRequest, DemoScan, DemoStep
+from core.phantom.demo_values import SENT_AT, DemoAcquisition, DemoGrading, DemoRequest, DemoScan, DemoStep
 from core.vocabulary import CoipsGrade, ReasonCode, RequestState
 
 _CLOSED_SHARE = 0.5
@@ -74,8 +74,8 @@ def _maybe_scheduled(rng: np.random.Generator, steps: list[DemoStep], ends_on: d
 
 
 def _answered(replacement: DemoAcquisition, ends_on: date) -> list[DemoStep]:
-    """Received at once, graded the next day; a good replacement closes the request, a poor one leaves it regraded."""
-    received = replacement.acquired_at + timedelta(hours=1)
+    """Received the same day, graded the next; a good replacement closes the request, a poor one leaves it regraded."""
+    received = datetime.combine(replacement.acquired_at.date(), SENT_AT)
     regraded = received + timedelta(days=1)
     steps = [DemoStep(RequestState.RECEIVED, received)]
     if regraded.date() <= ends_on:

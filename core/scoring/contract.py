@@ -15,6 +15,9 @@ from core.scoring.card import Calibration
 from core.values import ModelIdentity, Scale, ScanScores
 from core.vocabulary import Laterality, ScanKind, Slab
 
+OPEN_LANES = (ScanKind.OCTA_ENFACE,)
+"""The kinds of scan that core.scoring.registry has a scorer for. Intake takes no other: it would wait for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScanInput:

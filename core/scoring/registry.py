@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.errors import UsageError
 from core.scoring.card import ModelCard
-from core.scoring.contract import Scorer
+from core.scoring.contract import OPEN_LANES, Scorer
 from core.vocabulary import ScanKind
 
 BUNDLED_FOLDER = Path(__file__).resolve().parent.parent / "weights"
@@ -33,8 +33,9 @@ def load_scorer(kind: ScanKind, *, model: str = "bundled", device: str = "auto")
     UsageError
         There is no such lane, model or device, or weights and card do not belong together.
     """
-    if kind is not ScanKind.OCTA_ENFACE:
-        raise UsageError(f"Scans of kind {kind.value} cannot be scored yet.", remedy="Score octa-enface images.")
+    if kind not in OPEN_LANES:
+        remedy = f"Score images of kind {', '.join(OPEN_LANES)}."
+        raise UsageError(f"Scans of kind {kind.value} cannot be scored yet.", remedy=remedy)
     if Path(model).is_dir():
         return _coips_pair(Path(model), load_scorer(kind, device=device), device)
     path = weights_path(kind, model)

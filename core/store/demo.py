@@ -5,7 +5,7 @@ events are not: the trail says when things really happened.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -28,9 +28,8 @@ from core.store.capture import CaptureKey
 from core.vocabulary import CoipsGrade, FileState, Laterality, RequestState, ScanState, Slab
 
 UNSCORED = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)
-SENT_AFTER = timedelta(hours=1)
-"""A demo site sends its scans an hour after they were taken."""
-SCORED_AFTER = timedelta(hours=1, minutes=3)
+SCORING_TOOK = timedelta(minutes=3)
+"""How long a batch of the demo study waited for its scores."""
 
 ScanPlace = tuple[CaptureKey, Slab]
 
@@ -132,28 +131,24 @@ def keep_first_password(session: Session, user_id: int) -> None:
     session.execute(update(User).where(User.id == user_id).values(must_change_password=False))
 
 
-def date_captures(session: Session, study_id: int) -> None:
-    """Date everything that was received: an hour after it was taken, scored a few minutes later."""
+def date_captures(session: Session, study_id: int, *, sent_at: time) -> None:
+    """Date everything that was received: sent at ``sent_at`` (UTC) of the day of its capture, then scored."""
     in_study = select(Site.id).where(Site.study_id == study_id).scalar_subquery()
-    taken_at = (
-        select(Acquisition.acquired_at).where(Acquisition.id == Scan.acquisition_id).correlate(Scan).scalar_subquery()
-    )
-    session.execute(
-        update(Acquisition)
-        .where(Acquisition.site_id.in_(in_study))
-        .values(created_at=Acquisition.acquired_at + SENT_AFTER)
-    )
-    session.execute(update(Scan).where(Scan.site_id.in_(in_study)).values(created_at=taken_at + SENT_AFTER))
+    taken_on = func.date_trunc("day", Acquisition.acquired_at, "UTC")
+    arrived_at = taken_on + timedelta(hours=sent_at.hour, minutes=sent_at.minute)
+    session.execute(update(Acquisition).where(Acquisition.site_id.in_(in_study)).values(created_at=arrived_at))
+    of_scan = select(arrived_at).where(Acquisition.id == Scan.acquisition_id).correlate(Scan).scalar_subquery()
+    session.execute(update(Scan).where(Scan.site_id.in_(in_study)).values(created_at=of_scan))
     scored_at = (
-        select(Acquisition.acquired_at + SCORED_AFTER)
+        select(arrived_at + SCORING_TOOK)
         .join(Scan, Scan.acquisition_id == Acquisition.id)
         .where(Scan.id == Assessment.scan_id)
         .correlate(Assessment)
         .scalar_subquery()
     )
     session.execute(update(Assessment).where(Assessment.site_id.in_(in_study)).values(scored_at=scored_at))
-    sent_at = (
-        select(func.max(Acquisition.acquired_at) + SENT_AFTER)
+    of_batch = (
+        select(func.max(arrived_at))
         .join(Scan, Scan.acquisition_id == Acquisition.id)
         .where(Scan.batch_id == Batch.id)
         .correlate(Batch)
@@ -161,11 +156,11 @@ def date_captures(session: Session, study_id: int) -> None:
     )
     session.execute(
         update(Batch)
-        .where(Batch.site_id.in_(in_study), Batch.submitted_at.is_not(None), sent_at.is_not(None))
-        .values(created_at=sent_at, submitted_at=sent_at)
+        .where(Batch.site_id.in_(in_study), Batch.submitted_at.is_not(None), of_batch.is_not(None))
+        .values(created_at=of_batch, submitted_at=of_batch)
     )
-    received_at = (
-        select(func.min(Acquisition.acquired_at) + SENT_AFTER)
+    of_slot = (
+        select(func.min(arrived_at))
         .where(Acquisition.expected_scan_id == ExpectedScan.id)
         .correlate(ExpectedScan)
         .scalar_subquery()
@@ -173,5 +168,5 @@ def date_captures(session: Session, study_id: int) -> None:
     session.execute(
         update(ExpectedScan)
         .where(ExpectedScan.site_id.in_(in_study), ExpectedScan.first_received_at.is_not(None))
-        .values(first_received_at=received_at)
+        .values(first_received_at=of_slot)
     )

@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from core.intake.hints import eye_conflict
-from core.intake.manifest import Entry, Roster, check_row
+from core.intake.manifest import Entry, Roster, check_row, quoted
 from core.intake.problems import Problem
 from core.intake.scan_file import BURNED_IN_TEXT
+from core.scoring.contract import OPEN_LANES
 from core.store.batch import BatchHead, SiteRoster, StoredFile, read_batch, read_files, read_roster
 from core.store.capture import read_awaited, read_received_captures, read_received_images
 from core.usecases.match_captures import Candidate, Received, match_problems
-from core.vocabulary import FileState
+from core.vocabulary import FileState, ScanKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,23 @@ def _check_row(file: StoredFile, roster: Roster, now: datetime) -> FileCheck:
         return FileCheck(file, None, problems)
     values = {"study": roster.study, "site": roster.site, **file.entry, "file": file.name}
     entry, faults = check_row(values, roster, now=now)
-    notes = eye_conflict(file.name, entry.eye) if entry is not None else ()
+    notes = eye_conflict(file.name, entry.eye) + _lane_problems(entry.kind) if entry is not None else ()
     return FileCheck(file, entry, problems + faults + notes)
+
+
+def _lane_problems(kind: ScanKind) -> tuple[Problem, ...]:
+    """A scan that no model scores is not taken: it would stand in the queue and in no rate, and nobody would know."""
+    if kind in OPEN_LANES:
+        return ()
+    return (
+        Problem(
+            "kind_not_scored",
+            f"{quoted('kind')} is {kind.value}, and no model scores such scans yet.",
+            f"Take the file out of this upload and keep it. If it is an image of another kind, enter that: "
+            f"{', '.join(OPEN_LANES)}.",
+            "kind",
+        ),
+    )
 
 
 def _blocking_first(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:

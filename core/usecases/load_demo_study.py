@@ -18,7 +18,7 @@ from core.clock import now
 from core.database.session import Database, session_scope
 from core.errors import ServerError
 from core.phantom.demo_study import demo_study, render
-from core.phantom.demo_values import DemoAcquisition, DemoScan, DemoStudy
+from core.phantom.demo_values import SENT_AT, DemoAcquisition, DemoScan, DemoStudy
 from core.settings import Settings
 from core.storage import BlobStore
 from core.store.access import PROGRAM, Actor, Grant
@@ -33,8 +33,6 @@ from core.vocabulary import Role
 CODE = "DEMO"
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 SAMPLES_CODE, SAMPLES_SITE, SAMPLES_DEVICE, SAMPLES_TECHNICIAN = "SAMPLES", "COIPS", "TRITON", "T01"
-BATCH_WEEKS = 2
-"""A demo site sends its scans every second week."""
 PATIENCE = timedelta(seconds=120)
 """No scan scored for so long: no worker is at work. Loading a model takes a quarter of that on a busy machine."""
 
@@ -79,7 +77,7 @@ def load_demo_study(load: DemoLoad) -> tuple[DemoLogin, ...]:
     _wait_until_scored(load, story)
     tell(story)
     with session_scope(load.database) as session:
-        date_captures(session, places.study_id)
+        date_captures(session, places.study_id, sent_at=SENT_AT)
     return places.logins
 
 
@@ -100,7 +98,7 @@ def _last_day(loaded_at: datetime) -> date:
 
 
 def _send(load: DemoLoad, story: Story) -> None:
-    """Render and submit the captures that are not there yet, as one batch per site and fortnight.
+    """Render and submit the captures that are not there yet, as one batch per site and day.
 
     Replacements come with the rest and are linked when their requests are told: so one wait for the worker is enough.
     """
@@ -119,7 +117,7 @@ def _send(load: DemoLoad, story: Story) -> None:
         sent += 1
         load.progress("Sending scans", sent, len(scans))
 
-    for (site, _), batch in _batches(story.study, missing):
+    for site, batch in _batches(missing):
         items = (_item(scan, story.study.code) for acquisition in batch for scan in acquisition.scans)
         ingestion = load.ingestion(story.places.uploaders[site])
         ingest_files(ingestion, items, study=story.study.code, site=site, on_staged=note)
@@ -140,14 +138,14 @@ def _release(load: DemoLoad, story: Story) -> None:
                 )  # fmt: skip
 
 
-def _batches(
-    study: DemoStudy, acquisitions: Sequence[DemoAcquisition]
-) -> Iterator[tuple[tuple[str, int], list[DemoAcquisition]]]:
-    def key(acquisition: DemoAcquisition) -> tuple[str, int]:
-        return acquisition.site, study.week_of(acquisition.acquired_at.date()) // BATCH_WEEKS
+def _batches(acquisitions: Sequence[DemoAcquisition]) -> Iterator[tuple[str, list[DemoAcquisition]]]:
+    """What each site took on each day."""
 
-    for group, members in groupby(sorted(acquisitions, key=key), key=key):
-        yield group, list(members)
+    def key(acquisition: DemoAcquisition) -> tuple[str, date]:
+        return acquisition.site, acquisition.acquired_at.date()
+
+    for (site, _), members in groupby(sorted(acquisitions, key=key), key=key):
+        yield site, list(members)
 
 
 def _item(scan: DemoScan, study: str) -> IngestItem:

@@ -7,10 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from core.intake.manifest import COLUMN_LABELS, COLUMNS, Entry
+from core.scoring.contract import OPEN_LANES
 from core.store.access import Actor
 from core.store.batch import BatchHead, SiteRoster, StoredFile
 from core.usecases.open_batch import fill_in, take_out
-from core.vocabulary import Laterality, ScanKind, Slab
+from core.vocabulary import Laterality, Slab
 from dashboard.session import open_session
 
 TABLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"study", "site"})
@@ -18,7 +19,7 @@ TABLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"study", "site"})
 _WIDTHS = {"eye": 75, "field_width_mm": 115, "field_height_mm": 120, "acquired_at": 150, "visit": 80, "file": 190}
 _CHOICES = {
     "eye": [eye.value for eye in Laterality],
-    "kind": [kind.value for kind in ScanKind],
+    "kind": [kind.value for kind in OPEN_LANES],
     "slab": [slab.value for slab in Slab],
 }
 

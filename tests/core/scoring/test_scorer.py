@@ -8,7 +8,7 @@ from core.errors import UsageError
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
 from core.scoring.card import ModelCard, sha256_of
-from core.scoring.contract import ScanFailure, ScanInput
+from core.scoring.contract import OPEN_LANES, ScanFailure, ScanInput
 from core.scoring.registry import load_scorer, weights_path
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
 from core.values import NotComputable, ScanScores
@@ -127,6 +127,16 @@ def test_the_card_names_the_weights_it_lies_beside(scorer):
 def test_a_scorer_that_cannot_be_had_is_refused_in_words(arguments, message):
     with pytest.raises(UsageError, match=message):
         load_scorer(**arguments)
+
+
+@pytest.mark.parametrize("kind", ScanKind)
+def test_the_open_lanes_are_those_that_have_a_scorer(kind: ScanKind, scorer):
+    if kind is scorer.kind:
+        assert kind in OPEN_LANES
+        return
+    with pytest.raises(UsageError, match="cannot be scored yet"):
+        load_scorer(kind, device="cpu")
+    assert kind not in OPEN_LANES
 
 
 def test_changed_weights_are_refused(tmp_path):

@@ -41,6 +41,7 @@ from core.scoring.contract import ScanFailure, ScanInput
 from core.settings import Settings
 from core.storage import open_blob_store
 from core.store import administration
+from core.store.scan_history import read_history
 from core.usecases import load_demo_study as module
 from core.usecases.assess_scans import Line, assess_scans
 from core.usecases.check_rates import verify_rates
@@ -232,6 +233,34 @@ def test_a_poor_capture_that_the_model_let_pass_was_overridden_by_a_person(study
         ).all()
     assert overrides
     assert study.requests
+
+
+def test_every_scan_was_captured_received_scored_and_only_then_decided(study: DemoStudy, owner: Database):
+    with session_scope(owner) as session:
+        scan_ids = session.scalars(
+            select(Scan.id).join(Site).join(Study, Study.id == Site.study_id).where(Study.code == study.code)
+        ).all()
+        histories = [read_history(session, scan_id) for scan_id in scan_ids]
+    assert histories
+    for history in histories:
+        assert [entry.text.split()[0] for entry in history[:3]] == ["captured", "received", "scored"]
+        moments = [entry.happened_at for entry in history[:4]]
+        assert moments == sorted(set(moments))
+        assert all(entry.happened_at.date() <= study.ends_on for entry in history)
+
+
+def test_a_replacement_is_received_when_its_batch_is(study: DemoStudy, owner: Database):
+    assert study.requests
+    with session_scope(owner) as session:
+        pairs = session.execute(
+            select(ReacquisitionStep.created_at, Batch.submitted_at)
+            .join(ReacquisitionRequest, ReacquisitionRequest.id == ReacquisitionStep.request_id)
+            .join(Scan, Scan.acquisition_id == ReacquisitionRequest.replacement_id)
+            .join(Batch, Batch.id == Scan.batch_id)
+            .where(ReacquisitionStep.state == RequestState.RECEIVED.value)
+        ).all()
+    assert pairs
+    assert all(received_at == sent_at for received_at, sent_at in pairs)
 
 
 def test_both_graders_gave_their_masked_grades(study: DemoStudy, owner: Database):

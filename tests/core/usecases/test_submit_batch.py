@@ -12,6 +12,7 @@ from core.database.session import Database, session_scope
 from core.errors import IllegalMoveError, NotAllowedError, NotFoundError
 from core.intake.manifest_csv import manifest_template
 from core.policy.protocol import ExpectedScanType, Protocol
+from core.scoring.contract import OPEN_LANES
 from core.settings import Settings
 from core.usecases.check_batch import check_batch
 from core.usecases.open_batch import fill_in, open_batch
@@ -306,6 +307,29 @@ def test_the_check_says_before_submission_what_would_become_of_each_file(clinic:
     assert bad.outcome is FileState.REJECTED
     assert {problem.code for problem in bad.problems} == {"unknown_device", "slab_missing"}
     assert clinic.device in next(p.remedy for p in bad.problems if p.code == "unknown_device")
+
+
+@pytest.mark.parametrize("kind", sorted(set(ScanKind) - set(OPEN_LANES)))
+def test_a_scan_that_no_model_scores_is_refused_instead_of_waiting_for_ever(kind: ScanKind, clinic: Clinic):
+    batch = clinic.open()
+    clinic.stage_row(batch, "a.png", png(phantom()), kind=kind.value)
+    with clinic.session() as session:
+        (check,) = check_batch(session, batch, now=now()).files
+    (problem,) = check.problems
+    assert (problem.code, problem.field) == ("kind_not_scored", "kind")
+    assert kind.value in problem.message
+    assert all(lane.value in problem.remedy for lane in OPEN_LANES)
+    receipt = clinic.submit(batch)
+    assert (receipt.lines[0].state, receipt.lines[0].scan_id) == (FileState.REJECTED, None)
+    assert clinic.bell.rung == []
+
+
+def test_a_kind_is_taken_as_soon_as_a_model_scores_it(clinic: Clinic, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("core.usecases.check_batch.OPEN_LANES", (*OPEN_LANES, ScanKind.BSCAN))
+    batch = clinic.open()
+    clinic.stage_row(batch, "a.png", png(phantom()), kind="bscan", slab="")
+    assert clinic.submit(batch).lines[0].scan_state is ScanState.QUEUED
+    assert clinic.bell.rung == [ScanKind.BSCAN]
 
 
 def test_an_office_document_is_refused_as_a_whole(clinic: Clinic):
