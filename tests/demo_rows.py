@@ -66,9 +66,9 @@ class Demo:
     rows: DemoRows
 
 
-def write_demo_rows(session: Session, seed: int = 2026) -> DemoRows:
+def write_demo_rows(session: Session, ends_on: date = ENDS_ON) -> DemoRows:
     """Write the study with every scan scored as it was foreseen, and count it."""
-    described = demo_study(ENDS_ON, seed)
+    described = demo_study(ends_on)
     study = tables.Study(code=described.code, name=described.name, is_demo=True)
     _add(session, [study])
     protocol = tables.ProtocolVersion(

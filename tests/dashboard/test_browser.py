@@ -1,19 +1,14 @@
 """The real server in a real Chromium: sign in, see every page, use the viewer; nothing leaves this machine."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 
-import httpx
 import pytest
 from browser import find_chromium, launch_arguments
 from builders import make_grant
 from clinics import Clinics, build_clinics
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from served import PATIENCE_MS, serve, watched_page
 from sqlalchemy import text
 
 from core.database import tables
@@ -26,8 +21,6 @@ from core.vocabulary import Role
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 NAME, PASSWORD = "ada", "three quiet herons wade"
-PATIENCE_MS = 60_000
-"""The machine may be busy with the rest of the suite."""
 expect.set_options(timeout=PATIENCE_MS)
 
 
@@ -45,32 +38,8 @@ def clinics(owner_database: Database, settings: Settings) -> Clinics:
 @pytest.fixture
 def address(settings: Settings) -> Iterator[str]:
     """Where the server answers, run as ``octaudit up`` runs it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    urls = {
-        f"OCTAUDIT_{name.upper()}": value.get_secret_value()
-        for name, value in settings
-        if name.endswith("_url") and hasattr(value, "get_secret_value")
-    }
-    environment = os.environ | urls | {"OCTAUDIT_HOME": str(settings.home), "OCTAUDIT_DASHBOARD_PORT": str(port)}
-    server = subprocess.Popen([sys.executable, "-m", "dashboard.server"], env=environment, cwd=settings.home)
-    try:
-        yield wait_for(f"http://127.0.0.1:{port}", server)
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def wait_for(address: str, server: subprocess.Popen[bytes]) -> str:
-    for _ in range(600):
-        assert server.poll() is None, "the server ended"
-        try:
-            if httpx.get(f"{address}/healthz").status_code == 200:
-                return address
-        except httpx.TransportError:
-            time.sleep(0.2)
-    raise AssertionError("the server did not answer within two minutes")
+    with serve(settings) as found:
+        yield found
 
 
 @pytest.fixture
@@ -91,14 +60,7 @@ def strays() -> list[str]:
 
 @pytest.fixture
 def page(browser: Browser, address: str, strays: list[str]) -> Page:
-    opened = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-    opened.set_default_timeout(PATIENCE_MS)
-    host = address.removeprefix("http://")
-    own = (f"http://{host}/", f"ws://{host}/", "data:", "blob:")
-    opened.on("request", lambda asked: None if asked.url.startswith(own) else strays.append(asked.url))
-    opened.on("pageerror", lambda error: strays.append(str(error)))
-    opened.on("console", lambda said: strays.append(said.text) if "Content Security Policy" in said.text else None)
-    return opened
+    return watched_page(browser, address, strays)
 
 
 def sign_in(page: Page, address: str, path: str) -> None:

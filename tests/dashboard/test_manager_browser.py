@@ -1,0 +1,99 @@
+"""A manager's questions over the demo study, each answered in a real Chromium in under four clicks."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from browser import find_chromium, launch_arguments
+from databases import fresh_settings
+from demo_rows import DemoRows, write_demo_rows
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+from served import PATIENCE_MS, serve, watched_page
+
+from core.clock import now
+from core.database.embedded import Addresses
+from core.database.roles import DatabaseRole
+from core.database.session import open_database, session_scope
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+expect.set_options(timeout=PATIENCE_MS)
+FEW_CLICKS = 3
+
+
+class Manager:
+    """A signed-in manager who counts clicks since the last question."""
+
+    def __init__(self, page: Page, address: str, rows: DemoRows) -> None:
+        self.page, self.address, self.rows, self.clicks = page, address, rows, 0
+        page.context.add_cookies([{"name": "octaudit_session", "value": rows.manager, "url": address}])
+
+    def asks(self) -> None:
+        """A new question begins on the Overview."""
+        self.page.goto(self.address)
+        expect(self.page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
+        self.clicks = 0
+
+    def click(self, found: Locator) -> None:
+        found.click()
+        self.clicks += 1
+        assert self.clicks <= FEW_CLICKS
+
+    def sees(self, words: str) -> None:
+        expect(self.page.get_by_text(re.compile(words)).first).to_be_visible()
+
+    def row(self, site: str) -> Locator:
+        """The site's row in the matrix."""
+        return self.page.locator("table.matrix tr", has=self.page.get_by_role("link", name=site, exact=True))
+
+
+@pytest.fixture
+def strays() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def manager(servers: Addresses, database_template: str, tmp_path: Path, strays: list[str]) -> Iterator[Manager]:
+    path = find_chromium()
+    assert path, "python tests/browser.py fetches a browser"
+    with fresh_settings(servers, database_template, tmp_path) as settings:
+        with open_database(settings, DatabaseRole.OWNER) as owner, session_scope(owner) as session:
+            rows = write_demo_rows(session, now().date() - timedelta(days=1))
+        with serve(settings) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
+            yield Manager(watched_page(browser, address, strays), address, rows)
+            browser.close()
+
+
+def test_a_manager_s_questions_are_answered_in_under_four_clicks(manager: Manager, strays: list[str]) -> None:
+    planted = manager.rows.study.planted
+    page, bad, declining_site = manager.page, planted.bad_site, planted.declining_device.rsplit("-", 1)[0]
+
+    manager.asks()  # Which site is bad, and why? Operator or patients? Did taking scans again help?
+    manager.sees(rf"of 5 sites flagged red \({bad}")
+    manager.click(manager.row(bad).get_by_role("link").nth(2))
+    manager.sees(r"Most often: motion \(100")
+    manager.sees("Operator or patient\\? 100.% can be cured at the device")
+    manager.sees("Taking scans again helped in")
+
+    manager.click(page.get_by_role("link", name="Example scans").first)  # Show me five examples.
+    expect(page.get_by_role("heading", name="Examples", level=1)).to_be_visible()
+    expect(page.locator("article.card").nth(4)).to_be_visible()
+
+    manager.asks()  # Which device is it at the other site? Since when, and what happened then?
+    manager.click(manager.row(declining_site).get_by_role("link", name=declining_site, exact=True))
+    manager.click(page.get_by_text("Device serial", exact=True))
+    manager.click(page.locator("a.multiple").first)
+    manager.sees(rf"{planted.declining_device}: \d point")
+    manager.sees("evidence of doubled odds adds up after")
+    manager.sees("within 4 weeks of")
+
+    manager.asks()  # From the funnel to a unit's trend, and from a point of it to its scans.
+    manager.click(page.get_by_role("link", name="Sites & devices"))
+    manager.click(page.locator(f'path[aria-roledescription="point"][aria-label*="{bad}"]').first)
+    manager.sees(rf"{bad}: \d points break")
+    manager.click(page.locator(".signals a").first)
+    expect(page).to_have_url(re.compile(r"/examples\?.*days="))
+    expect(page.locator("article.card").first).to_be_visible()
+    assert strays == []

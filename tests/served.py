@@ -1,0 +1,63 @@
+"""The dashboard as ``octaudit up`` runs it, over a test's database, and a browser that notes what it should not do.
+
+Import as `from served import serve, watched_page`.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from playwright.sync_api import Browser, Page
+
+from core.settings import Settings
+
+PATIENCE_MS = 60_000
+"""The machine may be busy with the rest of the suite."""
+
+
+@contextmanager
+def serve(settings: Settings) -> Iterator[str]:
+    """Where the server answers, for as long as the block runs."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    urls = {
+        f"OCTAUDIT_{name.upper()}": value.get_secret_value()
+        for name, value in settings
+        if name.endswith("_url") and hasattr(value, "get_secret_value")
+    }
+    environment = os.environ | urls | {"OCTAUDIT_HOME": str(settings.home), "OCTAUDIT_DASHBOARD_PORT": str(port)}
+    server = subprocess.Popen([sys.executable, "-m", "dashboard.server"], env=environment, cwd=settings.home)
+    try:
+        yield _wait_for(f"http://127.0.0.1:{port}", server)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(address: str, server: subprocess.Popen[bytes]) -> str:
+    for _ in range(600):
+        assert server.poll() is None, "the server ended"
+        try:
+            if httpx.get(f"{address}/healthz").status_code == 200:
+                return address
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise AssertionError("the server did not answer within two minutes")
+
+
+def watched_page(browser: Browser, address: str, strays: list[str]) -> Page:
+    """A page that notes in ``strays`` what it asks of other hosts and what goes wrong in it."""
+    opened = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    opened.set_default_timeout(PATIENCE_MS)
+    host = address.removeprefix("http://")
+    own = (f"http://{host}/", f"ws://{host}/", "data:", "blob:")
+    opened.on("request", lambda asked: None if asked.url.startswith(own) else strays.append(asked.url))
+    opened.on("pageerror", lambda error: strays.append(str(error)))
+    opened.on("console", lambda said: strays.append(said.text) if "Content Security Policy" in said.text else None)
+    return opened
