@@ -27,8 +27,8 @@ up: $(VENV)/.run-stamp ## Install and start everything without the demo study
 
 ##@ Check
 .PHONY: test
-test: $(VENV)/.dev-stamp browser ## Install what the tests need, a browser too, and run the whole suite
-	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+test: $(VENV)/.dev-stamp browser ## Install what the tests need, a browser too, and run the whole suite on every core
+	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term $(PYTEST)
 
 .PHONY: lint
 lint: $(VENV)/.dev-stamp ## Style, types and floors

@@ -11,6 +11,12 @@ no __init__.py in tests/).
 """
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Every core has a test process already; torch and what the tests start must not take all of them each. This comes
+    # before any import of torch, which reads it once.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 import tempfile
 from collections.abc import Iterator
