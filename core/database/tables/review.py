@@ -12,6 +12,7 @@ class Review(SiteScoped, Created, Base):
     """One person's decision about one scan. Rows are added, never changed."""
 
     __tablename__ = "review"
+    __table_args__ = (Index("ix_review_masked", "id", postgresql_where=text("is_masked")),)
 
     id: Mapped[Id]
     scan_id: Mapped[int] = mapped_column(ForeignKey("scan.id"), index=True)
