@@ -70,3 +70,24 @@ SEVERITY_COLUMNS = {
     "decided": "First captures of which every required slab is graded (count)",
     "share": "captures / decided, 0 to 1",
 }
+CONFUSION_COLUMNS = {
+    "first": "Grade of the row: the model's, or one person's",
+    "second": "Grade of the column: a person's",
+    "pairs": "Pairs of grades of the same scan (count)",
+    "share": "pairs / all pairs of the row, 0 to 1",
+}
+KAPPA_COLUMNS = {
+    "group": "Code of the site or device, or the slab",
+    "pairs": "Pairs of the model's and a person's grade (count)",
+    "patients": "Patients behind the pairs (count)",
+    "percent": "Share of equal grades, 0 to 1",
+    "percent_low": "Lower end of its 95 % interval over resampled patients",
+    "percent_high": "Upper end of the same",
+    "kappa": "Quadratically weighted kappa, -1 to 1; empty where it cannot be computed",
+    "kappa_low": "Lower end of its 95 % interval",
+    "kappa_high": "Upper end of the same",
+    "ac1": "Gwet's AC1, -1 to 1",
+    "ac1_low": "Lower end of its 95 % interval",
+    "ac1_high": "Upper end of the same",
+    "why": "Why a figure cannot be computed",
+}

@@ -9,6 +9,8 @@ CENTRE = frozenset({Role.QC_TECHNICIAN, Role.GRADER, Role.ADJUDICATOR, Role.MANA
 """Roles of the reading centre."""
 COMPARERS = CENTRE - {Role.GRADER}
 """Roles that compare sites with each other; a grader sees no site's results before grading."""
+JUDGES = frozenset({Role.ADJUDICATOR, Role.MANAGER, Role.ADMIN})
+"""Roles that may see masked grades (row-level security on review)."""
 EVERYBODY = frozenset(Role)
 UPLOADERS = frozenset({Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN})
 """Who may send scans (core.usecases.upload_rights)."""
@@ -37,6 +39,7 @@ PAGES = (
     Page("Sites & devices", "pages/sites.py", ":material/monitoring:", COMPARERS, "Quality"),
     Page("Trends", "pages/trends.py", ":material/timeline:", COMPARERS, "Quality"),
     Page("Why scans fail", "pages/why.py", ":material/troubleshoot:", COMPARERS, "Quality"),
+    Page("Agreement", "pages/agreement.py", ":material/handshake:", JUDGES, "Quality"),
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
     Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
 
-from builders import make_member
+from builders import make_member, make_user
 from sqlalchemy.orm import Session
 
 from core.database import tables
 from core.database.session import Database
+from core.phantom.demo_roster import GRADERS
 from core.phantom.demo_study import demo_study
 from core.phantom.demo_values import DemoAcquisition, DemoRequest, DemoScan, DemoStudy
 from core.phantom.strength import FARTHEST_OFFSET, centration_severity, severity_of_share, share_of_field
@@ -27,6 +28,7 @@ from core.vocabulary import (
     CoipsGrade,
     ReasonCode,
     RequestState,
+    ReviewDecision,
     Role,
     ScaleSource,
     ScanKind,
@@ -119,6 +121,7 @@ class _Writer:
         self._scans()
         self._assessments()
         self._requests()
+        self._gradings()
 
     def _places(self) -> None:
         sites = [
@@ -249,6 +252,19 @@ class _Writer:
 
     def _requests(self) -> None:
         _add(self.session, [self._request(request) for request in self.study.requests])
+
+    def _gradings(self) -> None:
+        graders = {name: make_user(self.session, name=f"{name}-{self.study_id}") for name in GRADERS}
+        reviews = [
+            tables.Review(
+                site_id=self.sites[each.scan.acquisition.site], scan_id=self.scans[each.scan.file_name].id,
+                assessment_id=self.scans[each.scan.file_name].assessment_id, reviewer_id=graders[each.grader].id,
+                decision=ReviewDecision.GRADE.value, ordinal=int(each.ordinal), is_masked=True,
+                created_at=each.graded_at,
+            )
+            for each in self.study.gradings
+        ]  # fmt: skip
+        _add(self.session, reviews)
 
     def _request(self, request: DemoRequest) -> tables.ReacquisitionRequest:
         words = REASON_TEXTS[request.reason]

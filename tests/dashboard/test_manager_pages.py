@@ -16,7 +16,7 @@ from dashboard.navigation import pages_for
 PageOf = Callable[..., AppTest]
 OVERVIEW = "pages/overview.py"
 SITES, TRENDS, WHY = "pages/sites.py", "pages/trends.py", "pages/why.py"
-CENTRE_PAGES = {"Sites & devices", "Trends", "Why scans fail"}
+CENTRE_PAGES = {"Sites & devices", "Trends", "Why scans fail", "Agreement"}
 """Pages that compare sites: for the reading centre alone."""
 
 
@@ -124,6 +124,16 @@ def test_why_names_the_cause_who_can_cure_it_and_whether_repeats_helped(demo_pag
     assert len(specs(page)) == 4
     assert len(specs(demo_page(WHY))) == 5
     assert "Every decided first capture is gradable" in shown(demo_page(WHY, type="onh-enface 3x3"))
+
+
+def test_agreement_stands_beside_that_of_two_people_and_lists_the_disputed(demo_page: PageOf, demo: Demo):
+    page = demo_page("pages/agreement.py")
+    markup = shown(page)
+    for words in ("Model and people", "Person and person", "κ 0.", "AC1 0.", "/scan?id="):
+        assert words in markup, words
+    assert len(specs(page)) == 3
+    assert "To be talked about" in [part.value for part in page.subheader]
+    assert "Ask graders for some" in shown(demo_page("pages/agreement.py", type="onh-enface 3x3"))
 
 
 def test_a_trend_of_too_few_visits_says_so(demo_page: PageOf, demo: Demo):

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.database.session import Database, session_scope
 from core.database.tables import Acquisition
+from core.store.blind_grade import read_masked_grades
 from core.store.cause import read_findings
 from core.store.scan_filter import ScanFilter
 from core.store.site_week import read_open_requests, read_site_weeks, read_waits
@@ -31,6 +32,7 @@ QUESTIONS: dict[str, Ask] = {
     "weeks": read_weeks,
     "findings": read_findings,
     "site weeks": read_site_weeks,
+    "masked grades": read_masked_grades,
     "open requests": partial(read_open_requests, today=ENDS_ON),
     "waits": partial(read_waits, now=TODAY),
 }

@@ -1,0 +1,81 @@
+"""Scans that people graded without seeing the model's or each other's grade: what agreement is measured on."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition, Assessment, Device, Review, Scan, Site
+from core.store.scan_filter import ScanFilter, filter_conditions
+from core.vocabulary import ReviewDecision, Slab
+
+MOST_GRADES = 5_000
+"""The latest masked grades: enough for any interval, and bounded work."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedScan:
+    """One scan with its masked grades, the first of each person, in order of time.
+
+    ``model_ordinal`` is None where the model abstained or has not scored it.
+    """
+
+    scan_id: int
+    subject_id: int
+    site_code: str
+    device_code: str
+    slab: Slab
+    model_ordinal: int | None
+    grades: tuple[tuple[int, int], ...]
+    """(person, ordinal)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedGrades:
+    """The latest masked grades by scan, read at ``as_of``; ``is_cut`` says that there are older ones."""
+
+    as_of: datetime
+    scans: tuple[MaskedScan, ...]
+    is_cut: bool
+
+
+def read_masked_grades(session: Session, chosen: ScanFilter, *, limit: int = MOST_GRADES) -> MaskedGrades:
+    """Masked grades under ``chosen``; who may see them is held by row-level security."""
+    statement = (
+        select(
+            Review.reviewer_id, Review.ordinal, Scan.id, Scan.slab, Acquisition.subject_id,
+            Site.code.label("site_code"), Device.code.label("device_code"), Assessment.grade_ordinal,
+            Assessment.is_abstained,
+        )
+        .join(Scan, Scan.id == Review.scan_id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Site, Site.id == Scan.site_id)
+        .join(Device, Device.id == Acquisition.device_id)
+        .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
+        .where(
+            Review.decision == ReviewDecision.GRADE, Review.is_masked, Review.ordinal.is_not(None),
+            Acquisition.is_phantom.is_(False), *filter_conditions(chosen),
+        )
+        .order_by(Review.id.desc())
+        .limit(limit + 1)
+    )  # fmt: skip
+    rows = session.execute(statement).all()
+    by_scan = defaultdict(list)
+    for row in reversed(rows[:limit]):
+        by_scan[row.id].append(row)
+    scans = []
+    for scan_id, found in by_scan.items():
+        first = found[0]
+        grades: dict[int, int] = {}
+        for row in found:
+            grades.setdefault(row.reviewer_id, row.ordinal)
+        scans.append(
+            MaskedScan(
+                scan_id, first.subject_id, first.site_code, first.device_code, Slab(first.slab),
+                None if first.is_abstained else first.grade_ordinal, tuple(grades.items()),
+            )
+        )  # fmt: skip
+    as_of = session.execute(select(func.now())).scalar_one()
+    return MaskedGrades(as_of, tuple(scans), is_cut=len(rows) > limit)

@@ -1,0 +1,67 @@
+"""Agreement in sentences and cards, and the scans that two grades dispute. Markup from frozen values."""
+
+from collections.abc import Sequence
+
+from core.statistics.agreement_intervals import Agreement
+from core.statistics.resampling import Interval
+from core.store.blind_grade import MaskedScan
+from core.usecases.compare_grades import GradeComparison
+from core.values import NotComputable
+from dashboard.components.markup import Html, count, join, page_link, percent, tag
+from dashboard.wording import GRADE_NAMES, SLAB_NAMES
+
+MOST_LISTED = 25
+
+
+def agreement_cards(comparison: GradeComparison) -> Html:
+    """Model with people beside people with people: the second is what the first can be measured by."""
+    return tag(
+        "div",
+        _card("Model and people", comparison.model, "The model's grade against each masked grade of a person."),
+        _card("Person and person", comparison.people, "Masked grades of two people for the same scan: the yardstick."),
+        class_="rates",
+    )
+
+
+def _card(title: str, found: Agreement | NotComputable, what: str) -> Html:
+    if isinstance(found, NotComputable):
+        return tag("section", tag("h3", title), tag("p", f"Not computable: {found.reason}."), class_="rate")
+    kappa = found.kappa
+    lead = f"κ {kappa.value:.2f}" if isinstance(kappa, Interval) else "κ not computable"
+    span = _span(kappa) if isinstance(kappa, Interval) else kappa.reason
+    figure = tag("div", tag("strong", lead), tag("span", span, class_="muted"), class_="figure")
+    facts = [
+        f"Equal in {percent(found.percent.value)} ({percent(found.percent.low)} – {percent(found.percent.high)})",
+        f"Gwet's AC1 {found.ac1.value:.2f} ({_span(found.ac1)})",
+        f"{count(found.n_scans)} pairs of {count(found.n_patients)} patients",
+    ]
+    return tag(
+        "section", tag("h3", title), figure, tag("p", f"{'. '.join(facts)}. {what}", class_="what"), class_="rate"
+    )
+
+
+def _span(interval: Interval) -> str:
+    return f"95 % interval {interval.low:.2f} – {interval.high:.2f}"
+
+
+def disputed_list(scans: Sequence[MaskedScan]) -> Html:
+    """Scans on whose gradability two grades differ, each leading to its page."""
+    rows = [_row(scan) for scan in scans[:MOST_LISTED]]
+    heads = [tag("th", name, scope="col") for name in ("Scan", "Where", "Slab", "Model", "People")]
+    return tag(
+        "div", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)), class_="scroll", tabindex="0",
+        role="region", aria_label="Disputed scans",
+    )  # fmt: skip
+
+
+def _row(scan: MaskedScan) -> Html:
+    model = "abstained" if scan.model_ordinal is None else GRADE_NAMES[scan.model_ordinal]
+    people = join([GRADE_NAMES[ordinal] for _, ordinal in scan.grades], " · ")
+    return tag(
+        "tr",
+        tag("th", page_link(f"Scan {scan.scan_id}", "scan", {"id": scan.scan_id}), scope="row"),
+        tag("td", f"{scan.site_code} · {scan.device_code}"),
+        tag("td", SLAB_NAMES[scan.slab]),
+        tag("td", model),
+        tag("td", people),
+    )
