@@ -161,6 +161,17 @@ def clustered_interval(
     """
     if not count.n:
         return NOTHING_COUNTED
-    value, effective_n = count.k / count.n, design.effective_n(count)
-    low, high = proportion_confint(value * effective_n, effective_n, alpha=1.0 - confidence, method="wilson")
-    return Proportion(value, min(float(low), value), max(float(high), value), count.k, count.n, confidence)
+    return clustered_intervals([count], [design.effective_n(count)], confidence)[0]
+
+
+def clustered_intervals(
+    counts: Sequence[ClusteredCount], effective_n: ArrayLike, confidence: float = 0.95
+) -> tuple[Proportion, ...]:
+    """``clustered_interval`` of many counts with n > 0 at once, on effective n (counts,) that are already known."""
+    values, sizes = np.array([count.k / count.n for count in counts]), np.asarray(effective_n, np.float64)
+    low, high = proportion_confint(values * sizes, sizes, alpha=1.0 - confidence, method="wilson")
+    bounds = zip(counts, values.tolist(), np.minimum(low, values), np.maximum(high, values), strict=True)
+    return tuple(
+        Proportion(value, float(lower), float(upper), count.k, count.n, confidence)
+        for count, value, lower, upper in bounds
+    )

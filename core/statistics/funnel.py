@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize.elementwise import find_root
 from scipy.special import betainc
 from scipy.stats import false_discovery_control
 
-from core.statistics.clustering import ClusteredCount, DesignEffect, clustered_interval, design_effect
+from core.statistics.clustering import ClusteredCount, DesignEffect, clustered_intervals, design_effect
 from core.statistics.proportions import NOTHING_COUNTED, Proportion
 from core.values import NotComputable
 
@@ -159,36 +161,56 @@ def funnel(
     usual, is_out = usual_rate(k, n, sizes, is_judged)
     line = float(usual) if target is None else target
     p_values = two_sided_p(k / n, sizes, line)
-    q_values = np.ones(len(counted))
-    if is_judged.any():
-        q_values[is_judged] = false_discovery_control(p_values[is_judged], method="bh")
+    rates = clustered_intervals([unit.count for unit in counted], sizes)
+    tests = _tests(p_values, is_judged, discovery_rate)
     points = tuple(
-        _point(unit, used, line, (float(p), float(q)) if judged else None, discovery_rate)
-        for unit, p, q, judged in zip(counted, p_values, q_values, is_judged, strict=True)
+        _point(unit, rate, float(size), _side(rate.value, line), test)
+        for unit, rate, size, test in zip(counted, rates, sizes, tests, strict=True)
     )
     left_out = () if target is not None else tuple(counted[place].key for place in np.flatnonzero(is_out))
     return Funnel(line, used, points, left_out)
 
 
+@dataclass(frozen=True, slots=True)
+class _Test:
+    p_value: float
+    q_value: float
+    is_discovery: bool
+
+
+def _tests(p_values: Floats, is_judged: Flags, discovery_rate: float) -> list[_Test | None]:
+    """Every judged unit's test, None for the others; Benjamini and Hochberg's q-values are over the judged ones."""
+    if not is_judged.any():
+        return [None] * len(p_values)
+    q_values = np.ones_like(p_values)
+    q_values[is_judged] = false_discovery_control(p_values[is_judged], method="bh")
+    return [
+        _Test(float(p), float(q), bool(q <= discovery_rate)) if judged else None
+        for p, q, judged in zip(p_values, q_values, is_judged, strict=True)
+    ]
+
+
 def _point(
-    unit: FunnelUnit, design: DesignEffect, target: float, found: tuple[float, float] | None, discovery_rate: float
+    unit: FunnelUnit, rate: Proportion, effective_n: float, side: Side | None, test: _Test | None
 ) -> FunnelPoint:
-    rate = clustered_interval(unit.count, design)
-    assert isinstance(rate, Proportion)
-    side = None if rate.value == target else Side.HIGH if rate.value > target else Side.LOW
-    p_value, q_value = (None, None) if found is None else found
     return FunnelPoint(
         key=unit.key,
         count=unit.count,
         n_patients=unit.n_patients,
         rate=rate,
-        effective_n=design.effective_n(unit.count),
+        effective_n=effective_n,
         side=side,
-        zone=_zone(p_value),
-        p_value=p_value,
-        q_value=q_value,
-        is_discovery=q_value is not None and q_value <= discovery_rate,
+        zone=_zone(None if test is None else test.p_value),
+        p_value=None if test is None else test.p_value,
+        q_value=None if test is None else test.q_value,
+        is_discovery=test is not None and test.is_discovery,
     )
+
+
+def _side(value: float, target: float) -> Side | None:
+    if value == target:
+        return None
+    return Side.HIGH if value > target else Side.LOW
 
 
 def _zone(p_value: float | None) -> Zone:
@@ -271,13 +293,19 @@ def _at_most(r: Floats, n: Floats, p: float | Floats) -> Floats:
 
 
 def _quantile(probability: float, n: Floats, p: Floats) -> Floats:
-    """The x (...) at which ``mid_probability`` reaches a probability below one half; 0 where it starts above.
+    """The x (...) at which ``mid_probability`` reaches a probability below one half; 0 where it starts above."""
+    sizes, rates = (np.array(each, np.float64) for each in np.broadcast_arrays(n, p))
 
-    Forty halvings leave less than a millionth of a capture of a million.
-    """
-    low, high = np.zeros(np.broadcast(n, p).shape), n + np.zeros_like(p)
-    for _ in range(40):
-        middle = (low + high) / 2.0
-        is_enough = mid_probability(middle, n, p) >= probability
-        low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
-    return np.where(mid_probability(np.zeros_like(high), n, p) >= probability, 0.0, high)
+    def excess(x: Floats, /, *of: Any) -> Floats:
+        return mid_probability(x, *of) - probability
+
+    is_inside = (excess(np.zeros_like(sizes), sizes, rates) < 0.0) & (rates > 0.0) & (rates < 1.0)
+    found = np.zeros_like(sizes)
+    if is_inside.any():
+        of = sizes[is_inside], rates[is_inside]
+        # One half is reached near the mean; a count above it is safely beyond.
+        high = np.minimum(of[0] * of[1] + 1.0, of[0])
+        bracket = (np.zeros_like(high), high)
+        # To a billionth of a capture: the last bits would take six times the steps.
+        found[is_inside] = find_root(excess, bracket, args=of, tolerances={"xatol": 1e-9, "xrtol": 1e-9}).x
+    return found
