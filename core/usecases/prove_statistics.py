@@ -5,6 +5,7 @@ from typing import Any
 
 from core.statistics.proof.coverage import coverage
 from core.statistics.proof.flags import discoveries, false_flags, power
+from core.statistics.proof.programmes import N_SITES, USUAL_RATE
 from core.statistics.proof.run_lengths import run_lengths
 
 NOMINAL_PERCENT = 95.0
@@ -61,12 +62,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _asked(record: Mapping[str, Rows]) -> str:
-    usual = [row for row in record["false_flags"] if row["rate"] > 0.3 and row["n_sites"] > 6]  # noqa: PLR2004
+    usual = [row for row in record["false_flags"] if row["rate"] == USUAL_RATE and row["n_sites"] == N_SITES]
     worst = max(row["false_percent"] for row in usual)
     rows = [["False flags per healthy site at the 99.8 % line", f"at most {FALSE_FLAGS_ASKED} %", f"{worst:.2f} %"]]
     verdicts = [worst <= FALSE_FLAGS_ASKED]
     for row in record["power"]:
-        if row["correlation"] in POWER_ASKED:
+        if row["n_sites"] == N_SITES and row["correlation"] in POWER_ASKED:
             asked = POWER_ASKED[row["correlation"]]
             rows.append([f"Power, correlation {row['correlation']:g}", f"at least {asked:.0f} %", _power_text(row)])
             verdicts.append(row["power_percent"] >= asked)
@@ -118,11 +119,12 @@ def _false_flags(rows: Rows) -> str:
 
 
 def _power(rows: Rows) -> str:
-    head = ["correlation", "programmes", "bad site is red", "other sites flagged"]
+    head = ["sites", "correlation", "programmes", "bad site is red", "other sites flagged"]
     return _table(
         head,
         [
             [
+                f"{row['n_sites']}",
                 f"{row['correlation']:g}",
                 f"{row['n_programmes']}",
                 _power_text(row),

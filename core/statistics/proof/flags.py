@@ -23,8 +23,8 @@ from core.statistics.proof.programmes import (
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-POWER_ROUNDS = {0.0: 1, 0.1: 1, 0.3: 2, 0.5: 10}
-"""Correlations, and how many times more programmes are drawn where chance could decide about a target."""
+POWER_SETTINGS = ((30, 0.0, 1), (30, 0.1, 1), (30, 0.3, 2), (30, 0.5, 10), (12, 0.3, 2), (6, 0.0, 1), (6, 0.3, 2))
+"""Sites, correlation, and how many times more programmes are drawn where chance could decide about a target."""
 
 _AT_ONCE = 1000
 """Programmes held in memory together: some 50 MB."""
@@ -96,14 +96,14 @@ def power(n_programmes: int, seed: int) -> list[dict[str, Any]]:
     ``n_programmes`` are drawn where captures are independent, more where the power comes nearer to what is asked.
     """
     return [
-        _power(n_programmes * rounds, seed + place, correlation)
-        for place, (correlation, rounds) in enumerate(POWER_ROUNDS.items())
+        _power(n_programmes * rounds, seed + place, n_sites, correlation)
+        for place, (n_sites, correlation, rounds) in enumerate(POWER_SETTINGS)
     ]
 
 
-def _power(n_programmes: int, seed: int, correlation: float) -> dict[str, Any]:
+def _power(n_programmes: int, seed: int, n_sites: int, correlation: float) -> dict[str, Any]:
     rng = np.random.default_rng([seed, 2])
-    visits = site_sizes()
+    visits = site_sizes(n_sites)
     is_bad = visits == BAD_SITE_VISITS
     found, others, n_left = [], [], n_programmes
     while n_left > 0:
@@ -114,6 +114,7 @@ def _power(n_programmes: int, seed: int, correlation: float) -> dict[str, Any]:
         n_left -= _AT_ONCE
     share = float(np.concatenate(found).mean())
     return {
+        "n_sites": n_sites,
         "correlation": correlation,
         "n_programmes": n_programmes,
         "power_percent": 100.0 * share,

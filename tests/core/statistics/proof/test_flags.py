@@ -23,7 +23,7 @@ def test_healthy_sites_are_seldom_flagged_and_naive_limits_cry_wolf(flags):
 
 
 def test_the_bad_site_is_found_as_often_as_asked():
-    found = {row["correlation"]: row["power_percent"] for row in power(100, seed=3)}
+    found = {row["correlation"]: row["power_percent"] for row in power(100, seed=3) if row["n_sites"] == 30}
     assert found[0.0] >= 98
     assert found[0.3] >= 75
     # A thousand programmes: the error is 1.5 points.
