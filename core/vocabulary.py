@@ -220,3 +220,47 @@ class RateMeasure(StrEnum):
     """Ungradable captures by cause, each counted under every cause it has: detail is the reason's code."""
     FIRST_CAUSE = "first_cause"
     """Ungradable captures by their weightiest cause, each counted once."""
+    SCORE = "score"
+    """Scored slabs by the model's probability of ungradable: detail ``superficial 3`` is 0.3 to below 0.4."""
+    DEVICE_INDEX = "device_index"
+    """Scored captures by the device's own quality index: detail ``SSI 65`` is 65 to below 70."""
+    ABSTAINED = "abstained"
+    """Scored slabs that the model abstained from: detail is the slab."""
+    STRANGER = "stranger"
+    """Scored slabs that look like no OCTA image: detail is the slab."""
+
+
+class AlertKind(StrEnum):
+    """What people are told of without asking (core.usecases.raise_alerts)."""
+
+    UNIT = "unit"
+    """A site, device, model or software version rose above the red line."""
+    OVERDUE = "overdue"
+    """A reacquisition request is still open after its day."""
+    QUEUE = "queue"
+    """Scans wait for their score, and none is scored."""
+
+
+class AlertChannel(StrEnum):
+    """The way on which a person is told."""
+
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+
+
+class AlertPace(StrEnum):
+    """When a person is told of a kind of alert."""
+
+    AT_ONCE = "at_once"
+    DAILY = "daily"
+
+
+class DeliveryState(StrEnum):
+    """Where the telling of one alert to one subscription stands."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+    """Tried often enough; nobody tries again."""
+    WITHDRAWN = "withdrawn"
+    """Not sent: the subscription has ended or the person may no longer see the site."""

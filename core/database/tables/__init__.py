@@ -1,6 +1,7 @@
 """All tables, one file per aggregate, re-exported here so that Alembic and relationships see every one."""
 
 from core.database.tables.access import Session, SiteGrant, User
+from core.database.tables.alert import Alert, AlertDelivery, AlertSubscription
 from core.database.tables.assessment import Assessment, AssessmentArtifact, AssessmentReason, ModelVersion
 from core.database.tables.audit import AuditEvent, AuditSeal, Rate, RateDelta
 from core.database.tables.base import Base
@@ -10,8 +11,8 @@ from core.database.tables.study import Annotation, Device, ProtocolVersion, Site
 from core.database.tables.subject import ExpectedScan, Subject, Visit
 
 __all__ = [
-    "Acquisition", "Annotation", "Assessment", "AssessmentArtifact", "AssessmentReason", "AuditEvent",
-    "AuditSeal", "Base", "Batch", "BatchFile", "Blob", "Device", "ExpectedScan", "ModelVersion",
+    "Acquisition", "Alert", "AlertDelivery", "AlertSubscription", "Annotation", "Assessment",
+    "AssessmentArtifact", "AssessmentReason", "AuditEvent", "AuditSeal", "Base", "Batch", "BatchFile", "Blob", "Device", "ExpectedScan", "ModelVersion",
     "ProtocolVersion", "Rate", "RateDelta", "ReacquisitionRequest", "ReacquisitionStep", "Review", "Scan",
     "Session", "Site", "SiteGrant", "Study", "Subject", "Technician", "User", "Visit",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ class User(Created, Base):
     """A person with a local account (argon2) or one from an identity provider."""
 
     __tablename__ = "app_user"
+    __table_args__ = (CheckConstraint(r"email ~ '^[^@\s<>]+@[^@\s<>]+$'", name="email"),)
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(unique=True)
@@ -29,6 +30,8 @@ class User(Created, Base):
     locked_until: Mapped[datetime | None]
     """No login before this moment, right password or not."""
     disabled_at: Mapped[datetime | None]
+    email: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
+    """Where alerts go. The dashboard's role reads and writes a person's own by functions alone."""
 
 
 class SiteGrant(Created, Base):

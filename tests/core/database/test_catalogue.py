@@ -10,6 +10,7 @@ from core.database.tables import Batch
 from core.settings import Settings
 
 USER = "id, name, display_name, disabled_at, created_at"
+SUBSCRIPTION = "id, created_at, user_id, study_id, channel, wanted, url, ended_at"
 COUNTED = "is_counted_received, is_counted_decided, is_counted_gradable, counted_findings, replaces_id"
 REQUEST = "state, version, due_on, replacement_id, closed_at"
 
@@ -18,8 +19,11 @@ REQUEST = "state, version, due_on, replacement_id, closed_at"
 EXPECTED: dict[str, dict[str, str]] = {
     "acquisition":           {"dashboard": f"S I U({COUNTED})", "worker": f"S U({COUNTED})"},
     "alembic_version":       {"dashboard": "S", "worker": "S", "sealer": "S"},
+    "alert":                 {"dashboard": "S", "worker": "S I U(ended_at)"},
+    "alert_delivery":        {"dashboard": "S", "worker": "S I U(state, attempts, due_at, sent_at, error)"},
+    "alert_subscription":    {"dashboard": f"S({SUBSCRIPTION}) I U(wanted, ended_at)", "worker": "S"},
     "annotation":            {"dashboard": "S I", "worker": "S"},
-    "app_user":              {"dashboard": f"S({USER})", "worker": f"S({USER})"},
+    "app_user":              {"dashboard": f"S({USER})", "worker": f"S({USER}, email)"},
     "assessment":            {"dashboard": "S", "worker": "S I U(inherited_ordinal, inherited_from_id, verdict)"},
     "assessment_artifact":   {"dashboard": "S", "worker": "S I"},
     "assessment_reason":     {"dashboard": "S", "worker": "S I D"},
@@ -52,6 +56,7 @@ EXPECTED: dict[str, dict[str, str]] = {
 WITHOUT_ROW_SECURITY = {"alembic_version", "blob", "model_version"}
 """No site, no study, no person in them."""
 PROGRAM_FUNCTIONS = "session_id, own_grants, may_grant"
+WORKER_FUNCTIONS = "may_be_told"
 
 
 def rights_from_words(words: str) -> dict[str, frozenset[str]]:
@@ -171,7 +176,8 @@ def test_every_function_is_closed_to_the_public_and_has_a_fixed_search_path(owne
             if is_trigger:
                 continue  # a trigger function cannot be called
             assert not is_public, name
-            expected = [] if name in PROGRAM_FUNCTIONS.split(", ") else [DatabaseRole.DASHBOARD.value]
+            caller = DatabaseRole.WORKER if name in WORKER_FUNCTIONS.split(", ") else DatabaseRole.DASHBOARD
+            expected = [] if name in PROGRAM_FUNCTIONS.split(", ") else [caller.value]
             assert roles == expected, name
 
 
