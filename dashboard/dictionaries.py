@@ -91,3 +91,34 @@ KAPPA_COLUMNS = {
     "ac1_high": "Upper end of the same",
     "why": "Why a figure cannot be computed",
 }
+SCORE_COLUMNS = {
+    "when": "The chosen period, or the year before it",
+    "from": "Lower end of the bin of the model's probability of ungradable, 0 to 1",
+    "to": "Upper end of the bin",
+    "scans": "Scored slabs in the bin (count)",
+    "share": "scans / all scored slabs of that time, 0 to 1",
+}
+INDEX_COLUMNS = {
+    "when": "The chosen period, or the year before it",
+    "from": "Lower end of the bin of the device's own quality index, in the index's unit",
+    "scans": "Scored captures in the bin (count)",
+    "share": "scans / all scored captures of that time, 0 to 1",
+}
+DRIFT_COLUMNS = {
+    "device": "Code of the device",
+    "site": "Code of its site",
+    "model": "Model of the device",
+    "level": "none, moderate or major: the worse of scores and index; 'too few to judge' below 30 on one side",
+    "scans_before": "Scored slabs in the year before the period (count)",
+    "scans_now": "Scored slabs in the period (count)",
+    "abstained_now": "Share of the period's slabs that the model abstained from, 0 to 1",
+    "strangers_now": "Share of the period's slabs that look like no OCTA image, 0 to 1",
+    "score_psi": "Population stability index of the probability of ungradable",
+    "score_js": "Jensen-Shannon distance of the same, 0 to 1",
+    "score_wasserstein": "Wasserstein distance of the same, in standard deviations of the reference",
+    "score_shift": "Difference of the means in the same unit; above 0 is more often ungradable",
+    "index_psi": "Population stability index of the device's own quality index",
+    "index_js": "Jensen-Shannon distance of the same, 0 to 1",
+    "index_wasserstein": "Wasserstein distance of the same, in standard deviations of the reference",
+    "index_shift": "Difference of the means in the same unit; below 0 is a lower index",
+}

@@ -40,6 +40,7 @@ PAGES = (
     Page("Trends", "pages/trends.py", ":material/timeline:", COMPARERS, "Quality"),
     Page("Why scans fail", "pages/why.py", ":material/troubleshoot:", COMPARERS, "Quality"),
     Page("Agreement", "pages/agreement.py", ":material/handshake:", JUDGES, "Quality"),
+    Page("Model & data watch", "pages/watch.py", ":material/radar:", COMPARERS, "Quality"),
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
     Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),

@@ -82,6 +82,31 @@ def cause_findings(failed: Sequence[SlabFinding], requested: str | None) -> froz
     )
 
 
+N_SCORE_BINS = 10
+INDEX_STEPS = {"SS": 1.0, "QS": 1.0, "SQ": 1.0, "Q": 2.0}
+"""Width of a bin of a device's quality index: indices of few steps (0 to 10), Heidelberg's in dB; others 5."""
+INDEX_STEP = 5.0
+
+
+def score_findings(slab: str, probabilities: Mapping[str, float], *, is_abstained: bool, is_octa: bool) -> set[Finding]:
+    """Where one slab's score lies, and whether the model abstained from it or met a stranger."""
+    found = set()
+    if (ungradable := probabilities.get("ungradable")) is not None:
+        place = min(int(ungradable * N_SCORE_BINS), N_SCORE_BINS - 1)
+        found.add(Finding(RateMeasure.SCORE, f"{slab} {place}"))
+    if is_abstained:
+        found.add(Finding(RateMeasure.ABSTAINED, slab))
+    if not is_octa:
+        found.add(Finding(RateMeasure.STRANGER, slab))
+    return found
+
+
+def index_finding(name: str, value: float) -> Finding:
+    """Where a device's own quality index lies; the bin is named by its lower end."""
+    step = INDEX_STEPS.get(name, INDEX_STEP)
+    return Finding(RateMeasure.DEVICE_INDEX, f"{name} {step * (value // step):g}")
+
+
 def read_artifacts(session: Session, assessment_ids: Iterable[int]) -> dict[int, dict[str, Severity]]:
     """Artifacts with their severity, mild or severe, by assessment."""
     rows = session.execute(

@@ -21,9 +21,11 @@ from core.store.finding import (
     SlabFinding,
     artifact_findings,
     cause_findings,
+    index_finding,
     read_artifacts,
     read_reason_codes,
     read_requested,
+    score_findings,
 )
 from core.store.protocol import ProtocolTimeline, read_protocols
 from core.vocabulary import Severity, Slab
@@ -37,7 +39,7 @@ class Standing:
     is_decided: bool
     is_gradable: bool
     findings: frozenset[Finding] = frozenset()
-    """Of a decided capture: its artifacts and, where it failed, why."""
+    """Of a scored capture its scores; of a decided one its artifacts and, where it failed, why."""
 
 
 NOTHING = Standing(is_received=False, is_decided=False, is_gradable=False)
@@ -169,6 +171,8 @@ def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             Acquisition.is_counted_decided,
             Acquisition.is_counted_gradable,
             Acquisition.counted_findings,
+            Acquisition.device_quality_name,
+            Acquisition.device_quality_value,
             Site.study_id,
             Scan.id.label("scan_id"),
             Scan.slab,
@@ -176,6 +180,8 @@ def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             Assessment.id.label("assessment_id"),
             Assessment.grade_ordinal,
             Assessment.is_abstained,
+            Assessment.is_octa,
+            Assessment.probabilities,
             Assessment.inherited_ordinal,
             Assessment.centration_severity,
         )
@@ -204,8 +210,10 @@ def _capture(scans: Sequence[Any], timeline: ProtocolTimeline, found: _Found) ->
     }
     required = frozenset(protocol.required_slabs_of(row.scan_type) if protocol else ()) or frozenset(ordinals)
     stands = standing(required, ordinals)
+    findings = _score_findings(scans)
     if stands.is_decided:
-        stands = replace(stands, findings=_findings(scans, ordinals, required, stands, found))
+        findings |= _findings(scans, ordinals, required, stands, found)
+    stands = replace(stands, findings=findings)
     return Capture(
         acquisition_id=row.id,
         site_id=row.site_id,
@@ -224,6 +232,17 @@ def _capture(scans: Sequence[Any], timeline: ProtocolTimeline, found: _Found) ->
             frozenset(Finding.parse(text) for text in row.counted_findings),
         ),
     )
+
+
+def _score_findings(scans: Sequence[Any]) -> frozenset[Finding]:
+    """Scores of the slabs that have one, and with them the device's own index, decided or not."""
+    scored = [scan for scan in scans if scan.assessment_id is not None]
+    found = set[Finding]()
+    for scan in scored:
+        found |= score_findings(scan.slab, scan.probabilities, is_abstained=scan.is_abstained, is_octa=scan.is_octa)
+    if scored and scored[0].device_quality_name and scored[0].device_quality_value is not None:
+        found.add(index_finding(scored[0].device_quality_name, scored[0].device_quality_value))
+    return frozenset(found)
 
 
 def _findings(

@@ -16,7 +16,7 @@ from dashboard.navigation import pages_for
 PageOf = Callable[..., AppTest]
 OVERVIEW = "pages/overview.py"
 SITES, TRENDS, WHY = "pages/sites.py", "pages/trends.py", "pages/why.py"
-CENTRE_PAGES = {"Sites & devices", "Trends", "Why scans fail", "Agreement"}
+CENTRE_PAGES = {"Sites & devices", "Trends", "Why scans fail", "Agreement", "Model & data watch"}
 """Pages that compare sites: for the reading centre alone."""
 
 
@@ -134,6 +134,17 @@ def test_agreement_stands_beside_that_of_two_people_and_lists_the_disputed(demo_
     assert len(specs(page)) == 3
     assert "To be talked about" in [part.value for part in page.subheader]
     assert "Ask graders for some" in shown(demo_page("pages/agreement.py", type="onh-enface 3x3"))
+
+
+def test_the_watch_names_the_device_that_drifted(demo_page: PageOf, demo: Demo):
+    planted = demo.rows.study.planted
+    page = demo_page("pages/watch.py")
+    markup = shown(page)
+    words = markup[markup.index("devices that can be judged") :]
+    assert words.startswith(f"devices that can be judged have drifted: {planted.declining_device}")
+    assert f"/watch?period=13w&amp;device={demo.rows.device_ids[planted.declining_device]}" in markup
+    assert len(specs(page)) == 2
+    assert "as soon as the model has scored them" in shown(demo_page("pages/watch.py", type="onh-enface 3x3"))
 
 
 def test_a_trend_of_too_few_visits_says_so(demo_page: PageOf, demo: Demo):

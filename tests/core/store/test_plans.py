@@ -16,6 +16,7 @@ from core.database.session import Database, session_scope
 from core.database.tables import Acquisition
 from core.store.blind_grade import read_masked_grades
 from core.store.cause import read_findings
+from core.store.histogram import read_histograms
 from core.store.scan_filter import ScanFilter
 from core.store.site_week import read_open_requests, read_site_weeks, read_waits
 from core.store.unit import UnitKind, read_units
@@ -32,6 +33,7 @@ QUESTIONS: dict[str, Ask] = {
     "weeks": read_weeks,
     "findings": read_findings,
     "site weeks": read_site_weeks,
+    "histograms": partial(read_histograms, starts_on=ENDS_ON),
     "masked grades": read_masked_grades,
     "open requests": partial(read_open_requests, today=ENDS_ON),
     "waits": partial(read_waits, now=TODAY),

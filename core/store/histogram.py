@@ -1,0 +1,109 @@
+"""Distributions of scores and device indices by device, before and within a period: sums of the counts."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.database.tables import Device, Site
+from core.store.rate import all_counts
+from core.store.scan_filter import ScanFilter, count_conditions
+from core.vocabulary import RateMeasure
+
+_ASKED = (RateMeasure.SCORE, RateMeasure.DEVICE_INDEX, RateMeasure.ABSTAINED, RateMeasure.STRANGER)
+
+
+@dataclass(frozen=True, slots=True)
+class Histograms:
+    """What was scored in some weeks. ``scores`` is by tenth of the probability of ungradable, 0 to 9.
+
+    ``indices`` is by name of the device's index and lower end of the bin. ``abstained`` and ``strangers`` are slabs.
+    """
+
+    scores: Mapping[int, int] = field(default_factory=Counter)
+    indices: Mapping[tuple[str, float], int] = field(default_factory=Counter)
+    abstained: int = 0
+    strangers: int = 0
+
+    @property
+    def n_slabs(self) -> int:
+        """Slabs that have a score."""
+        return sum(self.scores.values())
+
+    def __add__(self, other: "Histograms") -> "Histograms":
+        """Both together."""
+        return Histograms(
+            Counter(self.scores) + Counter(other.scores),
+            Counter(self.indices) + Counter(other.indices),
+            self.abstained + other.abstained,
+            self.strangers + other.strangers,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHistograms:
+    """One device's distributions before and within the period."""
+
+    id: int
+    code: str
+    site_code: str
+    model: str
+    before: Histograms
+    now: Histograms
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHistogramsAsOf:
+    """Every device's distributions, by code, read at ``as_of``."""
+
+    as_of: datetime
+    devices: tuple[DeviceHistograms, ...]
+
+
+def read_histograms(session: Session, chosen: ScanFilter, *, starts_on: date) -> DeviceHistogramsAsOf:
+    """Distributions under ``chosen`` by device; what was taken before ``starts_on`` is the reference."""
+    counts = all_counts().c
+    is_now = counts.week_on >= starts_on
+    keys = (counts.device_id, counts.measure, counts.detail, is_now)
+    statement = (
+        select(*keys, func.sum(counts.n))
+        .where(counts.measure.in_(_ASKED), *count_conditions(chosen, counts))
+        .group_by(*keys)
+    )
+    rows: dict[tuple[int, bool], list[tuple[str, str, int]]] = defaultdict(list)
+    for device_id, measure, detail, late, n in session.execute(statement):
+        if n:
+            rows[device_id, late].append((measure, detail, int(n)))
+    ids = {device_id for device_id, _ in rows}
+    known = session.execute(
+        select(Device.id, Device.code, Site.code, Device.model)
+        .join(Site, Site.id == Device.site_id)
+        .where(Device.id.in_(ids))
+        .order_by(Device.code)
+    )
+    devices = tuple(
+        DeviceHistograms(
+            id_, code, site, model, _summed(rows.get((id_, False), [])), _summed(rows.get((id_, True), []))
+        )
+        for id_, code, site, model in known
+    )
+    return DeviceHistogramsAsOf(session.execute(select(func.now())).scalar_one(), devices)
+
+
+def _summed(rows: list[tuple[str, str, int]]) -> Histograms:
+    scores: Counter[int] = Counter()
+    indices: Counter[tuple[str, float]] = Counter()
+    plain: Counter[str] = Counter()
+    for measure, detail, n in rows:
+        name, _, place = detail.rpartition(" ")
+        match RateMeasure(measure):
+            case RateMeasure.SCORE:
+                scores[int(place)] += n
+            case RateMeasure.DEVICE_INDEX:
+                indices[name, float(place)] += n
+            case _:
+                plain[measure] += n
+    return Histograms(scores, indices, plain[RateMeasure.ABSTAINED], plain[RateMeasure.STRANGER])

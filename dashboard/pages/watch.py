@@ -1,0 +1,76 @@
+"""Model & data watch: have the images or the model's scores drifted, and at which device? Load, choose, draw."""
+
+from datetime import timedelta
+
+import streamlit as st
+
+from core.clock import now
+from core.usecases.watch_inputs import InputWatch, watch_inputs
+from dashboard.charts.drift import draw_indices, draw_scores, drift_rows, index_rows, score_rows
+from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.drift_table import drift_table, drift_words
+from dashboard.components.panel import empty_state, panel
+from dashboard.dictionaries import DRIFT_COLUMNS, INDEX_COLUMNS, SCORE_COLUMNS
+from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, url_filters
+from dashboard.session import open_session
+
+PERIOD = Period.WEEKS_13
+SCORES_CAPTION = (
+    "**Scores.** How the model's probability of *ungradable* is distributed, in tenths, in this period (solid) and in "
+    "the year before (dashed). A hump that moves right: worse scans, or a model that no longer fits the images."
+)
+INDICES_CAPTION = (
+    "**Device's quality index.** What the device itself says of its scans, for instance SSI, drawn where the selection "
+    "has one index only. It falls with the score: the scans are worse. It stays: look at the model."
+)
+TABLE_CAPTION = (
+    "Drift is judged by effect size, not by p-value, because with many scans any difference is significant: PSI (from "
+    "0.10 moderate, from 0.25 major), Jensen-Shannon distance and Wasserstein distance (from 0.1), and only where it "
+    "is larger than 99 of 100 draws of chance. Fewer than 30 on one side are too few to judge."
+)
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("Model & data watch")
+    today = now().date()
+    with open_session() as session:
+        chosen = draw_filters(session, UNIT_FIELDS, today=today, period=PERIOD)
+        starts_on = chosen.since or today - timedelta(weeks=13)
+        watch = watch_inputs(session, chosen, starts_on=starts_on)
+    if not watch.now.n_slabs:
+        empty_state(
+            "Nothing scored in this selection",
+            "Choose a longer period or clear the filters. Scans appear here as soon as the model has scored them.",
+            key="empty",
+        )
+        return
+    panel(drift_words(watch), key="words")
+    _draw_charts(watch)
+    panel(drift_table(watch, {Field.PERIOD.value: PERIOD.value, **url_filters()}), key="devices")
+    st.caption(TABLE_CAPTION)
+    draw_chart_data(ChartData("drift-by-device", drift_rows(watch.devices), DRIFT_COLUMNS))
+    st.caption(
+        f"As of {watch.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: scored slabs of first captures; of the index, "
+        f"captures. This period begins on {watch.starts_on:%d %b %Y}."
+    )
+
+
+def _draw_charts(watch: InputWatch) -> None:
+    left, right = st.columns(2, gap="medium")
+    with left:
+        alt = "Distribution of the model's probability of ungradable, this period and the year before."
+        st.altair_chart(draw_scores(watch.before, watch.now), width="stretch", alt=alt)
+        st.caption(SCORES_CAPTION)
+        draw_chart_data(ChartData("scores", score_rows(watch.before, watch.now), SCORE_COLUMNS))
+    with right:
+        rows = index_rows(watch.before, watch.now)
+        if rows:
+            alt = "Distribution of the device's quality index, this period and the year before."
+            st.altair_chart(draw_indices(watch.before, watch.now), width="stretch", alt=alt)
+        st.caption(INDICES_CAPTION)
+        if rows:
+            draw_chart_data(ChartData("device-index", rows, INDEX_COLUMNS))
+
+
+main()
