@@ -43,14 +43,15 @@ def _draw_review(view: ScanView) -> None:
                 on_click=decisions.accept,
                 args=bound,
                 help="The scan is good enough as it is graded.",
+                width="stretch",
             )
-        with st.popover("Override grade", icon=":material/edit:"):
+        with st.popover("Override grade", icon=":material/edit:", width="stretch"):
             _draw_override(view, bound)
         if view.state in REQUESTABLE:
-            with st.popover("Ask for a new scan", icon=":material/replay:"):
+            with st.popover("Ask for a new scan", icon=":material/replay:", width="stretch"):
                 _draw_request_form(view, bound)
         if view.state in ASKABLE:
-            with st.popover("Ask the site", icon=":material/help:"):
+            with st.popover("Ask the site", icon=":material/help:", width="stretch"):
                 _draw_query_form(view, bound)
 
 
@@ -131,13 +132,16 @@ def _draw_request(view: ScanView, request: OpenRequest, actor: Actor, today: dat
     moves = MOVES[request.state]
     with st.container(horizontal=True, gap="small", key="octaudit-request"):
         if RequestState.ACKNOWLEDGED in moves:
-            st.button("Acknowledge", icon=":material/done:", on_click=decisions.acknowledge, args=(request.id,))
+            st.button(
+                "Acknowledge", icon=":material/done:", on_click=decisions.acknowledge, args=(request.id,),
+                width="stretch",
+            )  # fmt: skip
         if RequestState.SCHEDULED in moves:
-            with st.popover("Schedule", icon=":material/event:"):
+            with st.popover("Schedule", icon=":material/event:", width="stretch"):
                 st.date_input("Appointment", value=today, min_value=today, key="schedule.day", format="YYYY-MM-DD")
                 st.button("Save the day", type="primary", on_click=decisions.schedule, args=(request.id,))
         if RequestState.NOT_POSSIBLE in moves:
-            with st.popover("Not possible", icon=":material/block:"):
+            with st.popover("Not possible", icon=":material/block:", width="stretch"):
                 st.text_area("Why? (required)", key="not-possible.reason", max_chars=1000, height=90)
                 st.button("Close the request", type="primary", on_click=decisions.give_up, args=(request.id,))
         if RequestState.RECEIVED in moves:
@@ -146,4 +150,5 @@ def _draw_request(view: ScanView, request: OpenRequest, actor: Actor, today: dat
                 label="Upload the replacement",
                 icon=":material/upload:",
                 query_params={"request": str(request.id)},
+                width="stretch",
             )
