@@ -9,6 +9,7 @@
   - StaleRecordError: somebody else changed the record first
   - UnreadableScanError: one file is no scan we can read; never stops the others
   - ScoringError: the model could not score one scan
+  - NotDeliveredError: an alert did not reach its receiver
   - ServerError: an embedded server did not start or stop
   - SomeFailedError: some inputs of a command failed, the others are done (exit 3)
 """
@@ -87,6 +88,14 @@ class UnreadableScanError(OctauditError):
 
 class ScoringError(OctauditError):
     """The model could not score one scan."""
+
+
+class NotDeliveredError(OctauditError):
+    """An alert did not reach its receiver; the message names no address. ``is_final``: trying again cannot help."""
+
+    def __init__(self, message: str, *, remedy: str = "", is_final: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.is_final = is_final
 
 
 class ServerError(OctauditError):

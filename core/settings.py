@@ -6,6 +6,7 @@ Nothing here touches disk, network or GPU. docs/settings.md lists each field; a 
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -86,6 +87,31 @@ class Settings(BaseSettings):
     """Files per batch, counted inside zips too."""
     image_max_megapixels: float = Field(default=50.0, gt=0)
     """An image with more pixels (10^6) is refused before it is decoded."""
+    public_url: str | None = None
+    """Address of the dashboard as people reach it, e.g. https://octaudit.example.org; unset: no links in messages."""
+    alert_interval: timedelta = timedelta(minutes=5)
+    """How often the keeper looks for flagged units, overdue requests and stalled queues."""
+    alert_weeks: int = Field(default=26, ge=1, le=520)
+    """Whole weeks over which units are judged for an alert; 26 is the page Sites & devices without a choice."""
+    alert_queue_patience: timedelta = timedelta(hours=1)
+    """A queue is stalled where a scan has waited longer than this and none was scored in that time."""
+    alert_digest_hour: int = Field(default=6, ge=0, le=23)
+    """Hour of the day (UTC) at which daily digests of alerts are sent."""
+    smtp_host: str | None = None
+    """Mail server for alerts; unset: no mail is sent, and the page Alerts says so. For keeper and dashboard alike."""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    """Its port."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """starttls (port 587), tls from the first byte (465), or none: for a mail server on this machine."""
+    smtp_user: str | None = None
+    """Login at the mail server; unset: without login."""
+    smtp_password: SecretStr | None = None
+    """Password at the mail server."""
+    smtp_sender: str = "octaudit@localhost"
+    """Address that alerts come from."""
+    webhook_private_hosts: tuple[str, ...] = ()
+    """Hosts with private addresses that webhooks may reach, as a JSON list; all others with such addresses are refused.
+    localhost in it may be reached without TLS, for tests."""
     log_level: str = "INFO"
     """Python logging level."""
     model: str = "bundled"

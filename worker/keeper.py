@@ -1,4 +1,4 @@
-"""The periodic process: returns expired leases, rings for waiting lanes, folds counts, seals audit events, tidies up.
+"""The periodic process: returns leases, rings for waiting lanes, folds counts, seals events, sends alerts, tidies up.
 
 Every duty is safe to run from several keepers at once and after any pause. One that fails is logged and does not keep
 the others from their turn. Run it as `python -m worker.keeper`.
@@ -21,7 +21,9 @@ from core.settings import Settings, load_settings
 from core.storage import BlobStore, open_blob_store
 from core.store.queue import waiting_lanes
 from core.store.rate import FOLD_LIMIT, fold_deltas
+from core.usecases.deliver_alerts import deliver_alerts
 from core.usecases.prune_storage import KEEP_UNUSED, prune_blobs, prune_drafts
+from core.usecases.raise_alerts import raise_alerts
 from core.usecases.return_leases import return_leases
 from core.usecases.seal_audit import seal_audit
 from worker.heartbeat import Heartbeat
@@ -61,6 +63,7 @@ class Keeper:
         self._sealer = sealer
         self._blobs = blobs
         self._bell = bell
+        self._sender = threading.Thread()
         self._heartbeat = Heartbeat.of_keeper(settings)
         self.duties: Sequence[Duty] = (
             Duty("fold the counts", timedelta(seconds=3), self.fold),
@@ -68,6 +71,8 @@ class Keeper:
             Duty("ring for waiting lanes", settings.worker_sweep_interval, self.ring),
             Duty("seal the audit trail", timedelta(seconds=5), self.seal),
             Duty("seal audit events left behind", timedelta(hours=1), self.seal_thoroughly),
+            Duty("raise alerts", settings.alert_interval, self.raise_alerts),
+            Duty("send alerts", timedelta(seconds=15), self.send_alerts),
             Duty("remove old drafts and unused files", timedelta(hours=1), self.prune),
         )
 
@@ -105,6 +110,24 @@ class Keeper:
     def seal_thoroughly(self) -> None:
         """Look for events that settled after newer ones had been sealed."""
         seal_audit(self._sealer, self._settings, is_thorough=True)
+
+    def raise_alerts(self) -> None:
+        """Open alerts for what has arisen and end those that are over."""
+        raised = raise_alerts(self._worker, self._settings)
+        if raised.n_opened or raised.n_ended:
+            _LOG.info("Opened %d alerts and ended %d.", raised.n_opened, raised.n_ended)
+
+    def send_alerts(self) -> None:
+        """Send what is due beside the other duties: a silent mail server must not keep leases from being returned."""
+        if not self._sender.is_alive():
+            self._sender = threading.Thread(target=self._send, name="send-alerts", daemon=True)
+            self._sender.start()
+
+    def _send(self) -> None:
+        try:
+            deliver_alerts(self._worker, self._settings)
+        except Exception:  # noqa: BLE001 - logged, and tried again at the next turn
+            _LOG.exception("The keeper could not send alerts; it tries again soon.")
 
     def prune(self) -> None:
         """Remove drafts that nobody finished and files that no row names."""

@@ -12,7 +12,8 @@ from core.database.tables.subject import ExpectedScan, Subject, Visit
 
 __all__ = [
     "Acquisition", "Alert", "AlertDelivery", "AlertSubscription", "Annotation", "Assessment",
-    "AssessmentArtifact", "AssessmentReason", "AuditEvent", "AuditSeal", "Base", "Batch", "BatchFile", "Blob", "Device", "ExpectedScan", "ModelVersion",
-    "ProtocolVersion", "Rate", "RateDelta", "ReacquisitionRequest", "ReacquisitionStep", "Review", "Scan",
-    "Session", "Site", "SiteGrant", "Study", "Subject", "Technician", "User", "Visit",
+    "AssessmentArtifact", "AssessmentReason", "AuditEvent", "AuditSeal", "Base", "Batch", "BatchFile",
+    "Blob", "Device", "ExpectedScan", "ModelVersion", "ProtocolVersion", "Rate", "RateDelta",
+    "ReacquisitionRequest", "ReacquisitionStep", "Review", "Scan", "Session", "Site", "SiteGrant", "Study",
+    "Subject", "Technician", "User", "Visit",
 ]  # fmt: skip

@@ -1,0 +1,60 @@
+"""An alert in words and the page it leads to: the same on screen, in mails and in webhooks."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from urllib.parse import urlencode
+
+from core.store.alert import AlertRow
+from core.store.unit import UnitKind
+from core.vocabulary import AlertKind
+
+UNIT_WORDS = {
+    UnitKind.SITE: "Site",
+    UnitKind.DEVICE: "Device",
+    UnitKind.MODEL: "Model",
+    UnitKind.SOFTWARE: "Software",
+    UnitKind.TECHNICIAN: "Technician",
+}
+KIND_WORDS = {
+    AlertKind.UNIT: "Flagged units",
+    AlertKind.OVERDUE: "Overdue requests",
+    AlertKind.QUEUE: "Stalled queues",
+}
+"""The kinds as a person chooses between them."""
+
+
+def what(alert: AlertRow) -> str:
+    """What has arisen, in one clause with its figures."""
+    detail = alert.detail
+    match alert.kind:
+        case AlertKind.UNIT:
+            name = f"{UNIT_WORDS[UnitKind(detail['by'])]} {detail['label']}"
+            return f"{name} above the red line: {detail['k']} of {detail['n']} first captures ungradable"
+        case AlertKind.OVERDUE:
+            return f"New scan overdue since {date.fromisoformat(detail['due_on']):%d %b %Y}"
+        case AlertKind.QUEUE:
+            oldest_at = datetime.fromisoformat(detail["oldest_at"])
+            waiting = f"{detail['n']} scan{' waits' if detail['n'] == 1 else 's wait'}"
+            return f"{waiting} in lane {detail['lane']} since {oldest_at:%d %b %H:%M} UTC and none is scored"
+
+
+def where(alert: AlertRow) -> str:
+    """Study and site; the study alone where it spans sites."""
+    return alert.study_code if alert.site_code is None else f"{alert.study_code}, {alert.site_code}"
+
+
+def address(alert: AlertRow, *, n_weeks: int = 26) -> str:
+    """The page that shows it, as a path of the dashboard with its filters."""
+    study = {"study": str(alert.study_id)}
+    match alert.kind:
+        case AlertKind.UNIT:
+            return f"/sites?{urlencode({**study, 'period': f'{n_weeks}w', 'by': alert.detail['by']})}"
+        case AlertKind.OVERDUE:
+            return f"/worklist?{urlencode({**study, 'site': str(alert.site_id), 'tab': 'reacquire'})}"
+        case AlertKind.QUEUE:
+            return f"/worklist?{urlencode({**study, 'tab': 'waiting'})}"
+
+
+def counted(alerts: Sequence[AlertRow]) -> str:
+    """``1 alert``, ``3 alerts``."""
+    return f"{len(alerts)} alert{'' if len(alerts) == 1 else 's'}"

@@ -1,0 +1,194 @@
+"""Alerts as rows: what opens, stands and ends, and what a person sees of it. Knows no rule of what deserves one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from core.database.tables import (
+    Alert,
+    Assessment,
+    Batch,
+    ReacquisitionRequest,
+    Scan,
+    Site,
+    Study,
+)
+from core.store.overview import CLOSED_REQUESTS, WAITING_STATES
+from core.vocabulary import AlertKind
+
+ALERTING_LOCK = 0x0C7A_A1E7
+"""Key of the advisory lock under which one keeper at a time raises alerts (any number, the same everywhere)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that deserves an alert while it lasts. ``site_id`` is None where it spans sites."""
+
+    study_id: int
+    site_id: int | None
+    kind: AlertKind
+    subject: str
+    detail: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[AlertKind, str]:
+        """What tells it from the other events of its study."""
+        return self.kind, self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """An alert as people read it. ``site_code`` is None where it spans sites, ``ended_at`` while it lasts."""
+
+    id: int
+    study_id: int
+    study_code: str
+    site_id: int | None
+    site_code: str | None
+    kind: AlertKind
+    subject: str
+    detail: Mapping[str, Any]
+    since: datetime
+    ended_at: datetime | None
+
+
+def lock_alerts(session: Session) -> bool:
+    """Take the lock of raising alerts until the transaction ends; False where another keeper has it."""
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(ALERTING_LOCK))))
+
+
+def list_studies(session: Session) -> tuple[int, ...]:
+    """Every study's id."""
+    return tuple(session.scalars(select(Study.id).order_by(Study.id)))
+
+
+def site_ids_by_code(session: Session, study_id: int) -> dict[str, int]:
+    """The sites of a study."""
+    rows = session.execute(select(Site.code, Site.id).where(Site.study_id == study_id))
+    return {row.code: row.id for row in rows}
+
+
+def read_overdue(session: Session, study_id: int, *, today: date) -> list[Event]:
+    """An event for each open request whose day has passed."""
+    rows = session.execute(
+        select(
+            ReacquisitionRequest.id, ReacquisitionRequest.site_id, ReacquisitionRequest.scan_id,
+            ReacquisitionRequest.due_on,
+        )
+        .join(Site, Site.id == ReacquisitionRequest.site_id)
+        .where(
+            Site.study_id == study_id,
+            ReacquisitionRequest.state.not_in(CLOSED_REQUESTS),
+            ReacquisitionRequest.due_on < today,
+        )
+        .order_by(ReacquisitionRequest.id)
+    )  # fmt: skip
+    return [
+        Event(
+            study_id, row.site_id, AlertKind.OVERDUE, f"request:{row.id}",
+            {"scan_id": row.scan_id, "due_on": f"{row.due_on}"},
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def read_stalled(session: Session, study_id: int, *, at: datetime, patience: timedelta) -> list[Event]:
+    """An event for each lane in which a scan has waited longer than ``patience`` and none was scored in that time.
+
+    A long queue that moves is none: the second condition asks for any scan of the lane, of whichever study.
+    """
+    came_at = func.coalesce(Batch.submitted_at, Batch.created_at)
+    rows = session.execute(
+        select(Scan.kind, func.count(), func.min(came_at))
+        .join(Batch, Batch.id == Scan.batch_id)
+        .join(Site, Site.id == Scan.site_id)
+        .where(
+            Site.study_id == study_id,
+            Scan.state.in_(WAITING_STATES),
+            came_at < at - patience,
+            or_(Scan.not_before_at.is_(None), Scan.not_before_at <= at),
+        )
+        .group_by(Scan.kind)
+    )
+    stalled = []
+    for lane, n, oldest_at in rows:
+        scored_at = _last_scored_at(session, lane)
+        if scored_at is None or scored_at < at - patience:
+            detail = {"lane": lane, "n": n, "oldest_at": oldest_at.isoformat()}
+            stalled.append(Event(study_id, None, AlertKind.QUEUE, f"lane:{lane}", detail))
+    return stalled
+
+
+def _last_scored_at(session: Session, lane: str) -> datetime | None:
+    # By id and not by time: the primary key answers it from its end, however many assessments there are.
+    return session.scalar(
+        select(Assessment.scored_at)
+        .join(Scan, Scan.id == Assessment.scan_id)
+        .where(Scan.kind == lane)
+        .order_by(Assessment.id.desc())
+        .limit(1)
+    )
+
+
+def read_open(session: Session, study_id: int) -> dict[tuple[AlertKind, str], int]:
+    """The ids of a study's open alerts by kind and subject."""
+    rows = session.execute(
+        select(Alert.kind, Alert.subject, Alert.id).where(Alert.study_id == study_id, Alert.ended_at.is_(None))
+    )
+    return {(AlertKind(kind), subject): id_ for kind, subject, id_ in rows}
+
+
+def open_alerts(session: Session, events: Sequence[Event], *, since: datetime) -> dict[int, Event]:
+    """Write an alert for each event; return them by the alert's id."""
+    opened = {}
+    for event in events:
+        values = {
+            "study_id": event.study_id,
+            "site_id": event.site_id,
+            "kind": event.kind,
+            "subject": event.subject,
+            "detail": dict(event.detail),
+            "since": since,
+        }
+        opened[session.scalars(insert(Alert).values(values).returning(Alert.id)).one()] = event
+    return opened
+
+
+def end_alerts(session: Session, alert_ids: Iterable[int], *, at: datetime) -> None:
+    """Say of these alerts that they are over."""
+    session.execute(update(Alert).where(Alert.id.in_(tuple(alert_ids)), Alert.ended_at.is_(None)).values(ended_at=at))
+
+
+def read_open_alerts(session: Session) -> tuple[AlertRow, ...]:
+    """The open alerts that this session may see, the newest first."""
+    return _rows(session, _alerts(Alert.ended_at.is_(None)).order_by(Alert.since.desc(), Alert.id.desc()))
+
+
+def read_ended_alerts(session: Session, *, after: datetime, limit: int) -> tuple[AlertRow, ...]:
+    """Those that ended after a moment, the last first."""
+    return _rows(session, _alerts(Alert.ended_at > after).order_by(Alert.ended_at.desc(), Alert.id.desc()).limit(limit))
+
+
+def read_alerts(session: Session, alert_ids: Iterable[int]) -> tuple[AlertRow, ...]:
+    """These alerts, the oldest first."""
+    return _rows(session, _alerts(Alert.id.in_(tuple(alert_ids))).order_by(Alert.id))
+
+
+def _alerts(*where: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Alert.id, Alert.study_id, Study.code.label("study_code"), Alert.site_id, Site.code.label("site_code"),
+            Alert.kind, Alert.subject, Alert.detail, Alert.since, Alert.ended_at,
+        )
+        .join(Study, Study.id == Alert.study_id)
+        .outerjoin(Site, Site.id == Alert.site_id)
+        .where(*where)
+    )  # fmt: skip
+
+
+def _rows(session: Session, query: Select[*tuple[Any, ...]]) -> tuple[AlertRow, ...]:
+    return tuple(AlertRow(**{**row._asdict(), "kind": AlertKind(row.kind)}) for row in session.execute(query))
