@@ -275,11 +275,12 @@ def mid_probability(x: Floats, n: Floats, p: float | Floats) -> Floats:
     Half Spiegelhalter's interpolation and half its mirror image, so that x of n under p has the complement of n - x of
     n under 1 - p also where the effective n is no whole number.
     """
-    found = (_interpolated(x, n, p) + 1.0 - _interpolated(n - x, n, 1.0 - np.asarray(p))) / 2.0
+    found = (interpolated_probability(x, n, p) + 1.0 - interpolated_probability(n - x, n, 1.0 - np.asarray(p))) / 2.0
     return np.asarray(np.where((np.asarray(p) > 0.0) & (np.asarray(p) < 1.0), found, 0.5), np.float64)
 
 
-def _interpolated(x: Floats, n: Floats, p: float | Floats) -> Floats:
+def interpolated_probability(x: Floats, n: Floats, p: float | Floats) -> Floats:
+    """P(X <= x) of a binomial, linear between whole x (...): Spiegelhalter's interpolation, for 0 <= x <= n."""
     below = np.floor(x)
     share = x - below
     return np.asarray((1.0 - share) * _at_most(below, n, p) + share * _at_most(below + 1.0, n, p), np.float64)

@@ -96,6 +96,7 @@ def _false_flags(rows: Rows) -> str:
         "sites judged",
         "flagged at 99.8 %",
         "naive limits",
+        "Spiegelhalter's interpolation",
         "beyond 95 %",
         "correlation found",
     ]
@@ -110,6 +111,7 @@ def _false_flags(rows: Rows) -> str:
                 f"{row['n_judged']}",
                 f"{row['false_percent']:.2f} %",
                 f"{row['naive_percent']:.2f} %",
+                f"{row['published_percent']:.2f} %",
                 f"{row['warning_percent']:.1f} %",
                 f"{row['correlation_found']:.2f}",
             ]
@@ -119,7 +121,7 @@ def _false_flags(rows: Rows) -> str:
 
 
 def _power(rows: Rows) -> str:
-    head = ["sites", "correlation", "programmes", "bad site is red", "other sites flagged"]
+    head = ["sites", "correlation", "programmes", "bad site is red", "other sites flagged", "bad site, Spiegelhalter's"]
     return _table(
         head,
         [
@@ -129,6 +131,7 @@ def _power(rows: Rows) -> str:
                 f"{row['n_programmes']}",
                 _power_text(row),
                 f"{row['others_percent']:.2f} %",
+                f"{row['published_percent']:.1f} %",
             ]
             for row in rows
         ],

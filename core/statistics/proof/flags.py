@@ -1,6 +1,6 @@
 """How often the funnel flags healthy sites, and how often it finds the bad one. Simulation only."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from scipy.stats import binom, false_discovery_control
 
 from core.statistics.clustering import intra_cluster_correlation
-from core.statistics.funnel import ALARM_LEVEL, DISCOVERY_RATE, MIN_COUNTED, two_sided_p, usual_rate
+from core.statistics.funnel import (
+    ALARM_LEVEL,
+    DISCOVERY_RATE,
+    MIN_COUNTED,
+    interpolated_probability,
+    two_sided_p,
+    usual_rate,
+)
 from core.statistics.proof.programmes import (
     BAD_RATE,
     BAD_SITE_VISITS,
@@ -32,10 +39,11 @@ _AT_ONCE = 1000
 SCENARIOS: tuple[Mapping[str, Any], ...] = (
     *({"correlation": rho, "mechanism": Mechanism.VARYING} for rho in CORRELATIONS),
     *({"correlation": rho, "mechanism": Mechanism.ALL_OR_NONE} for rho in CORRELATIONS[2:]),
-    *({"correlation": rho, "mechanism": Mechanism.VARYING, "rate": 0.1} for rho in (0.0, 0.3)),
+    *({"correlation": 0.3, "mechanism": Mechanism.VARYING, "rate": rate} for rate in (0.1, 0.03)),
+    {"correlation": 0.3, "mechanism": Mechanism.ALL_OR_NONE, "rate": 0.03},
     *({"correlation": rho, "mechanism": Mechanism.VARYING, "n_sites": 6} for rho in (0.0, 0.3)),
 )
-"""The issue's programme first; then another mechanism, a low rate, and a programme of six sites."""
+"""The programme that was asked for first; then another mechanism, low rates, and a programme of six sites."""
 
 
 def false_flags(n_programmes: int, seed: int) -> list[dict[str, Any]]:
@@ -65,17 +73,24 @@ def _false_flags(
         "n_judged": int(is_judged.sum()),
         "false_percent": _percent(found < 1.0 - ALARM_LEVEL, is_judged),
         "naive_percent": _percent(naive_alarms(counts), is_judged),
+        "published_percent": _percent(judge(counts, published_p) < 1.0 - ALARM_LEVEL, is_judged),
         "warning_percent": _percent(found < DISCOVERY_RATE, is_judged),
         "correlation_found": float(intra_cluster_correlation(*_sums(counts)).mean()),
     }
 
 
-def judge(counts: Counts) -> Floats:
+def judge(counts: Counts, two_sided: Callable[[Floats, Floats, Floats], Floats] = two_sided_p) -> Floats:
     """The funnel's two-sided p-values (programmes, sites), as ``funnel`` computes them for one programme."""
     correlation = intra_cluster_correlation(*_sums(counts))[:, None]
     effective_n = counts.n / (1.0 + correlation * (counts.nn / counts.n - 1.0))
     target, _ = usual_rate(counts.k, counts.n, effective_n, counts.n >= MIN_COUNTED)
-    return two_sided_p(counts.k / counts.n, effective_n, target[:, None])
+    return two_sided(counts.k / counts.n, effective_n, target[:, None])
+
+
+def published_p(values: Floats, effective_n: Floats, target: Floats) -> Floats:
+    """The same by Spiegelhalter's own interpolation, for comparison (docs/adr/0020)."""
+    lower = interpolated_probability(values * effective_n, effective_n, target)
+    return np.asarray(2.0 * np.minimum(lower, 1.0 - lower), np.float64)
 
 
 def naive_alarms(counts: Counts) -> Flags:
@@ -105,11 +120,13 @@ def _power(n_programmes: int, seed: int, n_sites: int, correlation: float) -> di
     rng = np.random.default_rng([seed, 2])
     visits = site_sizes(n_sites)
     is_bad = visits == BAD_SITE_VISITS
-    found, others, n_left = [], [], n_programmes
+    found, published, others, n_left = [], [], [], n_programmes
     while n_left > 0:
         counts = draw(rng, min(n_left, _AT_ONCE), visits, np.where(is_bad, BAD_RATE, USUAL_RATE), correlation)
         is_red = judge(counts) < 1.0 - ALARM_LEVEL
-        found.append((is_red & (counts.k / counts.n > USUAL_RATE))[:, is_bad].ravel())
+        is_high = counts.k / counts.n > USUAL_RATE
+        found.append((is_red & is_high)[:, is_bad].ravel())
+        published.append(((judge(counts, published_p) < 1.0 - ALARM_LEVEL) & is_high)[:, is_bad].ravel())
         others.append(is_red[(counts.n >= MIN_COUNTED) & ~is_bad])
         n_left -= _AT_ONCE
     share = float(np.concatenate(found).mean())
@@ -120,6 +137,7 @@ def _power(n_programmes: int, seed: int, n_sites: int, correlation: float) -> di
         "power_percent": 100.0 * share,
         "error_percent": 100.0 * float(np.sqrt(share * (1.0 - share) / n_programmes)),
         "others_percent": 100.0 * float(np.concatenate(others).mean()),
+        "published_percent": 100.0 * float(np.concatenate(published).mean()),
     }
 
 

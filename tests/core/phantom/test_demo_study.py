@@ -94,7 +94,8 @@ def test_the_planted_faults_are_found_in_a_thousand_seeds():
     assert found["site"] >= 0.99
     assert found["device"] >= 0.99
     assert found["other site"] <= 0.01
-    assert found["other device"] <= 0.01
+    # Some seven charts of 26 weeks that are planned for a false signal in 500 weeks each.
+    assert found["other device"] <= 0.02
 
 
 def test_the_same_seed_gives_the_same_study_and_another_gives_another(study):
