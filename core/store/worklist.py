@@ -51,6 +51,9 @@ TAB_STATES = {
     WorklistTab.STUCK: (ScanState.FAILED, ScanState.QUARANTINED),
 }
 
+ANSWERED = (RequestState.RECEIVED, RequestState.REGRADED)
+"""States of a request whose replacement has come."""
+
 _DUE_ON = func.coalesce(ReacquisitionRequest.due_on, Visit.window_ends_on)
 """The request's day where there is a request, else the end of the visit window."""
 
@@ -80,6 +83,11 @@ class WorklistItem:
     question: str | None
     """What the site was asked, where its answer is awaited."""
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the site has sent what it was asked for: the next move is the reading centre's."""
+        return self.request_state in ANSWERED
+
     def days_left(self, today: date) -> int | None:
         """Days until ``due_on``, negative once it has passed; None without a window."""
         return None if self.due_on is None else (self.due_on - today).days
@@ -100,7 +108,7 @@ def read_worklist(
     """Page ``page`` (from 0) of one list, by what can still be done.
 
     Open windows come first, the one that ends soonest on top; then scans without a window; then windows that have
-    closed, the latest first.
+    closed, the latest first; last the scans whose replacement has come.
     """
     totals = _read_totals(session, chosen)
     rows = session.execute(
@@ -146,7 +154,7 @@ def _reasons(row: Row[Any], from_model: tuple[Reason, ...]) -> tuple[Reason, ...
 
 def _urgency(today: date) -> tuple[ColumnElement[Any], ...]:
     is_closed = today > _DUE_ON
-    standing = case((_DUE_ON.is_(None), 1), (is_closed, 2), else_=0)
+    standing = case((ReacquisitionRequest.state.in_(ANSWERED), 3), (_DUE_ON.is_(None), 1), (is_closed, 2), else_=0)
     return standing, func.abs(_DUE_ON - today)
 
 

@@ -19,6 +19,7 @@ from core.database.session import Database, session_scope
 from core.errors import ServerError
 from core.phantom.demo_study import demo_study, render
 from core.phantom.demo_values import SENT_AT, DemoAcquisition, DemoScan, DemoStudy
+from core.policy.protocol import Protocol
 from core.settings import Settings
 from core.storage import BlobStore
 from core.store.access import PROGRAM, Actor, Grant
@@ -191,8 +192,9 @@ def _load_samples(load: DemoLoad) -> None:
 
 def _set_up_samples(session: Session) -> None:
     study_id = add_study(
-        session, actor=PROGRAM, code=SAMPLES_CODE, name="Sample scans (COIPS, CC BY 4.0)", is_demo=True
-    )
+        session, actor=PROGRAM, code=SAMPLES_CODE, name="Sample scans (COIPS, CC BY 4.0)", is_demo=True,
+        protocol=Protocol(name=SAMPLES_CODE, visit_window_days=None),
+    )  # fmt: skip
     site_id = add_site(
         session, actor=PROGRAM, study_id=study_id, code=SAMPLES_SITE, name="COIPS data set", country="CN"
     )

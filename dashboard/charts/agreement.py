@@ -1,6 +1,7 @@
 """Confusion matrices and kappa by group: pure functions of agreements. Draw nothing but charts."""
 
 from collections.abc import Sequence
+from math import floor
 
 import altair as alt
 
@@ -83,8 +84,12 @@ def draw_kappas(groups: Sequence[GroupAgreement]) -> alt.LayerChart:
         alt.Tooltip("percent:Q", title="Equal", format=".0%"), alt.Tooltip("pairs:Q", title="Pairs"),
         alt.Tooltip("patients:Q", title="Patients"),
     ]  # fmt: skip
-    low = min([0.0, *(float(str(row["kappa_low"])) for row in rows)])
-    x = alt.X("kappa:Q", title="Quadratically weighted kappa", scale=alt.Scale(domain=[low, 1], nice=False))
+    lowest = min([0.0, *(float(str(row["kappa_low"])) for row in rows)])
+    quarters = [quarter / 4 for quarter in range(floor(round(4 * lowest, 6)), 5)]
+    x = alt.X(
+        "kappa:Q", title="Quadratically weighted kappa", scale=alt.Scale(domain=[quarters[0], 1], nice=False),
+        axis=alt.Axis(values=quarters, format=".2f"),
+    )  # fmt: skip
     spans = base.mark_rule(strokeWidth=3, opacity=0.55, color=CALM).encode(
         x="kappa_low:Q", x2="kappa_high:Q", tooltip=tooltip
     )

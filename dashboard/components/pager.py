@@ -20,12 +20,17 @@ def draw_pager(number: int, page_size: int, *, shown: int, total: int | None, no
     words = f"{count(first)} – {count(first + shown - 1)}"
     has_next = shown == page_size if total is None else first + shown - 1 < total
     if number == 0 and not has_next:
-        st.caption(f"{words} {noun}" if total is None else f"{count(total)} {noun}")
+        st.caption(f"{words} {noun}" if total is None else counted(total, noun))
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(words + (f" of {count(total)} {noun}" if total is not None else f" {noun}"), width="content")
         _turn("Previous", ":material/chevron_left:", number - 1, is_possible=number > 0)
         _turn("Next", ":material/chevron_right:", number + 1, is_possible=has_next)
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 scan``, ``24 scans``; the noun is given in the plural."""
+    return f"{count(n)} {noun if n != 1 else noun.removesuffix('s')}"
 
 
 def _turn(label: str, icon: str, number: int, *, is_possible: bool) -> None:

@@ -42,16 +42,16 @@ def _why(item: WorklistItem) -> Html:
     lead, remedy = _lead(item), None
     if item.question is not None:
         remedy = tag("p", tag("b", "Question to the site: "), tag("q", item.question), class_="remedy")
-    elif item.reasons:
+    elif item.reasons and not item.is_answered:
         remedy = tag("p", tag("b", "What to do: "), item.reasons[0].remedy, class_="remedy")
-    chips = [_verdict_chip(item)]
+    chips = [] if item.is_answered else [_verdict_chip(item)]
     if item.request_state is not None:
         chips.append(chip(REQUEST_NAMES[item.request_state], "info"))
     if item.grade_ordinal is not None:
         chips.append(chip("Model abstained" if item.is_abstained else GRADE_NAMES[item.grade_ordinal]))
     others = [reason for reason in item.reasons[1:4] if reason.code is not ReasonCode.ABSTAINED]
     chips += [chip(REASON_NAMES[reason.code], title=reason.text) for reason in others]
-    if item.reasons and item.reasons[0].operator_fixable is OperatorFixable.YES:
+    if item.reasons and item.reasons[0].operator_fixable is OperatorFixable.YES and not item.is_answered:
         chips.append(chip(FIXABLE_NAMES[OperatorFixable.YES], "good"))
     title = tag("p", page_link(lead, "scan", {"id": item.scan_id}), class_="lead")
     return tag("div", title, remedy, tag("div", *[c for c in chips if c is not None], class_="more"), class_="why")
@@ -84,6 +84,8 @@ def _where(item: WorklistItem) -> Html:
 
 
 def _due(item: WorklistItem, today: date) -> Html:
+    if item.is_answered:
+        return tag("div", tag("strong", "replacement sent"), class_="due")
     days = item.days_left(today)
     tone = None if days is None or days > SOON_DAYS else "bad" if days < 0 else "warn"
     day = tag("span", f"until {item.due_on:%d %b %Y}", class_="small muted") if item.due_on else None

@@ -44,12 +44,18 @@ def main() -> None:
     _draw_confusions(comparison)
     st.subheader(BY_WORDS[by])
     st.altair_chart(draw_kappas(comparison.groups), width="stretch", alt="Kappa of model and people by group.")
-    st.caption(KAPPA_CAPTION)
+    st.caption(KAPPA_CAPTION + _silent_words(comparison))
     draw_chart_data(ChartData(f"agreement-by-{by}", kappa_rows(comparison.groups), KAPPA_COLUMNS))
     if comparison.disputed:
         st.subheader("To be talked about")
         panel(disputed_list(comparison.disputed), key="disputed")
     _draw_notes(comparison)
+
+
+def _silent_words(comparison: GradeComparison) -> str:
+    """Which groups have no kappa, and why; nothing where all have one."""
+    silent = [f"{row['group']} ({row['why']})" for row in kappa_rows(comparison.groups) if row["why"]]
+    return f" Without a kappa: {'; '.join(silent)}." if silent else ""
 
 
 def _draw_confusions(comparison: GradeComparison) -> None:

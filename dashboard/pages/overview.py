@@ -39,15 +39,18 @@ NO_CAPTURES = (
 )
 FOR_GRADERS = (
     "Rates are not shown to graders",
-    "They would tell what others think of scans that you have yet to grade. Your lists hold those you have graded.",
+    "They would tell what others think of scans you have yet to grade. Those come as links; your lists hold the graded.",
 )
 
 
 def main() -> None:
     """Draw the page."""
     moment, actor = now(), current_user()
+    st.title("Overview")
+    if actor.roles == {Role.GRADER}:
+        empty_state(*FOR_GRADERS, key="empty")
+        return
     with open_session() as session:
-        st.title("Overview")
         chosen = draw_filters(session, RATE_FIELDS, today=moment.date(), period=PERIOD)
         overview, marks = read_overview(session, chosen, today=moment.date()), read_marks(session, chosen)
         shared = read_shared_images(session, chosen) if actor.has_role(*CENTRE) else ()
@@ -61,7 +64,7 @@ def main() -> None:
         _draw_chart(overview, marks)
         _draw_groups(overview)
     else:
-        empty_state(*(FOR_GRADERS if actor.roles == {Role.GRADER} else NO_CAPTURES), key="empty")
+        empty_state(*NO_CAPTURES, key="empty")
     if shared:
         _draw_shared(shared)
     panel(footnote(overview.as_of), key="footnote")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.clock import now
 from core.store.worklist import TAB_STATES, WorklistPage, WorklistTab, read_worklist
+from core.vocabulary import Role
 from dashboard.components.pager import draw_pager, page_number
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.worklist_rows import worklist_rows
@@ -45,12 +46,20 @@ EMPTY_WORDS = {
     WorklistTab.STUCK: ("Nothing is stuck", "No scan failed or was set aside in this selection."),
 }
 
+FOR_GRADERS = (
+    "The scans to grade reach you as links from the reading centre. Here stand those that you have graded and that "
+    "wait for somebody else's move."
+)
+
 
 def main() -> None:
     """Draw the page."""
     today = now().date()
-    is_site = not current_user().roles & CENTRE
+    roles = current_user().roles
+    is_site = not roles & CENTRE
     st.title("Worklist")
+    if roles == {Role.GRADER}:
+        st.caption(FOR_GRADERS)
     number = page_number()
     with open_session() as session:
         chosen = draw_filters(session, SCAN_FIELDS, today=today)

@@ -148,11 +148,13 @@ def test_a_grader_sees_the_model_s_grade_after_the_own_one(page_of: PageOf, clin
 
 @pytest.mark.parametrize("path", [OVERVIEW, WORKLIST, EXAMPLES])
 def test_no_page_tells_a_grader_what_they_have_not_graded(page_of: PageOf, clinics: Clinics, path: str):
-    markup = shown(page_of(clinics.grader, path))
+    page = page_of(clinics.grader, path)
+    markup = shown(page)
     for scan_id in (clinics.accepted_id, clinics.flagged_id, clinics.abstained_id):
         assert f"id={scan_id}" not in markup
         assert f"/scans/{scan_id}/" not in markup
     assert path != OVERVIEW or "Rates are not shown to graders" in markup
+    assert path != WORKLIST or "reach you as links" in page.caption[0].value
 
 
 def test_metrics_of_an_ungradable_scan_are_withheld_until_a_person_says_otherwise(page_of: PageOf, clinics: Clinics):

@@ -100,6 +100,28 @@ def test_an_open_request_brings_its_day_and_state(
     assert (found.items[0].request_state, found.items[0].days_left(TODAY)) == ("requested", 4)
 
 
+def test_what_the_site_has_answered_comes_last(
+    dashboard_database: Database, owner_database: Database, blobs: BlobStore, clinics: Clinics
+):
+    with session_scope(owner_database) as session:
+        site = make_site(session, study_id=clinics.study_id)
+        asked = {}
+        for state, days in (("regraded", 2), ("received", 5), ("requested", -9)):
+            scan = make_scored_capture(session, blobs, site, ordinal=0)
+            scan.state = "reacquisition_requested"
+            asked[state] = scan.id
+            session.add(
+                tables.ReacquisitionRequest(
+                    site_id=site.id, acquisition_id=scan.acquisition_id, scan_id=scan.id, state=state,
+                    reason_code="oscar-mp:M", text="", remedy="", due_on=TODAY + timedelta(days=days),
+                )
+            )  # fmt: skip
+        site_id = site.id
+    items = look(dashboard_database, clinics.manager, WorklistTab.REACQUIRE, site_id=site_id).items
+    assert [item.scan_id for item in items] == [asked["requested"], asked["regraded"], asked["received"]]
+    assert [item.is_answered for item in items] == [False, True, True]
+
+
 def test_filters_by_slab_and_eye(dashboard_database: Database, clinics: Clinics):
     assert look(dashboard_database, clinics.manager, slab=Slab.DEEP).total == 0
     assert look(dashboard_database, clinics.manager, laterality=Laterality.OD).total == 3

@@ -36,3 +36,11 @@ def test_a_group_without_a_figure_says_why_and_is_not_drawn() -> None:
     text = str(draw_kappas(groups).to_dict())
     assert "ELM" in text
     assert "ROWAN" not in text
+
+
+def test_kappa_has_round_ticks_down_to_the_lowest_bound() -> None:
+    first, second = np.array([0, 1, 2, 0, 1, 2]), np.array([2, 1, 0, 2, 1, 0])
+    found = agreement(first, second, [f"P{number}" for number in range(6)])
+    assert isinstance(found, Agreement)
+    axis = draw_kappas([GroupAgreement("ELM", 6, found)]).to_dict()["layer"][2]["encoding"]["x"]["axis"]
+    assert axis["values"] == [quarter / 4 for quarter in range(-4, 5)]

@@ -1,0 +1,52 @@
+"""A row of the worklist says whose move it is: what the site has answered asks nothing of it any more."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from core.store.worklist import WorklistItem
+from core.values import Reason
+from core.vocabulary import Laterality, OperatorFixable, ReasonCode, RequestState, ScanState, Slab, Verdict
+from dashboard.components.pager import counted
+from dashboard.components.worklist_rows import worklist_rows
+
+TODAY = date(2026, 3, 20)
+ASKED = WorklistItem(
+    scan_id=7,
+    state=ScanState.REACQUISITION_REQUESTED,
+    verdict=Verdict.REACQUIRE,
+    laterality=Laterality.OD,
+    slab=Slab.DEEP,
+    scan_type="octa-enface 3x3",
+    site_code="ELM",
+    device_code="ELM-1",
+    technician_code=None,
+    subject_code="ELM-0001",
+    visit_code="V1",
+    acquired_at=datetime(2026, 3, 2, 9, 30, tzinfo=UTC),
+    due_on=date(2026, 3, 11),
+    grade_ordinal=0,
+    is_abstained=False,
+    request_state=RequestState.ACKNOWLEDGED,
+    failure=None,
+    reasons=(Reason(ReasonCode.MP_MOTION, OperatorFixable.YES, "The eye moved.", "Take it again."),),
+    question=None,
+)
+
+
+def test_an_open_request_says_what_to_do_and_until_when() -> None:
+    row = worklist_rows([ASKED], TODAY).text
+    for words in ("The eye moved.", "Take it again.", "9 days ago", "due bad", "Acknowledged"):
+        assert words in row, words
+
+
+def test_an_answered_request_asks_for_nothing_and_is_not_overdue() -> None:
+    for state, chip in ((RequestState.RECEIVED, "Replacement received"), (RequestState.REGRADED, "Replacement scored")):
+        row = worklist_rows([replace(ASKED, request_state=state)], TODAY).text
+        assert chip in row
+        assert "replacement sent" in row
+        for words in ("Take it again.", "days ago", "due bad", "Take again", "can be cured"):
+            assert words not in row, words
+
+
+def test_one_scan_is_not_counted_as_scans() -> None:
+    assert [counted(n, "scans") for n in (0, 1, 24)] == ["0 scans", "1 scan", "24 scans"]
