@@ -40,6 +40,7 @@ FAULTS: tuple[Mapping[str, str], ...] = (
     {"acquired_at": "", "eye": "OU"},
     {"device": "CEDAR-9", "acquired_at": "14.03.2026"},
     {"field_width_mm": "three", "technician": ""},
+    {"kind": "bscan", "slab": ""},
 )
 """What the rows of the draft have wrong."""
 
@@ -94,7 +95,7 @@ def _png(*, is_captioned: bool = False) -> bytes:
 
 
 def make_draft(uploader: Uploader) -> int:
-    """A draft with a good file, three with faults, one that cannot be read and one that may hold a name."""
+    """A draft with a good file, four with faults, one that cannot be read and one that may hold a name."""
     batch_id, staging, row = uploader.open()
     for number, fault in enumerate(FAULTS, start=1):
         capture = {"acquisition": f"A{number}"}

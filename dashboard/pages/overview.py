@@ -39,7 +39,7 @@ NO_CAPTURES = (
 )
 FOR_GRADERS = (
     "Rates are not shown to graders",
-    "They would tell what others think of scans you have yet to grade. Those come as links; your lists hold the graded.",
+    "They would tell what others think of scans you have yet to grade. Those come as links; lists hold the others.",
 )
 
 

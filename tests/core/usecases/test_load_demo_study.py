@@ -32,6 +32,7 @@ from core.database.tables import (
     SiteGrant,
     Study,
     User,
+    Visit,
 )
 from core.errors import ServerError
 from core.phantom.demo_study import demo_study
@@ -310,6 +311,10 @@ def test_the_samples_are_a_study_of_their_own(study: DemoStudy, owner: Database)
             select(Acquisition.field_width_mm, Scan.state).join(Scan).join(Site, Site.id == Scan.site_id)
             .join(Study).where(Study.code == "SAMPLES")
         ).all()  # fmt: skip
+        windows = session.scalars(
+            select(Visit.window_ends_on).join(Site, Site.id == Visit.site_id).join(Study).where(Study.code == "SAMPLES")
+        ).all()
+    assert set(windows) == {None}, "nobody can take a published image again"
     assert len(rows) == 6
     assert sorted(row.field_width_mm is None for row in rows) == [False] * 3 + [True] * 3
 
