@@ -108,7 +108,11 @@ class Baseline:
     def limits(self, counts: Sequence[ClusteredCount], kind: ChartKind) -> tuple[Floats, Floats]:
         """Lower and upper limit (n,) of points with these counts, 0..1; see ``chart_limits``."""
         sizes = np.array([self.design.effective_n(count) for count in counts])
-        return chart_limits(np.array(self.centre), sizes, np.array(self.sigma_z if kind is ChartKind.LANEY else 1.0))
+        return chart_limits(np.array(self.centre), sizes, np.array(self.factor(kind)))
+
+    def factor(self, kind: ChartKind) -> float:
+        """By how much the standard deviation of a point exceeds that of its clustered count: 1 for a p chart."""
+        return self.sigma_z if kind is ChartKind.LANEY else 1.0
 
 
 def chart_limits(centre: Floats, effective_n: Floats, sigma_z: Floats) -> tuple[Floats, Floats]:
@@ -192,16 +196,48 @@ def control_chart(points: Sequence[Period], baseline: Baseline, kind: ChartKind 
     in a row on one side (Western Electric), six in a row rising or falling (Nelson 3). A value on the centre line ends
     a run, two equal values end a trend. In-control run lengths: docs/statistics.md.
     """
-    counted = [point for point in points if point.count.n]
-    if not counted:
-        return ControlChart(kind, baseline, ())
-    values = np.array([point.count.k / point.count.n for point in counted])
-    low, high = baseline.limits([point.count for point in counted], kind)
-    signals = run_signals(values, low, high, baseline.centre)
-    drawn = zip(counted, values, low, high, signals, strict=True)
-    return ControlChart(
-        kind, baseline, tuple(ChartPoint(p, float(v), float(a), float(b), s) for p, v, a, b, s in drawn)
+    return control_charts([(points, baseline)], kind)[0]
+
+
+def control_charts(
+    series: Sequence[tuple[Sequence[Period], Baseline]], kind: ChartKind = ChartKind.LANEY
+) -> tuple[ControlChart, ...]:
+    """``control_chart`` of many units at once, in their order: the limits of all points are found together."""
+    if not series:
+        return ()
+    counted = [[point for point in points if point.count.n] for points, _ in series]
+    starts = np.cumsum([len(points) for points in counted])[:-1]
+    limits = np.split(np.stack(_limits(counted, [baseline for _, baseline in series], kind), axis=-1), starts)
+    return tuple(
+        ControlChart(kind, baseline, _drawn(points, baseline, own.T))
+        for points, (_, baseline), own in zip(counted, series, limits, strict=True)
     )
+
+
+def _limits(
+    counted: Sequence[Sequence[Period]], baselines: Sequence[Baseline], kind: ChartKind
+) -> tuple[Floats, Floats]:
+    """Lower and upper limits (points,) of all points of all units, one unit after the other."""
+    lengths = [len(points) for points in counted]
+    sizes = [
+        baseline.design.effective_n(point.count)
+        for points, baseline in zip(counted, baselines, strict=True)
+        for point in points
+    ]
+    centres, factors = (
+        np.repeat(np.array(values, np.float64), lengths)
+        for values in ([each.centre for each in baselines], [each.factor(kind) for each in baselines])
+    )
+    return chart_limits(centres, np.array(sizes, np.float64), factors)
+
+
+def _drawn(points: Sequence[Period], baseline: Baseline, limits: Floats) -> tuple[ChartPoint, ...]:
+    """Points with their limits (2, points) and the rules that fire."""
+    low, high = limits
+    values = np.array([point.count.k / point.count.n for point in points], np.float64)
+    signals = run_signals(values, low, high, baseline.centre)
+    drawn = zip(points, values, low, high, signals, strict=True)
+    return tuple(ChartPoint(p, float(v), float(a), float(b), s) for p, v, a, b, s in drawn)
 
 
 def run_signals(values: Floats, low: Floats, high: Floats, centre: float) -> list[tuple[Signal, ...]]:

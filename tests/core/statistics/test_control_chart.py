@@ -12,6 +12,7 @@ from core.statistics.control_chart import (
     Rule,
     Signal,
     control_chart,
+    control_charts,
     freeze_baseline,
     pool_periods,
     run_signals,
@@ -126,6 +127,12 @@ def test_a_planted_step_is_signalled_and_the_baseline_does_not_follow_it():
     assert [Signal(Rule.ONE_OUT, Side.HIGH) in point.signals for point in chart.points] == [False] * 4 + [True] * 3
     assert chart.baseline == held
     assert chart.points[0].value == 0.4
+
+
+def test_many_charts_at_once_are_the_charts_one_by_one():
+    series = [(weeks([8, 7, 0, 8, 17]), baseline()), ([], baseline()), (weeks([3, 30], n=50), baseline([4, 12] * 5))]
+    assert control_charts(series) == tuple(control_chart(points, held) for points, held in series)
+    assert control_charts([]) == ()
 
 
 def test_points_without_any_count_and_charts_without_points_are_drawn_empty():
