@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Batch, Device, ReacquisitionRequest, Scan, Site
@@ -76,9 +76,9 @@ class Overview:
 def read_overview(session: Session, chosen: ScanFilter, *, today: date) -> Overview:
     """The overview under ``chosen``; slab and eye do not narrow the rates, whose unit is the whole capture."""
     counts = _read_counts(session, chosen)
-    by_site = _tallies((site, measure, n) for site, _, _, measure, n in counts)
-    by_device = _tallies((device, measure, n) for _, device, _, measure, n in counts)
-    by_week = _tallies((week_on, measure, n) for _, _, week_on, measure, n in counts)
+    by_site = _tallies((site, measure, n) for site, _, _, measure, n in counts if site is not None)
+    by_device = _tallies((device, measure, n) for _, device, _, measure, n in counts if device is not None)
+    by_week = _tallies((week_on, measure, n) for _, _, week_on, measure, n in counts if week_on is not None)
     return Overview(
         as_of=session.execute(select(func.now())).scalar_one(),
         current=sum(by_site.values(), Tally()),
@@ -90,12 +90,15 @@ def read_overview(session: Session, chosen: ScanFilter, *, today: date) -> Overv
     )
 
 
-def _read_counts(session: Session, chosen: ScanFilter) -> Sequence[tuple[int, int, date, str, int]]:
-    """(site, device, week, measure, n), exact at this moment."""
+def _read_counts(
+    session: Session, chosen: ScanFilter
+) -> Sequence[tuple[int | None, int | None, date | None, str, int]]:
+    """(site, device, week, measure, n), exact at this moment: sums by site, by device and by week, the others None."""
     counts = all_counts().c
     conditions = [counts.measure.in_(TALLIED), *count_conditions(chosen, counts)]
-    keys = (counts.site_id, counts.device_id, counts.week_on, counts.measure)
-    statement = select(*keys, func.sum(counts.n)).where(*conditions).group_by(*keys)
+    keys = (counts.site_id, counts.device_id, counts.week_on)
+    sets = func.grouping_sets(*(tuple_(key, counts.measure) for key in keys))
+    statement = select(*keys, counts.measure, func.sum(counts.n)).where(*conditions).group_by(sets)
     return [(site, device, week, measure, int(n)) for site, device, week, measure, n in session.execute(statement)]
 
 
@@ -112,7 +115,7 @@ def _read_previous(session: Session, chosen: ScanFilter) -> Tally | None:
         return None
     before = replace(chosen, since=chosen.since - (chosen.until - chosen.since), until=chosen.since)
     counts = _read_counts(session, before)
-    return sum(_tallies((row[0], row[3], row[4]) for row in counts).values(), Tally())
+    return sum(_tallies((row[0], row[3], row[4]) for row in counts if row[0] is not None).values(), Tally())
 
 
 def _read_attention(session: Session, chosen: ScanFilter, today: date) -> Attention:

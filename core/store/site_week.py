@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, true
+from sqlalchemy import and_, case, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Batch, ReacquisitionRequest, Review, Scan, Site
@@ -14,7 +14,8 @@ from core.statistics.clustering import ClusteredCount
 from core.store.overview import CLOSED_REQUESTS
 from core.store.rate import all_counts
 from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions, site_conditions
-from core.store.unit import poor_visits, visits_counted
+from core.store.unit import visits_counted
+from core.store.unit_week import clustered, poor_sums
 from core.vocabulary import RateMeasure, ReviewDecision, ScanState, Severity
 
 LATEST_SCANS = 100
@@ -53,21 +54,23 @@ class Waits:
 def read_site_weeks(session: Session, chosen: ScanFilter) -> tuple[SiteWeek, ...]:
     """Every site's weeks under ``chosen``."""
     counts = all_counts().c
-    severe = and_(counts.measure == RateMeasure.ARTIFACT, counts.detail.endswith(f" {Severity.SEVERE}"))
-    keys = (counts.site_id, counts.week_on, counts.measure, counts.detail)
-    statement = (
-        select(*keys, func.sum(counts.n))
-        .where(or_(visits_counted(chosen, counts), severe), *count_conditions(chosen, counts))
-        .group_by(*keys)
+    keys = (counts.site_id, counts.week_on)
+    conditions = count_conditions(chosen, counts)
+    visits = select(*keys, *poor_sums(counts)).where(visits_counted(chosen, counts), *conditions).group_by(*keys)
+    is_severe = counts.detail.endswith(f" {Severity.SEVERE}")
+    severe = (
+        select(*keys, counts.detail, func.sum(counts.n))
+        .where(counts.measure == RateMeasure.ARTIFACT, is_severe, *conditions)
+        .group_by(*keys, counts.detail)
     )
-    poor: dict[tuple[int, date], ClusteredCount] = defaultdict(ClusteredCount)
     artifacts: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
-    for site_id, week_on, measure, detail, n in session.execute(statement):
-        if n and measure == RateMeasure.VISITS:
-            poor[site_id, week_on] += poor_visits(detail, int(n))
-        elif n:
-            artifacts[site_id, week_on][detail.rpartition(" ")[0]] += int(n)
-    return tuple(SiteWeek(*key, count, artifacts[key]) for key, count in sorted(poor.items()))
+    for site_id, week_on, detail, n in session.execute(severe):
+        artifacts[site_id, week_on][detail.rpartition(" ")[0]] += int(n)
+    rows: Sequence[Sequence[Any]] = session.execute(visits.order_by(*keys)).all()
+    found = (
+        SiteWeek(site_id, week_on, clustered(sums), artifacts[site_id, week_on]) for site_id, week_on, *sums in rows
+    )
+    return tuple(week for week in found if week.poor.n)
 
 
 def read_open_requests(session: Session, chosen: ScanFilter, *, today: date) -> dict[int, OpenRequests]:

@@ -36,6 +36,10 @@ SHARED_BASELINE = timedelta(weeks=13)
 """Where own points are too few the baseline is that of the whole selection in its first thirteen weeks."""
 
 
+MOST_UNITS = 60
+"""So many small pictures still fit a page and a second."""
+
+
 class BaselineSource(StrEnum):
     """Whose early points a trend is held against."""
 
@@ -90,6 +94,8 @@ class Watch:
     units: tuple[UnitTrend, ...]
     too_few: tuple[Unit, ...]
     """Units that do not fill a single point."""
+    n_units: int
+    """All units; of more than ``MOST_UNITS`` the most concerning are worked out."""
 
 
 def watch_units(
@@ -117,14 +123,29 @@ def watch(
     design = design_effect([total([week.count for week in each.weeks]) for each in units])
     shared = shared_baseline(all_weeks, design)
     found, too_few = [], []
-    for each in units:
+    for each in most_concerning(units, shared):
         trend = trend_of(each.weeks, design, shared, chart, is_plain=True)
         if isinstance(trend, NotComputable):
             too_few.append(each.unit)
         else:
             found.append(UnitTrend(each.unit, trend, _concern(trend)))
     found.sort(key=lambda each: (not each.trend.is_worse, -each.concern, each.unit.label))
-    return Watch(kind, design, trend_of(weeks, design, shared, chart), tuple(found), tuple(too_few))
+    trend = trend_of(weeks, design, shared, chart)
+    return Watch(kind, design, trend, tuple(found), tuple(too_few), n_units=len(units))
+
+
+def most_concerning(units: Sequence[UnitWeeks], shared: Baseline | NotComputable) -> Sequence[UnitWeeks]:
+    """At most ``MOST_UNITS`` units: those with most evidence, week by week, of failing twice as often as everybody."""
+    if len(units) <= MOST_UNITS or isinstance(shared, NotComputable) or not 0.0 < shared.centre < 1.0:
+        return units[:MOST_UNITS]
+
+    def evidence(each: UnitWeeks) -> float:
+        counts = [week.count for week in each.weeks]
+        factors = [shared.design.factor(count) for count in counts]
+        steps = scores([c.k for c in counts], [c.n for c in counts], shared.centre, ODDS_RATIO, factors)
+        return float(running_sum(steps)[-1])
+
+    return sorted(units, key=evidence, reverse=True)[:MOST_UNITS]
 
 
 def trend_of(

@@ -52,25 +52,25 @@ def draw_indices(before: Histograms, now: Histograms) -> alt.Chart:
 
 
 def _draw(rows: Sequence[Row], title: str, number: str) -> alt.Chart:
-    legend = alt.Legend(orient="top")
     sides = [BEFORE, NOW]
+    legend = alt.Legend(orient="top")
     colour = alt.Color("when:N", title=None, scale=alt.Scale(domain=sides, range=[FAINT, CALM]), legend=legend)
-    dash = alt.StrokeDash("when:N", scale=alt.Scale(domain=sides, range=[[5, 4], [1, 0]]), legend=None)
+    tooltip = [
+        alt.Tooltip("when:N", title="When"), alt.Tooltip("from:Q", title="From", format=number),
+        alt.Tooltip("share:Q", title="Share", format=".1%"), alt.Tooltip("scans:Q", title="Count"),
+    ]  # fmt: skip
     chart: alt.Chart = (
         alt.Chart(_data(rows))
-        .mark_line(interpolate="step-after", strokeWidth=2, point=alt.OverlayMarkDef(size=45, filled=True))
+        .mark_bar()
         .encode(
-            x=alt.X("from:Q", title=title, axis=alt.Axis(format=number), scale=alt.Scale(nice=False, zero=False)),
+            x=alt.X("from:O", title=f"{title}, from", axis=alt.Axis(format=number, labelAngle=0)),
+            xOffset=alt.XOffset("when:N", sort=sides),
             y=alt.Y("share:Q", title="Share", axis=alt.Axis(format=".0%", tickCount=5)),
             color=colour,
-            strokeDash=dash,
-            tooltip=[
-                alt.Tooltip("when:N", title="When"), alt.Tooltip("from:Q", title="From", format=number),
-                alt.Tooltip("share:Q", title="Share", format=".1%"), alt.Tooltip("scans:Q", title="Count"),
-            ],
+            tooltip=tooltip,
         )
         .properties(height=240)
-    )  # fmt: skip
+    )
     return chart
 
 

@@ -27,7 +27,8 @@ def drift_words(watch: InputWatch) -> Html:
     drifted = [each for each in watch.devices if each.is_judged and each.level is not DriftLevel.NONE]
     n_judged = sum(each.is_judged for each in watch.devices)
     names = f": {', '.join(each.device.code for each in drifted)}" if drifted else ""
-    lead = f"{len(drifted)} of {n_judged} devices that can be judged have drifted{names}."
+    verb = "has" if len(drifted) == 1 else "have"
+    lead = f"{len(drifted)} of {n_judged} devices that can be judged {verb} drifted{names}."
     abstained = share(watch.now.abstained, watch.now)
     rest = (
         ""

@@ -87,6 +87,8 @@ def _draw_multiples(watch: Watch, filters: dict[str, str]) -> None:
     n_worse = sum(unit.trend.is_worse for unit in watch.units)
     st.subheader(f"All {PLURALS[watch.kind]}, {n_worse} of {len(watch.units)} with a broken rule")
     panel(small_multiples(watch.units, watch.kind, filters), key="multiples")
+    if watch.n_units > len(watch.units) + len(watch.too_few):
+        st.caption(f"The {len(watch.units)} of most concern, of {watch.n_units}. Narrow the filters to see others.")
     few = ", ".join(unit.label for unit in watch.too_few)
     st.caption(MULTIPLES_CAPTION + (f" Too few visits for a single point: {few}." if few else ""))
 

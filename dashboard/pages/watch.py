@@ -16,8 +16,8 @@ from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_13
 SCORES_CAPTION = (
-    "**Scores.** How the model's probability of *ungradable* is distributed, in tenths, in this period (solid) and in "
-    "the year before (dashed). A hump that moves right: worse scans, or a model that no longer fits the images."
+    "**Scores.** How the model's probability of *ungradable* is distributed, in tenths, in this period and in the year "
+    "before (grey). A hump that moves right: worse scans, or a model that no longer fits the images."
 )
 INDICES_CAPTION = (
     "**Device's quality index.** What the device itself says of its scans, for instance SSI, drawn where the selection "

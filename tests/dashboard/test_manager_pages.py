@@ -141,7 +141,7 @@ def test_the_watch_names_the_device_that_drifted(demo_page: PageOf, demo: Demo):
     page = demo_page("pages/watch.py")
     markup = shown(page)
     words = markup[markup.index("devices that can be judged") :]
-    assert words.startswith(f"devices that can be judged have drifted: {planted.declining_device}")
+    assert words.startswith(f"devices that can be judged has drifted: {planted.declining_device}")
     assert f"/watch?period=13w&amp;device={demo.rows.device_ids[planted.declining_device]}" in markup
     assert len(specs(page)) == 2
     assert "as soon as the model has scored them" in shown(demo_page("pages/watch.py", type="onh-enface 3x3"))

@@ -6,10 +6,12 @@ import pytest
 from demo_rows import ENDS_ON, TODAY, Demo
 
 from core.database.session import session_scope
+from core.statistics.clustering import INDEPENDENT
 from core.statistics.control_chart import MIN_VISITS, ChartKind
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
-from core.usecases.watch_units import BaselineSource, Trend, Watch, watch_units
+from core.store.unit_week import read_unit_weeks, read_weeks
+from core.usecases.watch_units import BaselineSource, Trend, Watch, most_concerning, shared_baseline, watch_units
 
 
 def look(demo: Demo, kind: UnitKind, chart: ChartKind = ChartKind.LANEY, **chosen: object) -> Watch:
@@ -80,3 +82,13 @@ def test_nothing_decided_is_no_trend(demo: Demo) -> None:
     watch = look(demo, UnitKind.SITE, scan_type="onh-enface 3x3")
     assert not isinstance(watch.trend, Trend)
     assert watch.units == ()
+
+
+def test_of_very_many_units_the_most_concerning_are_worked_out(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.usecases.watch_units.MOST_UNITS", 3)
+    with session_scope(demo.database, token=demo.rows.manager) as session:
+        units = read_unit_weeks(session, ScanFilter(), UnitKind.DEVICE)
+        shared = shared_baseline(read_weeks(session, ScanFilter()), INDEPENDENT)
+    planted = demo.rows.study.planted
+    bad = {planted.declining_device, *(each.code for each in demo.rows.study.devices if each.site == planted.bad_site)}
+    assert {each.unit.label for each in most_concerning(units, shared)} == bad
