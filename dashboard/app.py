@@ -7,6 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from core.store.access import Actor
+from core.usecases.subscribe_to_alerts import ALERTED
+from dashboard.components.alert_bell import draw_alert_bell
 from dashboard.navigation import Page, pages_for
 from dashboard.session import current_user
 from dashboard.wording import ROLE_NAMES
@@ -34,6 +36,8 @@ def main() -> None:
     chosen = st.navigation(_sections(pages))
     with st.sidebar:
         _draw_person(actor)
+    if actor.roles & ALERTED:
+        draw_alert_bell()
     chosen.run()
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from core.store.access import Actor
+from core.usecases.subscribe_to_alerts import ALERTED
 from core.vocabulary import Role
 
 CENTRE = frozenset({Role.QC_TECHNICIAN, Role.GRADER, Role.ADJUDICATOR, Role.MANAGER, Role.ADMIN})
@@ -42,6 +43,7 @@ PAGES = (
     Page("Agreement", "pages/agreement.py", ":material/handshake:", JUDGES, "Quality"),
     Page("Model & data watch", "pages/watch.py", ":material/radar:", COMPARERS, "Quality"),
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
+    Page("Alerts", "pages/alerts.py", ":material/notifications:", ALERTED, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
     Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),
     Page("Scan", "pages/scan.py", ":material/visibility:", EVERYBODY, "Quality", is_listed=False),

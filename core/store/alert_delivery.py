@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, undefer
 
-from core.database.tables import Alert, AlertDelivery, AlertSubscription, Study, User
+from core.database.tables import AlertDelivery, AlertSubscription, Study, User
 from core.vocabulary import AlertChannel, AlertKind, AlertPace, DeliveryState
 
 FIRST_BACK_OFF = timedelta(minutes=1)
@@ -238,9 +239,8 @@ def read_latest_sendings(session: Session) -> dict[int, Sending]:
             AlertDelivery.subscription_id, AlertDelivery.state, AlertDelivery.error,
             func.coalesce(AlertDelivery.sent_at, AlertDelivery.created_at).label("at"),
         )
-        .distinct(AlertDelivery.subscription_id)
+        .ext(distinct_on(AlertDelivery.subscription_id))
         .join(AlertSubscription, AlertSubscription.id == AlertDelivery.subscription_id)
-        .join(Alert, Alert.id == AlertDelivery.alert_id)
         .where(AlertSubscription.ended_at.is_(None))
         .order_by(AlertDelivery.subscription_id, AlertDelivery.id.desc())
     )  # fmt: skip

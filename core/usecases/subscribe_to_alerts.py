@@ -1,0 +1,144 @@
+"""A person says which alerts of a study reach them, how and when. Raised by all: UsageError, NotAllowedError.
+
+Every change leaves an audit event; it carries no address and no secret.
+"""
+
+import re
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from core.alerting.webhook import checked_url, new_secret
+from core.clock import now
+from core.errors import NotAllowedError, UsageError
+from core.settings import Settings
+from core.store.access import Actor
+from core.store.alert_delivery import (
+    Subscription,
+    add_subscription,
+    change_subscription,
+    end_subscription,
+    read_own_email,
+    read_subscriptions,
+    write_own_email,
+)
+from core.store.audit import record_event
+from core.vocabulary import AlertChannel, AlertKind, AlertPace, Role
+
+ALERTED = frozenset(Role) - {Role.GRADER}
+"""Who may be told of alerts at all; of which ones is decided in the database (migration "alerts")."""
+_EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
+_LONGEST_ADDRESS = 254
+"""Characters (RFC 5321)."""
+
+
+def choose_mail(
+    session: Session, *, actor: Actor, study_id: int, address: str, wanted: Mapping[AlertKind, AlertPace]
+) -> None:
+    """Set the person's address, and what comes there from this study; an empty ``wanted`` ends the mails.
+
+    The address is one per person: it holds for all studies.
+    """
+    _refuse_unless_alerted(actor, study_id)
+    cleaned = address.strip()
+    if not (_EMAIL.fullmatch(cleaned) and len(cleaned) <= _LONGEST_ADDRESS) and (wanted or cleaned):
+        raise UsageError("The e-mail address is none.", remedy="Enter one, like name@example.org.")
+    if cleaned != (read_own_email(session) or ""):
+        write_own_email(session, cleaned or None)
+    existing = own_subscription(session, study_id, AlertChannel.EMAIL)
+    if existing is not None:
+        _change(session, actor, existing, wanted)
+    elif wanted:
+        _add(session, actor, study_id, AlertChannel.EMAIL, wanted)
+
+
+def connect_webhook(
+    session: Session,
+    *,
+    actor: Actor,
+    study_id: int,
+    url: str,
+    wanted: Mapping[AlertKind, AlertPace],
+    settings: Settings,
+) -> str:
+    """Have alerts posted to an address from now on, in place of an earlier one; return the new secret, shown once."""
+    _refuse_unless_alerted(actor, study_id)
+    if not wanted:
+        raise UsageError("No kind of alert is chosen for the webhook.", remedy="Choose at least one.")
+    cleaned = url.strip()
+    checked_url(cleaned, private_hosts=settings.webhook_private_hosts)
+    existing = own_subscription(session, study_id, AlertChannel.WEBHOOK)
+    if existing is not None:
+        _change(session, actor, existing, {})
+    secret = new_secret()
+    _add(session, actor, study_id, AlertChannel.WEBHOOK, wanted, url=cleaned, secret=secret)
+    return secret
+
+
+def choose_webhook(session: Session, *, actor: Actor, study_id: int, wanted: Mapping[AlertKind, AlertPace]) -> None:
+    """Change what the webhook gets, under the same address and secret; an empty ``wanted`` disconnects it."""
+    existing = own_subscription(session, study_id, AlertChannel.WEBHOOK)
+    if existing is None:
+        raise UsageError("No webhook is connected in this study.", remedy="Connect one first.")
+    _change(session, actor, existing, wanted)
+
+
+def own_subscription(session: Session, study_id: int, channel: AlertChannel) -> Subscription | None:
+    """The person's live subscription of a study on a channel."""
+    found = read_subscriptions(session)
+    return next((each for each in found if each.study_id == study_id and each.channel is channel), None)
+
+
+def _refuse_unless_alerted(actor: Actor, study_id: int) -> None:
+    if not actor.has_role(*ALERTED, study_id=study_id):
+        raise NotAllowedError("Your role gets no alerts of this study.", remedy="Ask its administrator for a role.")
+
+
+def _add(
+    session: Session,
+    actor: Actor,
+    study_id: int,
+    channel: AlertChannel,
+    wanted: Mapping[AlertKind, AlertPace],
+    *,
+    url: str | None = None,
+    secret: str | None = None,
+) -> None:
+    assert actor.user_id is not None, "only people subscribe"
+    added = add_subscription(
+        session, user_id=actor.user_id, study_id=study_id, channel=channel, wanted=wanted, url=url, secret=secret
+    )
+    _record(session, actor, "alerts.subscribe", added, study_id, before=None, after=_document(channel, wanted))
+
+
+def _change(session: Session, actor: Actor, existing: Subscription, wanted: Mapping[AlertKind, AlertPace]) -> None:
+    if wanted == existing.wanted:
+        return
+    before = _document(existing.channel, existing.wanted)
+    if wanted:
+        change_subscription(session, existing.id, wanted)
+        after = _document(existing.channel, wanted)
+        _record(session, actor, "alerts.change", existing.id, existing.study_id, before=before, after=after)
+        return
+    end_subscription(session, existing.id, at=now())
+    _record(session, actor, "alerts.unsubscribe", existing.id, existing.study_id, before=before, after=None)
+
+
+def _document(channel: AlertChannel, wanted: Mapping[AlertKind, AlertPace]) -> dict[str, str]:
+    return {"channel": channel.value, **{kind.value: pace.value for kind, pace in wanted.items()}}
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    action: str,
+    entity_id: int,
+    study_id: int,
+    *,
+    before: Mapping[str, str] | None,
+    after: Mapping[str, str] | None,
+) -> None:
+    record_event(
+        session, actor=actor, action=action, entity="alert_subscription", entity_id=entity_id, study_id=study_id,
+        before=before, after=after,
+    )  # fmt: skip

@@ -1,0 +1,113 @@
+"""The forms by which a person chooses how alerts reach them: by mail, by webhook, at once or once a day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+from sqlalchemy.orm import Session
+
+from core.alerting.wording import KIND_WORDS
+from core.store.access import Actor
+from core.store.alert_delivery import Sending, Subscription
+from core.usecases.subscribe_to_alerts import choose_mail, choose_webhook, connect_webhook
+from core.vocabulary import AlertChannel, AlertKind, AlertPace, DeliveryState
+from dashboard.administration.steps import perform
+from dashboard.installation import installation
+
+_OFF = "off"
+_PACE_WORDS = {_OFF: "not at all", AlertPace.AT_ONCE.value: "at once", AlertPace.DAILY.value: "once a day"}
+Wanted = Mapping[AlertKind, AlertPace]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the person has chosen so far, and how the latest telling of each subscription went."""
+
+    email: str | None
+    subscriptions: tuple[Subscription, ...]
+    latest: Mapping[int, Sending]
+
+    def of(self, study_id: int, channel: AlertChannel) -> Subscription | None:
+        """The subscription of a study on a channel."""
+        found = (each for each in self.subscriptions if each.study_id == study_id and each.channel is channel)
+        return next(found, None)
+
+
+def draw_mail(study_id: int, own: Own) -> None:
+    """Address and pace of each kind."""
+    st.markdown("**By e-mail**")
+    settings = installation().settings
+    if settings.smtp_host is None:
+        st.caption("This installation sends no mail: its operator has set no mail server (OCTAUDIT_SMTP_HOST).")
+        return
+    subscription = own.of(study_id, AlertChannel.EMAIL)
+    with st.form(f"mail.{study_id}", border=False):
+        address = st.text_input("Your e-mail address", own.email or "", placeholder="name@example.org")
+        wanted = _draw_paces("mail", study_id, subscription)
+        if st.form_submit_button("Save", key=f"mail.save.{study_id}"):
+            perform(lambda session, actor: _save_mail(session, actor, study_id, address, wanted))
+    st.caption(
+        f"A daily mail comes at {settings.alert_digest_hour:02}:00 UTC, on days with news. {_latest(subscription, own)}"
+    )
+
+
+def draw_webhook(study_id: int, own: Own) -> None:
+    """Address and pace of each kind; the secret is shown once, when the webhook is connected."""
+    st.markdown("**By webhook**")
+    subscription = own.of(study_id, AlertChannel.WEBHOOK)
+    with st.form(f"webhook.{study_id}", border=False):
+        url = st.text_input("Address that is posted to", placeholder="https://hooks.example.org/octaudit")
+        wanted = _draw_paces("webhook", study_id, subscription)
+        left, right = st.columns(2)
+        is_new = left.form_submit_button("Connect", key=f"webhook.connect.{study_id}", width="stretch")
+        is_change = subscription is not None and right.form_submit_button(
+            "Save the choice only", key=f"webhook.save.{study_id}", width="stretch"
+        )
+        if is_new:
+            perform(lambda session, actor: _connect(session, actor, study_id, url, wanted))
+        elif is_change:
+            perform(lambda session, actor: _change(session, actor, study_id, wanted))
+    connected = f"Connected: `{subscription.url}`. {_latest(subscription, own)}" if subscription else "Not connected."
+    st.caption(f"{connected} Signed by HMAC-SHA256 as Standard Webhooks; connecting anew makes a new secret.")
+
+
+def _draw_paces(channel: str, study_id: int, subscription: Subscription | None) -> Wanted:
+    wanted: dict[AlertKind, AlertPace] = {}
+    for kind, words in KIND_WORDS.items():
+        present = subscription.wanted.get(kind) if subscription else None
+        choices = list(_PACE_WORDS)
+        pace = st.selectbox(
+            words, choices, choices.index(present or _OFF), key=f"{channel}.{kind}.{study_id}",
+            format_func=lambda value: _PACE_WORDS[value],
+        )  # fmt: skip
+        if pace != _OFF:
+            wanted[kind] = AlertPace(pace)
+    return wanted
+
+
+def _latest(subscription: Subscription | None, own: Own) -> str:
+    sending = own.latest.get(subscription.id) if subscription else None
+    if sending is None:
+        return "Nothing was sent so far."
+    if sending.state is DeliveryState.SENT:
+        return f"Last sent {sending.at:%d %b %Y %H:%M} UTC."
+    if sending.error:
+        again = "" if sending.state is DeliveryState.FAILED else " It is tried again."
+        return f":red[The latest was not sent: {sending.error}{again}]"
+    return "The latest waits to be sent."
+
+
+def _save_mail(session: Session, actor: Actor, study_id: int, address: str, wanted: Wanted) -> str:
+    choose_mail(session, actor=actor, study_id=study_id, address=address, wanted=wanted)
+    return "Saved: alerts reach you by e-mail from now on." if wanted else "Saved: no alerts by e-mail."
+
+
+def _connect(session: Session, actor: Actor, study_id: int, url: str, wanted: Wanted) -> str:
+    settings = installation().settings
+    secret = connect_webhook(session, actor=actor, study_id=study_id, url=url, wanted=wanted, settings=settings)
+    return f"Connected. The secret that verifies the signature, shown once: `{secret}`."
+
+
+def _change(session: Session, actor: Actor, study_id: int, wanted: Wanted) -> str:
+    choose_webhook(session, actor=actor, study_id=study_id, wanted=wanted)
+    return "Saved." if wanted else "The webhook is disconnected."

@@ -1,0 +1,196 @@
+"""The header's count of alerts, the page Alerts, and what its forms write."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import pytest
+from clinics import Clinics
+from sqlalchemy import select
+from sqlalchemy.orm import undefer
+from streamlit.testing.v1 import AppTest
+
+from core.alerting.wording import address
+from core.clock import now
+from core.database.session import Database, session_scope
+from core.database.tables import Alert, AlertSubscription, AuditEvent, User
+from core.errors import NotAllowedError
+from core.settings import Settings
+from core.store.alert import AlertRow
+from core.vocabulary import AlertKind
+from dashboard.installation import Installation, install
+from dashboard.navigation import PAGES
+
+PageOf = Callable[..., AppTest]
+ALERTS = "pages/alerts.py"
+DETAILS = {
+    AlertKind.UNIT: {"by": "site", "label": "S01", "k": 51, "n": 300},
+    AlertKind.OVERDUE: {"scan_id": 7, "due_on": "2026-03-10"},
+    AlertKind.QUEUE: {"lane": "octa-enface", "n": 4, "oldest_at": "2026-03-21T08:30:00+00:00"},
+}
+
+
+@pytest.fixture
+def alerts(clinics: Clinics, owner_database: Database) -> None:
+    """A flagged unit and two overdue requests at the first site, an overdue one at the other, a stalled queue, one over."""
+    here, there = clinics.site_id, clinics.other_site_id
+    rows = [
+        (here, AlertKind.UNIT, f"site:{here}", None), (here, AlertKind.OVERDUE, "request:1", None),
+        (here, AlertKind.OVERDUE, "request:2", None), (there, AlertKind.OVERDUE, "request:3", None),
+        (None, AlertKind.QUEUE, "lane:octa-enface", None), (here, AlertKind.OVERDUE, "request:4", now()),
+    ]  # fmt: skip
+    since = datetime(2026, 3, 11, 6, 0, tzinfo=UTC)
+    with session_scope(owner_database) as session:
+        for site_id, kind, subject, ended_at in rows:
+            values = {"study_id": clinics.study_id, "detail": DETAILS[kind], "since": since}
+            session.add(Alert(site_id=site_id, kind=kind.value, subject=subject, ended_at=ended_at, **values))
+
+
+def shown(page: AppTest) -> str:
+    assert not page.exception, page.exception[0].value
+    given = (json.loads(part.proto.json or part.proto.mixed.json) for part in page.get("bidi_component"))
+    return "\n".join(data["html"] for data in given if "html" in data)
+
+
+def bell(page: AppTest) -> list[str]:
+    """Labels of the header's popovers."""
+    assert not page.exception, page.exception[0].value
+    return [block.proto.popover.label for block in page.get("popover")]
+
+
+@pytest.mark.usefixtures("alerts")
+def test_the_header_counts_the_alerts_that_the_person_may_see(page_of: PageOf, clinics: Clinics) -> None:
+    counts = {name: bell(page_of(getattr(clinics, name))) for name in ("manager", "reviewer", "technician", "stranger")}
+    assert counts == {
+        "manager": ["5 alerts"], "reviewer": ["5 alerts"], "technician": ["2 alerts"], "stranger": ["1 alert"],
+    }  # fmt: skip
+    assert bell(page_of(clinics.grader)) == []
+
+
+def test_without_an_alert_the_header_is_as_it_was(page_of: PageOf, clinics: Clinics) -> None:
+    assert bell(page_of(clinics.manager)) == []
+
+
+@pytest.mark.usefixtures("alerts")
+def test_the_header_s_list_says_what_where_and_leads_there(page_of: PageOf, clinics: Clinics) -> None:
+    markup = shown(page_of(clinics.manager, "pages/worklist.py"))
+    listed = markup[markup.index('class="alerts"') : markup.index("All alerts")]
+    for words in (
+        "Site S01 above the red line: 51 of 300 first captures ungradable",
+        "2 new scans overdue",
+        "New scan overdue since 10 Mar 2026",
+        "4 scans wait in lane octa-enface since 21 Mar 08:30 UTC and none is scored",
+        "RET-1, S02",
+        f"/worklist?study={clinics.study_id}&amp;site={clinics.site_id}&amp;tab=reacquire",
+        f"/sites?study={clinics.study_id}&amp;period=26w&amp;by=site",
+        f"/worklist?study={clinics.study_id}&amp;tab=waiting",
+    ):
+        assert words in listed, words
+
+
+@pytest.mark.parametrize("kind", AlertKind)
+def test_every_kind_leads_to_a_page_that_there_is(kind: AlertKind) -> None:
+    row = AlertRow(1, 2, "RET-1", 3, "S01", kind, "x", DETAILS[kind], now(), None)
+    assert urlsplit(address(row)).path in {f"/{page.url_path}" for page in PAGES}
+
+
+@pytest.mark.usefixtures("alerts")
+def test_the_page_lists_open_alerts_and_those_just_over(page_of: PageOf, clinics: Clinics) -> None:
+    page = page_of(clinics.manager, ALERTS)
+    assert shown(page).count("New scan overdue since") == 5, "three open, one over, one in the header"
+    assert [each.label for each in page.expander] == ["Over within the last 14 days: 1"]
+
+
+def test_without_alerts_the_page_says_so_and_that_no_mail_is_sent(page_of: PageOf, clinics: Clinics) -> None:
+    page = page_of(clinics.manager, ALERTS)
+    assert "Nothing is flagged, overdue or stalled" in shown(page)
+    assert any("sends no mail" in caption.value for caption in page.caption)
+
+
+def field(page: AppTest, label: str, nth: int = 0):
+    return [each for each in (*page.text_input, *page.selectbox, *page.button) if each.label == label][nth]
+
+
+def subscriptions(owner: Database) -> list[AlertSubscription]:
+    with session_scope(owner) as session:
+        wanted = select(AlertSubscription).options(undefer(AlertSubscription.secret)).order_by(AlertSubscription.id)
+        return list(session.scalars(wanted))
+
+
+def test_mails_are_chosen_by_kind_and_ended_with_an_audit_event_each(
+    page_of: PageOf, clinics: Clinics, owner_database: Database, installation: Installation
+) -> None:
+    settings = installation.settings.model_copy(update={"smtp_host": "mail.example.org"})
+    install(Installation(settings, installation.database, installation.blobs, installation.bell))
+    page = page_of(clinics.technician, ALERTS)
+    field(page, "Your e-mail address").input("tina@example.org")
+    field(page, "Overdue requests").select("daily")
+    field(page, "Save").click().run()
+    assert "Saved: alerts reach you by e-mail" in page.success[0].value
+    (row,) = subscriptions(owner_database)
+    assert (row.channel, row.wanted, row.ended_at) == ("email", {"overdue": "daily"}, None)
+    field(page, "Overdue requests").select("off")
+    field(page, "Save").click().run()
+    assert "no alerts by e-mail" in page.success[0].value
+    assert subscriptions(owner_database)[0].ended_at is not None
+    with session_scope(owner_database) as session:
+        assert session.scalars(select(User.email).where(User.id == row.user_id)).one() == "tina@example.org"
+        events = session.scalars(select(AuditEvent).where(AuditEvent.entity == "alert_subscription")).all()
+    assert [event.action for event in events] == ["alerts.subscribe", "alerts.unsubscribe"]
+    assert "tina@example.org" not in str([(event.before, event.after) for event in events])
+
+
+def test_a_wrong_address_is_refused_in_words(
+    page_of: PageOf, clinics: Clinics, owner_database: Database, installation: Installation
+) -> None:
+    settings = installation.settings.model_copy(update={"smtp_host": "mail.example.org"})
+    install(Installation(settings, installation.database, installation.blobs, installation.bell))
+    page = page_of(clinics.technician, ALERTS)
+    field(page, "Your e-mail address").input("tina at example")
+    field(page, "Overdue requests").select("at_once")
+    field(page, "Save").click().run()
+    assert "e-mail address" in page.error[0].value
+    assert subscriptions(owner_database) == []
+
+
+def test_a_webhook_s_secret_is_shown_once_and_cannot_be_read_back(
+    page_of: PageOf, clinics: Clinics, owner_database: Database, dashboard_database: Database
+) -> None:
+    page = page_of(clinics.manager, ALERTS)
+    field(page, "Address that is posted to").input("http://hooks.example.org/x")
+    field(page, "Flagged units").select("at_once")
+    field(page, "Connect").click().run()
+    assert "https://" in page.error[0].value
+    field(page, "Address that is posted to").input("https://hooks.example.org/x")
+    field(page, "Connect").click().run()
+    secret = re.search(r"whsec_[\w+/=]+", page.success[0].value)
+    assert secret
+    (row,) = subscriptions(owner_database)
+    assert (row.secret, row.url, row.wanted) == (secret.group(), "https://hooks.example.org/x", {"unit": "at_once"})
+    page.run()
+    assert list(page.success) == []
+    with (
+        pytest.raises(NotAllowedError),
+        session_scope(dashboard_database, token=clinics.manager) as session,
+    ):
+        session.scalars(select(AlertSubscription.secret)).all()
+    with session_scope(dashboard_database, token=clinics.reviewer) as session:
+        assert session.scalars(select(AlertSubscription.id)).all() == [], "a subscription is its person's alone"
+
+
+def test_a_webhook_connected_anew_has_a_new_secret_and_the_old_one_ends(
+    page_of: PageOf, clinics: Clinics, owner_database: Database, settings: Settings
+) -> None:
+    page = page_of(clinics.manager, ALERTS)
+    for _ in range(2):
+        field(page, "Address that is posted to").input("https://hooks.example.org/x")
+        field(page, "Flagged units").select("at_once")
+        field(page, "Connect").click().run()
+    first, second = subscriptions(owner_database)
+    assert first.secret != second.secret
+    assert (first.ended_at is None, second.ended_at is None) == (False, True)
+    field(page, "Flagged units").select("daily")
+    field(page, "Save the choice only").click().run()
+    assert subscriptions(owner_database)[1].wanted == {"unit": "daily"}
