@@ -1,6 +1,6 @@
 """Which heads decide best on the scan statistics: the joint network's choice beside others, by the same folds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from core.statistics.agreement import quadratic_kappa
 from core.statistics.classification import area_under_roc
 from core.training.folder import read_folder
 from core.training.graded import graded_images, groups_and_strata, head_data
-from core.training.scan_heads import FEATURE_SHARE, MIN_LEAF, N_TREES, HeadData, folds_of
+from core.training.scan_heads import FEATURE_SHARE, MIN_LEAF, N_TREES, HeadData, cross_validate, folds_of
 from core.training.splits import split
 from core.vocabulary import ArtifactType, ScanKind
 
@@ -46,8 +46,9 @@ def _support_vectors() -> Any:
     return make_pipeline(StandardScaler(), machine)
 
 
+KEPT = "kept: the same for the grade, ordinal trees with fitted cuts for severities"
 CANDIDATES: dict[str, Callable[[], Any]] = {
-    "extremely randomised trees (kept)": _trees,
+    "extremely randomised trees, classification": _trees,
     "ridge logistic regression, C 0.01": _logistic(0.01),
     "ridge logistic regression, C 0.1": _logistic(0.1),
     "support vectors, radial": _support_vectors,
@@ -57,7 +58,8 @@ CANDIDATES: dict[str, Callable[[], Any]] = {
 def compare_heads(data: Path, *, model: str, split_seed: int, device: str = "auto") -> list[dict[str, Any]]:
     """Per candidate the mean over SEEDS of out-of-fold figures: grade kappa, gradable AUC, severity kappas.
 
-    The folds of a seed are the same for all candidates and keep near duplicates together; nothing is tuned inside.
+    The folds of a seed are the same for all candidates and keep near duplicates together; nothing is tuned on what is
+    left out. All learn from the graded scans alone.
     """
     weights = weights_path(ScanKind.OCTA_ENFACE, model)
     card = ModelCard.beside(weights)
@@ -66,7 +68,12 @@ def compare_heads(data: Path, *, model: str, split_seed: int, device: str = "aut
     scorer = OctaEnfaceScorer(load_network(weights, card, chosen), card, chosen)
     graded = graded_images(split(read_folder(data), seed=split_seed))
     known, named = head_data(scorer, graded), groups_and_strata(graded)
-    return [{"heads": name} | _figures(make, known, *named) for name, make in CANDIDATES.items()]
+    kept = {"heads": KEPT} | _mean(_kept_figures(known, *named, seed=seed) for seed in SEEDS)
+    others = [
+        {"heads": name} | _mean(_figures(make, known, *named, seed=seed) for seed in SEEDS)
+        for name, make in CANDIDATES.items()
+    ]
+    return [kept, *others]
 
 
 def heads_table(record: Sequence[dict[str, Any]]) -> str:
@@ -77,24 +84,41 @@ def heads_table(record: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _mean(draws: Iterable[dict[str, float | None]]) -> dict[str, float]:
+    found = list(draws)
+    means = {name: np.mean([np.nan if draw[name] is None else draw[name] for draw in found]) for name in found[0]}
+    return {name: round(float(mean), 4) for name, mean in means.items()}
+
+
+def _kept_figures(
+    known: HeadData, groups: Sequence[str], strata: Sequence[str], *, seed: int
+) -> dict[str, float | None]:
+    found = cross_validate(known, groups, strata, seed=seed)
+    return _figures_of(found.grade, found.severities, known)
+
+
 def _figures(
-    make: Callable[[], Any], known: HeadData, groups: Sequence[str], strata: Sequence[str]
-) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
-    for seed in SEEDS:
-        folds = list(folds_of(known, groups, strata, seed=seed))
-        shares = _out_of_fold(make, known.statistics, known.grade, folds)
-        values = {
-            "grade kappa": quadratic_kappa(ordinal_of_shares(shares), known.grade),
-            "gradable AUC": area_under_roc(1 - shares[:, 0], known.grade > 0),
-        }
-        for number, kind in enumerate(ArtifactType):
-            truth = known.severities[:, number]
-            severities = _out_of_fold(make, known.statistics, truth, folds)
-            values[f"{kind.value} kappa"] = quadratic_kappa(ordinal_of_shares(severities), truth)
-        for name, value in values.items():
-            found.setdefault(name, []).append(float("nan") if value is None else value)
-    return {name: round(float(np.mean(values)), 4) for name, values in found.items()}
+    make: Callable[[], Any], known: HeadData, groups: Sequence[str], strata: Sequence[str], *, seed: int
+) -> dict[str, float | None]:
+    folds = list(folds_of(known, groups, strata, seed=seed))
+    grade = _out_of_fold(make, known.statistics, known.grade, folds)
+    severities = [
+        ordinal_of_shares(_out_of_fold(make, known.statistics, known.severities[:, number], folds))
+        for number in range(len(ArtifactType))
+    ]
+    return _figures_of(grade, np.stack(severities, axis=1), known)
+
+
+def _figures_of(grade: NDArray[np.float64], severities: NDArray[np.int64], known: HeadData) -> dict[str, float | None]:
+    """The figures of out-of-fold shares of the grade (n, 3) and severities (n, 4)."""
+    return {
+        "grade kappa": quadratic_kappa(ordinal_of_shares(grade), known.grade),
+        "gradable AUC": area_under_roc(1 - grade[:, 0], known.grade > 0),
+        **{
+            f"{kind.value} kappa": quadratic_kappa(severities[:, number], known.severities[:, number])
+            for number, kind in enumerate(ArtifactType)
+        },
+    }
 
 
 def _out_of_fold(

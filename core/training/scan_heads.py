@@ -6,23 +6,29 @@ a hundred statistics they did best of what was tried (docs/experiments.md).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from core.phantom.strength import severity_of_share
 from core.scoring.lanes.forest import LEAF, Forest
-from core.scoring.lanes.scan_heads import GradeScaling, ScanHeads, at_least
+from core.scoring.lanes.scan_heads import Cuts, GradeScaling, ScanHeads, at_least
+from core.statistics.agreement import quadratic_kappa
 from core.vocabulary import ArtifactType, CoipsGrade, Severity
 
 N_FOLDS = 5
 N_TREES, MIN_LEAF, FEATURE_SHARE = 200, 2, 0.3
 N_CLASSES = 3
 UNKNOWN = -1
+_ORDER = tuple(Severity)
+MILD_CUTS, SEVERE_CUTS = np.linspace(0.2, 0.95, 16), np.linspace(0.8, 1.75, 20)
+"""Degrees tried as the borders of mild and severe."""
+MIDDLE_CUTS: Cuts = (0.5, 1.5)
 Ordinals = NDArray[np.int64]
 Matrix = NDArray[np.float64]
 
@@ -64,18 +70,20 @@ class OutOfFold:
     """What forests fitted without a scan, and without its near duplicates, say of it."""
 
     grade: Matrix  # (n, 3) shares
-    severities: Matrix  # (n, 4, 3) shares
+    severities: Ordinals  # (n, 4)
     fold: Ordinals  # (n,)
 
 
 def fit_heads(data: HeadData, *, seed: int = 0) -> ScanHeads:
     """The forests for these scans."""
+    fitted = {
+        kind: _fit_severity(data.statistics, data.severities[:, number], data.weight, seed)
+        for number, kind in enumerate(ArtifactType)
+    }
     return ScanHeads(
-        _fit_forest(data.statistics, data.grade, data.weight, seed),
-        {
-            kind: _fit_forest(data.statistics, data.severities[:, number], data.weight, seed)
-            for number, kind in enumerate(ArtifactType)
-        },
+        _fit_grade(data.statistics, data.grade, data.weight, seed),
+        {kind: forest for kind, (forest, _) in fitted.items()},
+        {kind: cuts for kind, (_, cuts) in fitted.items()},
     )
 
 
@@ -88,7 +96,7 @@ def cross_validate(
     """
     n_scans = len(groups)
     grade = np.full((n_scans, N_CLASSES), np.nan)
-    severities = np.full((n_scans, len(ArtifactType), N_CLASSES), np.nan)
+    severities = np.full((n_scans, len(ArtifactType)), UNKNOWN)
     fold = np.full(n_scans, UNKNOWN)
     for number, (fitted, left_out) in enumerate(folds_of(data, groups, strata, seed=seed)):
         rest = data.take(fitted) if extra is None else data.take(fitted).joined(extra)
@@ -96,7 +104,7 @@ def cross_validate(
         for index in left_out:
             shares = heads.shares(data.statistics[index])
             grade[index] = shares.grade
-            severities[index] = [shares.severities[kind] for kind in ArtifactType]
+            severities[index] = [_ORDER.index(shares.severities[kind]) for kind in ArtifactType]
         fold[left_out] = number
     return OutOfFold(grade, severities, fold)
 
@@ -121,8 +129,7 @@ def fit_grade_scaling(shares: Matrix, truth: Ordinals) -> GradeScaling:
 
 def severity_ordinals(shares_of_area: Matrix) -> Ordinals:
     """Severities (n, 4) that known areas (n, 4) in 0..1 stand for."""
-    order = list(Severity)
-    return np.array([[order.index(severity_of_share(share)) for share in row] for row in shares_of_area], np.int64)
+    return np.array([[_ORDER.index(severity_of_share(share)) for share in row] for row in shares_of_area], np.int64)
 
 
 def _platt(raw: Matrix, is_reached: NDArray[np.bool_]) -> tuple[float, float]:
@@ -132,8 +139,8 @@ def _platt(raw: Matrix, is_reached: NDArray[np.bool_]) -> tuple[float, float]:
     return round(max(float(model.coef_[0, 0]), 0.05), 4), round(float(model.intercept_[0]), 4)
 
 
-def _fit_forest(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int) -> Forest:
-    """A forest for the scans whose truth is known; without two classes, one leaf that says what there is."""
+def _fit_grade(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int) -> Forest:
+    """The grade's forest for the scans whose truth is known; without two classes, one leaf that says what there is."""
     known = truth != UNKNOWN
     classes = np.unique(truth[known])
     if len(classes) < 2:  # noqa: PLR2004 - nothing to tell apart
@@ -145,7 +152,56 @@ def _fit_forest(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int) 
         random_state=seed,
         n_jobs=1,
     ).fit(statistics[known].astype(np.float32), truth[known], sample_weight=_balanced(truth[known], weight[known]))
-    return _joined([estimator.tree_ for estimator in trees.estimators_], classes)
+
+    def shares_of(tree: Any) -> Matrix:
+        shares = np.zeros((tree.node_count, N_CLASSES))
+        counts = tree.value[:, 0, :]
+        shares[:, classes] = counts / counts.sum(axis=1, keepdims=True)
+        return shares
+
+    return _joined([(estimator.tree_, shares_of(estimator.tree_)) for estimator in trees.estimators_])
+
+
+def _fit_severity(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int) -> tuple[Forest, Cuts]:
+    """An artifact's forest and cuts for the scans whose truth is known.
+
+    Each tree regresses both indicators, mild or worse and severe, so that a split's worth knows their order (Frank and
+    Hall 2001, doi:10.1007/3-540-44795-4_13, with one tree for both). The cuts are those at which the scans of full
+    weight, each judged by the trees that did not draw it, agree best with the truth.
+    """
+    known = truth != UNKNOWN
+    classes = np.unique(truth[known])
+    if len(classes) < 2:  # noqa: PLR2004 - nothing to tell apart
+        return _single_leaf(int(classes[0]) if len(classes) else 0), MIDDLE_CUTS
+    reached = np.stack([truth[known] >= 1, truth[known] >= 2], axis=1).astype(np.float64)  # noqa: PLR2004 - severe
+    trees = ExtraTreesRegressor(
+        N_TREES,
+        min_samples_leaf=MIN_LEAF,
+        max_features=FEATURE_SHARE,
+        bootstrap=True,
+        oob_score=True,
+        random_state=seed,
+        n_jobs=1,
+    ).fit(statistics[known].astype(np.float32), reached, sample_weight=weight[known])
+    is_full = weight[known] == weight[known].max()
+    cuts = _best_cuts(trees.oob_prediction_[is_full].sum(axis=1), truth[known][is_full])
+
+    def shares_of(tree: Any) -> Matrix:
+        mild, severe = tree.value[:, 0, 0], tree.value[:, 1, 0]
+        return np.stack([1 - mild, mild - severe, severe], axis=1)
+
+    return _joined([(estimator.tree_, shares_of(estimator.tree_)) for estimator in trees.estimators_]), cuts
+
+
+def _best_cuts(degree: Matrix, truth: Ordinals) -> Cuts:
+    """The cuts of best quadratic kappa; of equally good ones those in the middle of their range."""
+    pairs = [(mild, severe) for mild in MILD_CUTS for severe in SEVERE_CUTS if mild < severe]
+    scored = [(quadratic_kappa(np.greater(degree[:, None], pair).sum(axis=1), truth), pair) for pair in pairs]
+    best = max((kappa for kappa, _ in scored if kappa is not None), default=None)
+    if best is None:
+        return MIDDLE_CUTS
+    mild, severe = np.median([pair for kappa, pair in scored if kappa == best], axis=0)
+    return float(mild), float(severe)
 
 
 def _balanced(truth: Ordinals, weight: Matrix) -> Matrix:
@@ -166,20 +222,17 @@ def _single_leaf(ordinal: int) -> Forest:
     return Forest(np.full(1, LEAF, np.int16), np.zeros(1, np.float32), nothing, nothing, values, nothing)
 
 
-def _joined(trees: Sequence[object], classes: Ordinals) -> Forest:
-    """scikit-learn's trees as one list of nodes; its leaves are marked by a child of -1."""
+def _joined(trees: Sequence[tuple[Any, Matrix]]) -> Forest:
+    """scikit-learn's trees, each with its nodes' shares, as one list of nodes; leaves are marked by a child of -1."""
     columns: dict[str, list[NDArray[np.generic]]] = {name: [] for name in ("feature", "threshold", "left", "right")}
     values, roots, first = [], [], 0
-    for tree in trees:
-        left, right = tree.children_left, tree.children_right  # type: ignore[attr-defined]
+    for tree, shares in trees:
+        left, right = tree.children_left, tree.children_right
         is_leaf = left < 0
-        columns["feature"].append(np.where(is_leaf, LEAF, tree.feature))  # type: ignore[attr-defined]
-        columns["threshold"].append(np.where(is_leaf, 0.0, tree.threshold))  # type: ignore[attr-defined]
+        columns["feature"].append(np.where(is_leaf, LEAF, tree.feature))
+        columns["threshold"].append(np.where(is_leaf, 0.0, tree.threshold))
         columns["left"].append(np.where(is_leaf, 0, left + first))
         columns["right"].append(np.where(is_leaf, 0, right + first))
-        shares = np.zeros((len(left), N_CLASSES))
-        counts = tree.value[:, 0, :]  # type: ignore[attr-defined]
-        shares[:, classes] = counts / counts.sum(axis=1, keepdims=True)
         values.append(shares)
         roots.append(first)
         first += len(left)

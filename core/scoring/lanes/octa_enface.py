@@ -24,7 +24,7 @@ from core.scoring.lanes.noise import is_power_law_noise
 from core.scoring.lanes.scan_heads import GradeScaling, HeadShares, ScanHeads, mask_of_severity, ordinal_of_shares
 from core.scoring.lanes.scan_statistics import scan_statistics
 from core.values import Grade, Measure, Measured, NotComputable, ScanScores
-from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, Severity
+from core.vocabulary import ArtifactType, CoipsGrade, GradeScale
 
 MIN_FAZ_FRACTION = 0.0005
 """A FAZ smaller than this share of the image is no FAZ: 0.0045 mm^2 of a 3 x 3 mm field, a twentieth of the smallest
@@ -224,13 +224,12 @@ def _masks_of_severities(
     shares: HeadShares,
 ) -> dict[ArtifactType, NDArray[np.bool_]]:
     """The severity comes from the whole scan, the place from the network's map: each mask's area agrees with both."""
-    kinds, order = tuple(ArtifactType), tuple(Severity)
     return {
         kind: mask_of_severity(
             restore(logistic(logits), placement),
-            order[int(ordinal_of_shares(shares.severities[kind]))],
+            shares.severities[kind],
             threshold=point.artifact_thresholds[kind],
             whole_lines=kind is ArtifactType.MOTION,
         )
-        for kind, logits in zip(kinds, output.artifact_logits, strict=True)
+        for kind, logits in zip(ArtifactType, output.artifact_logits, strict=True)
     }

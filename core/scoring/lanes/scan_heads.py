@@ -28,20 +28,28 @@ _CERTAIN = 1e-3
 """A forest's share of 0 or 1 is a share of the few scans it knows, no certainty."""
 
 
+Cuts = tuple[float, float]
+"""Degrees above which an artifact is mild, and severe."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeadShares:
-    """What the forests say of one scan: shares (3,) of the grades, and per artifact of the severities."""
+    """What the forests say of one scan: shares (3,) of the grades, and how severe each artifact is."""
 
     grade: NDArray[np.float64]
-    severities: Mapping[ArtifactType, NDArray[np.float64]]
+    severities: Mapping[ArtifactType, Severity]
 
 
 @dataclass(frozen=True, slots=True)
 class ScanHeads:
-    """The forests: grade (3 classes in CoipsGrade order), and per artifact severity (none, mild, severe)."""
+    """The forests: grade (3 classes in CoipsGrade order), and per artifact severity (none, mild, severe).
+
+    ``cuts`` are, per artifact, the degrees (0 to 2) above which it is mild and severe.
+    """
 
     grade: Forest
     severities: Mapping[ArtifactType, Forest]
+    cuts: Mapping[ArtifactType, Cuts]
     _all: Grove = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -50,13 +58,15 @@ class ScanHeads:
     def shares(self, statistics: NDArray[np.float64]) -> HeadShares:
         """What all forests say of one scan's statistics (n,)."""
         grade, *severities = self._all.shares(statistics)
-        return HeadShares(grade, dict(zip(self.severities, severities, strict=True)))
+        kinds = zip(self.severities, severities, strict=True)
+        return HeadShares(grade, {kind: severity_of_shares(shares, self.cuts[kind]) for kind, shares in kinds})
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
         """What is stored beside the network's weights."""
         found = self.grade.tensors(f"{PREFIX}.grade")
         for kind, forest in self.severities.items():
             found |= forest.tensors(f"{PREFIX}.{kind.value}")
+            found[f"{PREFIX}.{kind.value}.cuts"] = np.array(self.cuts[kind], np.float32)
         return found
 
     @classmethod
@@ -65,6 +75,7 @@ class ScanHeads:
         heads = cls(
             Forest.from_tensors(tensors, f"{PREFIX}.grade"),
             {kind: Forest.from_tensors(tensors, f"{PREFIX}.{kind.value}") for kind in ArtifactType},
+            {kind: _stored_cuts(tensors, f"{PREFIX}.{kind.value}.cuts") for kind in ArtifactType},
         )
         if max(forest.feature.max() for forest in (heads.grade, *heads.severities.values())) >= len(statistic_names()):
             raise ValueError("the scan heads ask for statistics that this version does not have")
@@ -91,16 +102,35 @@ class GradeScaling:
         return np.stack([1 - gradable, gradable - outstanding, outstanding], axis=-1)
 
 
+def degree_of_shares(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean ordinal, 0 to 2 (...,), of shares (..., 3)."""
+    return np.asarray(at_least(shares).sum(axis=-1), np.float64)
+
+
+def severity_of_shares(shares: NDArray[np.float64], cuts: Cuts) -> Severity:
+    """The severity of one artifact from its forest's shares (3,)."""
+    return tuple(Severity)[int((degree_of_shares(shares) > np.array(cuts)).sum())]
+
+
+def _stored_cuts(tensors: Mapping[str, NDArray[np.generic]], name: str) -> Cuts:
+    if name not in tensors or tensors[name].shape != (2,):
+        raise ValueError(f"the weights hold no {name}")
+    mild, severe = (float(cut) for cut in tensors[name].astype(np.float64))
+    if not 0 <= mild < severe <= 2:  # noqa: PLR2004 - degrees
+        raise ValueError(f"{name} are no cuts between 0 and 2, the lower first")
+    return mild, severe
+
+
 def at_least(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """P(second class or better) and P(third class), (..., 2), from shares (..., 3)."""
     return np.stack([shares[..., 1] + shares[..., 2], shares[..., 2]], axis=-1)
 
 
 def ordinal_of_shares(shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Grade or severity 0, 1, 2 (...,): the median of the shares (..., 3).
+    """Grade 0, 1, 2 (...,): the median of the shares (..., 3).
 
-    The forests weigh every class equally, so this is what a scan is if each class were as frequent: rare grades and
-    severe artifacts are not lost for being rare, and the grade need not be the one of the highest probability.
+    The forest weighs every grade equally, so this is what a scan is if each were as frequent: rare grades are not lost
+    for being rare, and the grade need not be the one of the highest probability.
     """
     return np.asarray((at_least(shares) > 0.5).sum(axis=-1), np.int64)  # noqa: PLR2004 - likelier than not
 

@@ -1,5 +1,7 @@
 """The scan heads at scoring time: forests that survive storage, calibrated probabilities, masks true to the severity."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,11 @@ from core.scoring.lanes.scan_heads import (
     ScanHeads,
     mask_of_severity,
     ordinal_of_shares,
+    severity_of_shares,
 )
 from core.vocabulary import ArtifactType, Severity
+
+CUTS = (0.75, 1.25)
 
 
 def stump(feature=0, threshold=0.5):
@@ -28,7 +33,9 @@ def stump(feature=0, threshold=0.5):
 
 @pytest.fixture
 def heads():
-    return ScanHeads(stump(), {kind: stump(number) for number, kind in enumerate(ArtifactType)})
+    return ScanHeads(
+        stump(), {kind: stump(number) for number, kind in enumerate(ArtifactType)}, dict.fromkeys(ArtifactType, CUTS)
+    )
 
 
 def test_a_forest_says_the_mean_of_its_trees():
@@ -41,7 +48,7 @@ def test_all_forests_asked_at_once_say_what_each_says_alone(heads):
         together = heads.shares(numbers)
         np.testing.assert_array_equal(together.grade, heads.grade.shares(numbers))
         for kind, forest in heads.severities.items():
-            np.testing.assert_array_equal(together.severities[kind], forest.shares(numbers))
+            assert together.severities[kind] is severity_of_shares(forest.shares(numbers), CUTS)
 
 
 def test_stored_heads_say_the_same(heads):
@@ -52,6 +59,7 @@ def test_stored_heads_say_the_same(heads):
         np.testing.assert_allclose(
             again.severities[kind].shares(numbers), heads.severities[kind].shares(numbers), atol=1e-3
         )
+        assert again.cuts[kind] == CUTS
 
 
 def test_a_file_without_heads_is_refused(heads):
@@ -61,9 +69,22 @@ def test_a_file_without_heads_is_refused(heads):
 
 
 def test_heads_that_ask_for_unknown_statistics_are_refused(heads):
-    strange = ScanHeads(stump(feature=5000), heads.severities)
+    strange = replace(heads, grade=stump(feature=5000))
     with pytest.raises(ValueError, match="statistics"):
         ScanHeads.from_tensors(strange.tensors())
+
+
+@pytest.mark.parametrize("cuts", [(1.0, 0.5), (-0.1, 1.0), (0.5, 2.1), (0.5, np.nan), (0.5,)], ids=str)
+def test_cuts_that_are_not_two_degrees_in_order_are_refused(heads, cuts):
+    tensors = heads.tensors() | {"scan_heads.motion.cuts": np.array(cuts, np.float32)}
+    with pytest.raises(ValueError, match=r"scan_heads\.motion\.cuts"):
+        ScanHeads.from_tensors(tensors)
+
+
+def test_an_artifact_is_as_severe_as_its_cuts_say():
+    shares = np.array([[0.4, 0.4, 0.2], [0.2, 0.6, 0.2], [0.2, 0.2, 0.6]])  # degrees 0.8, 1.0, 1.4
+    assert [severity_of_shares(row, (0.9, 1.2)) for row in shares] == list(Severity)
+    assert [severity_of_shares(row, (0.9, 1.5)) for row in shares] == [Severity.NONE, Severity.MILD, Severity.MILD]
 
 
 @pytest.mark.parametrize(

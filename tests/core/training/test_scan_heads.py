@@ -1,14 +1,16 @@
 """The scan heads: they recover what was planted, folds keep near duplicates together, arrays say what the trees say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-from core.scoring.lanes.scan_heads import ordinal_of_shares
+from core.scoring.lanes.scan_heads import at_least, ordinal_of_shares
 from core.scoring.lanes.scan_statistics import statistic_names
 from core.training import scan_heads
 from core.training.scan_heads import UNKNOWN, HeadData, cross_validate, fit_grade_scaling, fit_heads, severity_ordinals
-from core.vocabulary import ArtifactType
+from core.vocabulary import ArtifactType, Severity
 
 N_SCANS = 200
 
@@ -48,7 +50,7 @@ def test_left_out_scans_get_the_planted_grades_and_severities(planted, found):
     assert (ordinal_of_shares(found.grade) == data.grade).mean() > chance(data.grade) + 0.25
     for number in range(len(ArtifactType)):
         truth = data.severities[:, number]
-        assert (ordinal_of_shares(found.severities[:, number]) == truth).mean() > chance(truth) + 0.25
+        assert (found.severities[:, number] == truth).mean() > chance(truth) + 0.25
 
 
 def test_near_duplicates_share_a_fold(planted, found):
@@ -81,6 +83,31 @@ def test_the_arrays_say_what_the_trees_say(planted):
     np.testing.assert_allclose(shares, expected, atol=1e-6)
 
 
+def test_the_severities_arrays_say_what_the_trees_say(planted):
+    data, _ = planted
+    heads = fit_heads(data, seed=4)
+    truth = data.severities[:, 0]
+    trees = ExtraTreesRegressor(
+        scan_heads.N_TREES,
+        min_samples_leaf=scan_heads.MIN_LEAF,
+        max_features=scan_heads.FEATURE_SHARE,
+        bootstrap=True,
+        random_state=4,
+    ).fit(data.statistics.astype(np.float32), np.stack([truth >= 1, truth >= 2], axis=1), sample_weight=data.weight)
+    expected = trees.predict(data.statistics[:20].astype(np.float32))
+    forest = heads.severities[next(iter(ArtifactType))]
+    shares = np.stack([forest.shares(row) for row in data.statistics[:20]])
+    np.testing.assert_allclose(at_least(shares), expected, atol=1e-6)
+
+
+def test_the_cuts_follow_readers_who_call_little_severe(planted):
+    """The same traits, but whatever is above none is called severe by most: the cuts come down."""
+    data, _ = planted
+    strict = np.where(data.severities == 1, 2, data.severities)
+    lenient, severe = fit_heads(data, seed=2), fit_heads(replace(data, severities=strict), seed=2)
+    assert all(severe.cuts[kind][1] <= lenient.cuts[kind][1] for kind in ArtifactType)
+
+
 def test_scans_whose_label_is_not_known_have_no_say_in_it(planted):
     data, _ = planted
     unknown = HeadData(data.statistics + 50, np.full(N_SCANS, UNKNOWN), np.full((N_SCANS, 4), UNKNOWN), data.weight)
@@ -100,6 +127,8 @@ def test_one_class_alone_is_all_that_is_ever_said(planted):
     data, _ = planted
     same = HeadData(data.statistics, np.full(N_SCANS, 1), data.severities, data.weight)
     np.testing.assert_array_equal(fit_heads(same).grade.shares(data.statistics[0]), [0, 1, 0])
+    severe = replace(data, severities=np.full((N_SCANS, 4), 2))
+    assert set(fit_heads(severe).shares(data.statistics[0]).severities.values()) == {Severity.SEVERE}
 
 
 def test_scaled_probabilities_are_calibrated_where_the_shares_are_not(planted):
