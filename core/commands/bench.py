@@ -96,7 +96,8 @@ def heads(*, data: Path, model: str, json_path: Path | None) -> None:
     from core.training.compare_heads import compare_heads, heads_table
     from core.training.recipe import recipe_named
 
-    record = compare_heads(data, model=model, split_seed=recipe_named("octa-enface").split_seed)
+    recipe = recipe_named("octa-enface")
+    record = compare_heads(data, model=model, recipe_seed=recipe.seed, split_seed=recipe.split_seed)
     click.echo(heads_table(record))
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)

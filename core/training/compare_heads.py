@@ -1,6 +1,8 @@
 """Which heads decide best on the scan statistics: the joint network's choice beside others, by the same folds."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,21 @@ from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_networ
 from core.statistics.agreement import quadratic_kappa
 from core.statistics.classification import area_under_roc
 from core.training.folder import read_folder
-from core.training.graded import graded_images, groups_and_strata, head_data
-from core.training.scan_heads import FEATURE_SHARE, MIN_LEAF, N_TREES, HeadData, cross_validate, folds_of
+from core.training.graded import graded_images, groups_and_strata, head_data, phantom_head_data
+from core.training.scan_heads import (
+    FEATURE_SHARE,
+    MIN_LEAF,
+    N_TREES,
+    UNKNOWN,
+    HeadData,
+    balanced_weights,
+    cross_validate,
+    folds_of,
+)
 from core.training.splits import split
 from core.vocabulary import ArtifactType, ScanKind
 
+_Draw = Callable[[int], dict[str, float | None]]
 SEEDS = (0, 1, 2)
 """Of the folds: one cross-validation is one draw."""
 
@@ -46,20 +58,35 @@ def _support_vectors() -> Any:
     return make_pipeline(StandardScaler(), machine)
 
 
-KEPT = "kept: the same for the grade, ordinal trees with fitted cuts for severities"
+KEPT = "kept: trees for the grade, ordinal trees with fitted cuts for severities; phantoms too"
+KEPT_ALONE = "the same without phantoms"
+CLASSES_WITH_PHANTOMS = "classification trees; phantoms too"
+CLASSES = "classification trees"
 CANDIDATES: dict[str, Callable[[], Any]] = {
-    "extremely randomised trees, classification": _trees,
+    CLASSES: _trees,
     "ridge logistic regression, C 0.01": _logistic(0.01),
     "ridge logistic regression, C 0.1": _logistic(0.1),
     "support vectors, radial": _support_vectors,
 }
 
 
-def compare_heads(data: Path, *, model: str, split_seed: int, device: str = "auto") -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Scans:
+    """The graded scans, what keeps their folds strict, and the phantoms that may be added to every fit."""
+
+    graded: HeadData
+    groups: Sequence[str]
+    strata: Sequence[str]
+    phantoms: HeadData
+
+
+def compare_heads(
+    data: Path, *, model: str, recipe_seed: int, split_seed: int, device: str = "auto"
+) -> list[dict[str, Any]]:
     """Per candidate the mean over SEEDS of out-of-fold figures: grade kappa, gradable AUC, severity kappas.
 
     The folds of a seed are the same for all candidates and keep near duplicates together; nothing is tuned on what is
-    left out. All learn from the graded scans alone.
+    left out. Phantoms, where it says so, have the weight that they have in the shipped heads.
     """
     weights = weights_path(ScanKind.OCTA_ENFACE, model)
     card = ModelCard.beside(weights)
@@ -67,13 +94,14 @@ def compare_heads(data: Path, *, model: str, split_seed: int, device: str = "aut
     chosen = choose_device(device)
     scorer = OctaEnfaceScorer(load_network(weights, card, chosen), card, chosen)
     graded = graded_images(split(read_folder(data), seed=split_seed))
-    known, named = head_data(scorer, graded), groups_and_strata(graded)
-    kept = {"heads": KEPT} | _mean(_kept_figures(known, *named, seed=seed) for seed in SEEDS)
-    others = [
-        {"heads": name} | _mean(_figures(make, known, *named, seed=seed) for seed in SEEDS)
-        for name, make in CANDIDATES.items()
-    ]
-    return [kept, *others]
+    scans = _Scans(head_data(scorer, graded), *groups_and_strata(graded), phantom_head_data(scorer, seed=recipe_seed))
+    draws: dict[str, _Draw] = {
+        KEPT: lambda seed: _kept_figures(scans, scans.phantoms, seed=seed),
+        KEPT_ALONE: lambda seed: _kept_figures(scans, None, seed=seed),
+        CLASSES_WITH_PHANTOMS: lambda seed: _figures(_trees, scans, scans.phantoms, seed=seed),
+        **{name: partial(_candidate_figures, make, scans) for name, make in CANDIDATES.items()},
+    }
+    return [{"heads": name} | _mean([draw(seed) for seed in SEEDS]) for name, draw in draws.items()]
 
 
 def heads_table(record: Sequence[dict[str, Any]]) -> str:
@@ -84,29 +112,47 @@ def heads_table(record: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _mean(draws: Iterable[dict[str, float | None]]) -> dict[str, float]:
-    found = list(draws)
-    means = {name: np.mean([np.nan if draw[name] is None else draw[name] for draw in found]) for name in found[0]}
+def _mean(draws: Sequence[dict[str, float | None]]) -> dict[str, float]:
+    means = {name: np.mean([np.nan if draw[name] is None else draw[name] for draw in draws]) for name in draws[0]}
     return {name: round(float(mean), 4) for name, mean in means.items()}
 
 
-def _kept_figures(
-    known: HeadData, groups: Sequence[str], strata: Sequence[str], *, seed: int
-) -> dict[str, float | None]:
-    found = cross_validate(known, groups, strata, seed=seed)
-    return _figures_of(found.grade, found.severities, known)
+def _kept_figures(scans: _Scans, extra: HeadData | None, *, seed: int) -> dict[str, float | None]:
+    found = cross_validate(scans.graded, scans.groups, scans.strata, extra=extra, seed=seed)
+    return _figures_of(found.grade, found.severities, scans.graded)
 
 
-def _figures(
-    make: Callable[[], Any], known: HeadData, groups: Sequence[str], strata: Sequence[str], *, seed: int
-) -> dict[str, float | None]:
-    folds = list(folds_of(known, groups, strata, seed=seed))
-    grade = _out_of_fold(make, known.statistics, known.grade, folds)
-    severities = [
-        ordinal_of_shares(_out_of_fold(make, known.statistics, known.severities[:, number], folds))
-        for number in range(len(ArtifactType))
-    ]
-    return _figures_of(grade, np.stack(severities, axis=1), known)
+def _candidate_figures(make: Callable[[], Any], scans: _Scans, seed: int) -> dict[str, float | None]:
+    return _figures(make, scans, None, seed=seed)
+
+
+def _figures(make: Callable[[], Any], scans: _Scans, extra: HeadData | None, *, seed: int) -> dict[str, float | None]:
+    """The figures of a classifier for the grade and for each severity; only trees can take ``extra`` scans."""
+    known = scans.graded
+    folds = list(folds_of(known, scans.groups, scans.strata, seed=seed))
+
+    def out_of_fold(truth_of: Callable[[HeadData], NDArray[np.int64]]) -> NDArray[np.float64]:
+        shares = np.zeros((len(scans.groups), 3))
+        for fitted, left_out in folds:
+            rest = known.take(fitted) if extra is None else known.take(fitted).joined(extra)
+            classifier = _fitted(make(), rest, truth_of(rest), is_weighted=extra is not None)
+            shares[np.ix_(left_out, classifier.classes_)] = classifier.predict_proba(known.statistics[left_out])
+        return shares
+
+    severities = [ordinal_of_shares(out_of_fold(partial(_severity, number))) for number in range(len(ArtifactType))]
+    return _figures_of(out_of_fold(lambda scans: scans.grade), np.stack(severities, axis=1), known)
+
+
+def _severity(number: int, scans: HeadData) -> NDArray[np.int64]:
+    return scans.severities[:, number]
+
+
+def _fitted(classifier: Any, scans: HeadData, truth: NDArray[np.int64], *, is_weighted: bool) -> Any:
+    there = truth != UNKNOWN
+    if not is_weighted:
+        return classifier.fit(scans.statistics[there], truth[there])
+    balanced = balanced_weights(truth[there], scans.weight[there])
+    return classifier.set_params(class_weight=None).fit(scans.statistics[there], truth[there], sample_weight=balanced)
 
 
 def _figures_of(grade: NDArray[np.float64], severities: NDArray[np.int64], known: HeadData) -> dict[str, float | None]:
@@ -119,16 +165,3 @@ def _figures_of(grade: NDArray[np.float64], severities: NDArray[np.int64], known
             for number, kind in enumerate(ArtifactType)
         },
     }
-
-
-def _out_of_fold(
-    make: Callable[[], Any],
-    statistics: NDArray[np.float64],
-    truth: NDArray[np.int64],
-    folds: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
-) -> NDArray[np.float64]:
-    shares = np.zeros((len(truth), 3))
-    for fitted, left_out in folds:
-        model = make().fit(statistics[fitted], truth[fitted])
-        shares[np.ix_(left_out, model.classes_)] = model.predict_proba(statistics[left_out])
-    return shares

@@ -151,7 +151,9 @@ def _fit_grade(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int) -
         max_features=FEATURE_SHARE,
         random_state=seed,
         n_jobs=1,
-    ).fit(statistics[known].astype(np.float32), truth[known], sample_weight=_balanced(truth[known], weight[known]))
+    ).fit(
+        statistics[known].astype(np.float32), truth[known], sample_weight=balanced_weights(truth[known], weight[known])
+    )
 
     def shares_of(tree: Any) -> Matrix:
         shares = np.zeros((tree.node_count, N_CLASSES))
@@ -204,7 +206,7 @@ def _best_cuts(degree: Matrix, truth: Ordinals) -> Cuts:
     return float(mild), float(severe)
 
 
-def _balanced(truth: Ordinals, weight: Matrix) -> Matrix:
+def balanced_weights(truth: Ordinals, weight: Matrix) -> Matrix:
     """Weights that make every class as heavy as any other among the scans of each weight."""
     balanced = np.zeros(len(truth))
     for level in np.unique(weight):
