@@ -36,7 +36,7 @@ SHARED_BASELINE = timedelta(weeks=13)
 """Where own points are too few the baseline is that of the whole selection in its first thirteen weeks."""
 
 
-MOST_UNITS = 60
+MOST_UNITS = 40
 """So many small pictures still fit a page and a second."""
 
 
