@@ -37,7 +37,7 @@ def draw_mail(study_id: int, own: Own) -> None:
     """Address and pace of each kind."""
     st.markdown("**By e-mail**")
     settings = installation().settings
-    if settings.smtp_host is None:
+    if not settings.smtp_host:
         st.caption("This installation sends no mail: its operator has set no mail server (OCTAUDIT_SMTP_HOST).")
         return
     subscription = own.of(study_id, AlertChannel.EMAIL)

@@ -99,7 +99,11 @@ def test_every_kind_leads_to_a_page_that_there_is(kind: AlertKind) -> None:
 @pytest.mark.usefixtures("alerts")
 def test_the_page_lists_open_alerts_and_those_just_over(page_of: PageOf, clinics: Clinics) -> None:
     page = page_of(clinics.manager, ALERTS)
-    assert shown(page).count("New scan overdue since") == 5, "three open, one over, one in the header"
+    markup = shown(page)
+    assert markup.count("New scan overdue since") == 5, "three open, one over, one in the header"
+    assert markup.count('href="/scan?id=7"') == 4
+    table = markup[markup.index("<table") :]
+    assert table.index("Site S01") < table.index("4 scans wait") < table.index("New scan overdue")
     assert [each.label for each in page.expander] == ["Over within the last 14 days: 1"]
 
 
