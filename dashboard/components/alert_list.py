@@ -12,6 +12,8 @@ from dashboard.components.markup import Html, count, join, page_link, tag
 from dashboard.wording import ago
 
 _ORDER = (AlertKind.UNIT, AlertKind.QUEUE, AlertKind.OVERDUE)
+MOST_ROWS = 200
+"""Rows of the page's table; more of them would be overdue requests, which the worklist pages through."""
 MOST_GROUPS = 8
 """Lines of the list in the header; the page Alerts has them all."""
 
@@ -40,8 +42,10 @@ def alert_table(alerts: Sequence[AlertRow], moment: datetime) -> Html:
             tag("td", f"{alert.since:%d %b %Y %H:%M}"),
             tag("td", ago(((alert.ended_at or moment) - alert.since).total_seconds())),
         )
-        for alert in sorted(alerts, key=_kind_order)
+        for alert in sorted(alerts, key=_kind_order)[:MOST_ROWS]
     ]
+    if len(alerts) > MOST_ROWS:
+        rows.append(tag("tr", tag("td", f"and {count(len(alerts) - MOST_ROWS)} more", colspan=len(heads))))
     return tag(
         "div",
         tag("table", head, tag("tbody", *rows)),
