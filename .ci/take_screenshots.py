@@ -82,6 +82,13 @@ def shots(session: Session, draft_id: int, receipt_id: int) -> list[Shot]:
     return [
         Shot("overview", "manager", "/?period=26w"),
         Shot("overview-empty", "grader-1", "/"),
+        Shot("sites", "manager", "/sites"),
+        Shot("sites-device", "manager", "/sites?by=device"),
+        Shot("trends", "manager", "/trends"),
+        Shot("trends-device", "manager", "/trends?by=device"),
+        Shot("why", "manager", "/why"),
+        Shot("agreement", "manager", "/agreement"),
+        Shot("watch", "manager", "/watch"),
         Shot("worklist", "qc", "/worklist"),
         Shot("worklist-empty", "qc", "/worklist?tab=stuck"),
         Shot("site-worklist", "cedar", "/worklist?tab=reacquire"),

@@ -72,7 +72,7 @@ def send_mail(settings: Settings, message: EmailMessage) -> None:
 
 
 def _connect(settings: Settings) -> smtplib.SMTP:
-    if settings.smtp_host is None:
+    if not settings.smtp_host:
         raise NotDeliveredError("No mail server is set (OCTAUDIT_SMTP_HOST).")
     host, port = settings.smtp_host, settings.smtp_port
     if settings.smtp_security == "tls":

@@ -138,15 +138,19 @@ class _CheckedConnection(HTTPConnection):
         self._is_tls = parts.scheme == "https"
         super().__init__(parts.hostname or "", parts.port or (443 if self._is_tls else 80), timeout=TIMEOUT_S)
         self._checked = checked
+        self._is_cut = False
 
     def connect(self) -> None:
         """Connect to the checked address instead of asking for the name again, which may have moved since."""
         self.sock = socket.create_connection((self._checked, self.port), TIMEOUT_S)
+        if self._is_cut:
+            raise TimeoutError
         if self._is_tls:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
 
     def cut(self) -> None:
-        """End the connection whatever it is doing."""
+        """End the connection whatever it is doing, or as soon as it is there."""
+        self._is_cut = True
         if self.sock is not None:
             with suppress(OSError):  # it has ended already
                 self.sock.shutdown(socket.SHUT_RDWR)

@@ -43,7 +43,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What is due to one subscription, claimed: all its alerts go in one message.
+    """What is due to one subscription, claimed: its alerts go in one message.
 
     ``address`` is the e-mail address or the webhook's URL, None where the person has none. ``secret`` signs a webhook.
     """
@@ -157,38 +157,40 @@ def add_deliveries(session: Session, planned: Sequence[Planned]) -> None:
 
 
 def claim_parcels(session: Session, *, at: datetime, limit: int) -> tuple[Parcel, ...]:
-    """Claim what is due, one parcel per subscription, up to ``limit`` of these, the longest due first.
+    """Claim what is due, up to ``limit`` parcels, the longest due first.
 
-    A claim counts as an attempt and puts the next one off, so that a keeper that dies while it sends leaves them to be
-    tried again, and no second keeper sends the same meanwhile.
+    What was tried equally often goes to a subscription together, so that a message is the same at every try and a new
+    alert has all its tries. A claim counts as an attempt and puts the next one off: a keeper that dies while it sends
+    leaves them to be tried again, and no second keeper sends the same meanwhile.
     """
+    group = (AlertDelivery.subscription_id, AlertDelivery.attempts)
     due = (
-        select(AlertDelivery.subscription_id)
+        select(*group)
         .where(AlertDelivery.state == DeliveryState.WAITING, AlertDelivery.due_at <= at)
-        .group_by(AlertDelivery.subscription_id)
-        .order_by(func.min(AlertDelivery.due_at), AlertDelivery.subscription_id)
+        .group_by(*group)
+        .order_by(func.min(AlertDelivery.due_at), *group)
         .limit(limit)
     )
-    parcels = (_claim(session, subscription_id, at) for subscription_id in session.scalars(due).all())
+    parcels = (_claim(session, subscription_id, n_tried, at) for subscription_id, n_tried in session.execute(due).all())
     return tuple(parcel for parcel in parcels if parcel.deliveries)
 
 
-def _claim(session: Session, subscription_id: int, at: datetime) -> Parcel:
-    rows = session.execute(
-        select(AlertDelivery.id, AlertDelivery.alert_id, AlertDelivery.attempts)
+def _claim(session: Session, subscription_id: int, n_tried: int, at: datetime) -> Parcel:
+    due = (
+        select(AlertDelivery.id)
         .where(
             AlertDelivery.subscription_id == subscription_id,
+            AlertDelivery.attempts == n_tried,
             AlertDelivery.state == DeliveryState.WAITING,
             AlertDelivery.due_at <= at,
         )
-        .order_by(AlertDelivery.id)
         .with_for_update(skip_locked=True)
-    ).all()
-    attempt = 1 + max((row.attempts for row in rows), default=0)
-    session.execute(
+    )
+    claimed = session.execute(
         update(AlertDelivery)
-        .where(AlertDelivery.id.in_([row.id for row in rows]))
-        .values(attempts=attempt, due_at=at + FIRST_BACK_OFF * _BACK_OFF_FACTOR ** (attempt - 1))
+        .where(AlertDelivery.id.in_(session.scalars(due).all()))
+        .values(attempts=n_tried + 1, due_at=at + FIRST_BACK_OFF * _BACK_OFF_FACTOR**n_tried)
+        .returning(AlertDelivery.alert_id, AlertDelivery.id)
     )
     found = session.get_one(AlertSubscription, subscription_id, options=[undefer(AlertSubscription.secret)])
     channel = AlertChannel(found.channel)
@@ -201,8 +203,8 @@ def _claim(session: Session, subscription_id: int, at: datetime) -> Parcel:
         is_live=found.ended_at is None,
         address=found.url if channel is AlertChannel.WEBHOOK else email,
         secret=found.secret,
-        deliveries={row.alert_id: row.id for row in rows},
-        attempt=attempt,
+        deliveries={row.alert_id: row.id for row in claimed},
+        attempt=n_tried + 1,
     )
 
 

@@ -21,6 +21,9 @@ from core.database.tables import (
 from core.store.overview import CLOSED_REQUESTS
 from core.vocabulary import RequestState, ReviewDecision
 
+ANSWERED_REQUESTS = (RequestState.RECEIVED, RequestState.REGRADED)
+"""Open requests whose replacement has come: the next move is the reading centre's."""
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
@@ -49,8 +52,13 @@ class OpenRequest:
 
     @property
     def is_open(self) -> bool:
-        """Whether the site still has something to do or to send."""
+        """Whether it has not ended yet."""
         return self.state not in CLOSED_REQUESTS
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the site has sent what it was asked for."""
+        return self.state in ANSWERED_REQUESTS
 
 
 def open_question(history: Sequence[HistoryEntry]) -> HistoryEntry | None:

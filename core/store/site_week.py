@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, select, true
+from sqlalchemy import BigInteger, and_, case, cast, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Batch, ReacquisitionRequest, Review, Scan, Site
@@ -15,7 +15,7 @@ from core.store.overview import CLOSED_REQUESTS
 from core.store.rate import all_counts
 from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions, site_conditions
 from core.store.unit import visits_counted
-from core.store.unit_week import clustered, poor_sums
+from core.store.unit_week import sum_visits
 from core.vocabulary import RateMeasure, ReviewDecision, ScanState, Severity
 
 LATEST_SCANS = 100
@@ -56,7 +56,11 @@ def read_site_weeks(session: Session, chosen: ScanFilter) -> tuple[SiteWeek, ...
     counts = all_counts().c
     keys = (counts.site_id, counts.week_on)
     conditions = count_conditions(chosen, counts)
-    visits = select(*keys, *poor_sums(counts)).where(visits_counted(chosen, counts), *conditions).group_by(*keys)
+    visits = (
+        select(*keys, counts.detail, cast(func.sum(counts.n), BigInteger))
+        .where(visits_counted(chosen, counts), *conditions)
+        .group_by(*keys, counts.detail)
+    )
     is_severe = counts.detail.endswith(f" {Severity.SEVERE}")
     severe = (
         select(*keys, counts.detail, func.sum(counts.n))
@@ -66,11 +70,9 @@ def read_site_weeks(session: Session, chosen: ScanFilter) -> tuple[SiteWeek, ...
     artifacts: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
     for site_id, week_on, detail, n in session.execute(severe):
         artifacts[site_id, week_on][detail.rpartition(" ")[0]] += int(n)
-    rows: Sequence[Sequence[Any]] = session.execute(visits.order_by(*keys)).all()
-    found = (
-        SiteWeek(site_id, week_on, clustered(sums), artifacts[site_id, week_on]) for site_id, week_on, *sums in rows
-    )
-    return tuple(week for week in found if week.poor.n)
+    rows: Sequence[Sequence[Any]] = session.execute(visits).all()
+    poor = sum_visits(((site_id, week_on), detail, n) for site_id, week_on, detail, n in rows)
+    return tuple(SiteWeek(*key, count, artifacts[key]) for key, count in sorted(poor.items()) if count.n)
 
 
 def read_open_requests(session: Session, chosen: ScanFilter, *, today: date) -> dict[int, OpenRequests]:

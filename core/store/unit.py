@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -247,10 +247,3 @@ _LISTED = {
     UnitKind.SOFTWARE: _list_versions,
     UnitKind.TECHNICIAN: _list_technicians,
 }
-
-
-def narrowed(chosen: ScanFilter, unit: Unit) -> ScanFilter:
-    """``chosen`` with the unit's own filter on top."""
-    own = unit.within
-    given = {name: getattr(own, name) for name in ScanFilter.__slots__ if getattr(own, name) is not None}
-    return replace(chosen, **given)

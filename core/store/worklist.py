@@ -23,7 +23,7 @@ from core.policy.reasons import REASON_TEXTS
 from core.store.overview import CLOSED_REQUESTS, TO_DECIDE_STATES, WAITING_STATES
 from core.store.reason import read_reasons
 from core.store.scan_filter import ScanFilter, filter_conditions
-from core.store.scan_history import read_questions
+from core.store.scan_history import ANSWERED_REQUESTS, read_questions
 from core.values import Reason
 from core.vocabulary import Laterality, ReasonCode, RequestState, ScanState, Slab, Verdict
 
@@ -50,9 +50,6 @@ TAB_STATES = {
     WorklistTab.WAITING: WAITING_STATES,
     WorklistTab.STUCK: (ScanState.FAILED, ScanState.QUARANTINED),
 }
-
-ANSWERED = (RequestState.RECEIVED, RequestState.REGRADED)
-"""States of a request whose replacement has come."""
 
 _DUE_ON = func.coalesce(ReacquisitionRequest.due_on, Visit.window_ends_on)
 """The request's day where there is a request, else the end of the visit window."""
@@ -86,7 +83,7 @@ class WorklistItem:
     @property
     def is_answered(self) -> bool:
         """Whether the site has sent what it was asked for: the next move is the reading centre's."""
-        return self.request_state in ANSWERED
+        return self.request_state in ANSWERED_REQUESTS
 
     def days_left(self, today: date) -> int | None:
         """Days until ``due_on``, negative once it has passed; None without a window."""
@@ -153,8 +150,8 @@ def _reasons(row: Row[Any], from_model: tuple[Reason, ...]) -> tuple[Reason, ...
 
 
 def _urgency(today: date) -> tuple[ColumnElement[Any], ...]:
-    is_closed = today > _DUE_ON
-    standing = case((ReacquisitionRequest.state.in_(ANSWERED), 3), (_DUE_ON.is_(None), 1), (is_closed, 2), else_=0)
+    is_answered, is_closed = ReacquisitionRequest.state.in_(ANSWERED_REQUESTS), today > _DUE_ON
+    standing = case((is_answered, 3), (_DUE_ON.is_(None), 1), (is_closed, 2), else_=0)
     return standing, func.abs(_DUE_ON - today)
 
 

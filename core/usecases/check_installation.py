@@ -16,9 +16,11 @@ from core.database.migrate import revisions
 from core.database.roles import DatabaseRole
 from core.database.session import open_database, role_faults, session_scope
 from core.errors import OctauditError
+from core.scoring.contract import OPEN_LANES
 from core.settings import Settings
 from core.storage import open_blob_store
 from core.store.audit_seal import count_unsealed
+from core.store.queue import waiting_lanes
 from core.vocabulary import ScanKind
 
 LEAST_FREE_GB = 2.0
@@ -38,7 +40,7 @@ class Finding:
 
 
 def check_installation(settings: Settings) -> Iterator[Finding]:
-    """Look at home, disk, database by role, schema, broker, blobs, weights and audit trail, in that order."""
+    """Look at home, disk, database by role, schema, broker, blobs, weights, queue and audit trail, in that order."""
     checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
         ("home", _home),
         ("disk", _disk),
@@ -47,6 +49,7 @@ def check_installation(settings: Settings) -> Iterator[Finding]:
         ("broker", _broker),
         ("images", _blobs),
         ("weights", _weights),
+        *((("queue", _queue),) if DatabaseRole.WORKER in configured_roles(settings) else ()),
         *((("audit trail", _audit),) if DatabaseRole.SEALER in configured_roles(settings) else ()),
     )
     for part, check in checks:
@@ -126,6 +129,17 @@ def _weights(settings: Settings) -> Finding:
         return Finding("weights", "", f"{' and '.join(missing)} missing.", remedy)
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     return Finding("weights", f"{weights.name}, sha256 {sha256[:12]}")
+
+
+def _queue(settings: Settings) -> Finding:
+    """Scans of a kind without a model: an earlier release took them, intake now does not."""
+    with open_database(settings, DatabaseRole.WORKER) as database, session_scope(database) as session:
+        waiting = waiting_lanes(session)
+    stranded = [f"{n} of kind {lane.value}" for lane, n in sorted(waiting.items()) if lane not in OPEN_LANES]
+    if stranded:
+        fault = f"Scans wait that no model scores: {', '.join(stranded)}."
+        return Finding("queue", "", fault, "They are kept and scored by the first release that has a model for them.")
+    return Finding("queue", f"{sum(waiting.values())} scans wait")
 
 
 def _audit(settings: Settings) -> Finding:

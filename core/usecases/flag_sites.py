@@ -91,11 +91,6 @@ class Cell:
     change: Change | None = None
     n_in_a_row: int = 0
 
-    @property
-    def is_flagged(self) -> bool:
-        """Red or amber."""
-        return self.light in (Light.RED, Light.AMBER)
-
 
 @dataclass(frozen=True, slots=True)
 class SiteFlags:

@@ -7,6 +7,7 @@ from core.statistics.proof.coverage import coverage
 from core.statistics.proof.flags import discoveries, false_flags, power
 from core.statistics.proof.programmes import N_SITES, USUAL_RATE
 from core.statistics.proof.run_lengths import run_lengths
+from core.statistics.proof.shifts import drifts
 
 NOMINAL_PERCENT = 95.0
 COVERAGE_TOLERANCE = 1.5
@@ -32,6 +33,7 @@ def prove_statistics(*, effort: int = FULL, seed: int = 0, on_part: Callable[[st
         "discoveries": lambda: discoveries(max(2 * effort // 5, 2), seed),
         "coverage": lambda: coverage(effort, seed),
         "run_lengths": lambda: run_lengths(4 * effort, seed),
+        "drifts": lambda: drifts(2 * effort, seed),
     }
     record: Record = {}
     for name, simulate in parts.items():
@@ -52,6 +54,7 @@ def tables(record: Mapping[str, Rows]) -> dict[str, str]:
         "discoveries": _discoveries,
         "coverage": _coverage,
         "run_lengths": _run_lengths,
+        "drifts": _drifts,
     }
     return {"asked": _asked(record), **{name: word(record[name]) for name, word in words.items()}}
 
@@ -191,6 +194,23 @@ def _run_lengths(rows: Rows) -> str:
                     f"{row[f'false_in_a_year_{name}_percent']:.0f} %"
                     for name in ("known", "baseline_25", "baseline_100", "restless")
                 ),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _drifts(rows: Rows) -> str:
+    head = ["scans of the device", "shift, s.d.", "devices", "moderate", "major"]
+    return _table(
+        head,
+        [
+            [
+                f"{row['n_scans']}",
+                f"{row['shift_sd']:g}",
+                f"{row['n_devices']}",
+                f"{row['moderate_percent']:.1f} %",
+                f"{row['major_percent']:.1f} %",
             ]
             for row in rows
         ],

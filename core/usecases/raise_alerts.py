@@ -7,6 +7,7 @@ and the tellings are planned in the transaction that opens it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 
 from sqlalchemy.orm import Session
 
@@ -115,16 +116,17 @@ def _plan(
     if not alerts:
         return
     channels = set(AlertChannel) if settings.smtp_host else {AlertChannel.WEBHOOK}
+
+    @cache
+    def is_told(user_id: int, kind: AlertKind, study_id: int, site_id: int | None) -> bool:
+        return may_be_told(session, user_id, kind=kind, study_id=study_id, site_id=site_id)
+
     for subscription in read_subscriptions(session):
-        if subscription.channel not in channels:
-            continue
         for alert_id, event in alerts:
             pace = subscription.wanted.get(event.kind)
-            if pace is None or subscription.study_id != event.study_id:
+            if pace is None or subscription.channel not in channels or subscription.study_id != event.study_id:
                 continue
-            if may_be_told(
-                session, subscription.user_id, kind=event.kind, study_id=event.study_id, site_id=event.site_id
-            ):
+            if is_told(subscription.user_id, event.kind, event.study_id, event.site_id):
                 due_at = at if pace is AlertPace.AT_ONCE else next_digest(at, settings.alert_digest_hour)
                 yield Planned(event.study_id, alert_id, subscription.id, due_at)
 

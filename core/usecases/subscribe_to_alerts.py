@@ -27,9 +27,21 @@ from core.vocabulary import AlertChannel, AlertKind, AlertPace, Role
 
 ALERTED = frozenset(Role) - {Role.GRADER}
 """Who may be told of alerts at all; of which ones is decided in the database (migration "alerts")."""
+_COMPARING = ALERTED - {Role.SITE_TECHNICIAN}
 _EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 _LONGEST_ADDRESS = 254
 """Characters (RFC 5321)."""
+
+
+def kinds_for(actor: Actor, study_id: int) -> tuple[AlertKind, ...]:
+    """The kinds of alert that can reach a person in a study: what a form need offer."""
+    if not actor.has_role(*ALERTED, study_id=study_id):
+        return ()
+    comparing = [each for each in actor.grants if each.role in _COMPARING and each.covers(study_id, None)]
+    if not comparing:
+        return (AlertKind.OVERDUE,)
+    is_whole = any(each.site_id is None for each in comparing)
+    return tuple(AlertKind) if is_whole else (AlertKind.UNIT, AlertKind.OVERDUE)
 
 
 def choose_mail(

@@ -48,7 +48,7 @@ def draw_scores(before: Histograms, now: Histograms) -> alt.Chart:
 
 def draw_indices(before: Histograms, now: Histograms) -> alt.Chart:
     """The device's own quality index, before and now."""
-    return _draw(index_rows(before, now), "Device's quality index", "g")
+    return _draw(index_rows(before, now), "Device's quality index", "~g")
 
 
 def _draw(rows: Sequence[Row], title: str, number: str) -> alt.Chart:

@@ -1,6 +1,6 @@
 """The forms by which a person chooses how alerts reach them: by mail, by webhook, at once or once a day."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
@@ -24,6 +24,8 @@ class Own:
     """What the person has chosen so far, and how the latest telling of each subscription went."""
 
     email: str | None
+    kinds: Callable[[int], tuple[AlertKind, ...]]
+    """What can reach the person, by study."""
     subscriptions: tuple[Subscription, ...]
     latest: Mapping[int, Sending]
 
@@ -37,13 +39,13 @@ def draw_mail(study_id: int, own: Own) -> None:
     """Address and pace of each kind."""
     st.markdown("**By e-mail**")
     settings = installation().settings
-    if settings.smtp_host is None:
+    if not settings.smtp_host:
         st.caption("This installation sends no mail: its operator has set no mail server (OCTAUDIT_SMTP_HOST).")
         return
     subscription = own.of(study_id, AlertChannel.EMAIL)
     with st.form(f"mail.{study_id}", border=False):
         address = st.text_input("Your e-mail address", own.email or "", placeholder="name@example.org")
-        wanted = _draw_paces("mail", study_id, subscription)
+        wanted = _draw_paces("mail", study_id, subscription, own)
         if st.form_submit_button("Save", key=f"mail.save.{study_id}"):
             perform(lambda session, actor: _save_mail(session, actor, study_id, address, wanted))
     st.caption(
@@ -57,7 +59,7 @@ def draw_webhook(study_id: int, own: Own) -> None:
     subscription = own.of(study_id, AlertChannel.WEBHOOK)
     with st.form(f"webhook.{study_id}", border=False):
         url = st.text_input("Address that is posted to", placeholder="https://hooks.example.org/octaudit")
-        wanted = _draw_paces("webhook", study_id, subscription)
+        wanted = _draw_paces("webhook", study_id, subscription, own)
         left, right = st.columns(2)
         is_new = left.form_submit_button("Connect", key=f"webhook.connect.{study_id}", width="stretch")
         is_change = subscription is not None and right.form_submit_button(
@@ -71,13 +73,13 @@ def draw_webhook(study_id: int, own: Own) -> None:
     st.caption(f"{connected} Signed by HMAC-SHA256 as Standard Webhooks; connecting anew makes a new secret.")
 
 
-def _draw_paces(channel: str, study_id: int, subscription: Subscription | None) -> Wanted:
+def _draw_paces(channel: str, study_id: int, subscription: Subscription | None, own: Own) -> Wanted:
     wanted: dict[AlertKind, AlertPace] = {}
-    for kind, words in KIND_WORDS.items():
+    for kind in own.kinds(study_id):
         present = subscription.wanted.get(kind) if subscription else None
         choices = list(_PACE_WORDS)
         pace = st.selectbox(
-            words, choices, choices.index(present or _OFF), key=f"{channel}.{kind}.{study_id}",
+            KIND_WORDS[kind], choices, choices.index(present or _OFF), key=f"{channel}.{kind}.{study_id}",
             format_func=lambda value: _PACE_WORDS[value],
         )  # fmt: skip
         if pace != _OFF:

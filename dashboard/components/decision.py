@@ -121,9 +121,16 @@ def _draw_question(view: ScanView, question: HistoryEntry, actor: Actor) -> None
     st.button("Send the answer", on_click=decisions.answer, args=(view.scan_id,), key=f"answer-{view.scan_id}")
 
 
+def request_words(request: OpenRequest, today: date) -> str:
+    """How far the request is, and how long the site has left, as long as it is the site's move."""
+    words = f"**A new scan is asked for** · {REQUEST_NAMES[request.state].lower()}"
+    if request.is_answered:
+        return words
+    return f"{words} · {days_left_words((request.due_on - today).days if request.due_on else None)}"
+
+
 def _draw_request(view: ScanView, request: OpenRequest, actor: Actor, today: date) -> None:
-    days = (request.due_on - today).days if request.due_on else None
-    text = f"**A new scan is asked for** · {REQUEST_NAMES[request.state].lower()} · {days_left_words(days)}"
+    text = request_words(request, today)
     shown = {each for reason in _reasons(view) for each in (reason.text, reason.remedy)}
     more = [each for each in (request.text, request.remedy) if each and each not in shown]
     st.info("\n\n".join([text, *more]), icon=":material/replay:")

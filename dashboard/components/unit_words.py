@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
-from core.store.scan_filter import ScanFilter
 from core.store.unit import Unit, UnitKind
 from core.usecases.judge_units import JudgedUnit, UnitComparison
 from dashboard.components.markup import Html, chip, count, join, page_link, percent, tag
@@ -72,12 +71,3 @@ def _trend_link(unit: Unit, kind: UnitKind, filters: dict[str, str]) -> Html:
 def chosen_unit(comparison: UnitComparison, key: object) -> Unit | None:
     """The unit that a click on a chart named; None for anything else."""
     return next((unit.unit for unit in comparison.units if unit.unit.key == key), None)
-
-
-def is_narrowed_to(unit: Unit, chosen: ScanFilter) -> bool:
-    """Whether the page shows this unit alone already."""
-    return all(
-        getattr(chosen, name) == getattr(unit.within, name)
-        for name in ScanFilter.__slots__
-        if getattr(unit.within, name) is not None
-    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import streamlit as st
 
@@ -9,11 +10,12 @@ from core.clock import now
 from core.store.alert import read_ended_alerts, read_open_alerts
 from core.store.alert_delivery import read_latest_sendings, read_own_email, read_subscriptions
 from core.store.scan_filter import Choice, ScanFilter, read_filter_choices
+from core.usecases.subscribe_to_alerts import kinds_for
 from dashboard.administration.steps import draw_outcome
 from dashboard.components.alert_list import alert_table
 from dashboard.components.alert_subscription import Own, draw_mail, draw_webhook
 from dashboard.components.panel import empty_state, panel
-from dashboard.session import open_session
+from dashboard.session import current_user, open_session
 
 ENDED_FOR = timedelta(days=14)
 MOST_ENDED = 100
@@ -23,12 +25,15 @@ def main() -> None:
     """Draw the page."""
     st.title("Alerts")
     draw_outcome()
-    moment = now()
+    moment, actor = now(), current_user()
     with open_session() as session:
         alerts = read_open_alerts(session)
         ended = read_ended_alerts(session, after=moment - ENDED_FOR, limit=MOST_ENDED)
-        studies = read_filter_choices(session, ScanFilter()).studies
-        own = Own(read_own_email(session), read_subscriptions(session), read_latest_sendings(session))
+        choices = read_filter_choices(session, ScanFilter()).studies
+        own = Own(
+            read_own_email(session), partial(kinds_for, actor), read_subscriptions(session),
+            read_latest_sendings(session),
+        )  # fmt: skip
     if alerts:
         panel(alert_table(alerts, moment), key="open")
     else:
@@ -40,6 +45,7 @@ def main() -> None:
     if ended:
         with st.expander(f"Over within the last {ENDED_FOR.days} days: {len(ended)}"):
             panel(alert_table(ended, moment), key="ended")
+    studies = [study for study in choices if own.kinds(study.id)]
     if studies:
         _draw_subscriptions(studies, own)
 

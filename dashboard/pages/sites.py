@@ -74,6 +74,8 @@ def _draw_charts(comparison: UnitComparison, filters: dict[str, str]) -> None:
 
 def _draw_notes(comparison: UnitComparison) -> None:
     assert comparison.design is not None, "notes stand below a funnel"
+    if comparison.uncounted:
+        st.caption(f"Nothing decided in this selection: {', '.join(unit.label for unit in comparison.uncounted)}.")
     st.caption(
         f"As of {comparison.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: first captures in patient visits; "
         f"correlation within visits {comparison.design.correlation:.2f}, pooled within units over "

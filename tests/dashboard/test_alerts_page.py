@@ -18,8 +18,10 @@ from core.database.session import Database, session_scope
 from core.database.tables import Alert, AlertSubscription, AuditEvent, User
 from core.errors import NotAllowedError
 from core.settings import Settings
+from core.store.access import Actor, Grant
 from core.store.alert import AlertRow
-from core.vocabulary import AlertKind
+from core.usecases.subscribe_to_alerts import kinds_for
+from core.vocabulary import AlertKind, Role
 from dashboard.installation import Installation, install
 from dashboard.navigation import PAGES
 
@@ -99,7 +101,11 @@ def test_every_kind_leads_to_a_page_that_there_is(kind: AlertKind) -> None:
 @pytest.mark.usefixtures("alerts")
 def test_the_page_lists_open_alerts_and_those_just_over(page_of: PageOf, clinics: Clinics) -> None:
     page = page_of(clinics.manager, ALERTS)
-    assert shown(page).count("New scan overdue since") == 5, "three open, one over, one in the header"
+    markup = shown(page)
+    assert markup.count("New scan overdue since") == 5, "three open, one over, one in the header"
+    assert markup.count('href="/scan?id=7"') == 4
+    table = markup[markup.index("<table") :]
+    assert table.index("Site S01") < table.index("4 scans wait") < table.index("New scan overdue")
     assert [each.label for each in page.expander] == ["Over within the last 14 days: 1"]
 
 
@@ -140,6 +146,30 @@ def test_mails_are_chosen_by_kind_and_ended_with_an_audit_event_each(
         events = session.scalars(select(AuditEvent).where(AuditEvent.entity == "alert_subscription")).all()
     assert [event.action for event in events] == ["alerts.subscribe", "alerts.unsubscribe"]
     assert "tina@example.org" not in str([(event.before, event.after) for event in events])
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"),
+    [
+        ("manager", {"Flagged units", "Overdue requests", "Stalled queues"}),
+        ("technician", {"Overdue requests"}),
+    ],
+)
+def test_the_forms_offer_what_can_reach_the_person(
+    page_of: PageOf, clinics: Clinics, name: str, offered: set[str]
+) -> None:
+    page = page_of(getattr(clinics, name), ALERTS)
+    assert not page.exception
+    assert {each.label for each in page.selectbox} == offered
+
+
+def test_a_person_of_one_site_in_the_centre_gets_no_queues_and_a_grader_nothing() -> None:
+    def kinds(role: Role, site_id: int | None) -> tuple[AlertKind, ...]:
+        return kinds_for(Actor(1, "a", "A", (Grant(role, study_id=7, site_id=site_id),)), 7)
+
+    assert kinds(Role.QC_TECHNICIAN, 3) == (AlertKind.UNIT, AlertKind.OVERDUE)
+    assert kinds(Role.MANAGER, None) == tuple(AlertKind)
+    assert kinds(Role.GRADER, None) == ()
 
 
 def test_a_wrong_address_is_refused_in_words(

@@ -132,6 +132,40 @@ def test_old_drafts_go_and_submitted_batches_stay(site: Site) -> None:
     assert left == {site.scene.batch.id, submitted.id, active.id}
 
 
+def test_alerts_are_sent_beside_the_other_duties_and_by_one_sender_at_a_time(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    is_answered = threading.Event()
+
+    def send(*_: object) -> None:
+        calls.append(1)
+        is_answered.wait(30)
+
+    monkeypatch.setattr("worker.keeper.deliver_alerts", send)
+    keeper.send_alerts()
+    keeper.send_alerts()
+    wait_until(lambda: bool(calls), "the sender began")
+    is_answered.set()
+    wait_until(lambda: not keeper._sender.is_alive(), "the sender ended")
+    assert calls == [1]
+    keeper.send_alerts()
+    wait_until(lambda: len(calls) == 2, "the next turn sends again")
+    keeper._sender.join(10)
+
+
+def test_a_sender_that_fails_is_logged_and_has_its_next_turn(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no database")
+
+    monkeypatch.setattr("worker.keeper.deliver_alerts", fail)
+    keeper.send_alerts()
+    keeper._sender.join(10)
+    assert "could not send alerts" in caplog.text
+
+
 def test_a_duty_that_fails_is_logged_and_the_others_have_their_turn(
     keeper: Keeper, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from builders import make_site, make_study
+from builders import make_scan, make_site, make_study
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
@@ -110,8 +110,27 @@ def test_a_schema_that_differs_is_found_by_check_and_doctor(octaudit: Command, o
 def test_the_doctor_finds_a_whole_installation_well(octaudit: Command) -> None:
     result = octaudit("doctor")
     assert result.exit_code == 0, result.output
-    for part in ("home", "disk", "database as dashboard", "schema", "broker", "images", "weights", "audit trail"):
+    for part in (
+        "home",
+        "disk",
+        "database as dashboard",
+        "schema",
+        "broker",
+        "images",
+        "weights",
+        "queue",
+        "audit trail",
+    ):
         assert re.search(rf"^ok +{part}", result.output, re.MULTILINE), part
+
+
+def test_the_doctor_names_scans_that_no_model_scores(octaudit: Command, owner_database: Database) -> None:
+    with session_scope(owner_database) as session:
+        for kind in ("bscan", "octa-enface"):
+            make_scan(session, kind=kind)
+    result = octaudit("doctor")
+    assert result.exit_code == 1
+    assert re.search(r"^FAULT +queue +.*no model scores: 1 of kind bscan\.", result.output, re.MULTILINE)
 
 
 def test_the_doctor_names_what_is_at_fault_and_goes_on(octaudit: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,6 +259,19 @@ def test_a_failure_is_tried_again_later_under_the_same_id_and_stops_nobody_else(
     assert states == {1: DeliveryState.SENT, 3: DeliveryState.SENT}
 
 
+def test_a_new_alert_has_all_its_tries_beside_one_that_was_tried_before(post: Post, hook: Hook) -> None:
+    hook.statuses = [500, 200]
+    post.subscribe("manager", url=hook.address)
+    post.request(post.world.scan_a)
+    post.round()
+    post.request(post.world.scan_b)
+    assert post.round(NOON + timedelta(minutes=1)) == Delivered(2, 0)
+    assert [(each.state, each.attempts) for each in post.deliveries()] == [("sent", 2), ("sent", 1)]
+    ids = [headers["webhook-id"] for _, headers, _ in hook.requests]
+    assert ids[0] in ids[1:], "the second try is the same message"
+    assert len(set(ids)) == 2
+
+
 def test_a_receiver_that_never_answers_well_is_given_up_and_the_reason_stays(post: Post, hook: Hook) -> None:
     hook.statuses = [503]
     post.subscribe("manager", url=hook.address)

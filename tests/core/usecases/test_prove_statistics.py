@@ -31,7 +31,18 @@ def test_a_missed_target_is_said_in_bold():
 
 def labels(record):
     """What the rows are about, without what was found or how often it was drawn."""
-    words = ("correlation", "mechanism", "rate", "n_sites", "rule", "interval", "setting", "chart")
+    words = (
+        "correlation",
+        "mechanism",
+        "rate",
+        "n_sites",
+        "rule",
+        "interval",
+        "setting",
+        "chart",
+        "n_scans",
+        "shift_sd",
+    )
     return {name: [[row.get(word) for word in words] for row in rows] for name, rows in record.items()}
 
 
