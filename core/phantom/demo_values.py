@@ -196,8 +196,9 @@ class DemoRequest:
         return self.steps[-1].state
 
     def is_overdue(self, today: date) -> bool:
-        """Still open after the visit window has ended."""
-        return self.state not in (RequestState.CLOSED, RequestState.NOT_POSSIBLE) and self.due_on < today
+        """The site still owes the new scan after the visit window has ended."""
+        waits_for_site = (RequestState.REQUESTED, RequestState.ACKNOWLEDGED, RequestState.SCHEDULED)
+        return self.state in waits_for_site and self.due_on < today
 
 
 @dataclass(frozen=True, slots=True)

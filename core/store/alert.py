@@ -17,7 +17,8 @@ from core.database.tables import (
     Site,
     Study,
 )
-from core.store.overview import CLOSED_REQUESTS, WAITING_STATES
+from core.store.overview import WAITING_STATES
+from core.store.reacquisition import is_overdue
 from core.vocabulary import AlertKind
 
 ALERTING_LOCK = 0x0C7A_A1E7
@@ -73,7 +74,7 @@ def site_ids_by_code(session: Session, study_id: int) -> dict[str, int]:
 
 
 def read_overdue(session: Session, study_id: int, *, today: date) -> list[Event]:
-    """An event for each open request whose day has passed."""
+    """An event for each request that is overdue."""
     rows = session.execute(
         select(
             ReacquisitionRequest.id, ReacquisitionRequest.site_id, ReacquisitionRequest.scan_id,
@@ -82,8 +83,7 @@ def read_overdue(session: Session, study_id: int, *, today: date) -> list[Event]
         .join(Site, Site.id == ReacquisitionRequest.site_id)
         .where(
             Site.study_id == study_id,
-            ReacquisitionRequest.state.not_in(CLOSED_REQUESTS),
-            ReacquisitionRequest.due_on < today,
+            is_overdue(today),
         )
         .order_by(ReacquisitionRequest.id)
     )  # fmt: skip

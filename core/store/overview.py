@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import and_, case, func, select, tuple_
+from sqlalchemy import case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Batch, Device, ReacquisitionRequest, Scan, Site
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
 from core.store.rate import all_counts
+from core.store.reacquisition import ENDED, is_overdue
 from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions
 from core.store.tally import TALLIED, Tally, probe_patients
-from core.vocabulary import RequestState, ScanState
+from core.vocabulary import ScanState
 
 WAITING_STATES = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)
 TO_DECIDE_STATES = (ScanState.SCORED, ScanState.UNDER_REVIEW)
-CLOSED_REQUESTS = (RequestState.CLOSED, RequestState.NOT_POSSIBLE)
 
 
 Key = TypeVar("Key", int, date)
@@ -131,12 +131,11 @@ def _read_attention(session: Session, chosen: ScanFilter, today: date) -> Attent
     if chosen.asks_of_captures:
         states = states.join(Acquisition, Acquisition.id == Scan.acquisition_id)
     found = {ScanState(state): (n, oldest_at) for state, n, oldest_at in session.execute(states)}
-    is_overdue = and_(ReacquisitionRequest.due_on.is_not(None), ReacquisitionRequest.due_on < today)
     requests = (
-        select(func.count(), func.coalesce(func.sum(case((is_overdue, 1), else_=0)), 0))
+        select(func.count(), func.coalesce(func.sum(case((is_overdue(today), 1), else_=0)), 0))
         .join(Acquisition, Acquisition.id == ReacquisitionRequest.acquisition_id)
         .join(Scan, Scan.id == ReacquisitionRequest.scan_id)
-        .where(ReacquisitionRequest.state.not_in(CLOSED_REQUESTS), *conditions)
+        .where(ReacquisitionRequest.state.not_in(ENDED), *conditions)
     )
     open_requests, overdue_requests = session.execute(requests).one()
     return Attention(

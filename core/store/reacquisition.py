@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.clock import now
@@ -16,6 +16,13 @@ from core.vocabulary import RequestState, ScanState
 
 ENDED = (RequestState.CLOSED, RequestState.NOT_POSSIBLE)
 """States from which a request does not move any more."""
+ANSWERED = (RequestState.RECEIVED, RequestState.REGRADED)
+"""States of open requests whose replacement has come: the next move is the reading centre's."""
+
+
+def is_overdue(today: date) -> ColumnElement[bool]:
+    """Of a request: the site still owes the new scan after its due day."""
+    return and_(ReacquisitionRequest.state.not_in((*ENDED, *ANSWERED)), ReacquisitionRequest.due_on < today)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,8 @@ from core.database.tables import (
     Scan,
     User,
 )
-from core.store.overview import CLOSED_REQUESTS
+from core.store.reacquisition import ANSWERED, ENDED
 from core.vocabulary import RequestState, ReviewDecision
-
-ANSWERED_REQUESTS = (RequestState.RECEIVED, RequestState.REGRADED)
-"""Open requests whose replacement has come: the next move is the reading centre's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +50,12 @@ class OpenRequest:
     @property
     def is_open(self) -> bool:
         """Whether it has not ended yet."""
-        return self.state not in CLOSED_REQUESTS
+        return self.state not in ENDED
 
     @property
     def is_answered(self) -> bool:
         """Whether the site has sent what it was asked for."""
-        return self.state in ANSWERED_REQUESTS
+        return self.state in ANSWERED
 
 
 def open_question(history: Sequence[HistoryEntry]) -> HistoryEntry | None:

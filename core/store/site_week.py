@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, and_, case, cast, func, select, true
+from sqlalchemy import BigInteger, case, cast, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Batch, ReacquisitionRequest, Review, Scan, Site
 from core.statistics.clustering import ClusteredCount
-from core.store.overview import CLOSED_REQUESTS
 from core.store.rate import all_counts
+from core.store.reacquisition import ENDED, is_overdue
 from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions, site_conditions
 from core.store.unit import visits_counted
 from core.store.unit_week import sum_visits
@@ -77,12 +77,15 @@ def read_site_weeks(session: Session, chosen: ScanFilter) -> tuple[SiteWeek, ...
 
 def read_open_requests(session: Session, chosen: ScanFilter, *, today: date) -> dict[int, OpenRequests]:
     """Open and overdue requests by site, whenever their captures were taken."""
-    is_overdue = and_(ReacquisitionRequest.due_on.is_not(None), ReacquisitionRequest.due_on < today)
     statement = (
-        select(ReacquisitionRequest.site_id, func.count(), func.coalesce(func.sum(case((is_overdue, 1), else_=0)), 0))
+        select(
+            ReacquisitionRequest.site_id,
+            func.count(),
+            func.coalesce(func.sum(case((is_overdue(today), 1), else_=0)), 0),
+        )
         .join(Acquisition, Acquisition.id == ReacquisitionRequest.acquisition_id)
         .join(Scan, Scan.id == ReacquisitionRequest.scan_id)
-        .where(ReacquisitionRequest.state.not_in(CLOSED_REQUESTS), *filter_conditions(chosen))
+        .where(ReacquisitionRequest.state.not_in(ENDED), *filter_conditions(chosen))
         .group_by(ReacquisitionRequest.site_id)
     )
     return {site_id: OpenRequests(n, int(overdue)) for site_id, n, overdue in session.execute(statement)}

@@ -20,10 +20,11 @@ from core.database.tables import (
     Visit,
 )
 from core.policy.reasons import REASON_TEXTS
-from core.store.overview import CLOSED_REQUESTS, TO_DECIDE_STATES, WAITING_STATES
+from core.store.overview import TO_DECIDE_STATES, WAITING_STATES
+from core.store.reacquisition import ANSWERED, ENDED
 from core.store.reason import read_reasons
 from core.store.scan_filter import ScanFilter, filter_conditions
-from core.store.scan_history import ANSWERED_REQUESTS, read_questions
+from core.store.scan_history import read_questions
 from core.values import Reason
 from core.vocabulary import Laterality, ReasonCode, RequestState, ScanState, Slab, Verdict
 
@@ -83,7 +84,7 @@ class WorklistItem:
     @property
     def is_answered(self) -> bool:
         """Whether the site has sent what it was asked for: the next move is the reading centre's."""
-        return self.request_state in ANSWERED_REQUESTS
+        return self.request_state in ANSWERED
 
     def days_left(self, today: date) -> int | None:
         """Days until ``due_on``, negative once it has passed; None without a window."""
@@ -150,7 +151,7 @@ def _reasons(row: Row[Any], from_model: tuple[Reason, ...]) -> tuple[Reason, ...
 
 
 def _urgency(today: date) -> tuple[ColumnElement[Any], ...]:
-    is_answered, is_closed = ReacquisitionRequest.state.in_(ANSWERED_REQUESTS), today > _DUE_ON
+    is_answered, is_closed = ReacquisitionRequest.state.in_(ANSWERED), today > _DUE_ON
     standing = case((is_answered, 3), (_DUE_ON.is_(None), 1), (is_closed, 2), else_=0)
     return standing, func.abs(_DUE_ON - today)
 
@@ -166,7 +167,7 @@ def _read_totals(session: Session, chosen: ScanFilter) -> dict[WorklistTab, int]
 
 def _rows(chosen: ScanFilter, tab: WorklistTab) -> Select:  # type: ignore[type-arg]
     is_open_request = and_(
-        ReacquisitionRequest.acquisition_id == Acquisition.id, ReacquisitionRequest.state.not_in(CLOSED_REQUESTS)
+        ReacquisitionRequest.acquisition_id == Acquisition.id, ReacquisitionRequest.state.not_in(ENDED)
     )
     return (
         select(

@@ -43,7 +43,8 @@ def test_flagged_units_and_overdue_requests_of_the_demo_study_are_announced_once
         alerts = session.scalars(select(Alert)).all()
         overdue = session.scalars(
             select(ReacquisitionRequest.id).where(
-                ReacquisitionRequest.due_on < TODAY.date(), ReacquisitionRequest.closed_at.is_(None)
+                ReacquisitionRequest.due_on < TODAY.date(),
+                ReacquisitionRequest.state.in_(("requested", "acknowledged", "scheduled")),
             )
         ).all()
         period = ScanFilter(study_id=rows.study_id, since=date(2026, 5, 25), until=date(2026, 11, 23))
