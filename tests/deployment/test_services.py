@@ -82,7 +82,9 @@ class Service:
             "OCTAUDIT_AUDIT_KEY_FILE": f"{home}/audit.key",
             "OCTAUDIT_AUDIT_ANCHOR_FILE": f"{home}/audit.anchor",
         }
-        given = {name: values[name] for name in SERVICES[self.name]["environment"]}
+        named = SERVICES[self.name]["environment"]
+        # A name without a value is handed on only where the operator has set it; here nobody has.
+        given = {name: values[name] for name, value in named.items() if value is not None or name in values}
         image = {"OCTAUDIT_HOME": str(home), "PYTHONSAFEPATH": "1", "OCTAUDIT_DASHBOARD_PORT": str(self.port)}
         outside = {name: value for name, value in os.environ.items() if not name.startswith("OCTAUDIT_")}
         return {**outside, **given, **image}
