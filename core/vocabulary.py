@@ -236,7 +236,7 @@ class AlertKind(StrEnum):
     UNIT = "unit"
     """A site, device, model or software version rose above the red line."""
     OVERDUE = "overdue"
-    """A reacquisition request is still open after its day."""
+    """The site still owes the new scan of a request after its day (core.store.reacquisition.is_overdue)."""
     QUEUE = "queue"
     """Scans wait for their score, and none is scored."""
 

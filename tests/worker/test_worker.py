@@ -137,6 +137,7 @@ def test_four_lines_at_once_score_everything_once_and_count_exactly(site: Site) 
     assert verify_rates(site.worker) == []
 
 
+@pytest.mark.timeout(60)  # waiting would show as this
 def test_a_bell_without_a_broker_neither_raises_nor_keeps_anybody_waiting(tmp_path: Path) -> None:
     CeleryBell(f"redis+socket://{tmp_path}/nobody.sock").ring(LANE)
 
