@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from lane import BREAKS_THE_MODEL, GRADABLE, KILLS_ITS_WORKER, OUTSTANDING, UNGRADABLE, ObedientScorer
 from redis import Redis
 from sqlalchemy import func, select, update
