@@ -115,6 +115,12 @@ class Baseline:
         return self.sigma_z if kind is ChartKind.LANEY else 1.0
 
 
+def counted_with_rates(points: Sequence[Period], rates: float | Sequence[float]) -> list[tuple[Period, float]]:
+    """The periods that hold a count, each with its expected rate; ``rates`` is that of all, or one per period."""
+    expected = np.broadcast_to(np.asarray(rates, np.float64), len(points))
+    return [(point, float(rate)) for point, rate in zip(points, expected, strict=True) if point.count.n]
+
+
 def chart_limits(centre: Floats, effective_n: Floats, sigma_z: Floats) -> tuple[Floats, Floats]:
     """Lower and upper limit (...), 0..1, of points on their effective n; ``sigma_z`` is 1 for a p chart.
 

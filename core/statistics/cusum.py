@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.statistics.clustering import ClusteredCount, DesignEffect
-from core.statistics.control_chart import Period
-from core.statistics.run_length import IN_CONTROL_RUN, count_distribution, cusum_run_length, threshold_for
+from core.statistics.control_chart import Period, counted_with_rates
+from core.statistics.run_length import (
+    IN_CONTROL_RUN,
+    Scatter,
+    count_distribution,
+    cusum_run_length,
+    require_open_rates,
+    threshold_for,
+)
 
 Floats = NDArray[np.float64]
 
@@ -30,12 +37,7 @@ class CusumPlan:
     odds_ratio: float
     threshold: float
     run_length: float
-    design: DesignEffect
-    sigma_z: float
-
-    def factor(self, count: ClusteredCount) -> float:
-        """Variance of the count over that of independent captures with a constant rate, >= 1."""
-        return self.design.factor(count) * self.sigma_z**2
+    scatter: Scatter
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,7 @@ def plan_cusum(
     """
     if not odds_ratio > 0.0 or odds_ratio == 1.0:
         raise ValueError(f"an odds ratio to look for is above 0 and not 1, got {odds_ratio}")
-    if not ((np.asarray(rates) > 0.0) & (np.asarray(rates) < 1.0)).all():
-        raise ValueError("a CUSUM needs expected rates between 0 and 1, exclusive: at 0 or 1 any change is certain")
+    require_open_rates(rates, "a CUSUM")
     found = count_distribution(points, rates, design, sigma_z)
     steps = scores(found.k, found.n, found.rate, odds_ratio, found.factor)
 
@@ -83,7 +84,7 @@ def plan_cusum(
         return cusum_run_length(steps, found.probability, threshold)
 
     threshold = threshold_for(length, run_length, 0.0, _HIGHEST_THRESHOLD)
-    return CusumPlan(odds_ratio, threshold, length(threshold), design, sigma_z)
+    return CusumPlan(odds_ratio, threshold, length(threshold), Scatter(design, sigma_z))
 
 
 def cusum(points: Sequence[Period], rates: float | Sequence[float], plan: CusumPlan) -> Cusum:
@@ -92,10 +93,9 @@ def cusum(points: Sequence[Period], rates: float | Sequence[float], plan: CusumP
     Steiner, Cook, Farewell and Treasure 2000, doi:10.1093/biostatistics/1.4.441, eq. 2.1 and 2.2. The sum is not reset
     by a signal: it falls back by itself when the rate does.
     """
-    expected = np.broadcast_to(np.asarray(rates, np.float64), len(points))
-    counted = [(point, float(rate)) for point, rate in zip(points, expected, strict=True) if point.count.n]
+    counted = counted_with_rates(points, rates)
     steps = [
-        float(scores(point.count.k, point.count.n, rate, plan.odds_ratio, plan.factor(point.count)))
+        float(scores(point.count.k, point.count.n, rate, plan.odds_ratio, plan.scatter.factor(point.count)))
         for point, rate in counted
     ]
     values = running_sum(np.array(steps))

@@ -8,9 +8,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
 from core.statistics.clustering import ClusteredCount, DesignEffect
-from core.statistics.control_chart import Period
+from core.statistics.control_chart import Period, counted_with_rates
 from core.statistics.funnel import Side
-from core.statistics.run_length import IN_CONTROL_RUN, count_distribution, ewma_run_length, threshold_for
+from core.statistics.run_length import (
+    IN_CONTROL_RUN,
+    Scatter,
+    count_distribution,
+    ewma_run_length,
+    require_open_rates,
+    threshold_for,
+)
 
 Floats = NDArray[np.float64]
 
@@ -30,12 +37,7 @@ class EwmaPlan:
     weight: float
     threshold: float
     run_length: float
-    design: DesignEffect
-    sigma_z: float
-
-    def factor(self, count: ClusteredCount) -> float:
-        """Variance of the count over that of independent captures with a constant rate, >= 1."""
-        return self.design.factor(count) * self.sigma_z**2
+    scatter: Scatter
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,7 @@ def plan_ewma(
     """
     if not 0.0 < weight <= 1.0:
         raise ValueError(f"the weight of the newest point lies above 0 and is at most 1, got {weight}")
-    if not ((np.asarray(rates) > 0.0) & (np.asarray(rates) < 1.0)).all():
-        raise ValueError("an EWMA needs expected rates between 0 and 1, exclusive: at 0 or 1 any change is certain")
+    require_open_rates(rates, "an EWMA")
     found = count_distribution(points, rates, design, sigma_z)
     steps = standardised(found.k, found.n, found.rate, found.factor)
     unit = float(np.sqrt(weight / (2.0 - weight)))
@@ -82,7 +83,7 @@ def plan_ewma(
         return ewma_run_length(steps, found.probability, weight, threshold)
 
     threshold = threshold_for(length, run_length, 0.5 * unit, _WIDEST * unit)
-    return EwmaPlan(weight, threshold, length(threshold), design, sigma_z)
+    return EwmaPlan(weight, threshold, length(threshold), Scatter(design, sigma_z))
 
 
 def ewma(points: Sequence[Period], rates: float | Sequence[float], plan: EwmaPlan) -> Ewma:
@@ -91,9 +92,11 @@ def ewma(points: Sequence[Period], rates: float | Sequence[float], plan: EwmaPla
     Roberts 1959, doi:10.1080/00401706.1959.10489860; limits as of a chart that has long run (Lucas and Saccucci 1990,
     doi:10.1080/00401706.1990.10484583).
     """
-    expected = np.broadcast_to(np.asarray(rates, np.float64), len(points))
-    counted = [(point, float(rate)) for point, rate in zip(points, expected, strict=True) if point.count.n]
-    z = [float(standardised(point.count.k, point.count.n, rate, plan.factor(point.count))) for point, rate in counted]
+    counted = counted_with_rates(points, rates)
+    z = [
+        float(standardised(point.count.k, point.count.n, rate, plan.scatter.factor(point.count)))
+        for point, rate in counted
+    ]
     values = moving_average(np.array(z), plan.weight)
     drawn = (
         EwmaPoint(point, float(value), _side(float(value), plan.threshold))

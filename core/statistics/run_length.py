@@ -24,6 +24,21 @@ _MOST_KINDS = 50
 
 
 @dataclass(frozen=True, slots=True)
+class Scatter:
+    """How much more counts vary than those of independent captures with a constant rate.
+
+    ``sigma_z`` is the baseline's excess spread between points, >= 1, beyond what the captures' clustering explains.
+    """
+
+    design: DesignEffect
+    sigma_z: float = 1.0
+
+    def factor(self, count: ClusteredCount) -> float:
+        """Variance of the count over that of independent captures, >= 1."""
+        return self.design.factor(count) * self.sigma_z**2
+
+
+@dataclass(frozen=True, slots=True)
 class CountDistribution:
     """The counts that points may show while nothing changes: ``k`` of ``n`` with ``probability``, (atoms,) each.
 
@@ -37,6 +52,12 @@ class CountDistribution:
     probability: Floats
 
 
+def require_open_rates(rates: float | Sequence[float], chart: str) -> None:
+    """ValueError where an expected rate is 0 or 1: any other count would then be certain evidence of change."""
+    if not ((np.asarray(rates) > 0.0) & (np.asarray(rates) < 1.0)).all():
+        raise ValueError(f"{chart} needs expected rates between 0 and 1, exclusive: at 0 or 1 any change is certain")
+
+
 def count_distribution(
     points: Sequence[ClusteredCount], rates: float | Sequence[float], design: DesignEffect, sigma_z: float = 1.0
 ) -> CountDistribution:
@@ -48,11 +69,10 @@ def count_distribution(
     counted point.
     """
     expected = np.broadcast_to(np.asarray(rates, np.float64), len(points))
+    scatter = Scatter(design, sigma_z)
     # Weeks of the same size and rate are many; their distribution is computed once.
     kinds = Counter(
-        (point.n, float(rate), design.factor(point) * sigma_z**2)
-        for point, rate in zip(points, expected, strict=True)
-        if point.n
+        (point.n, float(rate), scatter.factor(point)) for point, rate in zip(points, expected, strict=True) if point.n
     )
     if len(kinds) > _MOST_KINDS:
         in_order = sorted(kinds.elements())

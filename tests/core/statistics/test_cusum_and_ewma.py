@@ -84,7 +84,7 @@ def test_points_that_scatter_more_than_chance_need_more_evidence():
     plain, restless = (plan_cusum(BASELINE, 0.2, INDEPENDENT, sigma_z=sigma_z) for sigma_z in (1.0, 1.6))
     signals = [sum(point.is_signal for point in cusum(weeks(SLOW), 0.2, plan).points) for plan in (plain, restless)]
     assert signals[1] < signals[0]
-    assert restless.factor(BASELINE[0]) == pytest.approx(2.56)
+    assert restless.scatter.factor(BASELINE[0]) == pytest.approx(2.56)
     calm, wide = (plan_ewma(BASELINE, 0.2, INDEPENDENT, sigma_z=sigma_z) for sigma_z in (1.0, 1.6))
     assert abs(ewma(weeks(SLOW), 0.2, wide).points[-1].value) < abs(ewma(weeks(SLOW), 0.2, calm).points[-1].value)
 
