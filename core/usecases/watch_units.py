@@ -23,6 +23,7 @@ from core.statistics.control_chart import (
 from core.statistics.cusum import ODDS_RATIO, Cusum, cusum, plan_cusum, running_sum, scores
 from core.statistics.ewma import Ewma, ewma, plan_ewma
 from core.statistics.funnel import Side
+from core.statistics.run_length import Scatter
 from core.store.scan_filter import ScanFilter
 from core.store.unit import Unit, UnitKind
 from core.store.unit_week import UnitWeeks, read_unit_weeks, read_weeks
@@ -141,10 +142,7 @@ def most_concerning(units: Sequence[UnitWeeks], shared: Baseline | NotComputable
         return units[:MOST_UNITS]
 
     def evidence(each: UnitWeeks) -> float:
-        counts = [week.count for week in each.weeks]
-        factors = [shared.design.factor(count) for count in counts]
-        steps = scores([c.k for c in counts], [c.n for c in counts], shared.centre, ODDS_RATIO, factors)
-        return float(running_sum(steps)[-1])
+        return _evidence([week.count for week in each.weeks], shared.centre, Scatter(shared.design))
 
     return sorted(units, key=evidence, reverse=True)[:MOST_UNITS]
 
@@ -207,8 +205,11 @@ def shared_baseline(weeks: Sequence[Period], design: DesignEffect) -> Baseline |
 def _concern(trend: Trend) -> float:
     baseline = trend.chart.baseline
     counts = [point.period.count for point in trend.chart.points]
-    factors = [baseline.design.factor(count) * baseline.sigma_z**2 for count in counts]
-    steps = scores(
-        [count.k for count in counts], [count.n for count in counts], baseline.expected_rate, ODDS_RATIO, factors
-    )
+    return _evidence(counts, baseline.expected_rate, Scatter(baseline.design, baseline.sigma_z))
+
+
+def _evidence(counts: Sequence[ClusteredCount], rate: float, scatter: Scatter) -> float:
+    """The CUSUM's last sum over the counts: what speaks now for twice the odds."""
+    factors = [scatter.factor(count) for count in counts]
+    steps = scores([count.k for count in counts], [count.n for count in counts], rate, ODDS_RATIO, factors)
     return float(running_sum(steps)[-1])
