@@ -230,13 +230,36 @@ class RateMeasure(StrEnum):
     """Scored slabs that look like no OCTA image: detail is the slab."""
 
 
+class ActionKind(StrEnum):
+    """What a manager does about a unit beyond looking at it."""
+
+    ISSUE = "issue"
+    """Something that the site has to put right."""
+    RETRAINING = "retraining"
+    """A technician learns it anew; closed with the evidence."""
+    SUSPENSION = "suspension"
+    """A device's certificate does not hold until it is lifted: its scans are taken and marked."""
+
+
+class ActionState(StrEnum):
+    """Where an action stands."""
+
+    OPEN = "open"
+    DONE = "done"
+    """Put right, learned, or, of a suspension, lifted."""
+    DROPPED = "dropped"
+    """Given up, with a reason."""
+
+
 class AlertKind(StrEnum):
     """What people are told of without asking (core.usecases.raise_alerts)."""
 
     UNIT = "unit"
     """A site, device, model or software version rose above the red line."""
     OVERDUE = "overdue"
-    """The site still owes the new scan of a request after its day (core.store.reacquisition.is_overdue)."""
+    """The site still owes something after its day: the new scan of a request, or the end of an issue."""
+    RETRAINING = "retraining"
+    """A technician's retraining is not done after its day: about a person, so for the reading centre alone."""
     QUEUE = "queue"
     """Scans wait for their score, and none is scored."""
 

@@ -1,6 +1,7 @@
 """All tables, one file per aggregate, re-exported here so that Alembic and relationships see every one."""
 
 from core.database.tables.access import Session, SiteGrant, User
+from core.database.tables.action import Action, ActionStep, FlagAcknowledgement, SignedBaseline
 from core.database.tables.alert import Alert, AlertDelivery, AlertSubscription
 from core.database.tables.assessment import Assessment, AssessmentArtifact, AssessmentReason, ModelVersion
 from core.database.tables.audit import AuditEvent, AuditSeal, Rate, RateDelta
@@ -11,9 +12,9 @@ from core.database.tables.study import Annotation, Device, ProtocolVersion, Site
 from core.database.tables.subject import ExpectedScan, Subject, Visit
 
 __all__ = [
-    "Acquisition", "Alert", "AlertDelivery", "AlertSubscription", "Annotation", "Assessment",
-    "AssessmentArtifact", "AssessmentReason", "AuditEvent", "AuditSeal", "Base", "Batch", "BatchFile",
-    "Blob", "Device", "ExpectedScan", "ModelVersion", "ProtocolVersion", "Rate", "RateDelta",
-    "ReacquisitionRequest", "ReacquisitionStep", "Review", "Scan", "Session", "Site", "SiteGrant", "Study",
-    "Subject", "Technician", "User", "Visit",
+    "Acquisition", "Action", "ActionStep", "Alert", "AlertDelivery", "AlertSubscription", "Annotation",
+    "Assessment", "AssessmentArtifact", "AssessmentReason", "AuditEvent", "AuditSeal", "Base", "Batch",
+    "BatchFile", "Blob", "Device", "ExpectedScan", "FlagAcknowledgement", "ModelVersion", "ProtocolVersion",
+    "Rate", "RateDelta", "ReacquisitionRequest", "ReacquisitionStep", "Review", "Scan", "Session",
+    "SignedBaseline", "Site", "SiteGrant", "Study", "Subject", "Technician", "User", "Visit",
 ]  # fmt: skip

@@ -18,6 +18,8 @@ REQUEST = "state, version, due_on, replacement_id, closed_at"
 # fmt: off
 EXPECTED: dict[str, dict[str, str]] = {
     "acquisition":           {"dashboard": f"S I U({COUNTED})", "worker": f"S U({COUNTED})"},
+    "action":                {"dashboard": "S I U(state, closed_at)", "worker": "S"},
+    "action_step":           {"dashboard": "S I"},
     "alembic_version":       {"dashboard": "S", "worker": "S", "sealer": "S"},
     "alert":                 {"dashboard": "S", "worker": "S I U(ended_at)"},
     "alert_delivery":        {"dashboard": "S", "worker": "S I U(state, attempts, due_at, sent_at, error)"},
@@ -35,6 +37,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "blob":                  {"dashboard": "S I", "worker": "S I D"},
     "device":                {"dashboard": "S I U(manufacturer, model, serial, software_version, deactivated_at)", "worker": "S"},
     "expected_scan":         {"dashboard": "S I U(first_received_at)", "worker": "S U(first_received_at)"},
+    "flag_acknowledgement":  {"dashboard": "S I", "worker": "S U(ended_at)"},
     "model_version":         {"dashboard": "S", "worker": "S I"},
     "protocol_version":      {"dashboard": "S I", "worker": "S"},
     "rate":                  {"dashboard": "S", "worker": "S I D U(n)"},
@@ -45,6 +48,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "scan":                  {"dashboard": "S I U(state, version, human_ordinal, final_verdict, attempts, "
                                            "worker_losses, not_before_at, failure)", "worker": "S U"},
     "session":               {},
+    "signed_baseline":       {"dashboard": "S"},
     "site":                  {"dashboard": "S I U(name, country, deactivated_at)", "worker": "S"},
     "site_grant":            {},
     "study":                 {"dashboard": "S I U(name)", "worker": "S"},
