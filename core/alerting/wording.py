@@ -17,7 +17,8 @@ UNIT_WORDS = {
 }
 KIND_WORDS = {
     AlertKind.UNIT: "Flagged units",
-    AlertKind.OVERDUE: "Overdue requests",
+    AlertKind.OVERDUE: "Overdue requests and issues",
+    AlertKind.RETRAINING: "Overdue retraining",
     AlertKind.QUEUE: "Stalled queues",
 }
 """The kinds as a person chooses between them."""
@@ -30,12 +31,18 @@ def what(alert: AlertRow) -> str:
         case AlertKind.UNIT:
             name = f"{UNIT_WORDS[UnitKind(detail['by'])]} {detail['label']}"
             return f"{name} above the red line: {detail['k']} of {detail['n']} first captures ungradable"
-        case AlertKind.OVERDUE:
-            return f"New scan overdue since {date.fromisoformat(detail['due_on']):%d %b %Y}"
+        case AlertKind.OVERDUE | AlertKind.RETRAINING:
+            return f"{_owed(alert)} overdue since {date.fromisoformat(detail['due_on']):%d %b %Y}"
         case AlertKind.QUEUE:
             oldest_at = datetime.fromisoformat(detail["oldest_at"])
             waiting = f"{detail['n']} scan{' waits' if detail['n'] == 1 else 's wait'}"
             return f"{waiting} in lane {detail['lane']} since {oldest_at:%d %b %H:%M} UTC and none is scored"
+
+
+def _owed(alert: AlertRow) -> str:
+    if alert.kind is AlertKind.RETRAINING:
+        return "Retraining"
+    return "Issue" if "action_id" in alert.detail else "New scan"
 
 
 def where(alert: AlertRow) -> str:
@@ -49,7 +56,9 @@ def address(alert: AlertRow, *, n_weeks: int = 26) -> str:
     match alert.kind:
         case AlertKind.UNIT:
             return f"/sites?{urlencode({**study, 'period': f'{n_weeks}w', 'by': alert.detail['by']})}"
-        case AlertKind.OVERDUE:
+        case AlertKind.OVERDUE | AlertKind.RETRAINING if "action_id" in alert.detail:
+            return f"/actions?{urlencode({**study, 'site': str(alert.site_id)})}"
+        case AlertKind.OVERDUE | AlertKind.RETRAINING:
             return f"/worklist?{urlencode({**study, 'site': str(alert.site_id), 'tab': 'reacquire'})}"
         case AlertKind.QUEUE:
             return f"/worklist?{urlencode({**study, 'tab': 'waiting'})}"

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
+    Action,
     Alert,
     Assessment,
     Batch,
@@ -19,7 +20,7 @@ from core.database.tables import (
 )
 from core.store.overview import WAITING_STATES
 from core.store.reacquisition import is_overdue
-from core.vocabulary import AlertKind
+from core.vocabulary import ActionKind, ActionState, AlertKind
 
 ALERTING_LOCK = 0x0C7A_A1E7
 """Key of the advisory lock under which one keeper at a time raises alerts (any number, the same everywhere)."""
@@ -91,6 +92,24 @@ def read_overdue(session: Session, study_id: int, *, today: date) -> list[Event]
         Event(
             study_id, row.site_id, AlertKind.OVERDUE, f"request:{row.id}",
             {"scan_id": row.scan_id, "due_on": f"{row.due_on}"},
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def read_overdue_actions(session: Session, study_id: int, *, today: date) -> list[Event]:
+    """An event for each issue or retraining that is open after its day; it names nobody."""
+    rows = session.execute(
+        select(Action.id, Action.site_id, Action.kind, Action.due_on)
+        .join(Site, Site.id == Action.site_id)
+        .where(Site.study_id == study_id, Action.state == ActionState.OPEN, Action.due_on < today)
+        .order_by(Action.id)
+    )
+    kinds = {ActionKind.ISSUE: AlertKind.OVERDUE, ActionKind.RETRAINING: AlertKind.RETRAINING}
+    return [
+        Event(
+            study_id, row.site_id, kinds[ActionKind(row.kind)], f"action:{row.id}",
+            {"action_id": row.id, "due_on": f"{row.due_on}"},
         )
         for row in rows
     ]  # fmt: skip

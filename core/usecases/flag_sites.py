@@ -13,6 +13,7 @@ from core.database.tables import Acquisition
 from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect
 from core.statistics.funnel import FunnelPoint, FunnelUnit, Side, Zone, funnel
 from core.statistics.survival import DurationQuantile, turn_around
+from core.store.flag_acknowledgement import Acknowledgement, FlagKey, read_acknowledgements
 from core.store.scan_filter import ScanFilter
 from core.store.site_week import (
     OpenRequests,
@@ -81,6 +82,8 @@ class Cell:
         Of turn-around: the 90th percentile; None while more than a tenth is still open.
     n_in_a_row : int
         How many looks, four weeks apart, have flagged it without a break; 0: not flagged, 1: new.
+    acknowledged : Acknowledgement or None
+        Who has seen the flag; None where there is none or nobody has.
     """
 
     indicator: Indicator
@@ -90,6 +93,7 @@ class Cell:
     days: float | None = None
     change: Change | None = None
     n_in_a_row: int = 0
+    acknowledged: Acknowledgement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,9 @@ class SiteFlags:
 
     @property
     def is_newly_red(self) -> bool:
-        """Red, and no rate of it was flagged four weeks ago."""
-        return self.is_red and not any(cell.n_in_a_row > 1 for cell in self.cells if cell.light is Light.RED)
+        """Red by a rate that nobody has acknowledged, and no red rate of it was flagged four weeks ago."""
+        red = [cell for cell in self.cells if cell.light is Light.RED and cell.indicator in RATES]
+        return any(cell.acknowledged is None for cell in red) and not any(cell.n_in_a_row > 1 for cell in red)
 
     @property
     def is_judged(self) -> bool:
@@ -154,7 +159,7 @@ def flag_sites(session: Session, chosen: ScanFilter, *, today: date, now: dateti
     ids = [site_id for site in sites if (site_id := site.within.site_id) is not None]
     weeks = read_site_weeks(session, replace(chosen, since=_earliest(chosen)))
     patients = probe_patients(session, chosen, Acquisition.site_id, ids)
-    return build_matrix(
+    matrix = build_matrix(
         sites,
         weeks,
         patients,
@@ -162,6 +167,17 @@ def flag_sites(session: Session, chosen: ScanFilter, *, today: date, now: dateti
         read_waits(session, chosen, now=now),
         period=None if chosen.since is None or chosen.until is None else (chosen.since, chosen.until),
     )
+    return _with_acknowledgements(matrix, read_acknowledgements(session, chosen.study_id))
+
+
+def _with_acknowledgements(matrix: FlagMatrix, standing: Mapping[FlagKey, Acknowledgement]) -> FlagMatrix:
+    def seen(site: Unit, cell: Cell) -> Cell:
+        found = standing.get(FlagKey(UnitKind.SITE, site.key, cell.indicator.value))
+        is_flagged = cell.light in {Light.RED, Light.AMBER}
+        return replace(cell, acknowledged=found) if found and is_flagged else cell
+
+    sites = (replace(row, cells=tuple(seen(row.site, cell) for cell in row.cells)) for row in matrix.sites)
+    return FlagMatrix(tuple(sites))
 
 
 def build_matrix(

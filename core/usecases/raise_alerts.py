@@ -22,12 +22,15 @@ from core.store.alert import (
     open_alerts,
     read_open,
     read_overdue,
+    read_overdue_actions,
     read_stalled,
     site_ids_by_code,
 )
 from core.store.alert_delivery import Planned, add_deliveries, may_be_told, read_subscriptions
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
+from core.usecases.acknowledge_flag import end_outlived
+from core.usecases.find_flags import standing_weeks
 from core.usecases.judge_units import JudgedUnit, compare_units
 from core.vocabulary import AlertChannel, AlertKind, AlertPace
 
@@ -76,6 +79,7 @@ def _raise_in(session: Session, study_id: int, settings: Settings) -> Raised:
     over = [alert_id for key, alert_id in there.items() if key not in standing.keep]
     fresh = [event for event in standing.worth if event.key not in there]
     end_alerts(session, over, at=moment)
+    end_outlived(session, study_id, n_weeks=settings.alert_weeks, at=moment)
     opened = open_alerts(session, fresh, since=moment)
     add_deliveries(session, list(_plan(session, opened.items(), settings, at=moment)))
     return Raised(len(fresh), len(over))
@@ -90,6 +94,7 @@ def read_standing(session: Session, study_id: int, settings: Settings, *, at: da
     judged = list(_judge(session, study_id, at.date(), settings.alert_weeks))
     lasting = [
         *read_overdue(session, study_id, today=at.date()),
+        *read_overdue_actions(session, study_id, today=at.date()),
         *read_stalled(session, study_id, at=at, patience=settings.alert_queue_patience),
     ]
     worth = [event for event, unit in judged if unit.is_red] + lasting
@@ -98,8 +103,8 @@ def read_standing(session: Session, study_id: int, settings: Settings, *, at: da
 
 
 def _judge(session: Session, study_id: int, today: date, n_weeks: int) -> Iterator[tuple[Event, JudgedUnit]]:
-    until = today + timedelta(days=7 - today.weekday())
-    chosen = ScanFilter(study_id=study_id, since=until - timedelta(weeks=n_weeks), until=until)
+    since, until = standing_weeks(today, n_weeks)
+    chosen = ScanFilter(study_id=study_id, since=since, until=until)
     sites = site_ids_by_code(session, study_id)
     for kind in ALERTED_UNITS:
         for judged in compare_units(session, chosen, kind).units:

@@ -11,7 +11,7 @@ from core.vocabulary import AlertKind
 from dashboard.components.markup import Html, count, join, page_link, tag
 from dashboard.wording import ago
 
-_ORDER = (AlertKind.UNIT, AlertKind.QUEUE, AlertKind.OVERDUE)
+_ORDER = (AlertKind.UNIT, AlertKind.QUEUE, AlertKind.RETRAINING, AlertKind.OVERDUE)
 MOST_ROWS = 200
 """Rows of the page's table; more of them would be overdue requests, which the worklist pages through."""
 MOST_GROUPS = 8
@@ -57,10 +57,10 @@ def alert_table(alerts: Sequence[AlertRow], moment: datetime) -> Html:
 
 
 def _grouped(alerts: Sequence[AlertRow]) -> list[list[AlertRow]]:
-    """Overdue requests by site, anything else alone; by kind, and the group with the newest alert first."""
+    """New scans that a site owes together, anything else alone; by kind, the group with the newest alert first."""
 
     def key(alert: AlertRow) -> tuple[str, int]:
-        is_many = alert.kind is AlertKind.OVERDUE
+        is_many = "scan_id" in alert.detail
         return (alert.kind, alert.site_id or 0) if is_many else ("", alert.id)
 
     groups = [list(group) for _, group in groupby(sorted(alerts, key=key), key)]
@@ -80,7 +80,7 @@ def _group_line(group: Sequence[AlertRow], moment: datetime) -> Html:
 
 
 def _row_link(alert: AlertRow) -> Html:
-    if alert.kind is AlertKind.OVERDUE:
+    if "scan_id" in alert.detail:
         return page_link(what(alert), "scan", {"id": alert.detail["scan_id"]})
     return _link(what(alert), alert)
 

@@ -10,7 +10,7 @@ from core.database.tables.base import Base, Created, Id, SiteScoped
 
 
 class FlagAcknowledgement(Created, Base):
-    """Somebody has seen that a unit is flagged, with a comment. It ends with the flag; a new flag is not acknowledged."""
+    """Somebody has seen that a unit is flagged, with a comment. It ends with the flag."""
 
     __tablename__ = "flag_acknowledgement"
     __table_args__ = (
