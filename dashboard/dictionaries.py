@@ -122,3 +122,50 @@ DRIFT_COLUMNS = {
     "index_wasserstein": "Wasserstein distance of the same, in standard deviations of the reference",
     "index_shift": "Difference of the means in the same unit; below 0 is a lower index",
 }
+FAZ_COLUMNS = {
+    "scan": "Number of the scan",
+    "subject": "Pseudonym of the subject",
+    "eye": "OD is the right eye, OS the left",
+    "site": "Code of the site",
+    "device": "Code of the device",
+    "day": "Day on which it was taken (UTC)",
+    "grade": "Final grade: a person's where there is one, else the model's (1 gradable, 2 outstanding)",
+    "value": "The chosen metric in its unit (area mm2, perimeter mm, ratios none)",
+    "robust_z": "Modified z-score of the logarithm over all scans of this slab and field; beyond 3.5 an outlier",
+    "standing": "usual or outlier",
+    "scale_source": "Where the millimetres come from",
+    "axial_length_mm": "Axial length of the eye where it is given; values are nominal unless 'corrected' was chosen",
+}
+FAZ_GROUP_COLUMNS = {
+    "group": "Code of the site or device",
+    "scans": "Scans that are gradable or better and whose zone lies within the field (count)",
+    "patients": "Patients behind them (count)",
+    "quartile_1": "A quarter of the scans lies below, in the metric's unit",
+    "median": "Half of the scans lie below",
+    "quartile_3": "Three quarters of the scans lie below",
+    "mean": "Mean of the scans; empty below three patients",
+    "mean_low": "Lower end of its 95 % interval over patients",
+    "mean_high": "Upper end of the same",
+    "outside_norm": "Share of scans outside the published range of healthy eyes, 0 to 1; empty without a norm",
+    "outliers": "Scans beyond the robust limits of all scans together (count)",
+}
+FAZ_PAIR_COLUMNS = {
+    "strip": "What is compared: eyes of one visit, visits of one eye, or repeats at one visit",
+    "subject": "Pseudonym of the subject",
+    "first": "Number of the first scan (left eye, earlier visit, earlier repeat)",
+    "scan": "Number of the second scan",
+    "first_value": "The metric of the first scan, in its unit",
+    "second_value": "The metric of the second scan",
+    "value": "second_value - first_value",
+    "days": "Whole days between the two captures",
+}
+FAZ_GRADE_COLUMNS = {
+    "grade": "Final grade",
+    "scans": "Scans with a value, zone within the field (count)",
+    "patients": "Patients behind them (count)",
+    "median": "Half of the scans lie below",
+    "deviation": "Standard deviation of the scans",
+    "mean": "Mean of the scans; empty below three patients",
+    "low": "Lower end of its 95 % interval over patients",
+    "high": "Upper end of the same",
+}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeVar
 
+import numpy as np
 from builders import make_member, make_user
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,7 @@ from core.database.session import Database
 from core.phantom.demo_roster import GRADERS
 from core.phantom.demo_study import demo_study
 from core.phantom.demo_values import DemoAcquisition, DemoRequest, DemoScan, DemoStudy
+from core.phantom.spec import HEALTHY_FAZ_MEAN_MM2, HEALTHY_FAZ_SD_MM2
 from core.phantom.strength import FARTHEST_OFFSET, centration_severity, severity_of_share, share_of_field
 from core.policy.protocol import Protocol
 from core.policy.reasons import ARTIFACT_REASON, REASON_TEXTS
@@ -34,6 +36,7 @@ from core.vocabulary import (
     ScanKind,
     ScanState,
     Severity,
+    Slab,
     Verdict,
 )
 
@@ -206,6 +209,7 @@ class _Writer:
             acquired_at=each.acquired_at, software_version=each.software_version, field_width_mm=each.field_mm,
             field_height_mm=each.field_mm, scale_source=ScaleSource.MANIFEST.value,
             device_quality_name=each.quality_name, device_quality_value=float(each.quality_value),
+            axial_length_mm=subject.axial_length_mm,
             age_years=float(subject.age_years), diagnosis=subject.diagnosis, replaces_id=replaced,
         )  # fmt: skip
 
@@ -238,7 +242,7 @@ class _Writer:
                 scored_at=scan.acquisition.acquired_at + timedelta(hours=1), seconds=0.05, grade_scale="coips-3",
                 grade_ordinal=int(scan.acquisition.foreseen),
                 probabilities=dict(zip(LABELS, PROBABILITIES[int(scan.acquisition.foreseen)], strict=True)),
-                is_abstained=False, centration_severity=_centration(scan).value, not_computable={},
+                is_abstained=False, centration_severity=_centration(scan).value, not_computable={}, **_faz(scan),
                 verdict=(Verdict.REACQUIRE if scan.acquisition.is_poor else Verdict.ACCEPT).value,
             )
             for scan in scans
@@ -285,6 +289,22 @@ def _type(acquisition: DemoAcquisition) -> str:
 
 def _centration(scan: DemoScan) -> Severity:
     return centration_severity((FARTHEST_OFFSET * scan.spec.decentration, 0.0))
+
+
+def _faz(scan: DemoScan) -> dict[str, float | bool]:
+    """FAZ metrics as a network would measure them: the eye's own zone, with noise that grows where the scan is poor."""
+    eye = np.random.default_rng(scan.acquisition.visit.subject.eye_seed)
+    area = float(np.clip(eye.normal(HEALTHY_FAZ_MEAN_MM2, HEALTHY_FAZ_SD_MM2), 0.06, 0.65))
+    acircularity = float(eye.uniform(1.08, 1.3))
+    noise = np.random.default_rng([scan.acquisition.seed, int(scan.slab is Slab.DEEP)])
+    spread = 0.2 if scan.acquisition.is_poor else 0.03
+    area *= (1.35 if scan.slab is Slab.DEEP else 1.0) * float(np.exp(noise.normal(0.0, spread)))
+    acircularity = max(1.01, acircularity + float(noise.normal(0.0, spread / 4)))
+    return {
+        "faz_area_mm2": area, "faz_perimeter_mm": acircularity * 2.0 * float(np.sqrt(np.pi * area)),
+        "faz_acircularity_index": acircularity, "faz_circularity": acircularity**-2,
+        "faz_axis_ratio": 1.0 + (acircularity - 1.0) * 0.8, "is_faz_touching_border": False,
+    }  # fmt: skip
 
 
 def _artifacts(scan: DemoScan, assessment: tables.Assessment) -> list[tables.AssessmentArtifact]:

@@ -97,7 +97,7 @@ def paired_differences(
     patients with replacement (expanded percentiles, Hesterberg 2015, doi:10.1080/00031305.2015.1089789, section 5).
     """
     if not len(differences):
-        return NotComputable("no eye was measured twice")
+        return NotComputable("no two measurements to compare")
     patient, n_patients = _patients(patients)
     bias = clustered_mean(differences, patients, confidence)
     return PairedDifferences(

@@ -28,9 +28,9 @@ class ChartData:
         return _written(["column", "meaning"], rows)
 
 
-def draw_chart_data(data: ChartData) -> None:
-    """A folded panel under a chart: what the columns mean, both files to download."""
-    with st.expander("Data behind the chart", icon=":material/table:"):
+def draw_chart_data(data: ChartData, *, behind: str = "chart") -> None:
+    """A folded panel under a chart or table: what the columns mean, both files to download."""
+    with st.expander(f"Data behind the {behind}", icon=":material/table:"):
         with st.container(horizontal=True):
             st.download_button(
                 "Data (CSV)", data.csv(), file_name=f"{data.file_name}.csv", mime="text/csv", on_click="ignore",

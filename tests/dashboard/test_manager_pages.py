@@ -15,8 +15,8 @@ from dashboard.navigation import pages_for
 
 PageOf = Callable[..., AppTest]
 OVERVIEW = "pages/overview.py"
-SITES, TRENDS, WHY = "pages/sites.py", "pages/trends.py", "pages/why.py"
-CENTRE_PAGES = {"Sites & devices", "Trends", "Why scans fail", "Agreement", "Model & data watch"}
+SITES, TRENDS, WHY, FAZ = "pages/sites.py", "pages/trends.py", "pages/why.py", "pages/faz.py"
+CENTRE_PAGES = {"Sites & devices", "Trends", "Why scans fail", "FAZ", "Agreement", "Model & data watch"}
 """Pages that compare sites: for the reading centre alone."""
 
 
@@ -145,6 +145,27 @@ def test_the_watch_names_the_device_that_drifted(demo_page: PageOf, demo: Demo):
     assert f"/watch?period=13w&amp;device={demo.rows.device_ids[planted.declining_device]}" in markup
     assert len(specs(page)) == 2
     assert "as soon as the model has scored them" in shown(demo_page("pages/watch.py", type="onh-enface 3x3"))
+
+
+def test_faz_shows_one_slab_and_field_with_its_norm_and_says_what_is_left_out(demo_page: PageOf, demo: Demo):
+    page = demo_page(FAZ)
+    markup = shown(page)
+    n = sum(not a.is_poor for a in demo.rows.study.acquisitions if a.field_mm == 3.0)
+    assert f"{n} scans of " in markup
+    assert "ungradable (they appear under grade alone)" in markup
+    assert "not corrected for axial length" in markup
+    assert "116 people without ocular disease" in markup
+    assert "doi:10.1167/tvst.6.3.16" in markup
+    assert "by more than repeats measured automatically (0.060)" in markup
+    assert "minus gradable or better" in markup
+    assert len(specs(page)) == 3
+    deep = demo_page(
+        FAZ, slab="deep", group="device", metric="faz_circularity", scale="corrected", type="octa-enface 6x6"
+    )
+    assert "No published norm" in shown(deep)
+    assert deep.query_params["slab"] == "deep"
+    assert any(device in shown(deep) for device in demo.rows.device_ids)
+    assert "Metrics need a scale" in shown(demo_page(FAZ, period="4w", slab="full-retina"))
 
 
 def test_a_trend_of_too_few_visits_says_so(demo_page: PageOf, demo: Demo):

@@ -100,7 +100,7 @@ def test_the_interval_of_repeatability_holds_what_it_promises():
 
 
 def test_without_pairs_there_is_no_repeatability():
-    assert paired_differences(np.array([]), []) == NotComputable("no eye was measured twice")
+    assert paired_differences(np.array([]), []) == NotComputable("no two measurements to compare")
 
 
 def test_an_outlier_is_seen_and_moves_nobody_else():

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -16,11 +17,13 @@ from core.database.session import Database, session_scope
 from core.database.tables import Acquisition
 from core.store.blind_grade import read_masked_grades
 from core.store.cause import read_findings
+from core.store.faz import read_faz
 from core.store.histogram import read_histograms
 from core.store.scan_filter import ScanFilter
 from core.store.site_week import read_open_requests, read_site_weeks, read_waits
 from core.store.unit import UnitKind, read_units
 from core.store.unit_week import read_unit_weeks, read_weeks
+from core.vocabulary import Slab
 
 GROWING = frozenset({
     "scan", "acquisition", "assessment", "assessment_artifact", "assessment_reason", "visit", "subject",
@@ -37,6 +40,9 @@ QUESTIONS: dict[str, Ask] = {
     "masked grades": read_masked_grades,
     "open requests": partial(read_open_requests, today=ENDS_ON),
     "waits": partial(read_waits, now=TODAY),
+    "faz": lambda session, chosen: read_faz(
+        session, replace(chosen, slab=Slab.SUPERFICIAL, scan_type="octa-enface 3x3")
+    ),
 }
 for _kind in UnitKind:
     QUESTIONS[f"units by {_kind}"] = partial(read_units, kind=_kind)

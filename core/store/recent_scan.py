@@ -1,0 +1,72 @@
+"""The latest scored scans of every device, one by one, for charts of single scans: bounded work, however many."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Integer, Select, column, func, select, true, values
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition, Assessment, Device, Scan, Site
+from core.store.rate import all_counts
+from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions
+from core.vocabulary import RateMeasure, Slab
+
+MOST_SCANS = 3_000
+"""So many single points still fit a chart and a tenth of a second."""
+MOST_OF_A_DEVICE = 300
+FEWEST_OF_A_DEVICE = 5
+"""Of each of very many devices a handful is still shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whose latest captures are asked, and how many of each; ``counted`` are the scored slabs that there are."""
+
+    device_ids: tuple[int, ...]
+    per_device: int
+    counted: int
+
+
+def reach_of(session: Session, chosen: ScanFilter) -> Reach:
+    """Devices with scored slabs under ``chosen`` (slab included), from the counts, and a fair share for each."""
+    counts = all_counts().c
+    of_slab = [counts.detail.startswith(f"{chosen.slab.value} ")] if chosen.slab is not None else []
+    statement = (
+        select(counts.device_id, func.sum(counts.n))
+        .where(counts.measure == RateMeasure.SCORE, *of_slab, *count_conditions(chosen, counts))
+        .group_by(counts.device_id)
+    )
+    found = {id_: int(n) for id_, n in session.execute(statement) if n > 0}
+    share = MOST_SCANS // max(len(found), 1)
+    return Reach(tuple(sorted(found)), min(max(share, FEWEST_OF_A_DEVICE), MOST_OF_A_DEVICE), sum(found.values()))
+
+
+def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]:
+    """Select ``columns`` of Scan, Assessment, Acquisition, Site and Device for the latest captures of each device.
+
+    The index of (device, time) is walked from its end, device by device. ``reach`` must name devices.
+    """
+    asked = values(column("id", Integer), name="asked").data([(id_,) for id_ in reach.device_ids])
+    # The devices lie within site, study and model already; what is left asks of the acquisition alone.
+    narrowed = replace(chosen, site_id=None, study_id=None, device_model=None, slab=None)
+    newest = (
+        select(Acquisition.id)
+        .where(Acquisition.device_id == asked.c.id, Acquisition.is_phantom.is_(False), *filter_conditions(narrowed))
+        .order_by(Acquisition.acquired_at.desc())
+        .limit(reach.per_device)
+        .correlate(asked)
+        .lateral()
+    )
+    statement = (
+        select(*columns)
+        .select_from(asked)
+        .join(newest, true())
+        .join(Acquisition, Acquisition.id == newest.c.id)
+        .join(Scan, Scan.acquisition_id == Acquisition.id)
+        .join(Assessment, Assessment.id == Scan.assessment_id)
+        .join(Device, Device.id == Acquisition.device_id)
+        .join(Site, Site.id == Acquisition.site_id)
+        .order_by(Acquisition.acquired_at, Scan.id)
+    )
+    slab: Slab | None = chosen.slab
+    return statement if slab is None else statement.where(Scan.slab == slab)

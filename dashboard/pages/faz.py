@@ -1,0 +1,131 @@
+"""FAZ: how large and round the avascular zone is, by site and device, eye, visit and grade. Load, choose, draw."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from core.clock import now
+from core.store.assessment import FAZ_COLUMNS
+from core.store.scan_filter import ScanFilter, read_filter_choices
+from core.usecases.compare_faz import MOST_GROUPS, FazBy, FazComparison, Magnification, compare_faz
+from core.vocabulary import ScanKind, Slab
+from dashboard import dictionaries
+from dashboard.charts.faz import draw_grades, draw_pairs, draw_values, grade_rows, pair_rows, value_rows
+from dashboard.charts.strip import SELECTED
+from dashboard.components import faz_table as table
+from dashboard.components import faz_words as words
+from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.measure_words import FAZ, MEASURES
+from dashboard.components.panel import empty_state, go_to, panel
+from dashboard.filters import Field, Period, draw_filters, url_choice
+from dashboard.session import open_session
+from dashboard.wording import SLAB_NAMES, scan_type_words
+
+PERIOD = Period.WEEKS_26
+FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.EYE, Field.PERIOD)
+SLABS = (Slab.SUPERFICIAL, Slab.DEEP, Slab.INNER_RETINA, Slab.FULL_RETINA)
+"""Slabs with a zone; each by itself, because each shows another one."""
+BY_WORDS = {FazBy.SITE: "By site", FazBy.DEVICE: "By device"}
+SCALE_WORDS = {Magnification.NOMINAL: "Nominal mm", Magnification.CORRECTED: "Corrected for axial length"}
+
+
+def main() -> None:
+    """Draw the page."""
+    st.title("FAZ")
+    with open_session() as session:
+        chosen = draw_filters(session, FIELDS, today=now().date(), period=PERIOD)
+        types = [each for each in read_filter_choices(session, ScanFilter()).scan_types if _is_octa(each)]
+        if not types:
+            empty_state(words.NOTHING, words.WHAT_NEXT, key="empty")
+            return
+        column, by, magnification, chosen = _choose(chosen, types)
+        found = compare_faz(session, chosen, column, by, magnification)
+    if found.n_scans == 0 or not (found.points or found.cut_off):
+        empty_state(words.NOTHING, words.WHAT_NEXT, key="empty")
+        if found.n_scans:
+            panel(table.source_table(found), key="sources")
+        return
+    panel(words.faz_words(found, magnification), key="words")
+    _draw_values(found, by)
+    _draw_outliers(found)
+    _draw_pairs(found)
+    _draw_grades(found)
+    _draw_notes(found)
+
+
+def _is_octa(scan_type: str) -> bool:
+    return scan_type.startswith(ScanKind.OCTA_ENFACE.value)
+
+
+def _choose(chosen: ScanFilter, types: list[str]) -> tuple[str, FazBy, Magnification, ScanFilter]:
+    """Metric, grouping, millimetres, and the filter narrowed to one slab and field."""
+    with st.container(horizontal=True, gap="small"):
+        column = url_choice("Metric", "metric", {name: MEASURES[FAZ][name].name for name in FAZ_COLUMNS})
+        slab = Slab(url_choice("Slab", "slab", {each.value: SLAB_NAMES[each] for each in SLABS}))
+        type_ = url_choice("Field", "type", {each: scan_type_words(each) for each in types})
+        by = FazBy(url_choice("Break down", "group", {each.value: BY_WORDS[each] for each in FazBy}))
+        magnification = Magnification(
+            url_choice("Millimetres", "scale", {each.value: SCALE_WORDS[each] for each in Magnification})
+        )
+    return column, by, magnification, replace(chosen, slab=slab, scan_type=type_)
+
+
+def _draw_values(found: FazComparison, by: FazBy) -> None:
+    if found.groups:
+        alt = f"{MEASURES[FAZ][found.column].name} of every scan by {by}, with quartiles."
+        event = st.altair_chart(
+            draw_values(found), width="stretch", alt=alt, on_select="rerun", selection_mode=SELECTED,
+            key=f"octaudit.faz.values.{by}",
+        )  # fmt: skip
+        cut = f" The {MOST_GROUPS} with most scans of {found.n_groups}." if found.n_groups > MOST_GROUPS else ""
+        st.caption(words.VALUES_CAPTION + words.norm_words(found) + cut)
+        panel(table.group_table(found, by.value.capitalize()), key="groups")
+        rows = table.group_rows(found.groups, found)
+        draw_chart_data(ChartData(f"faz-scans-by-{by}", value_rows(found), dictionaries.FAZ_COLUMNS))
+        draw_chart_data(ChartData(f"faz-by-{by}", rows, dictionaries.FAZ_GROUP_COLUMNS), behind="table")
+        _open_picked(event)
+
+
+def _draw_outliers(found: FazComparison) -> None:
+    if found.cut_off or any(point.is_outlier for point in found.points):
+        st.subheader("Outliers")
+        panel(table.outlier_list(found), key="outliers")
+        st.caption(table.OUTLIER_RULE)
+
+
+def _draw_pairs(found: FazComparison) -> None:
+    st.subheader("Between eyes, visits and repeats")
+    panel(words.pair_cards(found), key="pairs")
+    if any(pairs.pairs for pairs in found.pairs):
+        event = st.altair_chart(
+            draw_pairs(found), width="stretch", alt="Differences between eyes, visits and repeats.", on_select="rerun",
+            selection_mode=SELECTED, key="octaudit.faz.pairs",
+        )  # fmt: skip
+        st.caption(words.pairs_caption(found))
+        draw_chart_data(ChartData("faz-differences", pair_rows(found), dictionaries.FAZ_PAIR_COLUMNS))
+        _open_picked(event)
+
+
+def _draw_grades(found: FazComparison) -> None:
+    st.subheader("What the grade does to the metric")
+    panel(words.effect_words(found), key="effect")
+    st.altair_chart(draw_grades(found), width="stretch", alt="Mean of the metric by final grade, with intervals.")
+    st.caption(words.GRADES_CAPTION)
+    draw_chart_data(ChartData("faz-by-grade", grade_rows(found), dictionaries.FAZ_GRADE_COLUMNS))
+
+
+def _draw_notes(found: FazComparison) -> None:
+    st.subheader("Where the millimetres come from")
+    panel(table.source_table(found), key="sources")
+    cut = f" Of each device the latest {found.per_device} captures." if found.is_cut else ""
+    st.caption(f"As of {found.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: scans; intervals are over patients.{cut}")
+
+
+def _open_picked(event: object) -> None:
+    selection = getattr(event, "selection", None)
+    picked = selection.get(SELECTED) if selection else None
+    if picked:
+        go_to(f"/scan?id={picked[0].get('scan')}")
+
+
+main()
