@@ -40,6 +40,7 @@ PAGES = (
     Page("Sites & devices", "pages/sites.py", ":material/monitoring:", COMPARERS, "Quality"),
     Page("Trends", "pages/trends.py", ":material/timeline:", COMPARERS, "Quality"),
     Page("Why scans fail", "pages/why.py", ":material/troubleshoot:", COMPARERS, "Quality"),
+    Page("FAZ", "pages/faz.py", ":material/adjust:", COMPARERS, "Quality"),
     Page("Agreement", "pages/agreement.py", ":material/handshake:", JUDGES, "Quality"),
     Page("Model & data watch", "pages/watch.py", ":material/radar:", COMPARERS, "Quality"),
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
