@@ -44,6 +44,7 @@ PAGES = (
     Page("Agreement", "pages/agreement.py", ":material/handshake:", JUDGES, "Quality"),
     Page("Model & data watch", "pages/watch.py", ":material/radar:", COMPARERS, "Quality"),
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
+    Page("Actions", "pages/actions.py", ":material/assignment:", ALERTED, "Quality"),
     Page("Alerts", "pages/alerts.py", ":material/notifications:", ALERTED, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
     Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),

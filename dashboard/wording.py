@@ -92,6 +92,8 @@ DECISION_NAMES = {
     ReviewDecision.QUERY: "asked the site",
     ReviewDecision.ANSWER: "answered",
 }
+SUSPENDED = "Device suspended"
+SUSPENDED_HINT = "The certificate of the device was suspended when this was captured"
 FIXABLE_NAMES = {
     OperatorFixable.YES: "can be cured at the device",
     OperatorFixable.NO: "cannot be cured at the device",

@@ -23,6 +23,7 @@ from core.database.tables import (
     Visit,
 )
 from core.policy.protocol import Protocol
+from core.store.action import taken_while_suspended
 from core.store.assessment import FAZ_COLUMNS, VESSEL_COLUMNS
 from core.store.reason import read_reasons
 from core.store.same_image import SentScan, read_same_image
@@ -168,6 +169,8 @@ class ScanView:
     history: tuple[HistoryEntry, ...]
     same_image: tuple[SentScan, ...]
     """Scans of other sites that hold this very image, where the person may see them."""
+    is_device_suspended: bool
+    """Whether the device's certificate was suspended when this was captured."""
 
 
 def read_scan(session: Session, scan_id: int) -> ScanView | None:
@@ -213,6 +216,7 @@ def read_scan(session: Session, scan_id: int) -> ScanView | None:
         request=read_request(session, acquisition.id),
         history=read_history(session, scan.id),
         same_image=read_same_image(session, scan.image_sha256, own_site_id=scan.site_id),
+        is_device_suspended=row.is_device_suspended,
     )
 
 
@@ -233,6 +237,7 @@ def _scan_row(scan_id: int) -> Select:  # type: ignore[type-arg]
             Device.model,
             Device.serial,
             Technician.code.label("technician_code"),
+            taken_while_suspended().label("is_device_suspended"),
         )
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Site, Site.id == Scan.site_id)

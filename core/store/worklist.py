@@ -20,6 +20,7 @@ from core.database.tables import (
     Visit,
 )
 from core.policy.reasons import REASON_TEXTS
+from core.store.action import taken_while_suspended
 from core.store.overview import TO_DECIDE_STATES, WAITING_STATES
 from core.store.reacquisition import ANSWERED, ENDED
 from core.store.reason import read_reasons
@@ -80,6 +81,8 @@ class WorklistItem:
     reasons: tuple[Reason, ...]
     question: str | None
     """What the site was asked, where its answer is awaited."""
+    is_device_suspended: bool = False
+    """Whether the device's certificate was suspended when this was captured."""
 
     @property
     def is_answered(self) -> bool:
@@ -135,6 +138,7 @@ def read_worklist(
             failure=row.failure,
             reasons=_reasons(row, reasons.get(row.assessment_id, ())),
             question=questions.get(row.id),
+            is_device_suspended=row.is_device_suspended,
         )
         for row in rows
     )
@@ -192,6 +196,7 @@ def _rows(chosen: ScanFilter, tab: WorklistTab) -> Select:  # type: ignore[type-
             ReacquisitionRequest.text.label("request_text"),
             ReacquisitionRequest.remedy.label("request_remedy"),
             _DUE_ON.label("due_on"),
+            taken_while_suspended().label("is_device_suspended"),
         )
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Site, Site.id == Scan.site_id)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from core.store.worklist import WorklistTab
 from core.usecases.flag_sites import Cell, Change, FlagMatrix, Indicator, Light, SiteFlags
+from dashboard.components.action_table import seen_by
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, percent, tag
 from dashboard.filters import Field
 
@@ -45,7 +46,7 @@ def flag_matrix(matrix: FlagMatrix, filters: Mapping[str, str]) -> Html:
     """One row per site, the worst first."""
     heads = [tag("th", name, scope="col", title=hint) for name, hint in HEADS.values()]
     rows = [_row(site, filters) for site in matrix.sites]
-    head = tag("thead", tag("tr", tag("th", "Site", scope="col"), *heads))
+    head = tag("thead", tag("tr", tag("th", "Site", scope="col"), *heads, tag("th", scope="col")))
     return tag(
         "div", tag("table", head, tag("tbody", *rows), class_="matrix"), class_="scroll", tabindex="0", role="region",
         aria_label="Sites by indicator",
@@ -56,7 +57,8 @@ def _row(row: SiteFlags, filters: Mapping[str, str]) -> Html:
     own = {**filters, Field.SITE.value: str(row.site.within.site_id)}
     name = join([page_link(row.site.label, "trends", {**own, "by": "site"}), tag("span", row.site.name, class_="name")])
     cells = [_cell(cell, own) for cell in row.cells]
-    return tag("tr", tag("th", name, scope="row"), *cells, class_=None if row.is_judged else "unsure")
+    act = page_link("Act", "sites", {**filters, "by": "site", "unit": row.site.key})
+    return tag("tr", tag("th", name, scope="row"), *cells, tag("td", act), class_=None if row.is_judged else "unsure")
 
 
 def _cell(cell: Cell, own: Mapping[str, str]) -> Html:
@@ -83,6 +85,8 @@ def _value(cell: Cell) -> tuple[Content, str]:
 
 
 def _badge(cell: Cell) -> Html | None:
+    if cell.acknowledged is not None:
+        return chip("acknowledged", "good", title=seen_by([cell.acknowledged]))
     if cell.n_in_a_row == 1:
         return chip("new", "warn", title="Not flagged four weeks ago")
     if cell.n_in_a_row > 1:

@@ -15,6 +15,8 @@ from dashboard.wording import (
     SEVERITY_NAMES,
     SLAB_NAMES,
     STATE_NAMES,
+    SUSPENDED,
+    SUSPENDED_HINT,
     scan_type_words,
 )
 
@@ -32,6 +34,8 @@ def title(view: ScanView) -> Html:
     states = [chip(STATE_NAMES[view.state], "info")]
     if view.request is not None:
         states.append(chip(f"Request: {REQUEST_NAMES[view.request.state].lower()}"))
+    if view.is_device_suspended:
+        states.append(chip(SUSPENDED, "bad", title=SUSPENDED_HINT))
     return tag("header", eye, words, tag("div", *states, class_="states"), class_="title")
 
 

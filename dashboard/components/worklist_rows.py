@@ -14,6 +14,8 @@ from dashboard.wording import (
     REQUEST_NAMES,
     SLAB_NAMES,
     STATE_NAMES,
+    SUSPENDED,
+    SUSPENDED_HINT,
     VERDICT_NAMES,
     days_left_words,
     scan_type_words,
@@ -49,6 +51,8 @@ def _why(item: WorklistItem) -> Html:
         chips.append(chip(REQUEST_NAMES[item.request_state], "info"))
     if item.grade_ordinal is not None:
         chips.append(chip("Model abstained" if item.is_abstained else GRADE_NAMES[item.grade_ordinal]))
+    if item.is_device_suspended:
+        chips.append(chip(SUSPENDED, "bad", title=SUSPENDED_HINT))
     others = [reason for reason in item.reasons[1:4] if reason.code is not ReasonCode.ABSTAINED]
     chips += [chip(REASON_NAMES[reason.code], title=reason.text) for reason in others]
     if item.reasons and item.reasons[0].operator_fixable is OperatorFixable.YES and not item.is_answered:

@@ -5,9 +5,12 @@ import streamlit as st
 from core.clock import now
 from core.store.unit import UnitKind
 from core.usecases.judge_units import UnitComparison, compare_units
+from core.usecases.look_at_unit import read_notes
+from dashboard.administration.steps import draw_outcome
 from dashboard.charts.funnel import SELECTED, draw_forest, draw_funnel, unit_rows
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, go_to, panel
+from dashboard.components.unit_actions import draw_unit_actions
 from dashboard.components.unit_table import unit_table
 from dashboard.components.unit_words import KIND_NAMES, chosen_unit, trend_address, verdict_words
 from dashboard.dictionaries import UNIT_COLUMNS
@@ -32,10 +35,12 @@ FOREST_CAPTION = (
 def main() -> None:
     """Draw the page."""
     st.title("Sites & devices")
+    draw_outcome()
     kind = UnitKind(url_choice("Compare", "by", {each: KIND_NAMES[each] for each in UnitKind}))
     with open_session() as session:
         chosen = draw_filters(session, UNIT_FIELDS, today=now().date(), period=PERIOD)
         comparison = compare_units(session, chosen, kind)
+        notes = read_notes(session, kind, study_id=chosen.study_id)
     filters = {Field.PERIOD: PERIOD.value, **url_filters()}
     if comparison.funnel is None:
         empty_state(
@@ -46,8 +51,10 @@ def main() -> None:
         return
     panel(verdict_words(comparison, filters), key="verdict")
     _draw_charts(comparison, filters)
-    panel(unit_table(comparison, filters), key="units")
+    panel(unit_table(comparison, filters, notes), key="units")
     _draw_notes(comparison)
+    units = [*(each.unit for each in comparison.units), *comparison.uncounted]
+    draw_unit_actions(units, kind, study_id=chosen.study_id, today=now().date())
 
 
 def _draw_charts(comparison: UnitComparison, filters: dict[str, str]) -> None:

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from core.clock import now
+from core.store.action import read_open_actions
 from core.store.worklist import TAB_STATES, WorklistPage, WorklistTab, read_worklist
 from core.vocabulary import Role
+from dashboard.components.action_table import actions_line
 from dashboard.components.pager import draw_pager, page_number
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.worklist_rows import worklist_rows
@@ -65,6 +67,9 @@ def main() -> None:
         chosen = draw_filters(session, SCAN_FIELDS, today=today)
         tab = _chosen_tab(is_site=is_site)
         found = read_worklist(session, chosen, tab, today=today, page=number, page_size=PAGE_SIZE)
+        actions = read_open_actions(session, study_id=chosen.study_id, site_id=chosen.site_id) if is_site else ()
+    if actions:
+        panel(actions_line(actions, today), key="actions")
     _draw_tabs(found, tab, is_site=is_site)
     if not found.items:
         title, what_next = EMPTY_WORDS[tab]
