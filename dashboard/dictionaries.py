@@ -169,3 +169,19 @@ FAZ_GRADE_COLUMNS = {
     "low": "Lower end of its 95 % interval over patients",
     "high": "Upper end of the same",
 }
+SCAN_SCORE_COLUMNS = {
+    "scan": "Number of the scan",
+    "device": "Code of the device",
+    "site": "Code of its site",
+    "subject": "Pseudonym of the subject",
+    "eye": "OD is the right eye, OS the left",
+    "slab": "Slab that the scan shows",
+    "day": "Day on which it was taken (UTC)",
+    "value": "The model's probability of ungradable, 0 to 1",
+    "abstained": "True where the model declined to decide",
+}
+SCAN_INDEX_COLUMNS = {
+    **{name: SCAN_SCORE_COLUMNS[name] for name in ("scan", "device", "site", "subject", "eye", "day")},
+    "index": "Name of the device's own quality index",
+    "value": "Its value, in the index's unit; one row per capture",
+}

@@ -20,15 +20,18 @@ FEWEST_OF_A_DEVICE = 5
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Whose latest captures are asked, and how many of each; ``counted`` are the scored slabs that there are."""
+    """Whose latest captures are asked, and how many of each; ``n_devices`` are all that have scored slabs."""
 
     device_ids: tuple[int, ...]
     per_device: int
-    counted: int
+    n_devices: int
 
 
-def reach_of(session: Session, chosen: ScanFilter) -> Reach:
-    """Devices with scored slabs under ``chosen`` (slab included), from the counts, and a fair share for each."""
+def reach_of(session: Session, chosen: ScanFilter, *, most_devices: int | None = None) -> Reach:
+    """Devices with scored slabs under ``chosen`` (slab included), from the counts, and a fair share for each.
+
+    Of more than ``most_devices`` those with most scored slabs are taken.
+    """
     counts = all_counts().c
     of_slab = [counts.detail.startswith(f"{chosen.slab.value} ")] if chosen.slab is not None else []
     statement = (
@@ -37,8 +40,9 @@ def reach_of(session: Session, chosen: ScanFilter) -> Reach:
         .group_by(counts.device_id)
     )
     found = {id_: int(n) for id_, n in session.execute(statement) if n > 0}
-    share = MOST_SCANS // max(len(found), 1)
-    return Reach(tuple(sorted(found)), min(max(share, FEWEST_OF_A_DEVICE), MOST_OF_A_DEVICE), sum(found.values()))
+    taken = sorted(found, key=lambda id_: (-found[id_], id_))[:most_devices]
+    share = MOST_SCANS // max(len(taken), 1)
+    return Reach(tuple(sorted(taken)), min(max(share, FEWEST_OF_A_DEVICE), MOST_OF_A_DEVICE), len(found))
 
 
 def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]:

@@ -16,7 +16,8 @@ from dashboard.components import faz_table as table
 from dashboard.components import faz_words as words
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.measure_words import FAZ, MEASURES
-from dashboard.components.panel import empty_state, go_to, panel
+from dashboard.components.panel import empty_state, panel
+from dashboard.components.scan_strips import open_picked
 from dashboard.filters import Field, Period, draw_filters, url_choice
 from dashboard.session import open_session
 from dashboard.wording import SLAB_NAMES, scan_type_words
@@ -83,7 +84,7 @@ def _draw_values(found: FazComparison, by: FazBy) -> None:
         rows = table.group_rows(found.groups, found)
         draw_chart_data(ChartData(f"faz-scans-by-{by}", value_rows(found), dictionaries.FAZ_COLUMNS))
         draw_chart_data(ChartData(f"faz-by-{by}", rows, dictionaries.FAZ_GROUP_COLUMNS), behind="table")
-        _open_picked(event)
+        open_picked(event)
 
 
 def _draw_outliers(found: FazComparison) -> None:
@@ -103,7 +104,7 @@ def _draw_pairs(found: FazComparison) -> None:
         )  # fmt: skip
         st.caption(words.pairs_caption(found))
         draw_chart_data(ChartData("faz-differences", pair_rows(found), dictionaries.FAZ_PAIR_COLUMNS))
-        _open_picked(event)
+        open_picked(event)
 
 
 def _draw_grades(found: FazComparison) -> None:
@@ -119,13 +120,6 @@ def _draw_notes(found: FazComparison) -> None:
     panel(table.source_table(found), key="sources")
     cut = f" Of each device the latest {found.per_device} captures." if found.is_cut else ""
     st.caption(f"As of {found.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: scans; intervals are over patients.{cut}")
-
-
-def _open_picked(event: object) -> None:
-    selection = getattr(event, "selection", None)
-    picked = selection.get(SELECTED) if selection else None
-    if picked:
-        go_to(f"/scan?id={picked[0].get('scan')}")
 
 
 main()

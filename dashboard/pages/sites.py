@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.clock import now
+from core.store.scan_score import read_scan_scores
 from core.store.unit import UnitKind
 from core.usecases.judge_units import UnitComparison, compare_units
 from core.usecases.look_at_unit import read_notes
@@ -10,6 +11,7 @@ from dashboard.administration.steps import draw_outcome
 from dashboard.charts.funnel import SELECTED, draw_forest, draw_funnel, unit_rows
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, go_to, panel
+from dashboard.components.scan_strips import draw_scan_strips
 from dashboard.components.unit_actions import draw_unit_actions
 from dashboard.components.unit_table import unit_table
 from dashboard.components.unit_words import KIND_NAMES, chosen_unit, trend_address, verdict_words
@@ -36,6 +38,9 @@ def main() -> None:
     """Draw the page."""
     st.title("Sites & devices")
     draw_outcome()
+    if url_choice("Show", "view", {"rates": "Failure rates", "scans": "Scan by scan"}) == "scans":
+        _draw_scans()
+        return
     kind = UnitKind(url_choice("Compare", "by", {each: KIND_NAMES[each] for each in UnitKind}))
     with open_session() as session:
         chosen = draw_filters(session, UNIT_FIELDS, today=now().date(), period=PERIOD)
@@ -55,6 +60,17 @@ def main() -> None:
     _draw_notes(comparison)
     units = [*(each.unit for each in comparison.units), *comparison.uncounted]
     draw_unit_actions(units, kind, study_id=chosen.study_id, today=now().date())
+
+
+def _draw_scans() -> None:
+    with open_session() as session:
+        fields = (*UNIT_FIELDS[:-1], Field.SLAB, Field.EYE, UNIT_FIELDS[-1])
+        chosen = draw_filters(session, fields, today=now().date(), period=PERIOD)
+        found = read_scan_scores(session, chosen)
+    if not found.scans:
+        empty_state("Nothing scored in this selection", "Choose a longer period or clear the filters.", key="empty")
+        return
+    draw_scan_strips(found)
 
 
 def _draw_charts(comparison: UnitComparison, filters: dict[str, str]) -> None:

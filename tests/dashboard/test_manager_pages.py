@@ -168,6 +168,16 @@ def test_faz_shows_one_slab_and_field_with_its_norm_and_says_what_is_left_out(de
     assert "Metrics need a scale" in shown(demo_page(FAZ, period="4w", slab="full-retina"))
 
 
+def test_scan_by_scan_shows_scores_and_the_index_by_its_name(demo_page: PageOf):
+    page = demo_page(SITES, view="scans", slab="deep")
+    markup = shown(page)
+    assert "below 55 a scan was called poor on AngioVue" in markup
+    score, index = specs(page)
+    assert "probability of ungradable" in score
+    assert "quality index SSI" in index
+    assert "Nothing scored in this selection" in shown(demo_page(SITES, view="scans", type="onh-enface 3x3"))
+
+
 def test_a_trend_of_too_few_visits_says_so(demo_page: PageOf, demo: Demo):
     markup = shown(demo_page(TRENDS, site=demo.rows.site_ids[demo.rows.study.planted.tiny_site]))
     assert "Fewer patient visits than one point needs" in markup

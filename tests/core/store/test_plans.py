@@ -20,6 +20,7 @@ from core.store.cause import read_findings
 from core.store.faz import read_faz
 from core.store.histogram import read_histograms
 from core.store.scan_filter import ScanFilter
+from core.store.scan_score import read_scan_scores
 from core.store.site_week import read_open_requests, read_site_weeks, read_waits
 from core.store.unit import UnitKind, read_units
 from core.store.unit_week import read_unit_weeks, read_weeks
@@ -40,6 +41,7 @@ QUESTIONS: dict[str, Ask] = {
     "masked grades": read_masked_grades,
     "open requests": partial(read_open_requests, today=ENDS_ON),
     "waits": partial(read_waits, now=TODAY),
+    "scan scores": read_scan_scores,
     "faz": lambda session, chosen: read_faz(
         session, replace(chosen, slab=Slab.SUPERFICIAL, scan_type="octa-enface 3x3")
     ),

@@ -1,0 +1,53 @@
+"""Single scans by device: the model's score and the devices' own indices as strips, each mark leading to its scan."""
+
+import streamlit as st
+
+from core.store.scan_score import MOST_DEVICES, ScanScores
+from dashboard.charts.scan_score import draw_index, draw_model_scores, index_rows, limit_words, score_rows
+from dashboard.charts.strip import SELECTED
+from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.panel import go_to
+from dashboard.dictionaries import SCAN_INDEX_COLUMNS, SCAN_SCORE_COLUMNS
+
+SCORE_CAPTION = (
+    "**Model score.** Each mark is one scan (slab), the bar the middle half of its device, the tick the median; the "
+    "device with the highest median stands first. Click a mark for its scan."
+)
+INDEX_CAPTION = (
+    "**Device's quality index.** The same of what the device itself says of a capture. Indices of different names are "
+    "different measures and stand in different charts. Index low, score high: the scans are poor. Index as usual, "
+    "score high: look for what no index sees, such as motion or a wrong centre, then at the model."
+)
+
+
+def draw_scan_strips(found: ScanScores) -> None:
+    """Both kinds of strips, with captions, data and links; nothing may be empty."""
+    alt = "Model's probability of ungradable of single scans, by device."
+    event = st.altair_chart(
+        draw_model_scores(found), width="stretch", alt=alt, on_select="rerun", selection_mode=SELECTED,
+        key="octaudit.strips.score",
+    )  # fmt: skip
+    st.caption(SCORE_CAPTION)
+    draw_chart_data(ChartData("scores-by-device", score_rows(found.scans), SCAN_SCORE_COLUMNS))
+    open_picked(event)
+    for name, scans in found.by_index().items():
+        event = st.altair_chart(
+            draw_index(name, scans), width="stretch", alt=f"Quality index {name} of single captures, by device.",
+            on_select="rerun", selection_mode=SELECTED, key=f"octaudit.strips.index.{name}",
+        )  # fmt: skip
+        st.caption(f"{INDEX_CAPTION} {limit_words(name)}")
+        draw_chart_data(ChartData(f"index-{name}-by-device", index_rows(scans), SCAN_INDEX_COLUMNS))
+        open_picked(event)
+    few = f" The {MOST_DEVICES} devices with most scans of {found.n_devices}." if found.n_devices > MOST_DEVICES else ""
+    st.caption(
+        f"As of {found.as_of:%d %b %Y, %H:%M} UTC. Of each device the latest {found.per_device} captures of the "
+        f"period, replacements included.{few}"
+    )
+
+
+def open_picked(event: object) -> None:
+    """Switch to the scan whose mark was clicked, if any was."""
+    selection = getattr(event, "selection", None)
+    picked = selection.get(SELECTED) if selection else None
+    if picked:
+        go_to(f"/scan?id={picked[0].get('scan')}")
