@@ -41,7 +41,7 @@ def kinds_for(actor: Actor, study_id: int) -> tuple[AlertKind, ...]:
     if not comparing:
         return (AlertKind.OVERDUE,)
     is_whole = any(each.site_id is None for each in comparing)
-    return tuple(AlertKind) if is_whole else (AlertKind.UNIT, AlertKind.OVERDUE)
+    return tuple(kind for kind in AlertKind if is_whole or kind is not AlertKind.QUEUE)
 
 
 def choose_mail(

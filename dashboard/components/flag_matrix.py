@@ -86,7 +86,7 @@ def _value(cell: Cell) -> tuple[Content, str]:
 
 def _badge(cell: Cell) -> Html | None:
     if cell.acknowledged is not None:
-        return chip("acknowledged", "good", title=seen_by([cell.acknowledged]))
+        return chip("seen", "good", title=f"Acknowledged by {seen_by([cell.acknowledged])}")
     if cell.n_in_a_row == 1:
         return chip("new", "warn", title="Not flagged four weeks ago")
     if cell.n_in_a_row > 1:

@@ -25,9 +25,9 @@ from dashboard.session import current_user, open_session
 MATRIX_CAPTION = (
     "Red ◆ and amber ▲ rates lie above the 99.8 % and the 95 % limit around the usual rate, on the effective number of "
     "captures; ● lies within, ○ has too few to judge. An arrow is a change of more than a standard error against the "
-    "period before. *New* was not flagged four weeks ago. Overdue repeats are red from 3 on if half of all open; "
-    "turn-around is amber beyond 3 days, red beyond 7; neither makes a site red. A cell leads to its trend, its causes "
-    "or its worklist."
+    "period before. *New* was not flagged four weeks ago, *seen* was acknowledged. Overdue repeats are red from 3 on "
+    "if half of all open; turn-around is amber beyond 3 days, red beyond 7; neither makes a site red. A cell leads to "
+    "its trend, its causes or its worklist, *Act* to what is done about the site."
 )
 PERIOD = Period.WEEKS_26
 """Shown without a choice: long enough for a trend, short enough to be of now."""

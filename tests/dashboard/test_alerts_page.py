@@ -30,6 +30,7 @@ ALERTS = "pages/alerts.py"
 DETAILS = {
     AlertKind.UNIT: {"by": "site", "label": "S01", "k": 51, "n": 300},
     AlertKind.OVERDUE: {"scan_id": 7, "due_on": "2026-03-10"},
+    AlertKind.RETRAINING: {"action_id": 3, "due_on": "2026-03-10"},
     AlertKind.QUEUE: {"lane": "octa-enface", "n": 4, "oldest_at": "2026-03-21T08:30:00+00:00"},
 }
 
@@ -132,12 +133,12 @@ def test_mails_are_chosen_by_kind_and_ended_with_an_audit_event_each(
     install(Installation(settings, installation.database, installation.blobs, installation.bell))
     page = page_of(clinics.technician, ALERTS)
     field(page, "Your e-mail address").input("tina@example.org")
-    field(page, "Overdue requests").select("daily")
+    field(page, "Overdue requests and issues").select("daily")
     field(page, "Save").click().run()
     assert "Saved: alerts reach you by e-mail" in page.success[0].value
     (row,) = subscriptions(owner_database)
     assert (row.channel, row.wanted, row.ended_at) == ("email", {"overdue": "daily"}, None)
-    field(page, "Overdue requests").select("off")
+    field(page, "Overdue requests and issues").select("off")
     field(page, "Save").click().run()
     assert "no alerts by e-mail" in page.success[0].value
     assert subscriptions(owner_database)[0].ended_at is not None
@@ -151,8 +152,8 @@ def test_mails_are_chosen_by_kind_and_ended_with_an_audit_event_each(
 @pytest.mark.parametrize(
     ("name", "offered"),
     [
-        ("manager", {"Flagged units", "Overdue requests", "Stalled queues"}),
-        ("technician", {"Overdue requests"}),
+        ("manager", {"Flagged units", "Overdue requests and issues", "Overdue retraining", "Stalled queues"}),
+        ("technician", {"Overdue requests and issues"}),
     ],
 )
 def test_the_forms_offer_what_can_reach_the_person(
@@ -167,7 +168,7 @@ def test_a_person_of_one_site_in_the_centre_gets_no_queues_and_a_grader_nothing(
     def kinds(role: Role, site_id: int | None) -> tuple[AlertKind, ...]:
         return kinds_for(Actor(1, "a", "A", (Grant(role, study_id=7, site_id=site_id),)), 7)
 
-    assert kinds(Role.QC_TECHNICIAN, 3) == (AlertKind.UNIT, AlertKind.OVERDUE)
+    assert kinds(Role.QC_TECHNICIAN, 3) == (AlertKind.UNIT, AlertKind.OVERDUE, AlertKind.RETRAINING)
     assert kinds(Role.MANAGER, None) == tuple(AlertKind)
     assert kinds(Role.GRADER, None) == ()
 
@@ -179,7 +180,7 @@ def test_a_wrong_address_is_refused_in_words(
     install(Installation(settings, installation.database, installation.blobs, installation.bell))
     page = page_of(clinics.technician, ALERTS)
     field(page, "Your e-mail address").input("tina at example")
-    field(page, "Overdue requests").select("at_once")
+    field(page, "Overdue requests and issues").select("at_once")
     field(page, "Save").click().run()
     assert "e-mail address" in page.error[0].value
     assert subscriptions(owner_database) == []
