@@ -164,6 +164,16 @@ def clustered_interval(
     return clustered_intervals([count], [design.effective_n(count)], confidence)[0]
 
 
+def interval_on_effective_n(k: int, n: int, factor: float) -> Proportion | NotComputable:
+    """``k`` of ``n`` with Wilson's 95 % interval on n / ``factor``: for counts whose own clusters were not kept.
+
+    ``factor`` (>= 1) is the design effect of the counts they belong to (``DesignEffect.factor``).
+    """
+    if not n:
+        return NOTHING_COUNTED
+    return clustered_intervals([ClusteredCount.independent(k, n)], [n / factor])[0]
+
+
 def clustered_intervals(
     counts: Sequence[ClusteredCount], effective_n: ArrayLike, confidence: float = 0.95
 ) -> tuple[Proportion, ...]:

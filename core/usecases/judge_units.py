@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from core.clock import now
-from core.statistics.clustering import DesignEffect
+from core.statistics.clustering import DesignEffect, design_effect, total
 from core.statistics.funnel import Funnel, FunnelPoint, FunnelUnit, Side, Zone, funnel
 from core.statistics.shrinkage import Shrinkage, ShrunkenRate, shrink
 from core.store.scan_filter import ScanFilter
@@ -73,6 +73,12 @@ class UnitComparison:
 def compare_units(session: Session, chosen: ScanFilter, kind: UnitKind) -> UnitComparison:
     """Every unit of ``kind`` under ``chosen`` in one funnel, on its effective n (docs/statistics.md)."""
     return judge_counts(read_units(session, chosen, kind), kind)
+
+
+def visit_factor(session: Session, chosen: ScanFilter) -> float:
+    """How many captures under ``chosen`` tell as much as one alone would: the design effect, pooled within sites."""
+    counts = [count.poor for count in read_units(session, chosen, UnitKind.SITE)]
+    return design_effect(counts).factor(total(counts))
 
 
 def judge_counts(counts: tuple[UnitCount, ...], kind: UnitKind) -> UnitComparison:

@@ -6,9 +6,10 @@ from datetime import date
 
 import altair as alt
 
-from core.statistics.proportions import Proportion, wilson_interval
+from core.statistics.proportions import Proportion
 from core.store.mark import Mark
 from core.store.overview import WeekTally
+from dashboard.components.rate import proportion
 
 FIRST = "First pass"
 FINAL = "Final"
@@ -26,22 +27,17 @@ class WeekPoint:
     decided: int
 
 
-def week_points(weeks: Sequence[WeekTally]) -> tuple[WeekPoint, ...]:
-    """The rates of each week with their Wilson intervals."""
+def week_points(weeks: Sequence[WeekTally], factor: float) -> tuple[WeekPoint, ...]:
+    """The rates of each week with their intervals under a design effect of ``factor``."""
     return tuple(
         WeekPoint(
             week.week_on,
-            _rate(week.tally.gradable, week.tally.decided),
-            _rate(week.tally.final_gradable, week.tally.final_received),
+            proportion(week.tally.gradable, week.tally.decided, factor),
+            proportion(week.tally.final_gradable, week.tally.final_received, factor),
             week.tally.decided,
         )
         for week in weeks
     )
-
-
-def _rate(k: int, n: int) -> Proportion | None:
-    rate = wilson_interval(k, n)
-    return rate if isinstance(rate, Proportion) else None
 
 
 def draw_rates(points: Sequence[WeekPoint], marks: Sequence[Mark] = ()) -> alt.LayerChart:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
+from core.statistics.proportions import Proportion
 from core.store.overview import GroupTally
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, percent, tag
 from dashboard.components.rate import interval_bar, proportion
@@ -10,10 +11,13 @@ from dashboard.components.rate import interval_bar, proportion
 TOO_FEW = f"Fewer than {MIN_COUNTED} decided captures or {MIN_PATIENTS} patients"
 
 
-def group_table(groups: Sequence[GroupTally], field: str, title: str, filters: Mapping[str, str]) -> Html:
+def group_table(
+    groups: Sequence[GroupTally], field: str, title: str, filters: Mapping[str, str], factor: float
+) -> Html:
     """One row per group; its name narrows the page to it, its counts lead to its scans.
 
-    ``field`` is the filter's name in the URL, ``filters`` what the page is narrowed to already.
+    ``field`` is the filter's name in the URL, ``filters`` what the page is narrowed to already, ``factor`` the design
+    effect on which the intervals rest.
     """
     head = tag(
         "thead",
@@ -29,7 +33,7 @@ def group_table(groups: Sequence[GroupTally], field: str, title: str, filters: M
             tag("th", "Gradable / received", scope="col", class_="num"),
         ),
     )
-    rows = [_row(group, field, filters) for group in worst_first(groups)]
+    rows = [_row(group, field, filters, factor) for group in worst_first(groups)]
     return tag(
         "div", tag("table", head, tag("tbody", *rows)), class_="scroll", tabindex="0", role="region", aria_label=title
     )
@@ -45,29 +49,31 @@ def worst_first(groups: Sequence[GroupTally]) -> list[GroupTally]:
     return sorted(groups, key=order)
 
 
-def _row(group: GroupTally, field: str, filters: Mapping[str, str]) -> Html:
+def _row(group: GroupTally, field: str, filters: Mapping[str, str], factor: float) -> Html:
     tally = group.tally
     narrowed = {**filters, field: group.id}
     link = page_link(group.code, "overview", narrowed)
     few = None if group.is_judged else join([" ", chip("too few to judge", title=TOO_FEW)])
+    first = proportion(tally.gradable, tally.decided, factor)
+    final = proportion(tally.final_gradable, tally.final_received, factor)
     name = join([link, few, tag("span", group.name, class_="name", title=group.name)])
     return tag(
         "tr",
         tag("th", name, scope="row"),
         tag("td", count(tally.received), class_="num"),
-        *_rate_cells(tally.gradable, tally.decided, narrowed, is_judged=group.is_judged),
-        *_rate_cells(tally.final_gradable, tally.final_received, narrowed, is_judged=group.is_judged),
+        *_rate_cells(first, narrowed, is_judged=group.is_judged),
+        *_rate_cells(final, narrowed, is_judged=group.is_judged),
         class_=None if group.is_judged else "unsure",
     )
 
 
-def _rate_cells(k: int, n: int, narrowed: Mapping[str, object], *, is_judged: bool) -> tuple[Html, Html, Html]:
-    rate = proportion(k, n)
+def _rate_cells(rate: Proportion | None, narrowed: Mapping[str, object], *, is_judged: bool) -> tuple[Html, Html, Html]:
     value: Content = "–" if rate is None else percent(rate.value)
+    counts: Content = "0 / 0" if rate is None else _scans_link(f"{count(rate.k)} / {count(rate.n)}", narrowed)
     return (
         tag("td", value, class_="num"),
         tag("td", interval_bar(rate, is_judged=is_judged), class_="wide"),
-        tag("td", _scans_link(f"{count(k)} / {count(n)}", narrowed) if n else f"{k} / {n}", class_="num"),
+        tag("td", counts, class_="num"),
     )
 
 

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from core.statistics.proportions import Proportion, wilson_interval
+from core.statistics.clustering import interval_on_effective_n
+from core.statistics.proportions import Proportion
 from core.store.overview import Overview
 from core.store.tally import Tally
 from core.values import NotComputable
@@ -45,16 +46,16 @@ def rate_card(title: str, rate: Proportion | None, *, delta: Html, unit: str, wh
     )
 
 
-def proportion(k: int, n: int) -> Proportion | None:
-    """The rate ``k`` of ``n`` with its Wilson interval; None where nothing was counted."""
-    match wilson_interval(k, n):
+def proportion(k: int, n: int, factor: float) -> Proportion | None:
+    """The rate ``k`` of ``n`` with its interval under a design effect of ``factor``; None where nothing was counted."""
+    match interval_on_effective_n(k, n, factor):
         case Proportion() as rate:
             return rate
         case NotComputable():
             return None
 
 
-def rate_pair(overview: Overview) -> Html:
+def rate_pair(overview: Overview, factor: float) -> Html:
     """First-pass and final rate side by side, each with its change against the period before."""
     first, final = _first_counts(overview.current), _final_counts(overview.current)
     before = overview.previous
@@ -62,14 +63,14 @@ def rate_pair(overview: Overview) -> Html:
         "div",
         rate_card(
             "Gradable at the first pass",
-            proportion(*first),
+            proportion(*first, factor),
             delta=_change(first, _first_counts(before) if before else None),
             unit="first captures",
             what="Of those decided, replacements left out: how well the sites shoot." + _undecided(overview.current),
         ),
         rate_card(
             "Gradable in the end",
-            proportion(*final),
+            proportion(*final, factor),
             delta=_change(final, _final_counts(before) if before else None),
             unit="expected scans",
             what="Received scans of subject, visit, eye and type with a gradable capture: what the study gets. "
@@ -79,13 +80,14 @@ def rate_pair(overview: Overview) -> Html:
     )
 
 
-def footnote(as_of: datetime) -> Html:
+def footnote(as_of: datetime, factor: float) -> Html:
     """What the overview's rates mean, and of when they are."""
     return tag(
         "p",
-        "Gradable means grade 1 or better on every slab that the protocol requires. Intervals are Wilson 95 % and take "
-        "captures as independent of each other; eyes and repeats of one patient are not quite. Weeks begin on Monday "
-        f"(UTC) and count by the day of acquisition. As of {as_of:%d %b %Y, %H:%M} UTC.",
+        "Gradable means grade 1 or better on every slab that the protocol requires. Captures of one patient visit "
+        f"resemble each other: {factor:.2f} of them tell as much as one alone (design effect, pooled within sites). "
+        "Intervals are Wilson 95 % on that effective number. Weeks begin on Monday (UTC) and count by the day of "
+        f"acquisition. As of {as_of:%d %b %Y, %H:%M} UTC.",
         class_="muted small",
     )
 

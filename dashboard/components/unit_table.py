@@ -11,7 +11,6 @@ from core.vocabulary import ActionKind
 from dashboard.charts.funnel import FEWER, WATCH, WORSE, standing
 from dashboard.components.action_table import seen_by
 from dashboard.components.markup import Html, chip, count, join, page_link, percent, tag
-from dashboard.components.rate import proportion
 from dashboard.components.unit_words import KIND_NAMES
 from dashboard.filters import filter_query
 
@@ -99,5 +98,5 @@ def _q(q_value: float | None) -> str:
 
 def _final(unit: JudgedUnit) -> str:
     tally = unit.count.tally
-    rate = proportion(tally.final_gradable, tally.final_received)
-    return "–" if rate is None else f"{percent(rate.value)} of {count(rate.n)}"
+    n = tally.final_received
+    return f"{percent(tally.final_gradable / n)} of {count(n)}" if n else "–"

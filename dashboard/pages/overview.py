@@ -9,6 +9,7 @@ from core.store.mark import Mark, read_marks
 from core.store.overview import Overview, read_overview
 from core.store.same_image import SharedImage, read_shared_images
 from core.usecases.flag_sites import FlagMatrix, flag_sites
+from core.usecases.judge_units import visit_factor
 from core.vocabulary import Role
 from dashboard.charts.weekly import draw_counts, draw_rates, week_points
 from dashboard.components.counters import counter_strip
@@ -55,19 +56,20 @@ def main() -> None:
         overview, marks = read_overview(session, chosen, today=moment.date()), read_marks(session, chosen)
         shared = read_shared_images(session, chosen) if actor.has_role(*CENTRE) else ()
         is_comparing = actor.has_role(*COMPARERS)
+        factor = visit_factor(session, chosen)
         matrix = flag_sites(session, chosen, today=moment.date(), now=moment) if is_comparing else None
     panel(counter_strip(overview, url_filters(), moment), key="counters")
     if overview.current.received > 0:
-        panel(rate_pair(overview), key="rates")
+        panel(rate_pair(overview, factor), key="rates")
         if matrix is not None and matrix.sites:
             _draw_matrix(matrix)
-        _draw_chart(overview, marks)
-        _draw_groups(overview)
+        _draw_chart(overview, marks, factor)
+        _draw_groups(overview, factor)
     else:
         empty_state(*NO_CAPTURES, key="empty")
     if shared:
         _draw_shared(shared)
-    panel(footnote(overview.as_of), key="footnote")
+    panel(footnote(overview.as_of, factor), key="footnote")
 
 
 def _draw_matrix(matrix: FlagMatrix) -> None:
@@ -77,9 +79,9 @@ def _draw_matrix(matrix: FlagMatrix) -> None:
     st.caption(MATRIX_CAPTION)
 
 
-def _draw_chart(overview: Overview, marks: Sequence[Mark]) -> None:
+def _draw_chart(overview: Overview, marks: Sequence[Mark], factor: float) -> None:
     st.subheader("By week")
-    points = week_points(overview.weeks)
+    points = week_points(overview.weeks, factor)
     rates_alt = "First-pass and final gradable rate by week of acquisition, with 95 % intervals."
     st.altair_chart(draw_rates(points, marks), width="stretch", alt=rates_alt)
     counts_alt = "First captures decided, by week of acquisition."
@@ -88,13 +90,13 @@ def _draw_chart(overview: Overview, marks: Sequence[Mark]) -> None:
         panel(mark_list(marks), key="marks")
 
 
-def _draw_groups(overview: Overview) -> None:
+def _draw_groups(overview: Overview, factor: float) -> None:
     narrowed = {Field.PERIOD: PERIOD, **url_filters()}  # other pages begin with another period
     with st.container(gap="medium"):
         st.subheader("By site")
-        panel(group_table(overview.sites, "site", "Site", narrowed), key="sites")
+        panel(group_table(overview.sites, "site", "Site", narrowed, factor), key="sites")
         st.subheader("By device")
-        panel(group_table(overview.devices, "device", "Device", narrowed), key="devices")
+        panel(group_table(overview.devices, "device", "Device", narrowed, factor), key="devices")
 
 
 def _draw_shared(shared: Sequence[SharedImage]) -> None:

@@ -4,7 +4,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -68,7 +70,7 @@ def load_heads(weights: Path) -> ScanHeads | None:
 
 
 class OctaEnfaceScorer:
-    """The lane's Scorer. Hold one per process; ``score`` is to be called from one thread."""
+    """The lane's Scorer. Hold one per process; several threads may call ``score``, and share the cores."""
 
     def __init__(
         self, network: OctaEnfaceNetwork, card: ModelCard, device: torch.device, heads: ScanHeads | None = None
@@ -79,6 +81,12 @@ class OctaEnfaceScorer:
         self._device = device
         self._is_on_cpu = device.type == "cpu"
         self._forward_batch = CPU_FORWARD_BATCH if self._is_on_cpu else CUDA_FORWARD_BATCH
+        self._on_device_alone = Lock()
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """Made at the first scoring: threads do not survive a fork."""
+        return side_by_side()
 
     @property
     def network(self) -> OctaEnfaceNetwork:
@@ -118,28 +126,32 @@ class OctaEnfaceScorer:
             except (ValueError, TypeError) as error:
                 results[index] = ScanFailure(scan.key, str(error), is_transient=False)
         chunks = [ready[first : first + self._forward_batch] for first in range(0, len(ready), self._forward_batch)]
-        with side_by_side() as threads:
-            results.update(self._on_cpu(chunks, threads) if self._is_on_cpu else self._on_device(chunks, threads))
+        results.update(self._on_cpu(chunks) if self._is_on_cpu else self._on_device(chunks))
         return [results[index] for index in range(len(scans))]
 
-    def _on_cpu(self, chunks: Sequence[list[_Ready]], threads: ThreadPoolExecutor) -> Iterator[tuple[int, Result]]:
+    def _on_cpu(self, chunks: Sequence[list[_Ready]]) -> Iterator[tuple[int, Result]]:
         """Each thread takes a chunk through forward pass and conclusion, so that no core waits for another."""
 
         def score_chunk(chunk: list[_Ready]) -> list[tuple[int, Result]]:
             return [(passed.index, self._conclude(passed)) for passed in self._pass_chunk(chunk)]
 
-        for found in threads.map(score_chunk, chunks):
+        for found in self._threads.map(score_chunk, chunks):
             yield from found
 
-    def _on_device(self, chunks: Sequence[list[_Ready]], threads: ThreadPoolExecutor) -> Iterator[tuple[int, Result]]:
+    def _on_device(self, chunks: Sequence[list[_Ready]]) -> Iterator[tuple[int, Result]]:
         """One forward pass after the other; beside them the threads conclude what is done."""
         concluding = [
-            (passed.index, threads.submit(self._conclude, passed))
+            (passed.index, self._threads.submit(self._conclude, passed))
             for chunk in chunks
-            for passed in self._pass_chunk(chunk)
+            for passed in self._pass_alone(chunk)
         ]
         for index, result in concluding:
             yield index, result.result()
+
+    def _pass_alone(self, chunk: list[_Ready]) -> "list[_Passed]":
+        """The device's memory is measured out for one pass."""
+        with self._on_device_alone:
+            return self._pass_chunk(chunk)
 
     def _pass_chunk(self, chunk: list[_Ready]) -> "list[_Passed]":
         """The chunk after the forward pass; halved as often as the device's memory asks."""

@@ -9,10 +9,11 @@ from core.statistics.clustering import (
     DesignEffect,
     clustered_interval,
     design_effect,
+    interval_on_effective_n,
     intra_cluster_correlation,
     total,
 )
-from core.statistics.proportions import wilson_interval
+from core.statistics.proportions import NOTHING_COUNTED, wilson_interval
 from core.values import NotComputable
 
 
@@ -113,3 +114,11 @@ def test_none_of_all_and_all_of_all_have_an_interval(k, value):
 def test_arrays_of_studies_are_estimated_at_once():
     sums = [np.full((7, 3), value, float) for value in (12, 24, 60, 72, 144)]
     assert intra_cluster_correlation(*sums).shape == (7,)
+
+
+def test_counts_without_clusters_of_their_own_get_the_interval_of_fewer_captures():
+    alone, clustered = interval_on_effective_n(30, 60, 1.0), interval_on_effective_n(30, 60, 2.0)
+    assert (alone.low, alone.high) == (wilson_interval(30, 60).low, wilson_interval(30, 60).high)
+    assert (clustered.low, clustered.high) == (wilson_interval(15, 30).low, wilson_interval(15, 30).high)
+    assert (clustered.value, clustered.k, clustered.n) == (0.5, 30, 60)
+    assert interval_on_effective_n(0, 0, 2.0) == NOTHING_COUNTED

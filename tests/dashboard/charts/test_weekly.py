@@ -14,7 +14,7 @@ WEEKS = (
 
 
 def test_rates_and_intervals_come_from_the_counts():
-    first, second = week_points(WEEKS)
+    first, second = week_points(WEEKS, 1.0)
     assert (first.first_pass.k, first.first_pass.n, first.final.n) == (7, 10, 11)
     assert first.first_pass.low < 0.7 < first.first_pass.high
     assert second.first_pass is None, "a week in which nothing was decided has no rate"
@@ -22,7 +22,7 @@ def test_rates_and_intervals_come_from_the_counts():
 
 
 def test_a_week_without_decisions_leaves_no_point_of_that_rate():
-    rows = draw_rates(week_points(WEEKS)).data.values
+    rows = draw_rates(week_points(WEEKS, 1.0)).data.values
     assert [(row["week"][:10], row["series"]) for row in rows] == [
         ("2026-03-02", FIRST),
         ("2026-03-02", FINAL),
@@ -31,12 +31,12 @@ def test_a_week_without_decisions_leaves_no_point_of_that_rate():
 
 
 def test_the_axis_of_rates_runs_from_nothing_to_everything():
-    line = draw_rates(week_points(WEEKS)).to_dict()["layer"][1]
+    line = draw_rates(week_points(WEEKS, 1.0)).to_dict()["layer"][1]
     assert line["encoding"]["y"]["scale"]["domain"] == [0, 1]
 
 
 def test_ticks_are_the_mondays_of_the_data():
-    axis = draw_counts(week_points(WEEKS)).to_dict()["encoding"]["x"]["axis"]
+    axis = draw_counts(week_points(WEEKS, 1.0)).to_dict()["encoding"]["x"]["axis"]
     assert axis["values"] == ["2026-03-02T12:00:00", "2026-03-09T12:00:00"]
 
 
@@ -50,7 +50,7 @@ def test_a_mark_stands_at_its_week_and_only_within_the_weeks_drawn():
         return Mark(datetime(2026, 3, day, 15, tzinfo=UTC), "software update", "S01-A: 1.2 to 1.3", "S01")
 
     assert [mark(day).week_on.day for day in (9, 15)] == [9, 9]
-    *_, rule = draw_rates(week_points(WEEKS), [mark(11), mark(20)]).layer
+    *_, rule = draw_rates(week_points(WEEKS, 1.0), [mark(11), mark(20)]).layer
     assert rule.mark.type == "rule"
     assert [row["week"] for row in rule.data.values] == ["2026-03-09T12:00:00"]
-    assert len(draw_rates(week_points(WEEKS), [mark(20)]).layer) == 3
+    assert len(draw_rates(week_points(WEEKS, 1.0), [mark(20)]).layer) == 3

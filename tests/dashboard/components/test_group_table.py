@@ -22,7 +22,7 @@ def test_thirty_captures_of_three_patients_are_judged():
 
 
 def test_first_pass_and_final_stand_side_by_side_with_their_counts():
-    markup = group_table([group("S01", 30, 40)], "site", "Site", {"period": "26w"}).text
+    markup = group_table([group("S01", 30, 40)], "site", "Site", {"period": "26w"}, 1.0).text
     assert "30 / 40" in markup
     assert "40 / 40" in markup
     assert "75\u202f%" in markup
@@ -31,16 +31,16 @@ def test_first_pass_and_final_stand_side_by_side_with_their_counts():
 
 
 def test_too_few_to_judge_is_said_in_words():
-    assert "too few to judge" in group_table([group("S01", 3, 4)], "site", "Site", {}).text
+    assert "too few to judge" in group_table([group("S01", 3, 4)], "site", "Site", {}, 1.0).text
 
 
 def test_a_group_without_anything_has_no_rate():
-    markup = group_table([group("S01", 0, 0, patients=0)], "site", "Site", {}).text
+    markup = group_table([group("S01", 0, 0, patients=0)], "site", "Site", {}, 1.0).text
     assert '<td class="num">–</td>' in markup
 
 
 def test_counts_lead_to_the_scans_of_the_same_group_and_period():
-    markup = group_table([group("S01", 30, 40)], "site", "Site", {"period": "26w", "study": "3"}).text
+    markup = group_table([group("S01", 30, 40)], "site", "Site", {"period": "26w", "study": "3"}, 1.0).text
     address = f"/examples?period=26w&amp;study=3&amp;site={hash('S01') % 1000}"
     assert markup.count(address) == 2, "first pass and final"
-    assert "/examples" not in group_table([group("S01", 0, 0)], "site", "Site", {}).text
+    assert "/examples" not in group_table([group("S01", 0, 0)], "site", "Site", {}, 1.0).text
