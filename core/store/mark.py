@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -11,6 +12,17 @@ from core.store.scan_filter import ScanFilter, day_start
 
 MAX_MARKS = 12
 """More lines than that would hide the trend; the latest are shown."""
+
+
+class MarkKind(StrEnum):
+    """What a mark says has happened; other words may stand in older rows."""
+
+    SOFTWARE = "software update"
+    TECHNICIAN = "new technician"
+    MODEL = "model change"
+    PROTOCOL = "protocol amendment"
+    NOTE = "note"
+    """Written by a person."""
 
 
 @dataclass(frozen=True, slots=True)

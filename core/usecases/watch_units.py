@@ -1,7 +1,7 @@
 """Trends: a selection and every unit of a kind against a frozen baseline, by control chart, CUSUM and EWMA."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -25,8 +25,16 @@ from core.statistics.ewma import Ewma, ewma, plan_ewma
 from core.statistics.funnel import Side
 from core.statistics.run_length import Scatter
 from core.store.scan_filter import ScanFilter
+from core.store.signed_baseline import (
+    WHOLE_STUDY,
+    BaselineScope,
+    SignedVersion,
+    only_study,
+    read_baselines_in_force,
+)
 from core.store.unit import Unit, UnitKind
 from core.store.unit_week import UnitWeeks, read_unit_weeks, read_weeks
+from core.usecases.sign_baseline import scope_of
 from core.values import NotComputable
 
 LOOKBACK = timedelta(weeks=104)
@@ -47,6 +55,8 @@ class BaselineSource(StrEnum):
 
     OWN = "own"
     SHARED = "shared"
+    SIGNED = "signed"
+    """Its own, stored as a person signed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,8 @@ class Trend:
     cusum: Cusum | None
     """None where the baseline's rate is 0 or 1, so that any change would be certain."""
     ewma: Ewma | None
+    signed: SignedVersion | None = None
+    """Who signed the baseline, its own or, where SHARED, the whole study's; None: it is provisional."""
 
     @property
     def is_worse(self) -> bool:
@@ -67,7 +79,7 @@ class Trend:
 
     @property
     def judged(self) -> tuple[ChartPoint, ...]:
-        """The points after the baseline; all of them where the baseline is another's."""
+        """The points after the baseline; all of them where the baseline is the whole study's."""
         baseline = self.chart.baseline
         if self.source is BaselineSource.SHARED:
             return self.chart.points
@@ -106,7 +118,56 @@ def watch_units(
     """The trends under ``chosen``, whose period does not narrow them: a baseline must not move with the reader."""
     lasting = replace(chosen, since=today - LOOKBACK, until=None)
     units = read_unit_weeks(session, lasting, kind)
-    return watch(units, read_weeks(session, lasting), read_weeks(session, everything(lasting)), kind, chart)
+    signed = read_signed(session, chosen, kind)
+    return watch(
+        units, read_weeks(session, lasting), read_weeks(session, everything(lasting)), kind, chart, signed=signed
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBaselines:
+    """What was signed for a selection as a whole, and for its units by their keys."""
+
+    study: SignedVersion | None = None
+    """Of the whole study: in place of the shared baseline, where a unit's own points are too few."""
+    whole: SignedVersion | None = None
+    by_unit: Mapping[str, SignedVersion] = field(default_factory=dict)
+
+    def of_unit(self, key: str) -> "Signed":
+        """A unit's own signed baseline and the study's."""
+        return self.by_unit.get(key), self.study
+
+
+Signed = tuple[SignedVersion | None, SignedVersion | None]
+"""The signed baseline of what is watched, and that of the whole study."""
+
+
+def _signed_shared(study: SignedVersion | None) -> Baseline | None:
+    # Its spread is that of the whole study's points, which says nothing of how far a single unit's vary.
+    return replace(study.baseline, sigma_z=1.0) if study else None
+
+
+def read_signed(session: Session, chosen: ScanFilter, kind: UnitKind) -> SignedBaselines:
+    """The signed baselines in force; of a selection that is a part of a unit there are none."""
+    study_id = only_study(session, chosen)
+    if study_id is None:
+        return SignedBaselines()
+    found = read_baselines_in_force(session, study_id, chosen.scan_type or "")
+    scope = scope_of(session, chosen)
+    whole = None if isinstance(scope, NotComputable) else found.get((scope.kind, scope.key))
+    study = found.get((WHOLE_STUDY, ""))
+    return SignedBaselines(study, whole, _of_units(found, kind, None if isinstance(scope, NotComputable) else scope))
+
+
+def _of_units(
+    found: Mapping[tuple[str, str], SignedVersion], kind: UnitKind, scope: BaselineScope | None
+) -> dict[str, SignedVersion]:
+    """Those of whole units: where the selection cuts units into parts, theirs do not hold."""
+    if scope is None or scope.kind not in {WHOLE_STUDY, UnitKind.SITE, kind}:
+        return {}
+    if scope.kind == UnitKind.SITE and kind in {UnitKind.MODEL, UnitKind.SOFTWARE}:
+        return {}
+    return {key: version for (found_kind, key), version in found.items() if found_kind == kind}
 
 
 def everything(chosen: ScanFilter) -> ScanFilter:
@@ -120,19 +181,28 @@ def watch(
     all_weeks: Sequence[Period],
     kind: UnitKind,
     chart: ChartKind = ChartKind.LANEY,
+    *,
+    signed: SignedBaselines | None = None,
 ) -> Watch:
     """The same of counts that are there already; ``all_weeks`` are the study's, for the shared baseline."""
+    signed = signed or SignedBaselines()
     design = design_effect([total([week.count for week in each.weeks]) for each in units])
-    shared = shared_baseline(all_weeks, design)
-    series = [(each.unit, _series_of(each.weeks, design, shared)) for each in most_concerning(units, shared)]
+    shared = _signed_shared(signed.study) or shared_baseline(all_weeks, design)
+    series = [
+        (each.unit, _series_of(each.weeks, design, shared, signed.of_unit(each.unit.key)))
+        for each in most_concerning(units, shared)
+    ]
     too_few = [unit for unit, own in series if isinstance(own, NotComputable)]
     known = [(unit, own) for unit, own in series if not isinstance(own, NotComputable)]
     # All charts at once: one by one they would take five times as long.
     charts = control_charts([(own.points, own.baseline) for _, own in known], chart)
-    trends = [Trend(drawn, own.pending, own.source, None, None) for (_, own), drawn in zip(known, charts, strict=True)]
+    trends = [
+        Trend(drawn, own.pending, own.source, None, None, own.signed)
+        for (_, own), drawn in zip(known, charts, strict=True)
+    ]
     found = [UnitTrend(unit, each, _concern(each)) for (unit, _), each in zip(known, trends, strict=True)]
     found.sort(key=lambda each: (not each.trend.is_worse, -each.concern, each.unit.label))
-    trend = trend_of(weeks, design, shared, chart)
+    trend = trend_of(weeks, design, shared, chart, (signed.whole, signed.study))
     return Watch(kind, design, trend, tuple(found), tuple(too_few), n_units=len(units))
 
 
@@ -148,17 +218,24 @@ def most_concerning(units: Sequence[UnitWeeks], shared: Baseline | NotComputable
 
 
 def trend_of(
-    weeks: Sequence[Period], design: DesignEffect, shared: Baseline | NotComputable, chart: ChartKind
+    weeks: Sequence[Period],
+    design: DesignEffect,
+    shared: Baseline | NotComputable,
+    chart: ChartKind,
+    signed: Signed = (None, None),
 ) -> Trend | NotComputable:
     """Points, baseline, chart, CUSUM and EWMA of one series of weeks."""
-    own = _series_of(weeks, design, shared)
+    own = _series_of(weeks, design, shared, signed)
     if isinstance(own, NotComputable):
         return own
-    points, baseline = own.points, own.baseline
+    baseline, drawn = own.baseline, control_chart(own.points, own.baseline, chart)
+    points = own.summed
+    if not points:
+        return Trend(drawn, own.pending, own.source, None, None, own.signed)
     counts, rate = [point.count for point in points], baseline.expected_rate
     sums = cusum(points, rate, plan_cusum(counts, rate, design, sigma_z=baseline.sigma_z))
     averages = ewma(points, rate, plan_ewma(counts, rate, design, sigma_z=baseline.sigma_z))
-    return Trend(control_chart(points, baseline, chart), own.pending, own.source, sums, averages)
+    return Trend(drawn, own.pending, own.source, sums, averages, own.signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +244,38 @@ class _Series:
     pending: Period | None
     source: BaselineSource
     baseline: Baseline
+    signed: SignedVersion | None = None
+
+    @property
+    def summed(self) -> tuple[Period, ...]:
+        """The points that sums and averages run over: from a signed baseline on, for what was before it was settled."""
+        return from_baseline_on(self.points, self.baseline) if self.source is BaselineSource.SIGNED else self.points
+
+
+def from_baseline_on(points: Sequence[Period], baseline: Baseline) -> tuple[Period, ...]:
+    """The points that do not end before the baseline begins."""
+    return tuple(point for point in points if point.ends_on >= baseline.starts_on)
 
 
 def _series_of(
-    weeks: Sequence[Period], design: DesignEffect, shared: Baseline | NotComputable
+    weeks: Sequence[Period],
+    design: DesignEffect,
+    shared: Baseline | NotComputable,
+    signed: Signed = (None, None),
 ) -> _Series | NotComputable:
-    """Pooled points and the baseline that they are held against: their own, or the shared one where they are few."""
+    """Pooled points and what they are held against: the signed baseline, else their own, or the shared one if few."""
     points, pending = pool_periods(weeks)
     if not points:
         return NotComputable("fewer patient visits than one point needs")
+    unit, study = signed
+    if unit is not None:
+        return _Series(points, pending, BaselineSource.SIGNED, unit.baseline, unit)
     own = points[: min(BASELINE_POINTS, len(points) // 2)]
     source = BaselineSource.OWN if len(own) >= MIN_BASELINE_POINTS else BaselineSource.SHARED
     baseline = freeze_baseline(own, design) if source is BaselineSource.OWN else shared
     if isinstance(baseline, NotComputable):
         return baseline
-    return _Series(points, pending, source, baseline)
+    return _Series(points, pending, source, baseline, study if source is BaselineSource.SHARED else None)
 
 
 def shared_baseline(weeks: Sequence[Period], design: DesignEffect) -> Baseline | NotComputable:
@@ -204,7 +298,11 @@ def shared_baseline(weeks: Sequence[Period], design: DesignEffect) -> Baseline |
 
 def _concern(trend: Trend) -> float:
     baseline = trend.chart.baseline
-    counts = [point.period.count for point in trend.chart.points]
+    points = [point.period for point in trend.chart.points]
+    counts = [
+        point.count
+        for point in (from_baseline_on(points, baseline) if trend.source is BaselineSource.SIGNED else points)
+    ]
     return _evidence(counts, baseline.expected_rate, Scatter(baseline.design, baseline.sigma_z))
 
 
@@ -212,4 +310,4 @@ def _evidence(counts: Sequence[ClusteredCount], rate: float, scatter: Scatter) -
     """The CUSUM's last sum over the counts: what speaks now for twice the odds."""
     factors = [scatter.factor(count) for count in counts]
     steps = scores([count.k for count in counts], [count.n for count in counts], rate, ODDS_RATIO, factors)
-    return float(running_sum(steps)[-1])
+    return float(running_sum(steps)[-1]) if counts else 0.0

@@ -7,6 +7,7 @@ from typing import TypeVar
 import streamlit as st
 from sqlalchemy.orm import Session
 
+import dashboard.session
 from core.errors import OctauditError
 from core.store.access import Actor
 from dashboard.session import current_user, open_session
@@ -21,9 +22,18 @@ Step = Callable[[Session, Actor], str]
 
 def perform(step: Step) -> None:
     """Do a step and run the page anew; where it is refused, say why and keep what was typed."""
-    try:
+
+    def in_one_transaction(_: str) -> str:
         with open_session() as session:
-            st.session_state[_OUTCOME] = step(session, current_user())
+            return step(session, current_user())
+
+    perform_apart(in_one_transaction)
+
+
+def perform_apart(act: Callable[[str], str]) -> None:
+    """The same for what opens transactions of its own with the person's session token."""
+    try:
+        st.session_state[_OUTCOME] = act(dashboard.session.session_token() or "")
     except OctauditError as error:
         st.error(str(error), icon=":material/error:")
         return

@@ -8,7 +8,7 @@ import altair as alt
 from core.statistics.control_chart import ChartPoint
 from core.statistics.funnel import Side
 from core.store.mark import Mark
-from core.usecases.watch_units import Trend
+from core.usecases.watch_units import BaselineSource, Trend
 from dashboard.charts.palette import AMBER, AXIS_PX, BETTER, CALM, FAINT, RED
 
 WORSE, USUAL, BETTER_WORDS = "breaks a rule: too many", "breaks no rule", "breaks a rule: fewer"
@@ -52,12 +52,19 @@ def point_rows(trend: Trend, since: date | None = None) -> list[Row]:
                 "high": point.high,
                 "standing": standing(point) if is_judged else USUAL,
                 "rules": "; ".join(signal.rule for signal in point.signals) if is_judged else "",
-                "is_baseline": not is_judged,
+                "is_baseline": is_of_baseline(trend, point),
                 "cusum": summed.value if summed else None,
                 "ewma": averaged.value if averaged else None,
             }
         )
     return rows
+
+
+def is_of_baseline(trend: Trend, point: ChartPoint) -> bool:
+    """Whether the baseline was taken from this point; one of the whole study was taken from no unit's points."""
+    baseline, period = trend.chart.baseline, point.period
+    within = baseline.starts_on <= period.starts_on and period.ends_on <= baseline.ends_on
+    return within and trend.source is not BaselineSource.SHARED
 
 
 def draw_control(trend: Trend, marks: Sequence[Mark] = (), since: date | None = None) -> alt.LayerChart:

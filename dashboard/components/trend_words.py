@@ -5,13 +5,17 @@ from datetime import date, timedelta
 
 from core.statistics.control_chart import ChartPoint, Period
 from core.statistics.funnel import Side
-from core.store.mark import Mark
+from core.store.mark import Mark, MarkKind
 from core.usecases.watch_units import BaselineSource, Trend
-from dashboard.components.markup import Html, count, join, page_link, percent, tag
+from dashboard.components.markup import Html, chip, count, join, page_link, percent, tag
 from dashboard.filters import Field, days_value
 
 NEAR = timedelta(weeks=4)
 """Events so close to a change are named beside it: near enough to be asked about, no proof of a cause."""
+
+
+CHANGES = frozenset({MarkKind.SOFTWARE, MarkKind.MODEL, MarkKind.PROTOCOL})
+"""Kinds of mark after which a baseline may not hold any more; none of them moves it."""
 
 
 def trend_words(trend: Trend, who: str, marks: Sequence[Mark], filters: Mapping[str, str]) -> Html:
@@ -24,6 +28,9 @@ def trend_words(trend: Trend, who: str, marks: Sequence[Mark], filters: Mapping[
     if began_on is not None:
         parts.append(tag("p", _near_words(began_on, marks)))
     parts.append(tag("p", baseline_words(trend), class_="muted small"))
+    changes = changes_since(trend, marks)
+    if changes:
+        parts.append(tag("p", chip("look again", "warn"), f" {changes}"))
     return tag("div", *parts, class_="verdicts", role="status")
 
 
@@ -68,15 +75,37 @@ def _point(point: ChartPoint, filters: Mapping[str, str]) -> Html:
 
 
 def baseline_words(trend: Trend) -> str:
-    """What the points are held against, and that nobody moves it silently."""
+    """What the points are held against: signed by whom, or provisional; and that nobody moves it silently."""
     baseline = trend.chart.baseline
     span = f"{_day(baseline.starts_on)} to {_day(baseline.ends_on)}"
     rate = f"{percent(baseline.centre)} ungradable of {count(baseline.n)}"
+    if trend.signed is not None:
+        version = trend.signed
+        whose = "of the whole study, for its own points are too few, " if trend.source is BaselineSource.SHARED else ""
+        return (
+            f"Signed baseline {whose}version {version.number}: {span}, {rate}; {version.meaning} by "
+            f"{version.signed_by} on {_day(version.signed_at.date())}. It stays until somebody signs another."
+        )
     if trend.source is BaselineSource.OWN:
-        return f"Baseline: its own first {baseline.n_points} points, {span}, {rate}. Later points do not move it."
+        return (
+            f"Provisional baseline: its own first {baseline.n_points} points, {span}, {rate}. Nobody has signed one; "
+            "later points do not move it."
+        )
     return (
-        f"Baseline: all of the study together, {span}, {rate}; its own points are too few. Later points do not move it."
+        f"Provisional baseline: all of the study together, {span}, {rate}; its own points are too few. Nobody has "
+        "signed one; later points do not move it."
     )
+
+
+def changes_since(trend: Trend, marks: Sequence[Mark]) -> str:
+    """What happened after the baseline was signed that may have changed the process; empty where nothing is marked."""
+    if trend.signed is None:
+        return ""
+    later = [mark for mark in marks if mark.kind in CHANGES and mark.happened_at > trend.signed.signed_at]
+    if not later:
+        return ""
+    named = ", ".join(f"{mark.kind} on {_day(mark.happened_at.date())}" for mark in later)
+    return f"Since the baseline was signed: {named}. Consider whether it still holds; nothing moves it by itself."
 
 
 def _days(period: Period) -> str:

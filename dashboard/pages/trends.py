@@ -11,7 +11,9 @@ from core.store.mark import Mark, read_marks
 from core.store.unit import UnitKind
 from core.usecases.watch_units import Trend, Watch, watch_units
 from core.values import NotComputable
+from dashboard.administration.steps import draw_outcome
 from dashboard.charts.control import SELECTED, draw_control, draw_cusum, draw_ewma, point_rows
+from dashboard.components.baseline_form import draw_baselines
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.mark_list import mark_list
 from dashboard.components.panel import empty_state, go_to, panel
@@ -20,14 +22,15 @@ from dashboard.components.trend_words import trend_words
 from dashboard.components.unit_words import KIND_NAMES, PLURALS
 from dashboard.dictionaries import POINT_COLUMNS
 from dashboard.filters import UNIT_FIELDS, Field, Period, days_address, draw_filters, url_choice, url_filters
-from dashboard.session import open_session
+from dashboard.session import current_user, open_session
 
 PERIOD = Period.WEEKS_52
 CONTROL_CAPTION = (
     "**Control chart.** Each point is as many weeks as hold 5 patient visits; its share of ungradable first captures "
     "stands against limits of its own (grey), which a steady process leaves once in 370 points. The dashed line is the "
-    "frozen baseline, the bar at the bottom the time it was taken from. Dashed uprights are marked events. *Laney* "
-    "widens the limits where weeks differ more than patients do; *p* does not. Click a point for its scans."
+    "frozen baseline, provisional until somebody signs one, and the bar at the bottom the time it was taken from. "
+    "Dashed uprights are marked events. *Laney* widens the limits where weeks differ more than patients do; *p* does "
+    "not. Click a point for its scans."
 )
 SUMS_CAPTION = (
     "**CUSUM** adds up evidence that the odds of failing have doubled; above the dashed line it is a signal. **EWMA** "
@@ -43,6 +46,7 @@ MULTIPLES_CAPTION = (
 def main() -> None:
     """Draw the page."""
     st.title("Trends")
+    draw_outcome()
     today = now().date()
     kind = UnitKind(url_choice("Units", "by", {each: KIND_NAMES[each] for each in UnitKind}))
     with open_session() as session:
@@ -55,6 +59,8 @@ def main() -> None:
         empty_state("No trend in this selection", f"{_sentence(watch.trend)} Clear the filters, or wait.", key="empty")
     else:
         _draw_trend(watch.trend, marks, _name(watch), chosen.since, filters)
+        st.subheader("Baseline")
+        draw_baselines(chosen, watch.trend, current_user(), today=today)
     if len(watch.units) > 1:
         _draw_multiples(watch, filters)
 
