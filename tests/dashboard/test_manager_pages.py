@@ -98,7 +98,7 @@ def test_the_decline_is_told_with_its_beginning_and_what_happened_then(demo_page
     assert "evidence of doubled odds adds up after" in markup
     assert "passed its threshold and still does" in markup
     assert "within 4 weeks of" in markup
-    assert "Baseline: all of the study" in markup
+    assert "Provisional baseline: all of the study" in markup
     assert f"/examples?device={demo.rows.device_ids[planted.declining_device]}&amp;days=2026-" in markup
     assert len(specs(page)) == 3
 
@@ -176,6 +176,19 @@ def test_scan_by_scan_shows_scores_and_the_index_by_its_name(demo_page: PageOf):
     assert "probability of ungradable" in score
     assert "quality index SSI" in index
     assert "Nothing scored in this selection" in shown(demo_page(SITES, view="scans", type="onh-enface 3x3"))
+
+
+def test_a_baseline_is_proposed_with_its_rate_and_not_signed_without_the_password(demo_page: PageOf, demo: Demo):
+    page = demo_page(TRENDS)
+    assert "Nobody has signed one" in shown(page)
+    proposed = next(part.value for part in page.markdown if "the whole study" in part.value)
+    assert "ungradable** of" in proposed
+    next(part for part in page.text_area if part.label.startswith("Reason")).input("A steady time.")
+    next(part for part in page.text_input if part.label == "Your password").input("not mine")
+    next(part for part in page.button if part.label == "Sign").click().run()
+    assert "The password is wrong" in page.error[0].value
+    part_of = demo_page(TRENDS, site=demo.rows.site_ids["ALDER"], model="Angio 3")
+    assert "No baseline can be signed here" in shown(part_of)
 
 
 def test_a_trend_of_too_few_visits_says_so(demo_page: PageOf, demo: Demo):
