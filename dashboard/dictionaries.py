@@ -21,6 +21,19 @@ UNIT_COLUMNS = {
     "final_received": "Expected scans of which any capture was received (count)",
 }
 
+STANDARDISED_COLUMNS = {
+    "observed": "Ungradable first captures of the months that were read, at most 52 weeks (count)",
+    "expected": "As many as the unit's own cases would have at the usual rate of each kind of case",
+    "ratio": "observed / expected; 1 is as expected",
+    "ratio_low": "Lower end of its 95 % interval, with the design effect of visits",
+    "ratio_high": "Upper end of the same",
+    "standardised": "ratio times the usual rate; may exceed 1",
+    "standardised_low": "Lower end of its 95 % interval",
+    "standardised_high": "Upper end of the same",
+    "standardised_p": "Two-sided p-value of observed against expected, on the effective number",
+    "why": "Why there is no standardised rate",
+}
+
 POINT_COLUMNS = {
     "from": "First day of the point (Monday, UTC), by day of acquisition",
     "to": "Last day of the point: a point is as many weeks as hold 5 patient visits",

@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 
 from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect
-from core.statistics.funnel import two_sided_p
+from core.statistics.funnel import ALARM_LEVEL, MIN_COUNTED, two_sided_p
 from core.statistics.proportions import NOTHING_COUNTED
 from core.values import NotComputable
 
@@ -91,6 +91,39 @@ def standardise(
     used = design_effect([unit.count for unit in units]) if design is None else design
     k, n = (sum(each[place] for each in reference.values()) for place in (0, 1))
     return tuple(_standardised(unit, reference, k / max(n, 1), used, confidence) for unit in units)
+
+
+def usual_standard(
+    units: Sequence[CaseMix], *, design: DesignEffect, min_counted: int = MIN_COUNTED
+) -> tuple[dict[str, tuple[int, int]], tuple[int, ...]]:
+    """The standard of all units without those that are not usual for their cases, and the places of those left out.
+
+    As ``funnel.usual_rate``, but each unit is held against what its own cases foresee: a unit that was sent hard cases
+    stays in, and lends the standard what it knows of them. While a unit beyond the 99.8 % limits is left the farthest
+    goes; less than half of those with ``min_counted`` captures go, and none that alone holds a kind of case.
+    """
+    if not units:
+        return {}, ()
+    names = list(_pooled(units))
+    k, n = (
+        np.array([[unit.strata.get(name, (0, 0))[place] for name in names] for unit in units], np.float64)
+        for place in (0, 1)
+    )
+    sizes = np.array([design.effective_n(unit.count) for unit in units])
+    counted = np.maximum(n.sum(axis=1), 1.0)
+    is_judged, is_in = n.sum(axis=1) >= min_counted, np.ones(len(units), np.bool_)
+    while True:
+        of_standard = n[is_in].sum(axis=0)
+        expected = n @ (k[is_in].sum(axis=0) / np.maximum(of_standard, 1.0))
+        is_replaceable = ((n == 0.0) | (n < of_standard)).all(axis=1)
+        p_values = two_sided_p(k.sum(axis=1) / counted, sizes, expected / counted)
+        p_values = np.where(is_in & is_judged & is_replaceable, p_values, 1.0)
+        farthest = int(np.argmin(p_values))
+        if p_values[farthest] >= 1.0 - ALARM_LEVEL or 2 * ((~is_in).sum() + 1) >= is_judged.sum():
+            break
+        is_in[farthest] = False
+    standard = _pooled([unit for unit, stays in zip(units, is_in, strict=True) if stays])
+    return standard, tuple(np.flatnonzero(~is_in).tolist())
 
 
 def _pooled(units: Sequence[CaseMix]) -> dict[str, tuple[int, int]]:

@@ -1,12 +1,16 @@
 """The funnel plot and the forest plot of units: pure functions of a comparison. Draw nothing but charts."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 import altair as alt
 import numpy as np
 
 from core.statistics.funnel import Funnel, Side, Zone
+from core.statistics.standardisation import StandardisedRate
 from core.usecases.judge_units import JudgedUnit, UnitComparison
+from core.usecases.standardise_units import StandardisedUnits
+from core.values import NotComputable
 from dashboard.charts.palette import AMBER, BETTER, CALM, FAINT, RED
 
 WORSE, WATCH, USUAL, FEWER, FEW = (
@@ -85,28 +89,82 @@ def draw_funnel(comparison: UnitComparison) -> alt.LayerChart:
     ).properties(height=380)
 
 
-def draw_forest(comparison: UnitComparison) -> alt.LayerChart:
-    """Every unit's own rate with its interval, and the shrunken one as a hollow mark, of most concern first."""
-    assert comparison.funnel is not None, "an empty comparison has no forest"
+class Estimate(StrEnum):
+    """Which rate the forest plot draws as the unit's."""
+
+    CRUDE = "crude"
+    SHRUNKEN = "shrunken"
+    STANDARDISED = "standardised"
+
+
+def estimate_rows(
+    comparison: UnitComparison, estimate: Estimate, cases: StandardisedUnits | None = None
+) -> list[dict[str, object]]:
+    """The units' rows with what the forest draws: ``shown`` with its interval, and ``beside`` as a hollow mark.
+
+    ``cases`` must be given for standardised rates; without a rate of the kind asked ``shown`` is None.
+    """
     rows = unit_rows(comparison.units)
+    if estimate is Estimate.CRUDE:
+        return [row | _shown(row["rate"], row["low"], row["high"], row["shrunken"]) for row in rows]
+    if estimate is Estimate.SHRUNKEN:
+        names = ("shrunken", "shrunken_low", "shrunken_high", "rate")
+        return [row | _shown(*(row[name] for name in names)) for row in rows]
+    assert cases is not None, "standardised rates need the units' cases"
+    return [row | _standardised(cases.rates.get(str(row["key"])), row["rate"]) for row in rows]
+
+
+def _shown(shown: object, low: object, high: object, beside: object) -> dict[str, object]:
+    return {"shown": shown, "shown_low": low, "shown_high": high, "beside": beside}
+
+
+def _standardised(found: StandardisedRate | NotComputable | None, crude: object) -> dict[str, object]:
+    if not isinstance(found, StandardisedRate):
+        why = found.reason if found else "no capture in the months that are read"
+        return _shown(None, None, None, crude) | {"why": why}
+    return _shown(min(found.value, 1.0), found.low, min(found.high, 1.0), crude) | {
+        "observed": found.observed, "expected": found.expected, "ratio": found.ratio, "ratio_low": found.low_ratio,
+        "ratio_high": found.high_ratio, "standardised": found.value, "standardised_low": found.low,
+        "standardised_high": found.high, "standardised_p": found.p_value, "why": "",
+    }  # fmt: skip
+
+
+def draw_forest(
+    comparison: UnitComparison, estimate: Estimate = Estimate.CRUDE, cases: StandardisedUnits | None = None
+) -> alt.LayerChart:
+    """Every unit's rate of the kind asked with its interval, another as a hollow mark, of most concern first."""
+    assert comparison.funnel is not None, "an empty comparison has no forest"
+    rows = estimate_rows(comparison, estimate, cases)
     order = [str(row["unit"]) for row in rows]
     base = alt.Chart(_data(rows)).encode(
         y=alt.Y("unit:N", title=None, sort=order, axis=alt.Axis(labelLimit=180, labelOverlap=False))
     )
     colour = alt.Color("standing:N", scale=alt.Scale(domain=list(STANDINGS), range=list(_COLOURS)), legend=None)
-    share = alt.X("rate:Q", title="Ungradable at the first pass", axis=alt.Axis(format=".0%", tickCount=5),
-                  scale=alt.Scale(domain=[0, 1]))  # fmt: skip
-    spans = base.mark_rule(strokeWidth=3, opacity=0.55).encode(x="low:Q", x2="high:Q", color=colour, tooltip=_tooltip())
-    own = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x=share, color=colour, shape=alt.Shape("standing:N", scale=_shape_scale(), legend=None), tooltip=_tooltip()
+    title = "Ungradable at the first pass" + ("" if estimate is Estimate.CRUDE else f", {estimate}")
+    share = alt.X("shown:Q", title=title, axis=alt.Axis(format=".0%", tickCount=5), scale=alt.Scale(domain=[0, 1]))
+    tooltip = [*_tooltip(), *_RATIOS] if estimate is Estimate.STANDARDISED else _tooltip()
+    known = base.transform_filter("isValid(datum.shown)")
+    spans = known.mark_rule(strokeWidth=3, opacity=0.55).encode(
+        x="shown_low:Q", x2="shown_high:Q", color=colour, tooltip=tooltip
     )
-    drawn = base.transform_filter("isValid(datum.shrunken)").mark_point(
+    own = known.mark_point(filled=True, size=90, opacity=1).encode(
+        x=share, color=colour, shape=alt.Shape("standing:N", scale=_shape_scale(), legend=None), tooltip=tooltip
+    )
+    beside = base.transform_filter("isValid(datum.beside)").mark_point(
         filled=False, shape="square", size=70, strokeWidth=1.6, color=FAINT
     )
-    line = alt.Chart(_data([{"target": comparison.funnel.target}])).mark_rule(strokeDash=[5, 4], color=FAINT)
+    usual = comparison.funnel.target if cases is None else cases.usual
+    line = alt.Chart(_data([{"target": usual}])).mark_rule(strokeDash=[5, 4], color=FAINT)
     return alt.LayerChart(
-        layer=[line.encode(x="target:Q"), spans, drawn.encode(x="shrunken:Q", tooltip=_tooltip()), own]
+        layer=[line.encode(x="target:Q"), spans, beside.encode(x="beside:Q", tooltip=tooltip), own]
     ).properties(height=max(_LEAST_PX, _ROW_PX * len(rows) + 60))
+
+
+_RATIOS = (
+    alt.Tooltip("observed:Q", title="Observed"),
+    alt.Tooltip("expected:Q", title="Expected", format=".1f"),
+    alt.Tooltip("ratio:Q", title="Observed / expected", format=".2f"),
+)
 
 
 def _limit_lines(funnel: Funnel, reach: float) -> list[alt.Chart]:
@@ -147,7 +205,9 @@ def _shape_scale() -> alt.Scale:
 
 
 def _legend(rows: Sequence[dict[str, object]]) -> alt.Legend:
-    return alt.Legend(orient="top", title=None, values=_present(rows), symbolOpacity=1, symbolSize=100, labelLimit=240)
+    return alt.Legend(
+        orient="top", title=None, values=_present(rows), symbolOpacity=1, symbolSize=100, labelLimit=240, columns=2
+    )  # two columns fit a narrow page
 
 
 def _standing_colour(rows: Sequence[dict[str, object]]) -> alt.Color:

@@ -75,7 +75,8 @@ def _draw(
         alt.Tooltip("value:Q", title=title, format=number),
     ]  # fmt: skip
     order = [str(span["strip"]) for span in spans]
-    return draw_strips(Strips(rows, spans, order, title, number, tooltip), behind)
+    domain = (0.0, 1.0) if is_high_worse else None
+    return draw_strips(Strips(rows, spans, order, title, number, tooltip, domain), behind)
 
 
 def _span(device: str, values: Sequence[float]) -> Row:

@@ -32,6 +32,8 @@ class Strips:
     title: str
     number: str
     tooltip: Sequence[alt.Tooltip]
+    domain: tuple[float, float] | None = None
+    """Ends of the axis; None: of the values."""
 
 
 def draw_strips(strips: Strips, behind: Sequence[alt.Chart] = ()) -> alt.LayerChart:

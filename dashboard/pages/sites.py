@@ -7,15 +7,17 @@ from core.store.scan_score import read_scan_scores
 from core.store.unit import UnitKind
 from core.usecases.judge_units import UnitComparison, compare_units
 from core.usecases.look_at_unit import read_notes
+from core.usecases.standardise_units import StandardisedUnits, standardise_units
 from dashboard.administration.steps import draw_outcome
-from dashboard.charts.funnel import SELECTED, draw_forest, draw_funnel, unit_rows
+from dashboard.charts.funnel import SELECTED, Estimate, draw_forest, draw_funnel, estimate_rows
+from dashboard.components.case_mix import CAPTIONS, ESTIMATE_NAMES, adjusted_words, case_mix_table
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.scan_strips import draw_scan_strips
 from dashboard.components.unit_actions import draw_unit_actions
 from dashboard.components.unit_table import unit_table
 from dashboard.components.unit_words import KIND_NAMES, chosen_unit, trend_address, verdict_words
-from dashboard.dictionaries import UNIT_COLUMNS
+from dashboard.dictionaries import STANDARDISED_COLUMNS, UNIT_COLUMNS
 from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, url_choice, url_filters
 from dashboard.session import open_session
 
@@ -27,24 +29,29 @@ FUNNEL_CAPTION = (
     "limits are exact binomial ones on the *effective* number of captures, because scans of one patient visit are "
     "alike. A unit above the upper solid line is worth a call. Click a mark for its trend."
 )
-FOREST_CAPTION = (
-    "**Forest plot.** The filled mark is the unit's own rate, the bar its 95 % interval (Wilson, effective number). "
-    "The hollow square is the shrunken rate: drawn towards the other units as far as its own numbers are weak, and "
-    "the better guess of what it will do next. The dashed line is the usual rate."
-)
 
 
 def main() -> None:
     """Draw the page."""
     st.title("Sites & devices")
     draw_outcome()
-    if url_choice("Show", "view", {"rates": "Failure rates", "scans": "Scan by scan"}) == "scans":
+    with st.container(horizontal=True, gap="small"):
+        view = url_choice("Show", "view", {"rates": "Failure rates", "scans": "Scan by scan"})
+        if view == "rates":
+            kind = UnitKind(url_choice("Compare", "by", {each: KIND_NAMES[each] for each in UnitKind}))
+            estimate = Estimate(url_choice("Rates", "rates", {each.value: ESTIMATE_NAMES[each] for each in Estimate}))
+    if view == "rates":
+        _draw_rates(kind, estimate)
+    else:
         _draw_scans()
-        return
-    kind = UnitKind(url_choice("Compare", "by", {each: KIND_NAMES[each] for each in UnitKind}))
+
+
+def _draw_rates(kind: UnitKind, estimate: Estimate) -> None:
     with open_session() as session:
         chosen = draw_filters(session, UNIT_FIELDS, today=now().date(), period=PERIOD)
         comparison = compare_units(session, chosen, kind)
+        is_asked = estimate is Estimate.STANDARDISED and comparison.funnel is not None
+        cases = standardise_units(session, chosen, comparison, today=now().date()) if is_asked else None
         notes = read_notes(session, kind, study_id=chosen.study_id)
     filters = {Field.PERIOD: PERIOD.value, **url_filters()}
     if comparison.funnel is None:
@@ -55,7 +62,10 @@ def main() -> None:
         )
         return
     panel(verdict_words(comparison, filters), key="verdict")
-    _draw_charts(comparison, filters)
+    _draw_charts(comparison, estimate, cases, filters)
+    if cases:
+        panel(case_mix_table(comparison, cases, filters), key="case-mix")
+        st.caption(adjusted_words(cases))
     panel(unit_table(comparison, filters, notes), key="units")
     _draw_notes(comparison)
     units = [*(each.unit for each in comparison.units), *comparison.uncounted]
@@ -73,7 +83,9 @@ def _draw_scans() -> None:
     draw_scan_strips(found)
 
 
-def _draw_charts(comparison: UnitComparison, filters: dict[str, str]) -> None:
+def _draw_charts(
+    comparison: UnitComparison, estimate: Estimate, cases: StandardisedUnits | None, filters: dict[str, str]
+) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         alt = (
@@ -85,10 +97,11 @@ def _draw_charts(comparison: UnitComparison, filters: dict[str, str]) -> None:
         )  # fmt: skip
         st.caption(FUNNEL_CAPTION)
     with right:
-        alt = "Forest plot: every unit's rate with its interval and its shrunken rate."
-        st.altair_chart(draw_forest(comparison), width="stretch", alt=alt)
-        st.caption(FOREST_CAPTION)
-    draw_chart_data(ChartData(f"{comparison.kind}-comparison", unit_rows(comparison.units), UNIT_COLUMNS))
+        alt = f"Forest plot: every unit's {estimate} rate with its interval."
+        st.altair_chart(draw_forest(comparison, estimate, cases), width="stretch", alt=alt)
+        st.caption(CAPTIONS[estimate])
+    rows, columns = estimate_rows(comparison, estimate, cases), UNIT_COLUMNS | (STANDARDISED_COLUMNS if cases else {})
+    draw_chart_data(ChartData(f"{comparison.kind}-comparison", rows, columns))
     picked = event.selection.get(SELECTED) if event else None
     unit = chosen_unit(comparison, picked[0].get("key")) if picked else None
     if unit:

@@ -168,6 +168,18 @@ def test_faz_shows_one_slab_and_field_with_its_norm_and_says_what_is_left_out(de
     assert "Metrics need a scale" in shown(demo_page(FAZ, period="4w", slab="full-retina"))
 
 
+def test_rates_are_crude_shrunken_or_standardised_and_say_what_was_adjusted_for(demo_page: PageOf, demo: Demo):
+    captions = {each: shown(demo_page(SITES, rates=each)) for each in ("crude", "shrunken", "standardised")}
+    assert "crude rates" in captions["crude"]
+    assert "shrunken rates" in captions["shrunken"]
+    assert "Adjusted for" not in captions["shrunken"]
+    markup = captions["standardised"]
+    assert "Adjusted for kind and field of the scan, age by decade (given for 100" in markup
+    assert "diagnosis (given for 100" in markup
+    assert f"{demo.rows.study.planted.bad_site} has no say in the standard" in markup
+    assert "Observed and expected" in markup
+
+
 def test_scan_by_scan_shows_scores_and_the_index_by_its_name(demo_page: PageOf):
     page = demo_page(SITES, view="scans", slab="deep")
     markup = shown(page)

@@ -5,7 +5,7 @@ import pytest
 
 from core.statistics.clustering import INDEPENDENT, ClusteredCount, DesignEffect
 from core.statistics.proportions import wilson_interval
-from core.statistics.standardisation import NOTHING_EXPECTED, CaseMix, standardise
+from core.statistics.standardisation import NOTHING_EXPECTED, CaseMix, standardise, usual_standard
 from core.values import NotComputable
 
 
@@ -88,3 +88,31 @@ def test_intervals_cover_a_common_odds_ratio_as_often_as_they_say():
     ]
     found = standardise(units, standard=STANDARD, design=INDEPENDENT)
     assert np.mean([rate.low <= truth <= rate.high for rate in found]) == pytest.approx(0.95, abs=0.02)
+
+
+def test_a_bad_unit_has_no_say_in_what_is_usual_and_one_with_hard_cases_has():
+    usual = [unit(easy=(10, 100)) for _ in range(8)] + [unit(easy=(1, 10), hard=(50, 100)) for _ in range(4)]
+    standard, left_out = usual_standard([*usual, unit(easy=(60, 100))], design=INDEPENDENT)
+    assert left_out == (12,)
+    assert standard == {"easy": (84, 840), "hard": (200, 400)}
+    assert usual_standard([], design=INDEPENDENT) == ({}, ())
+
+
+def test_a_unit_that_alone_holds_a_kind_of_case_stays_in_the_standard():
+    units = [unit(easy=(10, 100)) for _ in range(8)] + [unit(easy=(60, 100), rare=(1, 40))]
+    standard, left_out = usual_standard(units, design=INDEPENDENT)
+    assert left_out == ()
+    assert standard["rare"] == (1, 40)
+
+
+def test_healthy_units_with_any_mix_are_seldom_left_out():
+    rng = np.random.default_rng(9)
+    n_left = 0
+    for _ in range(60):
+        sizes = rng.integers(10, 120, size=(30, 2))
+        poor = rng.binomial(sizes, [0.1, 0.5])
+        units = [
+            unit(easy=(int(p[0]), int(n[0])), hard=(int(p[1]), int(n[1]))) for p, n in zip(poor, sizes, strict=True)
+        ]
+        n_left += len(usual_standard(units, design=INDEPENDENT)[1])
+    assert n_left / (60 * 30) < 0.005

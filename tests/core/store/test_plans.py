@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from core.database.session import Database, session_scope
 from core.database.tables import Acquisition
 from core.store.blind_grade import read_masked_grades
+from core.store.case_mix import read_case_mix
 from core.store.cause import read_findings
 from core.store.faz import read_faz
 from core.store.histogram import read_histograms
@@ -48,6 +49,7 @@ QUESTIONS: dict[str, Ask] = {
 }
 for _kind in UnitKind:
     QUESTIONS[f"units by {_kind}"] = partial(read_units, kind=_kind)
+    QUESTIONS[f"case mix by {_kind}"] = partial(read_case_mix, kind=_kind)
     QUESTIONS[f"weeks by {_kind}"] = partial(read_unit_weeks, kind=_kind)
 
 

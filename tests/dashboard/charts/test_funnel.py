@@ -1,15 +1,16 @@
 """Funnel and forest: every unit is drawn where it was counted, and the limits stand around the pooled rate."""
 
 import pytest
-from demo_rows import Demo
+from demo_rows import ENDS_ON, Demo
 
 from core.database.session import session_scope
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
 from core.usecases.judge_units import UnitComparison, compare_units
-from dashboard.charts.funnel import FEW, USUAL, WORSE, draw_forest, draw_funnel, unit_rows
+from core.usecases.standardise_units import standardise_units
+from dashboard.charts.funnel import FEW, USUAL, WORSE, Estimate, draw_forest, draw_funnel, estimate_rows, unit_rows
 from dashboard.components.chart_data import ChartData
-from dashboard.dictionaries import UNIT_COLUMNS
+from dashboard.dictionaries import STANDARDISED_COLUMNS, UNIT_COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +59,29 @@ def test_the_download_has_every_column_that_the_dictionary_explains(comparison: 
     text = ChartData("site-comparison", rows, UNIT_COLUMNS).csv()
     assert text.splitlines()[0] == ",".join(UNIT_COLUMNS)
     assert len(text.splitlines()) == len(rows) + 1
+
+
+def test_the_forest_draws_the_rate_that_was_asked_for_and_another_beside_it(
+    comparison: UnitComparison, demo: Demo
+) -> None:
+    with session_scope(demo.database, token=demo.rows.manager) as session:
+        cases = standardise_units(session, ScanFilter(), comparison, today=ENDS_ON)
+    first = comparison.units[0]
+    assert first.shrunken is not None
+    crude, shrunken, standardised = (estimate_rows(comparison, each, cases)[0] for each in Estimate)
+    assert (crude["shown"], crude["beside"]) == (first.point.rate.value, first.shrunken.value)
+    assert (shrunken["shown"], shrunken["beside"]) == (first.shrunken.value, first.point.rate.value)
+    assert standardised["observed"] == first.point.count.k
+    assert standardised["shown_low"] < standardised["shown"] <= 1.0  # type: ignore[operator]
+    assert set(STANDARDISED_COLUMNS) <= set(standardised)
+    drawn = draw_forest(comparison, Estimate.STANDARDISED, cases).to_dict()
+    assert "standardised" in drawn["layer"][-1]["encoding"]["x"]["title"]
+
+
+def test_a_unit_without_a_standardised_rate_says_why(comparison: UnitComparison, demo: Demo) -> None:
+    with session_scope(demo.database, token=demo.rows.manager) as session:
+        alone = ScanFilter(site_id=demo.rows.site_ids["ELM"])
+        cases = standardise_units(session, alone, comparison, today=ENDS_ON)
+    rows = {row["unit"]: row for row in estimate_rows(comparison, Estimate.STANDARDISED, cases)}
+    assert rows["ELM"]["shown"] is not None
+    assert (rows["CEDAR"]["shown"], rows["CEDAR"]["why"]) == (None, "no capture in the months that are read")

@@ -1,0 +1,121 @@
+"""What kinds of cases each unit was sent: decided first captures by scan type, age and diagnosis, and by visit.
+
+Counts hold neither age nor diagnosis, so captures themselves are read: callers bound the period.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Integer, String, and_, cast, func, literal, null, select, union_all
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition, Device, Site
+from core.statistics.clustering import ClusteredCount
+from core.store.scan_filter import ScanFilter, filter_conditions
+from core.store.unit import UnitKind
+
+BAND_YEARS = 10
+
+
+class CaseKind(NamedTuple):
+    """What makes captures easy or hard: kind and field, decade of age, diagnosis; None where it was not given."""
+
+    scan_type: str
+    decade: int | None
+    diagnosis: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCases:
+    """One unit's ungradable first captures, as sums over visits and as k of n per kind of case."""
+
+    count: ClusteredCount
+    kinds: Mapping[CaseKind, tuple[int, int]]
+
+
+def read_case_mix(session: Session, chosen: ScanFilter, kind: UnitKind) -> dict[str, UnitCases]:
+    """The cases of every unit of ``kind`` under ``chosen``, by the unit's key; units without any are left out.
+
+    One statement, so that the sums by visit and by kind of case are of the same moment.
+    """
+    kinds: dict[str, dict[CaseKind, tuple[int, int]]] = defaultdict(dict)
+    visits: dict[str, ClusteredCount] = {}
+    for row in session.execute(_statement(chosen, kind)):
+        if row.scan_type is None:
+            visits[row.unit] = ClusteredCount(row.k, row.n, row.visits, row.kk, row.kn, row.nn)
+        else:
+            kinds[row.unit][CaseKind(row.scan_type, row.decade, row.diagnosis)] = (row.k, row.n)
+    return {unit: UnitCases(count, kinds[unit]) for unit, count in visits.items()}
+
+
+def _statement(chosen: ScanFilter, kind: UnitKind) -> Any:
+    diagnosis = func.nullif(func.lower(func.btrim(Acquisition.diagnosis)), "")
+    decade = cast(func.floor(Acquisition.age_years / BAND_YEARS) * BAND_YEARS, Integer)
+    key = _key(kind)  # once: PostgreSQL must see the same parameters in SELECT and GROUP BY
+    cells = (
+        select(
+            key.label("unit"), Acquisition.visit_id, Acquisition.scan_type.label("scan_type"),
+            decade.label("decade"), diagnosis.label("diagnosis"),
+            func.count().filter(Acquisition.is_counted_gradable.is_(False)).label("k"), func.count().label("n"),
+        )
+        .join(Device, Device.id == Acquisition.device_id)
+        .where(*_conditions(chosen, kind))
+        .group_by(key, Acquisition.visit_id, Acquisition.scan_type, decade, diagnosis)
+        .cte("cells")
+    )  # fmt: skip
+    visit = (
+        select(cells.c.unit, cells.c.visit_id, func.sum(cells.c.k).label("k"), func.sum(cells.c.n).label("n"))
+        .group_by(cells.c.unit, cells.c.visit_id)
+        .subquery("visit")
+    )
+
+    def total(value: Any, name: str) -> Any:
+        return cast(func.sum(value), Integer).label(name)
+
+    by_kind = select(
+        cells.c.unit, cells.c.scan_type, cells.c.decade, cells.c.diagnosis, total(cells.c.k, "k"),
+        total(cells.c.n, "n"), *(literal(0).label(name) for name in ("visits", "kk", "kn", "nn")),
+    ).group_by(cells.c.unit, cells.c.scan_type, cells.c.decade, cells.c.diagnosis)  # fmt: skip
+    by_visit = select(
+        visit.c.unit, cast(null(), String), cast(null(), Integer), cast(null(), String), total(visit.c.k, "k"),
+        total(visit.c.n, "n"), cast(func.count(), Integer), total(visit.c.k * visit.c.k, "kk"),
+        total(visit.c.k * visit.c.n, "kn"), total(visit.c.n * visit.c.n, "nn"),
+    ).group_by(visit.c.unit)  # fmt: skip
+    return union_all(by_kind, by_visit)
+
+
+def _key(kind: UnitKind) -> ColumnElement[str]:
+    """The unit's key as core.store.unit has it."""
+    match kind:
+        case UnitKind.SITE:
+            return cast(Acquisition.site_id, String)
+        case UnitKind.DEVICE:
+            return cast(Acquisition.device_id, String)
+        case UnitKind.TECHNICIAN:
+            return cast(Acquisition.technician_id, String)
+        case UnitKind.MODEL:
+            return cast(Device.model, String)
+        case UnitKind.SOFTWARE:
+            return Device.model + "|" + Acquisition.software_version
+
+
+def _conditions(chosen: ScanFilter, kind: UnitKind) -> list[ColumnElement[bool]]:
+    """Decided first captures under the filter, asked of the acquisition alone."""
+    conditions = [
+        Acquisition.is_counted_decided,
+        Acquisition.replaces_id.is_(None),
+        Acquisition.is_phantom.is_(False),
+        *filter_conditions(replace(chosen, study_id=None, site_id=None, slab=None)),
+    ]
+    if chosen.site_id is not None:
+        conditions.append(Acquisition.site_id == chosen.site_id)
+    elif chosen.study_id is not None:
+        conditions.append(Acquisition.site_id.in_(select(Site.id).where(Site.study_id == chosen.study_id)))
+    else:
+        # All sites that the person may see, by name: so the index of (site, time) serves.
+        conditions.append(Acquisition.site_id.in_(select(Site.id)))
+    if kind is UnitKind.TECHNICIAN:
+        conditions.append(Acquisition.technician_id.is_not(None))
+    return [and_(*conditions)]

@@ -1,0 +1,93 @@
+"""Standardised rates in words and a table: observed against expected, and what was adjusted for. Markup from values."""
+
+from core.statistics.standardisation import StandardisedRate
+from core.usecases.judge_units import UnitComparison
+from core.usecases.standardise_units import MIN_STRATUM, StandardisedUnits
+from core.values import NotComputable
+from dashboard.charts.funnel import Estimate
+from dashboard.components.markup import Html, count, page_link, percent, tag
+from dashboard.components.unit_words import KIND_NAMES
+from dashboard.filters import filter_query
+
+ESTIMATE_NAMES = {
+    Estimate.CRUDE: "Crude",
+    Estimate.SHRUNKEN: "Shrunken",
+    Estimate.STANDARDISED: "Standardised for case mix",
+}
+CRUDE_CAPTION = (
+    "**Forest plot, crude rates.** The filled mark is the unit's own rate, the bar its 95 % interval (Wilson, "
+    "effective number). The hollow square is the shrunken rate: drawn towards the other units as far as its own "
+    "numbers are weak. The dashed line is the usual rate."
+)
+SHRUNKEN_CAPTION = (
+    "**Forest plot, shrunken rates.** The filled mark is the unit's rate drawn towards the other units as far as its "
+    "own numbers are weak (empirical Bayes), with its 95 % interval: the better guess of what it will do next. The "
+    "hollow square is the crude rate. The dashed line is the usual rate."
+)
+STANDARDISED_CAPTION = (
+    "**Forest plot, standardised rates.** The filled mark is the rate that the unit would have with everybody's mix of "
+    "cases (observed / expected times the usual rate), with its 95 % interval; the hollow square is the crude rate. "
+    "Where both lie together, the cases are not the reason. Colours and shapes are those of the funnel."
+)
+CAPTIONS = {
+    Estimate.CRUDE: CRUDE_CAPTION,
+    Estimate.SHRUNKEN: SHRUNKEN_CAPTION,
+    Estimate.STANDARDISED: STANDARDISED_CAPTION,
+}
+_HEADS = (
+    ("Observed", "Ungradable first captures"), ("Expected", "As many as these cases would have at the usual rates"),
+    ("Observed / expected", "1 is as expected, with its 95 % interval"),
+    ("Standardised", "Observed / expected times the usual rate"), ("Crude", "Ungradable / decided in the same time"),
+    ("p", "Two-sided, observed against expected, on the effective number"),
+)  # fmt: skip
+_SMALLEST_SHOWN = 0.001
+
+
+def adjusted_words(cases: StandardisedUnits) -> str:
+    """What was adjusted for, and on how many captures it rests."""
+    adjusted = ["kind and field of the scan"]
+    missing = []
+    for name, share in (("age by decade", cases.with_age), ("diagnosis", cases.with_diagnosis)):
+        if share:
+            adjusted.append(f"{name} (given for {percent(share)})")
+        else:
+            missing.append(name)
+    absent = f" Not given and so not adjusted for: {' and '.join(missing)}." if missing else ""
+    extreme = f" {', '.join(cases.left_out)} has no say in the standard." if len(cases.left_out) == 1 else ""
+    if len(cases.left_out) > 1:
+        extreme = f" {', '.join(cases.left_out)} have no say in the standard."
+    return (
+        f"Adjusted for {', '.join(adjusted)}: {len(cases.strata)} kinds of cases, those with fewer than {MIN_STRATUM} "
+        f"captures put together, of {count(cases.n_captures)} first captures since {cases.since:%d %b %Y}.{absent}"
+        f"{extreme} Assumes one odds ratio of a unit over all kinds of cases; ratios of units with very different "
+        "cases do not compare directly."
+    )
+
+
+def case_mix_table(comparison: UnitComparison, cases: StandardisedUnits, filters: dict[str, str]) -> Html:
+    """One row per unit in the order of concern: observed, expected, ratio, rates."""
+    title = KIND_NAMES[comparison.kind]
+    heads = [tag("th", name, scope="col", class_="num", title=hint) for name, hint in _HEADS]
+    rows = []
+    for unit in comparison.units:
+        own = {**filters, **filter_query(unit.unit.within), "by": comparison.kind.value}
+        name = tag("th", page_link(unit.unit.label, "trends", own), scope="row")
+        found = cases.rates.get(unit.unit.key, NotComputable("no capture in this time"))
+        cells = [tag("td", cell, class_="num") for cell in _cells(found, cases.counted.get(unit.unit.key, 0))]
+        rows.append(tag("tr", name, *cells, class_=None if unit.is_judged else "unsure"))
+    head = tag("thead", tag("tr", tag("th", title, scope="col"), *heads))
+    return tag(
+        "div", tag("table", head, tag("tbody", *rows)), class_="scroll", tabindex="0", role="region",
+        aria_label="Observed and expected",
+    )  # fmt: skip
+
+
+def _cells(found: StandardisedRate | NotComputable, n: int) -> tuple[str, ...]:
+    if isinstance(found, NotComputable):
+        return found.reason, "–", "–", "–", "–", "–"
+    p = f"< {_SMALLEST_SHOWN}" if found.p_value < _SMALLEST_SHOWN else f"{found.p_value:.3f}"
+    return (
+        count(found.observed), f"{found.expected:.1f}",
+        f"{found.ratio:.2f} ({found.low_ratio:.2f} – {found.high_ratio:.2f})",
+        f"{percent(found.value)} ({percent(found.low)} – {percent(found.high)})", percent(found.observed / n), p,
+    )  # fmt: skip
