@@ -72,9 +72,7 @@ def _train_octa_enface(given: dict[str, Any]) -> None:
 
     _refuse_others(OCTA_ENFACE, given, {"data", "out", "resume", "device", "seed", "start_from", "steps"})
     chosen = recipe_named(OCTA_ENFACE).changed(n_steps=given.get("steps"), seed=given.get("seed"))
-    with click.progressbar(
-        length=chosen.n_steps, label="Training", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
-    ) as bar:
+    with _bars() as report:
         written = train(
             chosen,
             given["data"],
@@ -82,7 +80,7 @@ def _train_octa_enface(given: dict[str, Any]) -> None:
             device=given["device"],
             resume=given.get("resume", False),
             start_from=given.get("start_from"),
-            report=lambda progress: bar.update(progress.step - bar.pos),
+            report=report,
         )
     _say_written(written.weights, written.card.metrics)
 

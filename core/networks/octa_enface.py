@@ -12,6 +12,7 @@ from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from timm.models import FeatureInfo
 from torch import Tensor, nn
 
+from core.networks.faz_refiner import FazRefiner
 from core.vocabulary import ArtifactType, CoipsGrade
 
 
@@ -28,6 +29,8 @@ class OctaEnfaceShape(BaseModel):
     """A ResNet that timm knows (its stem, strides and channels are set here)."""
     encoder_channels: tuple[int, int, int, int] = (32, 64, 128, 256)
     decoder_channels: tuple[int, int, int, int] = (128, 64, 32, 24)
+    refiner_channels: tuple[int, ...] = ()
+    """Of the second look at the FAZ (core.networks.faz_refiner); empty: there is none."""
 
 
 class OctaEnfaceOutput(NamedTuple):
@@ -77,6 +80,12 @@ class OctaEnfaceNetwork(nn.Module):
         self.line_head = LineHead(decoded)
         self.faz_head = nn.Conv2d(decoded, 1, kernel_size=3, padding=1)
         self.large_vessel_head = nn.Conv2d(decoded, 1, kernel_size=3, padding=1)
+        self.faz_refiner = FazRefiner(shape.refiner_channels) if shape.refiner_channels else None
+
+    def refine_with(self, refiner: FazRefiner, channels: tuple[int, ...]) -> None:
+        """Take a refiner that was trained on this network's coarse zones."""
+        self.faz_refiner = refiner
+        self.shape = self.shape.model_copy(update={"refiner_channels": channels})
 
     def forward(self, image: Tensor) -> OctaEnfaceOutput:
         """Score normalised images (B, 1, H, W) in one pass."""

@@ -2,12 +2,11 @@
 
 import csv
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file
@@ -20,6 +19,7 @@ from core.networks.octa_enface import OctaEnfaceNetwork, build_octa_enface
 from core.scoring.lanes.scan_heads import PREFIX
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from core.training.losses import joint_loss
+from core.training.progress import Progress
 from core.training.pseudo_labels import PSEUDO_LABELS_NAME, label_pool, restore_labels, store_labels
 from core.training.recipe import Recipe
 from core.training.samples import Bank, Batch, draw_batch
@@ -27,25 +27,16 @@ from core.training.samples import Bank, Batch, draw_batch
 CHECKPOINT_NAME = "checkpoint.safetensors"
 LOG_NAME = "losses.csv"
 _LOG_EVERY = 20
+T = TypeVar("T")
 _LOSSES = ("total", "grade", "artifacts", "faz", "large_vessels", "modality")
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a training stands, for a progress line."""
-
-    step: int
-    n_steps: int
-    loss: float
-    seconds: float
-
-
-def learning_rate(step: int, recipe: Recipe) -> float:
+def cosine_rate(step: int, n_steps: int, *, peak: float, warmup: int) -> float:
     """Linear warm-up, then a cosine to a hundredth of the peak."""
-    if step < recipe.warmup_steps:
-        return recipe.peak_learning_rate * (step + 1) / recipe.warmup_steps
-    done = (step - recipe.warmup_steps) / max(1, recipe.n_steps - recipe.warmup_steps)
-    return recipe.peak_learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    done = (step - warmup) / max(1, n_steps - warmup)
+    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def fit(
@@ -67,7 +58,7 @@ def fit(
     network = build_octa_enface().to(device)
     if start_from is not None:
         load_initial_weights(network, start_from)
-    average = AveragedModel(network, multi_avg_fn=_moving(recipe.average_decay), use_buffers=True)
+    average = AveragedModel(network, multi_avg_fn=moving_average(recipe.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.peak_learning_rate, weight_decay=recipe.weight_decay)
     state = {"fingerprint": fingerprint, "network": network, "average": average, "optimizer": optimizer}
     checkpoint, first = out / CHECKPOINT_NAME, 0
@@ -75,47 +66,54 @@ def fit(
         first = load_checkpoint(checkpoint, **state)  # type: ignore[arg-type]
     if recipe.pseudo_labels_at is not None and first > recipe.pseudo_labels_at:
         restore_labels(bank.pool, out / PSEUDO_LABELS_NAME)
+
+    def draw(step: int) -> Batch:
+        return draw_batch(bank, recipe.shares, seed=recipe.seed, step=step)
+
     network.train()
-    started = time.monotonic()
-    with _loss_log(out / LOG_NAME, resumed=first > 0) as log:
-        for step, batch in _batches(bank, recipe, first):
+    peak, warmup = recipe.peak_learning_rate, recipe.warmup_steps
+    with loss_log(out / LOG_NAME, _LOSSES, resumed=first > 0) as log:
+        for step, batch in batches_ahead(draw, first, recipe.n_steps, waited_for=recipe.pseudo_labels_at):
             if step == recipe.pseudo_labels_at and bank.pool:
                 label_pool(averaged(average), bank.pool, device=device)
                 store_labels(bank.pool, out / PSEUDO_LABELS_NAME)
             tensors = _tensors(batch, device, halve=step < recipe.n_half_size_steps)
-            losses = _step(network, optimizer, tensors, learning_rate(step, recipe))
+            rate = cosine_rate(step, recipe.n_steps, peak=peak, warmup=warmup)
+            losses = _step(network, optimizer, tensors, rate)
             average.update_parameters(network)
             if step % _LOG_EVERY == 0 or step + 1 == recipe.n_steps:
                 log((step, *(f"{losses[name]:.5f}" for name in _LOSSES)))
-                report(Progress(step + 1, recipe.n_steps, losses["total"], time.monotonic() - started))
+                report(Progress("Network", step + 1, recipe.n_steps, f"loss {losses['total']:.3f}"))
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.n_steps:
                 save_checkpoint(checkpoint, step=step + 1, **state)  # type: ignore[arg-type]
     return averaged(average)
 
 
-def _batches(bank: Bank, recipe: Recipe, first: int) -> Iterator[tuple[int, Batch]]:
+def batches_ahead(
+    draw: Callable[[int], T], first: int, n_steps: int, *, waited_for: int | None = None
+) -> Iterator[tuple[int, T]]:
     """Every step from ``first`` on with its batch; the next one is drawn while the caller uses this one.
 
-    Only the step that labels the pool is waited for: the next batch shows its labels, resumed or not.
+    Only the step ``waited_for``, which labels the pool, ends before: the next batch shows its labels, resumed or not.
     """
     with ThreadPoolExecutor(max_workers=1) as drawer:
-        upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=first)
-        for step in range(first, recipe.n_steps):
+        upcoming = drawer.submit(draw, first)
+        for step in range(first, n_steps):
             batch = upcoming.result()
-            if step != recipe.pseudo_labels_at:
-                upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=step + 1)
+            if step != waited_for:
+                upcoming = drawer.submit(draw, step + 1)
             yield step, batch
-            if step == recipe.pseudo_labels_at:
-                upcoming = drawer.submit(draw_batch, bank, recipe.shares, seed=recipe.seed, step=step + 1)
+            if step == waited_for:
+                upcoming = drawer.submit(draw, step + 1)
 
 
 @contextmanager
-def _loss_log(path: Path, *, resumed: bool) -> Iterator[Callable[[Sequence[object]], None]]:
+def loss_log(path: Path, columns: Sequence[str], *, resumed: bool) -> Iterator[Callable[[Sequence[object]], None]]:
     """Writes rows of losses, each at once on the disk."""
     with path.open("a" if resumed else "w", newline="") as file:
         rows = csv.writer(file)
         if not resumed:
-            rows.writerow(("step", *_LOSSES))
+            rows.writerow(("step", *columns))
 
         def log(row: Sequence[object]) -> None:
             rows.writerow(row)
@@ -125,8 +123,9 @@ def _loss_log(path: Path, *, resumed: bool) -> Iterator[Callable[[Sequence[objec
 
 
 def load_initial_weights(network: OctaEnfaceNetwork, path: Path) -> None:
-    """Begin with the network of a file that an earlier training wrote; scan heads beside it are fitted anew."""
-    stored = {name: value for name, value in load_file(path).items() if not name.startswith(PREFIX)}
+    """Begin with the network of a file that an earlier training wrote; scan heads and refiner are fitted anew."""
+    beside = (PREFIX, "faz_refiner.")
+    stored = {name: value for name, value in load_file(path).items() if not name.startswith(beside)}
     tensors = {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
     try:
         network.load_state_dict(tensors)
@@ -136,7 +135,8 @@ def load_initial_weights(network: OctaEnfaceNetwork, path: Path) -> None:
         ) from error
 
 
-def _moving(decay: float) -> Callable[..., None]:
+def moving_average(decay: float) -> Callable[..., None]:
+    """The rule by which averaged weights follow the newest ones."""
     average: Callable[..., None] = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
     return average
 

@@ -91,10 +91,10 @@ def predict_phantoms(scorer: OctaEnfaceScorer, phantoms: Sequence[OctaPhantom]) 
 
 
 def outputs_of(scorer: OctaEnfaceScorer, prepared: Sequence[PreparedScan]) -> Iterator[NetworkOutput]:
-    """What the bare forward pass says of each prepared scan, in order."""
+    """What the network says of each prepared scan, in order."""
     for first in range(0, len(prepared), _FORWARD):
         chunk = prepared[first : first + _FORWARD]
-        yield from scorer.forward(np.stack([scan.canvas for scan in chunk]))
+        yield from scorer.forward_scans(chunk)
 
 
 def _common(scan: PreparedScan, output: NetworkOutput) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _common(scan: PreparedScan, output: NetworkOutput) -> dict[str, Any]:
 
 
 def _faz_dice(output: NetworkOutput, scan: PreparedScan, truth: NDArray[np.bool_] | None) -> float | None:
-    return None if truth is None else dice(faz_mask_of(output.faz_logits, scan.placement, 0.5), truth)
+    return None if truth is None else dice(faz_mask_of(output, scan.placement, 0.5), truth)
 
 
 def _artifact_dice(

@@ -13,7 +13,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    version: str = "2.1"
+    version: str = "2.2"
     seed: int = 20261121
     split_seed: int = 2
     """Seed of the parts; kept apart from ``seed`` so that trainings can be repeated on the same parts."""
@@ -34,6 +34,13 @@ class Recipe(BaseModel):
     pseudo_labels_at: int | None = 2800
     """The step at which the network itself draws the FAZ of the unlabelled pool; None: never."""
 
+    n_refiner_steps: int = 3500
+    """Of the second look at the FAZ, trained when the rest is done."""
+    refiner_warmup_steps: int = 50
+    refiner_peak_learning_rate: float = 2e-3
+    refiner_average_decay: float = 0.99
+    refiner_shares: dict[str, int] = Field(default={"faz": 6, "phantoms": 2})
+
     starts_from: str | None = None
     """sha256 of the weights the training began with; None: random ones."""
 
@@ -52,6 +59,7 @@ class Recipe(BaseModel):
         """The recipe with another length (the shares of its phases kept) or seed; None keeps what it has."""
         steps = self.n_steps if n_steps is None else n_steps
         update = {"seed": self.seed if seed is None else seed, "n_steps": steps}
+        update["n_refiner_steps"] = max(1, round(self.n_refiner_steps * steps / self.n_steps))
         update["n_half_size_steps"] = round(self.n_half_size_steps * steps / self.n_steps)
         if self.pseudo_labels_at is not None:
             update["pseudo_labels_at"] = round(self.pseudo_labels_at * steps / self.n_steps)

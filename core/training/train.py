@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import UsageError
+from core.networks.faz_refiner import REFINER_CHANNELS
 from core.networks.octa_enface import OctaEnfaceNetwork
 from core.scoring.card import Likeness, ModelCard, OperatingPoint, sha256_of
 from core.scoring.registry import weights_path
@@ -17,10 +18,12 @@ from core.training.calibrate import fit_likeness, operating_point
 from core.training.evaluation.acceptance import acceptance_figures
 from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases, phantom_cases, stranger_cases
 from core.training.evaluation.report import Evaluation, Identity, assemble
-from core.training.fit import CHECKPOINT_NAME, Progress, fit
+from core.training.fit import CHECKPOINT_NAME, fit
+from core.training.fit_refiner import fit_refiner, zoned_scans
 from core.training.folder import read_folder
 from core.training.graded import PROTOCOL, fit_graded, graded_images, is_calibrated_on, out_of_fold_cases
 from core.training.predictions import predict_images, predict_phantoms
+from core.training.progress import Progress
 from core.training.publish import LABELS, with_metrics, write_card, write_weights
 from core.training.recipe import Recipe
 from core.training.splits import Part, SplitImage, split
@@ -67,16 +70,21 @@ def train(
     limit_threads()
     phantoms = cached_phantoms(out / PHANTOMS_NAME, recipe.n_phantoms, seed=recipe.seed)
     fingerprint = recipe.fingerprint([item.image.key for item in images if item.part is Part.TRAIN])
+    chosen = choose_device(device)
     network = fit(
         fill_bank(images, phantoms=phantoms),
         recipe,
         out,
-        device=choose_device(device),
+        device=chosen,
         fingerprint=fingerprint,
         resume=resume,
         start_from=start_from,
         report=report,
     )
+    scans = zoned_scans(network, images, phantoms, chosen)
+    refiner = fit_refiner(*scans, recipe, out, device=chosen, fingerprint=fingerprint, resume=resume, report=report)
+    if refiner is not None:
+        network.refine_with(refiner, REFINER_CHANNELS)
     return publish(network, recipe, images, out, device=device)
 
 

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from core.broker import NullBell
@@ -21,8 +19,8 @@ from core.database.session import open_database, session_scope
 from core.errors import ScoringError
 from core.intake.readers.raster import read_raster
 from core.policy.protocol import Protocol as StudyProtocol
-from core.scoring.contract import Scorer
-from core.scoring.lanes.canvas import place
+from core.scoring.contract import ScanInput, Scorer
+from core.scoring.lanes.octa_enface import PreparedScan, prepare
 from core.settings import Settings, load_settings
 from core.storage import open_blob_store
 from core.store.access import PROGRAM
@@ -41,9 +39,9 @@ _SEED = 20
 
 
 class BareForward(Protocol):
-    """A scorer whose network can be run by itself on canvases (B, H, W)."""
+    """A scorer whose network can be run by itself on scans that are prepared."""
 
-    def forward(self, canvases: NDArray[np.uint8]) -> Sequence[object]:
+    def forward_scans(self, scans: Sequence[PreparedScan]) -> Sequence[object]:
         """One forward pass."""
         ...
 
@@ -89,10 +87,10 @@ def measure_scoring(
     rounds: list[tuple[float, float, float]] = []
     with _installation(n_scans, n_rounds, size_px) as (settings, folder, sites):
         fitted = settings.model_copy(update={"worker_batch_size": batch_size})
-        canvases = _canvases(folder, settings)
-        scorer.forward(canvases[:batch_size])
+        prepared = _prepared(folder, settings)
+        scorer.forward_scans(prepared[:batch_size])
         for number, site in enumerate(sites, start=1):
-            forward = _seconds(lambda: _forward_all(scorer, canvases, batch_size))
+            forward = _seconds(lambda: _forward_all(scorer, prepared, batch_size))
             files = _seconds(lambda: _score_files(scorer, folder, fitted))
             _submit(fitted, folder, site)
             rounds.append((forward, files, _assess_seconds(scorer, fitted, n_scans)))
@@ -153,9 +151,9 @@ def _render(folder: Path, site: str, n_scans: int, size_px: int) -> None:
     write_phantoms(order, on_done=lambda _: None)
 
 
-def _canvases(folder: Path, settings: Settings) -> NDArray[np.uint8]:
-    limit = settings.image_max_megapixels
-    return np.stack([place(read_raster(path, max_megapixels=limit).image)[0] for path in sorted(folder.glob("*.png"))])
+def _prepared(folder: Path, settings: Settings) -> list[PreparedScan]:
+    limit, paths = settings.image_max_megapixels, sorted(folder.glob("*.png"))
+    return [prepare(ScanInput(path.name, read_raster(path, max_megapixels=limit).image, None)) for path in paths]
 
 
 def _seconds(work: Callable[[], Any]) -> float:
@@ -164,9 +162,9 @@ def _seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _forward_all(scorer: BareForward, canvases: NDArray[np.uint8], batch_size: int) -> None:
-    for first in range(0, len(canvases), batch_size):
-        scorer.forward(canvases[first : first + batch_size])
+def _forward_all(scorer: BareForward, scans: Sequence[PreparedScan], batch_size: int) -> None:
+    for first in range(0, len(scans), batch_size):
+        scorer.forward_scans(scans[first : first + batch_size])
 
 
 def _score_files(scorer: Scorer, folder: Path, settings: Settings) -> None:

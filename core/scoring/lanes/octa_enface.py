@@ -19,6 +19,7 @@ from core.measures.vessels import vessel_metrics
 from core.scoring.card import ModelCard, OperatingPoint
 from core.scoring.contract import ScanInput
 from core.scoring.lanes.canvas import CANVAS_PX, Placement, logistic, place, restore
+from core.scoring.lanes.faz_region import FazDetail, likeliest_zone, put_back
 from core.scoring.lanes.likeness import distance, likeness_features
 from core.scoring.lanes.noise import is_power_law_noise
 from core.scoring.lanes.scan_heads import GradeScaling, HeadShares, ScanHeads, mask_of_severity, ordinal_of_shares
@@ -53,6 +54,8 @@ class NetworkOutput:
     faz_logits: NDArray[np.float32]  # (128, 128)
     class_maps: NDArray[np.float32]  # (3, 8, 8), class weights applied to the last feature map, before any clipping
     large_vessel_logits: NDArray[np.float32] | None = None  # (128, 128); None: the network has no such head
+    faz_detail: FazDetail | None = None
+    """The second look at the FAZ; None where the network has no refiner, or found no zone to look at."""
 
 
 def prepare(scan: ScanInput) -> PreparedScan:
@@ -71,7 +74,7 @@ def scores_of(
     """
     scan, point, placement = prepared.scan, card.operating_point, prepared.placement
     likeness = likeness_features(prepared.canvas, placement)
-    faz_mask = faz_mask_of(output.faz_logits, placement, point.faz_threshold)
+    faz_mask = faz_mask_of(output, placement, point.faz_threshold)
     if heads is None:
         grade = grade_of(output.grade_logits, point, abstains=card.calibration is None)
         masks = _masks_at_thresholds(output, placement, point)
@@ -158,12 +161,22 @@ def is_octa(prepared: PreparedScan, octa_logit: float, card: ModelCard, features
     return not is_power_law_noise(prepared.canvas, prepared.placement, features)
 
 
-def faz_mask_of(logits: NDArray[np.float32], placement: Placement, threshold: float) -> NDArray[np.bool_]:
+def coarse_faz_of(output: NetworkOutput, placement: Placement) -> NDArray[np.float32]:
+    """The probability (height, width) of FAZ at the first look."""
+    return restore(logistic(output.faz_logits), placement)
+
+
+def faz_mask_of(output: NetworkOutput, placement: Placement, threshold: float) -> NDArray[np.bool_]:
     """The FAZ (height, width): one region without holes, or empty where none is large enough.
 
-    Of several regions the largest is taken: there is one FAZ, and drop-out elsewhere may look like it.
+    There is one FAZ, and drop-out elsewhere may look like it: see ``likeliest_zone``. Where the second look leaves
+    nothing, the first one stands.
     """
-    zone = faz_component(restore(logistic(logits), placement) >= threshold)
+    zone = np.zeros((placement.height_px, placement.width_px), np.bool_)
+    if output.faz_detail is not None:
+        zone = faz_component(put_back(output.faz_detail, zone.shape) >= threshold)
+    if not zone.any():
+        zone = likeliest_zone(coarse_faz_of(output, placement) >= threshold)
     return zone if np.count_nonzero(zone) >= MIN_FAZ_FRACTION * zone.size else np.zeros_like(zone)
 
 

@@ -19,7 +19,8 @@ from core.networks.octa_enface import OctaEnfaceNetwork, OctaEnfaceShape, build_
 from core.scoring.card import Calibration, ModelCard
 from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.canvas import PREPROCESSING, normalise
-from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, prepare, scores_of
+from core.scoring.lanes.faz_region import FazDetail, FazRegion, likeliest_zone, region_input
+from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, coarse_faz_of, prepare, scores_of
 from core.scoring.lanes.scan_heads import PREFIX, ScanHeads
 from core.scoring.torch_backend.device import reproducible_inference, side_by_side
 from core.scoring.torch_backend.grad_cam import class_maps
@@ -157,7 +158,7 @@ class OctaEnfaceScorer:
         """The chunk after the forward pass; halved as often as the device's memory asks."""
         started = time.perf_counter()
         try:
-            outputs = self.forward(np.stack([prepared.canvas for _, prepared in chunk]))
+            outputs = self.forward_scans([prepared for _, prepared in chunk])
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -177,8 +178,29 @@ class OctaEnfaceScorer:
         self._forward_batch = min(self._forward_batch, half)
         return [*self._pass_chunk(chunk[:half]), *self._pass_chunk(chunk[half:])]
 
+    def forward_scans(self, scans: Sequence[PreparedScan]) -> list[NetworkOutput]:
+        """All that the network says of scans, first and second look: what the pipeline's speed is measured against."""
+        outputs = self.forward(np.stack([scan.canvas for scan in scans]))
+        refiner = self._network.faz_refiner
+        if refiner is None:
+            return outputs
+        regions = {}
+        for index, (scan, output) in enumerate(zip(scans, outputs, strict=True)):
+            coarse = np.rint(255 * coarse_faz_of(output, scan.placement)).astype(np.uint8)
+            region = FazRegion.around(likeliest_zone(coarse > 127))  # noqa: PLR2004 - likelier than not
+            if region is not None:
+                regions[index] = region, region_input(scan.scan.image, coarse, region)
+        if not regions:
+            return outputs
+        with reproducible_inference():
+            inputs = torch.from_numpy(np.stack([seen for _, seen in regions.values()])).to(self._device)
+            found = torch.sigmoid(refiner(inputs.contiguous(memory_format=torch.channels_last))).float().cpu().numpy()
+        for (index, (region, _)), probability in zip(regions.items(), found, strict=True):
+            outputs[index] = replace(outputs[index], faz_detail=FazDetail(region, probability))
+        return outputs
+
     def forward(self, canvases: NDArray[np.uint8]) -> list[NetworkOutput]:
-        """The bare forward pass on canvases (B, 256, 256): what the whole pipeline's speed is measured against."""
+        """The first look alone, at canvases (B, 256, 256)."""
         with reproducible_inference():
             image = torch.from_numpy(normalise(canvases)[:, None]).to(self._device, memory_format=torch.channels_last)
             output = self._network(image)

@@ -18,6 +18,7 @@ from core.networks.coips_quality import QualityNetwork
 from core.scoring.card import sha256_of
 from core.scoring.coips_card import CoipsCard
 from core.scoring.torch_backend.device import choose_device, limit_threads
+from core.training.progress import Progress
 from core.training.supervised.checkpoint import write_tensors
 from core.training.supervised.fit import Fit, Machine
 from core.training.supervised.history import CURVES_NAME, METRICS_NAME, draw_curves, write_metrics
@@ -39,16 +40,6 @@ from core.training.supervised.task import task_of
 RUN_NAME = "run.json"
 FAULTS_NAME = "faults.csv"
 _MANY_WORKERS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a training stands: a stage, its steps, and what to say beside the bar."""
-
-    stage: str
-    done: int
-    total: int
-    caption: str = ""
 
 
 @dataclass(frozen=True, slots=True)

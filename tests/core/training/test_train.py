@@ -65,7 +65,7 @@ def test_a_resumed_training_ends_in_the_very_same_weights(phantoms, tmp_path):
         pass
 
     def cut(progress):
-        if progress.step == recipe.n_steps:
+        if progress.done == recipe.n_steps:
             raise Interrupted
 
     with pytest.raises(Interrupted):

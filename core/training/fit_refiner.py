@@ -1,0 +1,123 @@
+"""Fits the second look at the FAZ on what the trained network first sees; seeded and resumable like its first part."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
+
+from core.networks.faz_refiner import FazRefiner
+from core.networks.octa_enface import OctaEnfaceNetwork
+from core.scoring.lanes.canvas import logistic, normalise, place, restore
+from core.training.checkpoint import load_checkpoint, save_checkpoint
+from core.training.faz_samples import ZonedScan, draw_regions
+from core.training.fit import batches_ahead, cosine_rate, loss_log, moving_average
+from core.training.progress import Progress
+from core.training.recipe import Recipe
+from core.training.samples import FAZ_CHANNEL, Canvas
+from core.training.splits import Part, SplitImage
+
+CHECKPOINT_NAME = "faz_refiner.checkpoint.safetensors"
+LOG_NAME = "faz_refiner_losses.csv"
+_LOG_EVERY = 20
+_FORWARD = 16
+_MIN_ZONE_PX = 60
+"""Smaller zones of phantoms are left out: their outline is all there is of them."""
+
+
+def fit_refiner(
+    real: Sequence[ZonedScan],
+    phantoms: Sequence[ZonedScan],
+    recipe: Recipe,
+    out: Path,
+    *,
+    device: torch.device,
+    fingerprint: str,
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> FazRefiner | None:
+    """Train to the recipe's last step and return the averaged refiner in eval mode; None without any scan.
+
+    ``out`` gets its checkpoint and a CSV of losses.
+    """
+    if not real and not phantoms:
+        return None
+    torch.manual_seed(recipe.seed)
+    refiner = FazRefiner().to(device)
+    average = AveragedModel(refiner, multi_avg_fn=moving_average(recipe.refiner_average_decay), use_buffers=True)
+    rate = recipe.refiner_peak_learning_rate
+    optimizer = torch.optim.AdamW(refiner.parameters(), lr=rate, weight_decay=recipe.weight_decay)
+    checkpoint, first = out / CHECKPOINT_NAME, 0
+    state = {"fingerprint": fingerprint, "network": refiner, "average": average, "optimizer": optimizer}
+    if resume and checkpoint.is_file():
+        first = load_checkpoint(checkpoint, **state)  # type: ignore[arg-type]
+    n_steps = recipe.n_refiner_steps
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        shares = {"n_real": recipe.refiner_shares["faz"], "n_phantoms": recipe.refiner_shares["phantoms"]}
+        batch = draw_regions(real, phantoms, **shares, seed=recipe.seed, step=step)
+        regions = torch.from_numpy(batch.regions).to(device, memory_format=torch.channels_last)
+        return regions, torch.from_numpy(batch.zones).to(device)
+
+    refiner.train()
+    with loss_log(out / LOG_NAME, ("loss",), resumed=first > 0) as log:
+        for step, (regions, zones) in batches_ahead(draw, first, n_steps):
+            for group in optimizer.param_groups:
+                group["lr"] = cosine_rate(step, n_steps, peak=rate, warmup=recipe.refiner_warmup_steps)
+            loss = zone_loss(refiner(regions), zones)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(refiner.parameters(), 5.0)
+            optimizer.step()
+            average.update_parameters(refiner)
+            if step % _LOG_EVERY == 0 or step + 1 == n_steps:
+                log((step, f"{float(loss.detach()):.5f}"))
+                report(Progress("Second look at the FAZ", step + 1, n_steps, f"loss {float(loss.detach()):.3f}"))
+            if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == n_steps:
+                save_checkpoint(checkpoint, step=step + 1, **state)  # type: ignore[arg-type]
+    inner = average.module
+    assert isinstance(inner, FazRefiner)
+    return inner.eval()
+
+
+def zone_loss(logits: Tensor, zones: Tensor) -> Tensor:
+    """Binary cross entropy plus the mean of each region's soft Dice loss; both (B, H, W)."""
+    probability = torch.sigmoid(logits)
+    overlap = 2 * (probability * zones).sum((1, 2)) + 1
+    both = (probability + zones).sum((1, 2)) + 1
+    return functional.binary_cross_entropy_with_logits(logits, zones) + (1 - overlap / both).mean()
+
+
+def zoned_scans(
+    network: OctaEnfaceNetwork, images: Sequence[SplitImage], phantoms: Sequence[Canvas], device: torch.device
+) -> tuple[list[ZonedScan], list[ZonedScan]]:
+    """The training part's scans with a drawn FAZ, at their own size, and the phantoms with one, on the canvas.
+
+    The coarse maps are the trained network's own.
+    """
+    drawn = [
+        (item.image.pixels(), zone)
+        for item in images
+        if item.part is Part.TRAIN and item.image.is_octa and (zone := item.image.faz()) is not None and zone.any()
+    ]
+    rendered = [(canvas.image, canvas.masks[FAZ_CHANNEL] > 127) for canvas in phantoms]  # noqa: PLR2004 - half covered
+    large = [(image, zone) for image, zone in rendered if np.count_nonzero(zone) >= _MIN_ZONE_PX]
+    return list(_with_coarse(network, drawn, device)), list(_with_coarse(network, large, device))
+
+
+def _with_coarse(
+    network: OctaEnfaceNetwork, scans: Sequence[tuple[NDArray[np.uint8], NDArray[np.bool_]]], device: torch.device
+) -> Iterator[ZonedScan]:
+    network.eval()
+    for first in range(0, len(scans), _FORWARD):
+        chunk = scans[first : first + _FORWARD]
+        canvases, placements = zip(*(place(image) for image, _ in chunk), strict=True)
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(normalise(np.stack(canvases))[:, None]).to(device)).faz.cpu().numpy()
+        for (image, zone), placement, found in zip(chunk, placements, logits, strict=True):
+            coarse = np.rint(255 * restore(logistic(found), placement)).astype(np.uint8)
+            yield ZonedScan(image, zone, coarse)
