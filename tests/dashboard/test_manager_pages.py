@@ -147,6 +147,23 @@ def test_the_watch_names_the_device_that_drifted(demo_page: PageOf, demo: Demo):
     assert "as soon as the model has scored them" in shown(demo_page("pages/watch.py", type="onh-enface 3x3"))
 
 
+def test_calibration_is_measured_on_masked_grades_by_device(demo_page: PageOf):
+    page = demo_page("pages/watch.py", view="calibration")
+    markup = shown(page)
+    assert "Over all the model foresaw" in markup
+    assert "expected calibration error" in markup
+    assert any("called ungradable" in spec.lower() for spec in specs(page))
+    assert "Calibration needs grades of people" in shown(
+        demo_page("pages/watch.py", view="calibration", reference="decisions")
+    )
+
+
+def test_with_one_model_version_there_is_nothing_to_compare_and_the_page_says_so(demo_page: PageOf, demo: Demo):
+    markup = shown(demo_page("pages/watch.py", view="versions", period="all"))
+    assert f"One version counts for all {len(demo.rows.study.scans)} scans: phantom-reader 0.1." in markup
+    assert "No other model version has scored these scans" in markup
+
+
 def test_faz_shows_one_slab_and_field_with_its_norm_and_says_what_is_left_out(demo_page: PageOf, demo: Demo):
     page = demo_page(FAZ)
     markup = shown(page)
