@@ -32,6 +32,8 @@ def draw_calibration(found: CalibrationCheck) -> None:
                 alt = "Observed minus predicted share of ungradable scans by device."
                 st.altair_chart(draw_excess(found), width="stretch", alt=alt)
                 st.caption(EXCESS_CAPTION)
+            else:
+                st.caption("**By device.** Nothing is drawn: no device has enough grades.")
             draw_chart_data(ChartData("calibration", device_rows((found.all, *found.devices)), CALIBRATION_COLUMNS))
     biased = f"{DECISIONS_CAPTION} " if found.reference is Reference.DECISIONS else ""
     cut = " Only the latest grades are shown." if found.is_cut else ""

@@ -36,6 +36,8 @@ def calibration_words(found: CalibrationCheck) -> Html:
     off = [each.name for each in judged if each.is_off]
     names = f": {', '.join(off)}" if off else ""
     lead = f"{len(off)} of {len(judged)} devices that can be judged {'is' if len(off) == 1 else 'are'} off{names}."
+    if not judged:
+        lead = "No single device has enough grades to be judged."
     excess = f" ({_signed(known.excess)})" if isinstance(known.excess, Interval) else ""
     slope = f"; slope {_plain(known.slope)}, 1 is right" if isinstance(known.slope, Interval) else ""
     error = "" if found.all.error is None else f"; expected calibration error {percent(found.all.error, 1)}"

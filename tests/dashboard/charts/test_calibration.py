@@ -11,7 +11,7 @@ from dashboard.dictionaries import CALIBRATION_COLUMNS, CURVE_COLUMNS
 
 
 def scans(device: str, n: int, *, shift: float) -> list[GradedScan]:
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(11)
     chances = rng.uniform(0.1, 0.5, n)
     is_poor = rng.uniform(size=n) < chances + shift
     return [GradedScan(i, i, "S", 1, device, float(chances[i]), (0 if is_poor[i] else 2,)) for i in range(n)]
