@@ -198,3 +198,39 @@ SCAN_INDEX_COLUMNS = {
     "index": "Name of the device's own quality index",
     "value": "Its value, in the index's unit; one row per capture",
 }
+CURVE_COLUMNS = {
+    "of": "All devices together, or the code of one",
+    "predicted": "Mean of the model's probability of ungradable in the bin, 0 to 1",
+    "observed": "Share that people called ungradable, 0 to 1",
+    "low": "Lower end of its 95 % interval over patients",
+    "high": "Upper end of the same",
+    "scans": "Graded scans in the bin (count)",
+}
+CALIBRATION_COLUMNS = {
+    "device": "Code of the device",
+    "scans": "Scans with a grade and a score (count)",
+    "patients": "Patients behind them (count)",
+    "standing": "Whether excess differs from nought by more than chance explains",
+    "predicted": "Mean of the model's probability of ungradable, 0 to 1",
+    "observed": "Share that people called ungradable, 0 to 1",
+    "excess": "observed - predicted; above 0 the model promises too much",
+    "excess_low": "Lower end of its 95 % interval over patients",
+    "excess_high": "Upper end of the same",
+    "slope": "Slope of the outcome on the logit of the probability: 1 is right, below 1 too extreme",
+    "slope_low": "Lower end of its 95 % interval",
+    "slope_high": "Upper end of the same",
+    "error": "Expected calibration error over five bins of equal number, 0 to 1, lower is better",
+    "why": "Why a figure cannot be computed",
+}
+VERSION_COLUMNS = {
+    "scan": "Number of the scan",
+    "site": "Code of the site",
+    "device": "Code of the device",
+    "slab": "Slab that the scan shows",
+    "champion": "Model version whose assessment counts",
+    "champion_grade": "Its grade, 0 to 2; empty where it abstained",
+    "champion_verdict": "Its verdict: accept, review or reacquire",
+    "challenger": "The other version",
+    "challenger_grade": "Its grade, 0 to 2; empty where it abstained",
+    "challenger_verdict": "Its verdict",
+}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from core.database.tables import Annotation, Device, ProtocolVersion, Site, Study, Technician
+from core.database.tables import Acquisition, Annotation, Device, ProtocolVersion, Site, Study, Technician
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,11 @@ def insert_annotation(
         study_id=study_id, site_id=site_id, device_id=device_id, happened_at=happened_at, kind=kind, text=text
     )
     return _insert(session, annotation)
+
+
+def has_captures(session: Session, site_id: int) -> bool:
+    """Whether a site has taken any scan."""
+    return bool(session.scalar(select(exists().where(Acquisition.site_id == site_id))))
 
 
 def lock_device(session: Session, device_id: int) -> Device | None:

@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Device, Site
-from core.store.rate import all_counts
-from core.store.scan_filter import ScanFilter, count_conditions
+from core.store.cell_count import read_cell_counts
+from core.store.rate_sum import Grain
+from core.store.scan_filter import ScanFilter
 from core.vocabulary import RateMeasure, ReasonCode, Severity
 
 _ASKED = (
@@ -79,18 +80,12 @@ class Findings:
 
 def read_findings(session: Session, chosen: ScanFilter) -> Findings:
     """Why captures under ``chosen`` fail."""
-    counts = all_counts().c
-    keys = (counts.site_id, counts.device_id, counts.measure, counts.detail)
-    statement = (
-        select(*keys, func.sum(counts.n))
-        .where(counts.measure.in_(_ASKED), *count_conditions(chosen, counts))
-        .group_by(*keys)
-    )
     by_site: dict[int, list[tuple[str, str, int]]] = defaultdict(list)
     by_device: dict[int, list[tuple[str, str, int]]] = defaultdict(list)
-    for site_id, device_id, measure, detail, n in session.execute(statement):
-        by_site[site_id].append((measure, detail, int(n)))
-        by_device[device_id].append((measure, detail, int(n)))
+    for place, _, measure, detail, n in read_cell_counts(session, chosen, Grain.DEVICE, _ASKED):
+        assert place.device_id is not None, "counted by device"
+        by_site[place.site_id].append((measure, detail, n))
+        by_device[place.device_id].append((measure, detail, n))
     sites = {id_: _summed(rows) for id_, rows in by_site.items()}
     devices = {id_: _summed(rows) for id_, rows in by_device.items()}
     site_codes = dict(session.execute(select(Site.id, Site.code).where(Site.id.in_(sites))).all())

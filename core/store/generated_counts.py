@@ -7,12 +7,16 @@ makes them (no phantoms, every slab required). ``octaudit rates verify`` holds t
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core.store.rate_audit import rebuild_sums
+
 
 def count_programme(session: Session) -> None:
     """Set what the counts hold of every acquisition, and write the counts; needs the owner's rights."""
+    session.execute(text("analyze"))  # in this transaction nobody has looked at the new rows yet
     for statement in (STANDINGS, COUNTED, CAPTURE_COUNTS, FINAL_COUNTS, VISIT_COUNTS):
         session.execute(text(statement))
     session.execute(text("drop table made_standing"))
+    rebuild_sums(session)
 
 
 STANDINGS = """
@@ -64,14 +68,14 @@ finding as (
   where t.is_decided and not t.is_gradable
     and not exists (select from cause c where c.acquisition_id = t.acquisition_id))
 select t.acquisition_id, t.is_decided, t.is_gradable,
-       coalesce((select jsonb_agg(f.finding order by f.finding)), '[]') as findings
+       coalesce(jsonb_agg(f.finding order by f.finding) filter (where f.finding is not null), '[]') as findings
 from standing t left join finding f using (acquisition_id)
 group by t.acquisition_id, t.is_decided, t.is_gradable
 """
 
 COUNTED = """
 update acquisition a set is_counted_received = true, is_counted_decided = t.is_decided,
-  is_counted_gradable = t.is_gradable, counted_findings = coalesce(t.findings - 'null', '[]')
+  is_counted_gradable = t.is_gradable, counted_findings = t.findings
 from made_standing t where t.acquisition_id = a.id
 """
 

@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Device, Site
-from core.store.rate import all_counts
-from core.store.scan_filter import ScanFilter, count_conditions
+from core.store.cell_count import Spans, read_cell_counts
+from core.store.rate_sum import Grain
+from core.store.scan_filter import ScanFilter
 from core.vocabulary import RateMeasure
 
 _ASKED = (RateMeasure.SCORE, RateMeasure.DEVICE_INDEX, RateMeasure.ABSTAINED, RateMeasure.STRANGER)
@@ -65,18 +66,11 @@ class DeviceHistogramsAsOf:
 
 def read_histograms(session: Session, chosen: ScanFilter, *, starts_on: date) -> DeviceHistogramsAsOf:
     """Distributions under ``chosen`` by device; what was taken before ``starts_on`` is the reference."""
-    counts = all_counts().c
-    is_now = counts.week_on >= starts_on
-    keys = (counts.device_id, counts.measure, counts.detail, is_now)
-    statement = (
-        select(*keys, func.sum(counts.n))
-        .where(counts.measure.in_(_ASKED), *count_conditions(chosen, counts))
-        .group_by(*keys)
-    )
+    spans = Spans((chosen.since, starts_on, chosen.until))
     rows: dict[tuple[int, bool], list[tuple[str, str, int]]] = defaultdict(list)
-    for device_id, measure, detail, late, n in session.execute(statement):
-        if n:
-            rows[device_id, late].append((measure, detail, int(n)))
+    for place, span, measure, detail, n in read_cell_counts(session, chosen, Grain.DEVICE, _ASKED, spans):
+        assert place.device_id is not None, "counted by device"
+        rows[place.device_id, span == 1].append((measure, detail, n))
     ids = {device_id for device_id, _ in rows}
     known = session.execute(
         select(Device.id, Device.code, Site.code, Device.model)

@@ -1,18 +1,20 @@
 """The programme overview's numbers: rates from the counts, queues and flags from the scans' state indexes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import case, func, select, tuple_
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Batch, Device, ReacquisitionRequest, Scan, Site
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
-from core.store.rate import all_counts
+from core.store.cell_count import Spans, read_cell_counts, read_tally_weeks
+from core.store.packed import Counts
+from core.store.rate_sum import WEEK, Grain
 from core.store.reacquisition import ENDED, is_overdue
-from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions
+from core.store.scan_filter import ScanFilter, filter_conditions
 from core.store.tally import TALLIED, Tally, probe_patients
 from core.vocabulary import ScanState
 
@@ -20,7 +22,7 @@ WAITING_STATES = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)
 TO_DECIDE_STATES = (ScanState.SCORED, ScanState.UNDER_REVIEW)
 
 
-Key = TypeVar("Key", int, date)
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +77,31 @@ class Overview:
 
 def read_overview(session: Session, chosen: ScanFilter, *, today: date) -> Overview:
     """The overview under ``chosen``; slab and eye do not narrow the rates, whose unit is the whole capture."""
-    counts = _read_counts(session, chosen)
-    by_site = _tallies((site, measure, n) for site, _, _, measure, n in counts if site is not None)
-    by_device = _tallies((device, measure, n) for _, device, _, measure, n in counts if device is not None)
-    by_week = _tallies((week_on, measure, n) for _, _, week_on, measure, n in counts if week_on is not None)
+    by_device, by_site, before = _read_tallies(session, chosen)
     return Overview(
         as_of=session.execute(select(func.now())).scalar_one(),
         current=sum(by_site.values(), Tally()),
-        previous=_read_previous(session, chosen),
+        previous=before,
         attention=_read_attention(session, chosen, today),
         sites=_read_sites(session, chosen, by_site),
         devices=_read_devices(session, chosen, by_device),
-        weeks=tuple(WeekTally(week_on, tally) for week_on, tally in sorted(by_week.items())),
+        weeks=_read_weeks(session, chosen),
     )
 
 
-def _read_counts(
-    session: Session, chosen: ScanFilter
-) -> Sequence[tuple[int | None, int | None, date | None, str, int]]:
-    """(site, device, week, measure, n), exact at this moment: sums by site, by device and by week, the others None."""
-    counts = all_counts().c
-    conditions = [counts.measure.in_(TALLIED), *count_conditions(chosen, counts)]
-    keys = (counts.site_id, counts.device_id, counts.week_on)
-    sets = func.grouping_sets(*(tuple_(key, counts.measure) for key in keys))
-    statement = select(*keys, counts.measure, func.sum(counts.n)).where(*conditions).group_by(sets)
-    return [(site, device, week, measure, int(n)) for site, device, week, measure, n in session.execute(statement)]
+def _read_tallies(session: Session, chosen: ScanFilter) -> tuple[dict[int, Tally], dict[int, Tally], Tally | None]:
+    """By device, by site, and of the period of equal length before; exact at this moment."""
+    has_period = chosen.since is not None and chosen.until is not None
+    spans = Spans.of(chosen)
+    if chosen.since is not None and chosen.until is not None:
+        spans = Spans((chosen.since - (chosen.until - chosen.since), chosen.since, chosen.until))
+    counts = read_cell_counts(session, chosen, Grain.DEVICE, TALLIED, spans)
+    current = len(spans.starts) - 1
+    by_device = _tallies((each.place.device_id, each.measure, each.n) for each in counts if each.span == current)
+    by_site = _tallies((each.place.site_id, each.measure, each.n) for each in counts if each.span == current)
+    earlier = _tallies((each.place.site_id, each.measure, each.n) for each in counts if each.span < current)
+    devices = {id_: tally for id_, tally in by_device.items() if id_ is not None}
+    return devices, by_site, sum(earlier.values(), Tally()) if has_period else None
 
 
 def _tallies(rows: Iterable[tuple[Key, str, int]]) -> dict[Key, Tally]:
@@ -110,12 +112,13 @@ def _tallies(rows: Iterable[tuple[Key, str, int]]) -> dict[Key, Tally]:
     return {key: Tally(**group) for key, group in sums.items()}
 
 
-def _read_previous(session: Session, chosen: ScanFilter) -> Tally | None:
-    if chosen.since is None or chosen.until is None:
-        return None
-    before = replace(chosen, since=chosen.since - (chosen.until - chosen.since), until=chosen.since)
-    counts = _read_counts(session, before)
-    return sum(_tallies((row[0], row[3], row[4]) for row in counts if row[0] is not None).values(), Tally())
+def _read_weeks(session: Session, chosen: ScanFilter) -> tuple[WeekTally, ...]:
+    sums: dict[date, Counts] = {}
+    for weeks in read_tally_weeks(session, chosen):
+        for number, counts in enumerate(weeks.counts):
+            week_on = weeks.starts_on + WEEK * number
+            sums[week_on] = sums.get(week_on, 0) + counts
+    return tuple(WeekTally(week_on, Tally(*sums[week_on].tolist())) for week_on in sorted(sums) if sums[week_on].any())
 
 
 def _read_attention(session: Session, chosen: ScanFilter, today: date) -> Attention:

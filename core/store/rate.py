@@ -1,8 +1,9 @@
 """The counts behind every rate: exact at every moment, and written without any two workers waiting for each other.
 
-A change appends rows to rate_delta in its own transaction; one process folds them into rate; readers sum both. What an
-acquisition has contributed so far stands in its ``is_counted_*`` flags and ``counted_findings``, so a delta is a
-difference, maybe negative.
+A change appends rows to rate_delta in its own transaction; one process folds them into rate and into the running sums
+made of it (core.store.rate_sum); readers add what is not folded yet (core.store.cell_count). What an acquisition has
+contributed so far stands in its ``is_counted_*`` flags and ``counted_findings``, so a delta is a difference, maybe
+negative.
 """
 
 from collections import Counter
@@ -16,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, ExpectedScan, Rate, RateDelta
+from core.store.rate_sum import Count, add_to_sums
 from core.store.slot import NOTHING, Capture, Slot, Standing, read_visits
 from core.vocabulary import RateMeasure
 
@@ -195,7 +197,10 @@ def count_row(key: CountKey, n: int) -> dict[str, Any]:
 
 
 def fold_deltas(session: Session, *, limit: int = FOLD_LIMIT) -> int:
-    """Move the oldest deltas into the folded counts; return how many. Does nothing where another process folds."""
+    """Move the oldest deltas into the folded counts and their sums; return how many.
+
+    Does nothing where another process folds.
+    """
     if not session.scalar(select(func.pg_try_advisory_xact_lock(FOLDING_LOCK))):
         return 0
     oldest = select(RateDelta.id).order_by(RateDelta.id).limit(limit).scalar_subquery()
@@ -206,14 +211,18 @@ def fold_deltas(session: Session, *, limit: int = FOLD_LIMIT) -> int:
         .cte("moved")
     )
     keys = [moved.c[column] for column in KEY_COLUMNS]
-    sums = select(*keys, cast(func.sum(moved.c.n), BigInteger)).group_by(*keys)
-    upsert = postgresql_insert(Rate).from_select([*KEY_COLUMNS, "n"], sums)
+    n = cast(func.sum(moved.c.n), BigInteger).label("n")
+    sums = select(*keys, n, func.count().label("n_deltas")).group_by(*keys).cte("sums")
+    columns = [sums.c[column] for column in (*KEY_COLUMNS, "n")]
+    upsert = postgresql_insert(Rate).from_select([*KEY_COLUMNS, "n"], select(*columns))
     folded = (
         upsert.on_conflict_do_update(index_elements=list(KEY_COLUMNS), set_={"n": Rate.n + upsert.excluded.n})
         .returning(Rate.id)
         .cte("folded")
     )
-    return session.scalar(select(func.count()).select_from(moved).add_cte(folded)) or 0
+    rows: Sequence[Sequence[Any]] = session.execute(select(*columns, sums.c.n_deltas).add_cte(folded)).all()
+    add_to_sums(session, (Count(*row[:-1]) for row in rows))
+    return sum(row[-1] for row in rows)
 
 
 def all_counts() -> Subquery:

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from sqlalchemy import BigInteger, cast, delete, func, insert, select
+import numpy as np
+from sqlalchemy import BigInteger, ColumnElement, cast, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from core.database.tables import Rate, RateDelta, Visit
+from core.database.tables import Rate, RateDelta, Site, Visit
 from core.store.rate import (
     COUNTING_LOCK,
     FOLDING_LOCK,
@@ -19,20 +21,39 @@ from core.store.rate import (
     set_counted,
     visit_contributions,
 )
+from core.store.rate_sum import (
+    CellKey,
+    CellSums,
+    Changes,
+    Count,
+    Grain,
+    Term,
+    add_to_sums,
+    changes_by_cell,
+    clear_sums,
+    read_sums,
+    read_terms,
+    same_series,
+    series_after,
+    series_types,
+)
 from core.store.slot import Slot, read_visits
 from core.vocabulary import RateMeasure
 
 _CHUNK = 500
 """Visits read at a time: bounds memory, not correctness."""
+_ROWS_AT_A_TIME = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class WrongCount:
-    """A count that differs from what the raw rows say."""
+    """A count that differs from what the raw rows say, or a running sum that differs from the counts."""
 
     key: CountKey
     counted: int
     true: int
+    grain: Grain | None = None
+    """None: a count. Else a sum of this grain up to the key's week; a device that it does not tell apart is 0."""
 
 
 def read_totals(session: Session) -> Counter[CountKey]:
@@ -59,16 +80,59 @@ def true_totals(session: Session) -> Counter[CountKey]:
 
 
 def verify_counts(session: Session) -> list[WrongCount]:
-    """Counts that differ from the raw rows; empty means that all are right.
+    """Counts that differ from the raw rows, and sums that differ from the counts; empty means that all are right.
 
     Run it in a REPEATABLE READ transaction, or work that goes on meanwhile shows up as a difference.
     """
     counted, true = read_totals(session), true_totals(session)
-    return [
+    wrong = [
         WrongCount(key, counted[key], true[key])
         for key in sorted(counted.keys() | true.keys(), key=repr)
         if counted[key] != true[key]
     ]
+    return wrong + list(wrong_sums(session))
+
+
+def wrong_sums(session: Session) -> Iterator[WrongCount]:
+    """Running sums and series that differ from the folded counts, site by site."""
+    terms = read_terms(session)
+    for site_id in session.scalars(select(Site.id).order_by(Site.id)).all():
+        changes = changes_by_cell(_read_rates(session, Rate.site_id == site_id))
+        stored = read_sums(session, site_id, len(terms))
+        for cell in sorted(changes.keys() | stored.keys(), key=str):
+            yield from _wrong_of(cell, changes.get(cell, {}), stored.get(cell, CellSums({}, {})), terms)
+
+
+def _wrong_of(cell: CellKey, weeks: Changes, stored: CellSums, terms: Sequence[Term]) -> Iterator[WrongCount]:
+    """Where the sums of one cell are not those of its counts."""
+    true: Counter[Term] = Counter()
+    counted = np.zeros(len(terms), np.int64)
+    for week_on in sorted(weeks.keys() | stored.totals.keys()):
+        true.update(weeks.get(week_on, {}))
+        counted = stored.totals.get(week_on, counted)
+        for term, n in zip(terms, counted.tolist(), strict=True):
+            if n != true[term]:
+                yield WrongCount(_key_of(cell, term, week_on), n, true[term], cell.grain)
+    asked = (series_types(weeks) if weeks else set()) | stored.series.keys()
+    for scan_type in sorted(asked):
+        found, right = stored.series.get(scan_type), series_after(weeks, scan_type, None) if weeks else None
+        if not same_series(found, right):
+            term = Term(scan_type, RateMeasure.VISITS, "weeks")
+            n_found, n_right = (0 if each is None else each.total for each in (found, right))
+            yield WrongCount(_key_of(cell, term, min(weeks, default=date.min)), n_found, n_right, cell.grain)
+
+
+def _key_of(cell: CellKey, term: Term, week_on: date) -> CountKey:
+    return CountKey(
+        cell.site_id, cell.device_id or 0, cell.technician_id, cell.software_version or "", term.scan_type, week_on,
+        RateMeasure(term.measure), term.detail,
+    )  # fmt: skip
+
+
+def _read_rates(session: Session, *conditions: ColumnElement[bool]) -> list[Count]:
+    columns = [getattr(Rate, column) for column in KEY_COLUMNS]
+    rows: Sequence[Sequence[Any]] = session.execute(select(*columns, Rate.n).where(*conditions)).all()
+    return [Count(*row) for row in rows]
 
 
 def rebuild_counts(session: Session) -> int:
@@ -94,7 +158,20 @@ def rebuild_counts(session: Session) -> int:
     rows = [count_row(key, n) for key, n in totals.items() if n]
     if rows:
         session.execute(insert(Rate), rows)
+    rebuild_sums(session)
     return len(rows)
+
+
+def rebuild_sums(session: Session) -> None:
+    """Make the running sums anew from the folded counts, site by site; only under the lock of folding."""
+    clear_sums(session)
+    rows: list[Count] = []
+    for site_id in session.scalars(select(Site.id).order_by(Site.id)).all():
+        rows += _read_rates(session, Rate.site_id == site_id)
+        if len(rows) >= _ROWS_AT_A_TIME:
+            add_to_sums(session, rows)
+            rows = []
+    add_to_sums(session, rows)
 
 
 def _true_contributions(slots: Sequence[Slot]) -> Counter[CountKey]:

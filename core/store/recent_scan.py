@@ -1,14 +1,16 @@
 """The latest scored scans of every device, one by one, for charts of single scans: bounded work, however many."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Integer, Select, column, func, select, true, values
+from sqlalchemy import Integer, Select, column, select, true, values
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Scan, Site
-from core.store.rate import all_counts
-from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions
+from core.store.cell_count import read_cell_counts
+from core.store.rate_sum import Grain
+from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import RateMeasure, Slab
 
 MOST_SCANS = 3_000
@@ -32,14 +34,10 @@ def reach_of(session: Session, chosen: ScanFilter, *, most_devices: int | None =
 
     Of more than ``most_devices`` those with most scored slabs are taken.
     """
-    counts = all_counts().c
-    of_slab = [counts.detail.startswith(f"{chosen.slab.value} ")] if chosen.slab is not None else []
-    statement = (
-        select(counts.device_id, func.sum(counts.n))
-        .where(counts.measure == RateMeasure.SCORE, *of_slab, *count_conditions(chosen, counts))
-        .group_by(counts.device_id)
-    )
-    found = {id_: int(n) for id_, n in session.execute(statement) if n > 0}
+    found: Counter[int] = Counter()
+    for place, _, _, detail, n in read_cell_counts(session, chosen, Grain.DEVICE, (RateMeasure.SCORE,)):
+        if place.device_id is not None and (chosen.slab is None or detail.startswith(f"{chosen.slab.value} ")):
+            found[place.device_id] += n
     taken = sorted(found, key=lambda id_: (-found[id_], id_))[:most_devices]
     share = MOST_SCANS // max(len(taken), 1)
     return Reach(tuple(sorted(taken)), min(max(share, FEWEST_OF_A_DEVICE), MOST_OF_A_DEVICE), len(found))

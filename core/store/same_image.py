@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Scan, Site, Study, Subject
+from core.database.tables import SharedImage as Shared
 from core.store.scan_filter import ScanFilter, site_conditions
 
 MAX_IMAGES = 20
@@ -50,21 +51,20 @@ def read_same_image(session: Session, image_sha256: str, *, own_site_id: int) ->
 def read_shared_images(session: Session, chosen: ScanFilter, *, limit: int = MAX_IMAGES) -> tuple[SharedImage, ...]:
     """Images that two or more of the person's sites sent, one of them within ``chosen``'s study or site, any time.
 
-    The grouping runs over the index of (image, site) alone. The latest images come first.
+    Which images those are was written down when they came in (shared_image). The latest images come first.
     """
     if len(session.scalars(select(Site.id).limit(2)).all()) < 2:  # noqa: PLR2004 - one site shares nothing
         return ()
+    latest = (
+        select(func.max(Scan.id)).where(Scan.image_sha256 == Shared.image_sha256).correlate(Shared)
+    ).scalar_subquery()
+    statement = select(Shared.image_sha256).order_by(latest.desc()).limit(limit)
     within = site_conditions(chosen)
-    is_shared = [func.min(Scan.site_id) < func.max(Scan.site_id)]
     if within:
-        is_shared.append(func.bool_or(Scan.site_id.in_(select(Site.id).where(*within))))
-    statement = (
-        select(Scan.image_sha256)
-        .group_by(Scan.image_sha256)
-        .having(*is_shared)
-        .order_by(func.max(Scan.id).desc())
-        .limit(limit)
-    )
+        of_chosen = exists().where(
+            Scan.image_sha256 == Shared.image_sha256, Scan.site_id.in_(select(Site.id).where(*within))
+        )
+        statement = statement.where(of_chosen)
     found: dict[str, list[SentScan]] = {image: [] for image in session.scalars(statement)}
     for image, sent in _sent_scans(session, Scan.image_sha256.in_(tuple(found))) if found else ():
         found[image].append(sent)

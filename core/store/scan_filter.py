@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from core.database.tables import Acquisition, Device, Rate, RateDelta, Scan, Site, Study, Technician
+from core.database.tables import Acquisition, Device, RateCell, RateDelta, RateSeries, Scan, Site, Study, Technician
 from core.vocabulary import Laterality, RateMeasure, Slab
 
 
@@ -143,10 +143,11 @@ def read_filter_choices(session: Session, chosen: ScanFilter) -> FilterChoices:
 
 
 def _scan_types(session: Session) -> tuple[str, ...]:
-    # From the counts, which hold few rows, and not from a million acquisitions.
+    # From the series, a handful for each site, and from what is not folded yet; never from a million acquisitions.
     counted = (
-        select(Rate.scan_type)
-        .where(Rate.measure == RateMeasure.RECEIVED)
+        select(RateSeries.scan_type)
+        .join(RateCell, RateCell.id == RateSeries.cell_id)
+        .where(RateCell.grain == "site", RateSeries.scan_type != "")
         .union(select(RateDelta.scan_type).where(RateDelta.measure == RateMeasure.RECEIVED))
         .subquery()
     )

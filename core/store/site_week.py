@@ -1,21 +1,21 @@
 """What the matrix of indicators needs of every site: weekly counts, overdue requests and turn-around times."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, case, cast, func, select, true
+from sqlalchemy import case, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Batch, ReacquisitionRequest, Review, Scan, Site
-from core.statistics.clustering import ClusteredCount
-from core.store.rate import all_counts
+from core.statistics.clustering import ClusteredCount, total
+from core.store.cell_count import Spans, read_cell_counts
+from core.store.rate_sum import Grain
 from core.store.reacquisition import ENDED, is_overdue
-from core.store.scan_filter import ScanFilter, count_conditions, filter_conditions, site_conditions
-from core.store.unit import visits_counted
-from core.store.unit_week import sum_visits
+from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
+from core.store.unit import poor_visits
 from core.vocabulary import RateMeasure, ReviewDecision, ScanState, Severity
 
 LATEST_SCANS = 100
@@ -27,7 +27,7 @@ DECIDED_STATES = (ScanState.ACCEPTED, ScanState.REACQUISITION_REQUESTED, ScanSta
 
 @dataclass(frozen=True, slots=True)
 class SiteWeek:
-    """One site's week: ungradable captures in visits, and decided captures with each severe artifact."""
+    """One site's weeks from ``week_on`` to the next border: ungradable captures in visits, and severe artifacts."""
 
     site_id: int
     week_on: date
@@ -51,28 +51,26 @@ class Waits:
     is_decided: tuple[bool, ...]
 
 
-def read_site_weeks(session: Session, chosen: ScanFilter) -> tuple[SiteWeek, ...]:
-    """Every site's weeks under ``chosen``."""
-    counts = all_counts().c
-    keys = (counts.site_id, counts.week_on)
-    conditions = count_conditions(chosen, counts)
-    visits = (
-        select(*keys, counts.detail, cast(func.sum(counts.n), BigInteger))
-        .where(visits_counted(chosen, counts), *conditions)
-        .group_by(*keys, counts.detail)
+def read_site_weeks(session: Session, chosen: ScanFilter, borders: Iterable[date] = ()) -> tuple[SiteWeek, ...]:
+    """Every site's counts under ``chosen`` between these days (Mondays), in place of the filter's own period.
+
+    Without borders it is the period as a whole. What nobody tells apart needs no week of its own: two rows of sums per
+    site and border are read, however long it is.
+    """
+    spans = Spans.between(borders) if borders else Spans.of(chosen)
+    visits: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
+    artifacts: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+    asked = (RateMeasure.VISITS, RateMeasure.ARTIFACT)
+    for place, span, measure, detail, n in read_cell_counts(session, chosen, Grain.SITE, asked, spans):
+        if measure is RateMeasure.VISITS:
+            visits[place.site_id, span].append((detail, n))
+        elif detail.endswith(f" {Severity.SEVERE}"):
+            artifacts[place.site_id, span][detail.rpartition(" ")[0]] += n
+    return tuple(
+        SiteWeek(site_id, spans.starts[span] or date.min, poor, artifacts[site_id, span])
+        for (site_id, span), rows in sorted(visits.items())
+        if (poor := total([poor_visits(detail, n) for detail, n in rows])).n
     )
-    is_severe = counts.detail.endswith(f" {Severity.SEVERE}")
-    severe = (
-        select(*keys, counts.detail, func.sum(counts.n))
-        .where(counts.measure == RateMeasure.ARTIFACT, is_severe, *conditions)
-        .group_by(*keys, counts.detail)
-    )
-    artifacts: dict[tuple[int, date], Counter[str]] = defaultdict(Counter)
-    for site_id, week_on, detail, n in session.execute(severe):
-        artifacts[site_id, week_on][detail.rpartition(" ")[0]] += int(n)
-    rows: Sequence[Sequence[Any]] = session.execute(visits).all()
-    poor = sum_visits(((site_id, week_on), detail, n) for site_id, week_on, detail, n in rows)
-    return tuple(SiteWeek(*key, count, artifacts[key]) for key, count in sorted(poor.items()) if count.n)
 
 
 def read_open_requests(session: Session, chosen: ScanFilter, *, today: date) -> dict[int, OpenRequests]:

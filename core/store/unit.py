@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, literal, or_, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from core.database.tables import Acquisition, Device, Site, Technician
 from core.statistics.clustering import ClusteredCount
-from core.store.rate import WHOLE_VISIT, all_counts
-from core.store.scan_filter import ScanFilter, count_conditions
+from core.store.cell_count import Place, read_cell_counts
+from core.store.packed import visit_sums
+from core.store.rate_sum import Grain
+from core.store.scan_filter import ScanFilter
 from core.store.tally import TALLIED, Tally, probe_patients
 from core.vocabulary import RateMeasure
 
@@ -82,11 +83,7 @@ def read_units(session: Session, chosen: ScanFilter, kind: UnitKind) -> tuple[Un
 
 def poor_visits(detail: str, n: int) -> ClusteredCount:
     """``n`` visits of one composition, e.g. ``3/2`` (three decided, two gradable), as counts of the ungradable."""
-    decided, gradable = (int(part) for part in detail.split("/"))
-    poor = decided - gradable
-    return ClusteredCount(
-        k=n * poor, n=n * decided, n_clusters=n, kk=n * poor**2, kn=n * poor * decided, nn=n * decided**2
-    )
+    return ClusteredCount(*(n * each for each in visit_sums(detail)))
 
 
 Cell = tuple[int | None, str]
@@ -106,10 +103,19 @@ class Cells:
         return {cell for cell, *_ in self.rows}
 
 
-def cell_columns(kind: UnitKind, counts: ReadOnlyColumnCollection[str, Any]) -> tuple[ColumnElement[Any], ...]:
-    """The two columns of the counts that make a cell."""
-    id_ = {UnitKind.SITE: counts.site_id, UnitKind.TECHNICIAN: counts.technician_id}.get(kind, counts.device_id)
-    return id_, counts.software_version if kind is UnitKind.SOFTWARE else literal("").label("software_version")
+GRAINS = {UnitKind.SITE: Grain.SITE, UnitKind.TECHNICIAN: Grain.TECHNICIAN, UnitKind.SOFTWARE: Grain.SOFTWARE}
+"""How finely a kind of unit must be counted; the others by device."""
+
+
+def grain_of(kind: UnitKind) -> Grain:
+    """How finely the counts of a kind of unit must be read."""
+    return GRAINS.get(kind, Grain.DEVICE)
+
+
+def cell_at(place: Place, kind: UnitKind) -> Cell:
+    """The cell that a place of the counts belongs to."""
+    id_ = {UnitKind.SITE: place.site_id, UnitKind.TECHNICIAN: place.technician_id}.get(kind, place.device_id)
+    return id_, place.software_version or ""
 
 
 def list_units(
@@ -120,18 +126,8 @@ def list_units(
 
 
 def _read_cells(session: Session, chosen: ScanFilter, kind: UnitKind) -> Cells:
-    counts = all_counts().c
-    cell = cell_columns(kind, counts)
-    asked = or_(counts.measure.in_(TALLIED), visits_counted(chosen, counts))
-    keys: list[ColumnElement[Any]] = [*cell, counts.measure, counts.detail]
-    statement = select(*keys, func.sum(counts.n)).where(asked, *count_conditions(chosen, counts)).group_by(*keys)
-    rows: Sequence[Sequence[Any]] = session.execute(statement).all()
-    return Cells(tuple(((id_, version), measure, detail, int(n)) for id_, version, measure, detail, n in rows if n))
-
-
-def visits_counted(chosen: ScanFilter, counts: ReadOnlyColumnCollection[str, Any]) -> ColumnElement[bool]:
-    """The visits, each counted once: as a whole, or under the one scan type that is chosen."""
-    return and_(counts.measure == RateMeasure.VISITS, counts.scan_type == (chosen.scan_type or WHOLE_VISIT))
+    counted = read_cell_counts(session, chosen, grain_of(kind), (*TALLIED, RateMeasure.VISITS))
+    return Cells(tuple((cell_at(each.place, kind), each.measure, each.detail, each.n) for each in counted))
 
 
 def _read_patients(session: Session, chosen: ScanFilter, kind: UnitKind, cells: Cells) -> dict[Cell, int]:

@@ -1,20 +1,20 @@
 """Ungradable captures of patient visits week by week, for one selection and for every unit of a kind."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
-from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, cast, func, select
+import numpy as np
 from sqlalchemy.orm import Session
 
 from core.statistics.clustering import ClusteredCount
 from core.statistics.control_chart import Period
-from core.store.rate import all_counts
-from core.store.scan_filter import ScanFilter, count_conditions
-from core.store.unit import Cell, Cells, Unit, UnitKind, cell_columns, list_units, poor_visits, visits_counted
+from core.store.cell_count import CellWeeks, read_visit_weeks
+from core.store.packed import N_VISIT_SUMS
+from core.store.rate_sum import WEEK, Grain
+from core.store.scan_filter import ScanFilter
+from core.store.unit import Cell, Cells, Unit, UnitKind, cell_at, grain_of, list_units
 from core.vocabulary import RateMeasure
 
 
@@ -28,60 +28,33 @@ class UnitWeeks:
 
 def read_weeks(session: Session, chosen: ScanFilter) -> tuple[Period, ...]:
     """The weeks of everything under ``chosen`` together."""
-    counts = all_counts().c
-    statement = (
-        select(counts.week_on, counts.detail, cast(func.sum(counts.n), BigInteger))
-        .where(visits_counted(chosen, counts), *count_conditions(chosen, counts))
-        .group_by(counts.week_on, counts.detail)
-    )
-    rows: Sequence[Sequence[Any]] = session.execute(statement).all()
-    return as_periods(sum_visits((week_on, detail, n) for week_on, detail, n in rows))
+    return as_periods(add_weeks(read_visit_weeks(session, chosen, Grain.SITE)))
 
 
 def read_unit_weeks(session: Session, chosen: ScanFilter, kind: UnitKind) -> tuple[UnitWeeks, ...]:
     """The weeks of every unit of ``kind`` under ``chosen`` of which anything was decided, by label."""
-    counts = all_counts().c
-    keys: list[ColumnElement[Any]] = [*cell_columns(kind, counts), counts.week_on, counts.detail]
-    statement = (
-        select(*keys, cast(func.sum(counts.n), BigInteger))
-        .where(visits_counted(chosen, counts), *count_conditions(chosen, counts))
-        .group_by(*keys)
-    )
-    by_cell: dict[Cell, list[tuple[date, str, int]]] = defaultdict(list)
-    rows: Sequence[Sequence[Any]] = session.execute(statement).all()
-    for id_, version, week_on, detail, n in rows:
-        by_cell[id_, version].append((week_on, detail, n))
+    by_cell: dict[Cell, list[CellWeeks]] = defaultdict(list)
+    for weeks in read_visit_weeks(session, chosen, grain_of(kind)):
+        by_cell[cell_at(weeks.place, kind)].append(weeks)
     cells = Cells(tuple((cell, RateMeasure.VISITS.value, "", 1) for cell in by_cell))
     found = [
-        UnitWeeks(unit, as_periods(sum_visits(row for cell in cells_of for row in by_cell.get(cell, ()))))
+        UnitWeeks(unit, as_periods(add_weeks([weeks for cell in cells_of for weeks in by_cell.get(cell, ())])))
         for unit, cells_of in list_units(session, chosen, kind, cells)
     ]
     return tuple(sorted((each for each in found if each.weeks), key=lambda each: each.unit.label))
 
 
-Key = TypeVar("Key", bound=Hashable)
-
-
-def sum_visits(rows: Iterable[tuple[Key, str, int]]) -> dict[Key, ClusteredCount]:
-    """(key, composition of a visit, how many) as one count of the ungradable per key.
-
-    Summed up as plain numbers first: a page of many units has a hundred thousand such rows.
-    """
-    sums: dict[Key, list[int]] = {}
-    for key, detail, n in rows:
-        found = sums.get(key)
-        if found is None:
-            found = sums[key] = [0] * 6
-        for place, weight in enumerate(_weights(detail)):
-            found[place] += n * weight
-    return {key: ClusteredCount(*found) for key, found in sums.items()}
-
-
-@cache
-def _weights(detail: str) -> tuple[int, ...]:
-    """What one visit of a composition adds to each of the six sums."""
-    one = poor_visits(detail, 1)
-    return one.k, one.n, one.n_clusters, one.kk, one.kn, one.nn
+def add_weeks(parts: Sequence[CellWeeks]) -> dict[date, ClusteredCount]:
+    """Several places' weeks together, by Monday; weeks without a decided capture are left out."""
+    if not parts:
+        return {}
+    starts_on = min(part.starts_on for part in parts)
+    ends_on = max(part.starts_on + WEEK * len(part.counts) for part in parts)
+    counts = np.zeros(((ends_on - starts_on) // WEEK, N_VISIT_SUMS), np.int64)
+    for part in parts:
+        offset = (part.starts_on - starts_on) // WEEK
+        counts[offset : offset + len(part.counts)] += part.counts
+    return {starts_on + WEEK * week: ClusteredCount(*sums) for week, sums in enumerate(counts.tolist()) if sums[1]}
 
 
 def as_periods(sums: Mapping[date, ClusteredCount]) -> tuple[Period, ...]:

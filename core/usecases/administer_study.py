@@ -20,6 +20,7 @@ from core.scoring.card import calibration_in
 from core.store import administration as store
 from core.store.access import PROGRAM, Actor
 from core.store.audit import record_event
+from core.store.mark import MarkKind
 from core.store.model_version import read_last_model
 from core.vocabulary import Role
 
@@ -75,7 +76,7 @@ def publish_protocol(
     moment = effective_at or now()
     version_id = _publish(session, actor, study_id, protocol, note=note.strip(), effective_at=moment)
     store.insert_annotation(
-        session, study_id=study_id, happened_at=moment, kind="protocol amendment", text=note.strip()
+        session, study_id=study_id, happened_at=moment, kind=MarkKind.PROTOCOL.value, text=note.strip()
     )
     return version_id
 
@@ -147,7 +148,7 @@ def record_software_update(
     text = f"{device.code}: software {former or '(none)'} → {device.software_version}"
     return store.insert_annotation(
         session, study_id=study_id, site_id=device.site_id, device_id=device_id, happened_at=happened_at or now(),
-        kind="software update", text=text,
+        kind=MarkKind.SOFTWARE.value, text=text,
     )  # fmt: skip
 
 
@@ -177,7 +178,10 @@ def add_mark(
 def add_technician(
     session: Session, *, actor: Actor, site_id: int, code: str, name: str = "", user_id: int | None = None
 ) -> int:
-    """Add a technician to a site; ``user_id`` where the person also logs in, so that no one reviews their own scans."""
+    """Add a technician to a site; ``user_id`` where the person also logs in, so that no one reviews their own scans.
+
+    At a site that takes scans already it is marked on the trends.
+    """
     study_id = _study_of(session, actor, site_id)
     _check(code, code)
     technician_id = unless_taken(
@@ -187,6 +191,11 @@ def add_technician(
     )
     record_event(session, actor=actor, action="add_technician", entity="technician", entity_id=technician_id,
                  study_id=study_id, site_id=site_id, after={"code": code, "user_id": user_id})  # fmt: skip
+    if store.has_captures(session, site_id):  # those who are there from the start are no news
+        store.insert_annotation(
+            session, study_id=study_id, site_id=site_id, happened_at=now(), kind=MarkKind.TECHNICIAN.value,
+            text=f"{code} is added",
+        )  # fmt: skip
     return technician_id
 
 

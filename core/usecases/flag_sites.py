@@ -157,7 +157,7 @@ def flag_sites(session: Session, chosen: ScanFilter, *, today: date, now: dateti
     """The matrix under ``chosen``; without a period there is no looking back."""
     sites = [count.unit for count in read_units(session, chosen, UnitKind.SITE)]
     ids = [site_id for site in sites if (site_id := site.within.site_id) is not None]
-    weeks = read_site_weeks(session, replace(chosen, since=_earliest(chosen)))
+    weeks = read_site_weeks(session, chosen, _borders(chosen))
     patients = probe_patients(session, chosen, Acquisition.site_id, ids)
     matrix = build_matrix(
         sites,
@@ -205,11 +205,12 @@ def build_matrix(
     return FlagMatrix(tuple(sorted(rows, key=_worst_first)))
 
 
-def _earliest(chosen: ScanFilter) -> date | None:
-    """Monday of the first week that any look or the period before needs."""
+def _borders(chosen: ScanFilter) -> set[date]:
+    """Where any look and the period before begin and end; none without a period."""
     if chosen.since is None or chosen.until is None:
-        return chosen.since
-    return chosen.since - max(STEP * N_STEPS, chosen.until - chosen.since)
+        return set()
+    looks = {border - STEP * step for border in (chosen.since, chosen.until) for step in range(N_STEPS + 1)}
+    return looks | {chosen.since - (chosen.until - chosen.since)}
 
 
 def _window(weeks: Sequence[SiteWeek], period: tuple[date, date] | None, back: timedelta) -> _Window:

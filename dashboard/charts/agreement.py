@@ -14,6 +14,8 @@ from dashboard.wording import GRADE_NAMES
 Row = dict[str, object]
 _ROW_PX = 34
 _FRAME_PX = 80
+_IN_TWO_LINES = "split(datum.label, ' ')"
+"""So that all three names stand side by side on a narrow page."""
 ALMOST_PERFECT = 0.81
 """From here on Landis and Koch 1977 (doi:10.2307/2529310) call a kappa almost perfect."""
 
@@ -36,7 +38,9 @@ def draw_confusion(found: Agreement, first: str, second: str) -> alt.LayerChart:
     """Rows are ``first``'s grades, columns ``second``'s; figures are pairs, colours the share of the row."""
     order = list(GRADE_NAMES.values())
     base = alt.Chart(_data(confusion_rows(found))).encode(
-        x=alt.X("second:N", sort=order, title=second, axis=alt.Axis(orient="top", labelAngle=0)),
+        x=alt.X(
+            "second:N", sort=order, title=second, axis=alt.Axis(orient="top", labelAngle=0, labelExpr=_IN_TWO_LINES)
+        ),
         y=alt.Y("first:N", sort=order, title=first),
     )
     scale = alt.Scale(scheme="viridis", domain=[0, 1])

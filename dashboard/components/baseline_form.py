@@ -87,8 +87,9 @@ def _draw_form(chosen: ScanFilter, scope: BaselineScope, trend: Trend, today: da
     if isinstance(proposed, NotComputable):
         st.caption(f":red[{first:%d %b %Y} – {last:%d %b %Y}: {proposed.reason}.]")
         return
+    who = f"{scope.label[:1].upper()}{scope.label[1:]}"
     st.markdown(
-        f"**{scope.label}: {percent(proposed.centre, 1)} ungradable** of {count(proposed.n)} first captures in "
+        f"**{who}: {percent(proposed.centre, 1)} ungradable** of {count(proposed.n)} first captures in "
         f"{proposed.n_points} points, {proposed.starts_on:%d %b %Y} – {proposed.ends_on:%d %b %Y}."
     )
     with st.form(fresh_key(f"baseline.{name}"), border=False):

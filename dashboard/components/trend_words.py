@@ -83,8 +83,9 @@ def baseline_words(trend: Trend) -> str:
         version = trend.signed
         whose = "of the whole study, for its own points are too few, " if trend.source is BaselineSource.SHARED else ""
         return (
-            f"Signed baseline {whose}version {version.number}: {span}, {rate}; {version.meaning} by "
-            f"{version.signed_by} on {_day(version.signed_at.date())}. It stays until somebody signs another."
+            f"Signed baseline {whose}version {version.number}: {span}, {rate}; signed by "
+            f"{version.signed_by} on {_day(version.signed_at.date())} ({version.meaning}). It stays until somebody "
+            "signs another."
         )
     if trend.source is BaselineSource.OWN:
         return (

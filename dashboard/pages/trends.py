@@ -13,6 +13,7 @@ from core.usecases.watch_units import Trend, Watch, watch_units
 from core.values import NotComputable
 from dashboard.administration.steps import draw_outcome
 from dashboard.charts.control import SELECTED, draw_control, draw_cusum, draw_ewma, point_rows
+from dashboard.components.annotation_form import draw_annotation
 from dashboard.components.baseline_form import draw_baselines
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.mark_list import mark_list
@@ -59,6 +60,7 @@ def main() -> None:
         empty_state("No trend in this selection", f"{_sentence(watch.trend)} Clear the filters, or wait.", key="empty")
     else:
         _draw_trend(watch.trend, marks, _name(watch), chosen.since, filters)
+        draw_annotation(chosen, marks, current_user(), today=today)
         st.subheader("Baseline")
         draw_baselines(chosen, watch.trend, current_user(), today=today)
     if len(watch.units) > 1:

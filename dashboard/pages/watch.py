@@ -1,17 +1,23 @@
-"""Model & data watch: have the images or the model's scores drifted, and at which device? Load, choose, draw."""
+"""Model & data watch: drift of images and scores, calibration by device, model versions. Load, choose, draw."""
 
 from datetime import timedelta
 
 import streamlit as st
 
 from core.clock import now
+from core.store.graded_scan import Reference
+from core.usecases.check_calibration import check_calibration
+from core.usecases.compare_versions import compare_versions
 from core.usecases.watch_inputs import InputWatch, watch_inputs
 from dashboard.charts.drift import draw_indices, draw_scores, drift_rows, index_rows, score_rows
+from dashboard.components.calibration_panel import draw_calibration
+from dashboard.components.calibration_words import REFERENCE_NAMES
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.drift_table import drift_table, drift_words
 from dashboard.components.panel import empty_state, panel
+from dashboard.components.version_panel import draw_versions
 from dashboard.dictionaries import DRIFT_COLUMNS, INDEX_COLUMNS, SCORE_COLUMNS
-from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, url_filters
+from dashboard.filters import SCAN_FIELDS, UNIT_FIELDS, Field, Period, draw_filters, url_choice, url_filters
 from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_13
@@ -30,20 +36,61 @@ TABLE_CAPTION = (
 )
 
 
+NOTHING_SCORED = (
+    "Nothing scored in this selection",
+    "Choose a longer period or clear the filters. Scans appear here as soon as the model has scored them.",
+)
+VIEWS = {"drift": "Drift", "calibration": "Calibration", "versions": "Model versions"}
+NO_GRADES = (
+    "No graded scans in this selection",
+    "Calibration needs grades of people for scans that the model scored. Choose a longer period or clear the filters.",
+)
+
+
 def main() -> None:
     """Draw the page."""
     st.title("Model & data watch")
+    with st.container(horizontal=True, gap="small"):
+        view = url_choice("Show", "view", VIEWS)
+        words = {each.value: REFERENCE_NAMES[each] for each in Reference}
+        reference = Reference(url_choice("Reference", "reference", words)) if view == "calibration" else None
+    if reference is not None:
+        _draw_calibration(reference)
+    elif view == "versions":
+        _draw_versions()
+    else:
+        _draw_drift()
+
+
+def _draw_calibration(reference: Reference) -> None:
+    with open_session() as session:
+        fields = (*SCAN_FIELDS, Field.PERIOD)
+        chosen = draw_filters(session, fields, today=now().date(), period=Period.ALL)
+        found = check_calibration(session, chosen, reference)
+    if not found.all.n_scans:
+        empty_state(*NO_GRADES, key="empty")
+        return
+    draw_calibration(found)
+
+
+def _draw_versions() -> None:
+    with open_session() as session:
+        chosen = draw_filters(session, (*SCAN_FIELDS, Field.PERIOD), today=now().date(), period=PERIOD)
+        found = compare_versions(session, chosen)
+    if not found.counting:
+        empty_state(*NOTHING_SCORED, key="empty")
+        return
+    draw_versions(found)
+
+
+def _draw_drift() -> None:
     today = now().date()
     with open_session() as session:
         chosen = draw_filters(session, UNIT_FIELDS, today=today, period=PERIOD)
         starts_on = chosen.since or today - timedelta(weeks=13)
         watch = watch_inputs(session, chosen, starts_on=starts_on)
     if not watch.now.n_slabs:
-        empty_state(
-            "Nothing scored in this selection",
-            "Choose a longer period or clear the filters. Scans appear here as soon as the model has scored them.",
-            key="empty",
-        )
+        empty_state(*NOTHING_SCORED, key="empty")
         return
     panel(drift_words(watch), key="words")
     _draw_charts(watch)

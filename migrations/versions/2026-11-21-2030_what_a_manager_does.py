@@ -1,4 +1,4 @@
-"""What a manager does about a flag: acknowledgements, actions with their steps, signed baselines.
+"""What a manager does about a flag: acknowledgements, actions with their steps, signed baselines; marks withdrawn.
 
 All of it is the reading centre's but actions that concern a site: its technicians see those, a retraining only who is
 to be retrained or sees to it. A signed baseline is written by one function that compares the password as a login does;
@@ -55,6 +55,8 @@ POLICIES = {
     },
     "signed_baseline": {"select": f"using ({scope(COMPARERS)})"},
 }
+WITHDRAWN_BY = scope(KEEPERS)
+"""Who takes a mark back that was made by mistake; it stays as a row."""
 GRANTS = (
     "select, insert on flag_acknowledgement, action, action_step to octaudit_dashboard",
     "update (state, closed_at) on action to octaudit_dashboard",
@@ -69,9 +71,9 @@ FUNCTIONS = {
     # Grants are closed to the dashboard's role; who opens an action must know who could see to it.
     "people_of_site(at_site bigint)": (
         f"returns table (id bigint, display_name text) language sql stable {DEFINER}",
-        f"""
+        """
         select u.id, u.display_name from app_user u
-        where at_site = any (scoped_sites_as('{{{KEEPERS}}}')) and u.disabled_at is null and exists (
+        where at_site = any (scoped_sites_as('{manager,admin}')) and u.disabled_at is null and exists (
           select from site_grant g join site s on s.id = at_site
           where g.user_id = u.id and g.revoked_at is null and g.role <> 'grader'
             and (g.expires_at is null or g.expires_at > statement_timestamp())
@@ -107,7 +109,7 @@ FUNCTIONS = {
     ),
     "sign_baseline(offered_hash text, signed jsonb)": (
         f"returns table (id bigint, number bigint) language plpgsql volatile {DEFINER}",
-        f"""
+        """
         #variable_conflict use_column
         declare
           given signed_baseline%rowtype := jsonb_populate_record(null::signed_baseline, signed);
@@ -116,8 +118,8 @@ FUNCTIONS = {
           if not check_own_password(offered_hash) then
             raise exception using errcode = 'insufficient_privilege', message = 'the password is wrong';
           end if;
-          if not (case when given.site_id is null then given.study_id = any (whole_studies_as('{{{KEEPERS}}}'))
-                 else given.site_id = any (scoped_sites_as('{{{KEEPERS}}}'))
+          if not (case when given.site_id is null then given.study_id = any (whole_studies_as('{manager,admin}'))
+                 else given.site_id = any (scoped_sites_as('{manager,admin}'))
                    and exists (select from site s where s.id = given.site_id and s.study_id = given.study_id) end) then
             raise exception using errcode = 'insufficient_privilege', message = 'only a manager signs baselines';
           end if;
@@ -133,7 +135,8 @@ FUNCTIONS = {
                            where b.study_id = given.study_id and b.unit_kind = given.unit_kind
                              and b.unit_key = given.unit_key and b.scan_type = given.scan_type), 0) + 1,
                  given.starts_on, given.ends_on, given.centre, given.sigma_z, given.correlation, given.design_units,
-                 given.design_clusters, given.n_points, given.n, signer.id, signer.display_name, given.meaning, given.reason
+                 given.design_clusters, given.n_points, given.n, signer.id, signer.display_name, given.meaning,
+                 given.reason
           returning signed_baseline.id, signed_baseline.number;
         end
         """,
@@ -191,6 +194,12 @@ def upgrade() -> None:
         op.execute(f"grant execute on function {signature(declaration)} to octaudit_dashboard")
     op.drop_constraint(op.f("ck_alert_kind"), "alert", type_="check")
     op.create_check_constraint(op.f("ck_alert_kind"), "alert", "kind in ('unit', 'overdue', 'retraining', 'queue')")
+    op.add_column("annotation", sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True))
+    op.execute("grant update (withdrawn_at) on annotation to octaudit_dashboard")
+    op.execute(
+        "create policy dashboard_update on annotation for update to octaudit_dashboard "
+        f"using (withdrawn_at is null and ({WITHDRAWN_BY})) with check ({WITHDRAWN_BY})"
+    )
 
 
 def make_tables() -> None:
@@ -347,6 +356,8 @@ def make_baselines() -> None:
 
 def downgrade() -> None:
     """Undo."""
+    op.execute("drop policy dashboard_update on annotation")
+    op.drop_column("annotation", "withdrawn_at")
     op.execute("delete from alert_delivery where alert_id in (select id from alert where kind = 'retraining')")
     op.execute("delete from alert where kind = 'retraining'")
     op.drop_constraint(op.f("ck_alert_kind"), "alert", type_="check")

@@ -147,6 +147,23 @@ def test_the_watch_names_the_device_that_drifted(demo_page: PageOf, demo: Demo):
     assert "as soon as the model has scored them" in shown(demo_page("pages/watch.py", type="onh-enface 3x3"))
 
 
+def test_calibration_is_measured_on_masked_grades_by_device(demo_page: PageOf):
+    page = demo_page("pages/watch.py", view="calibration")
+    markup = shown(page)
+    assert "Over all the model foresaw" in markup
+    assert "expected calibration error" in markup
+    assert any("called ungradable" in spec.lower() for spec in specs(page))
+    assert "Calibration needs grades of people" in shown(
+        demo_page("pages/watch.py", view="calibration", reference="decisions")
+    )
+
+
+def test_with_one_model_version_there_is_nothing_to_compare_and_the_page_says_so(demo_page: PageOf, demo: Demo):
+    markup = shown(demo_page("pages/watch.py", view="versions", period="all"))
+    assert f"One version counts for all {len(demo.rows.study.scans)} scans: phantom-reader 0.1." in markup
+    assert "No other model version has scored these scans" in markup
+
+
 def test_faz_shows_one_slab_and_field_with_its_norm_and_says_what_is_left_out(demo_page: PageOf, demo: Demo):
     page = demo_page(FAZ)
     markup = shown(page)
@@ -190,15 +207,17 @@ def test_scan_by_scan_shows_scores_and_the_index_by_its_name(demo_page: PageOf):
     assert "Nothing scored in this selection" in shown(demo_page(SITES, view="scans", type="onh-enface 3x3"))
 
 
-def test_a_baseline_is_proposed_with_its_rate_and_not_signed_without_the_password(demo_page: PageOf, demo: Demo):
+def test_a_baseline_is_not_signed_without_the_password_and_no_event_marked_without_words(demo_page: PageOf, demo: Demo):
     page = demo_page(TRENDS)
     assert "Nobody has signed one" in shown(page)
-    proposed = next(part.value for part in page.markdown if "the whole study" in part.value)
+    proposed = next(part.value for part in page.markdown if "The whole study" in part.value)
     assert "ungradable** of" in proposed
     next(part for part in page.text_area if part.label.startswith("Reason")).input("A steady time.")
     next(part for part in page.text_input if part.label == "Your password").input("not mine")
     next(part for part in page.button if part.label == "Sign").click().run()
     assert "The password is wrong" in page.error[0].value
+    next(part for part in page.button if part.label == "Mark it").click().run()
+    assert "The mark has no text." in page.error[0].value
     part_of = demo_page(TRENDS, site=demo.rows.site_ids["ALDER"], model="Angio 3")
     assert "No baseline can be signed here" in shown(part_of)
 

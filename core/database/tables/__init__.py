@@ -6,15 +6,17 @@ from core.database.tables.alert import Alert, AlertDelivery, AlertSubscription
 from core.database.tables.assessment import Assessment, AssessmentArtifact, AssessmentReason, ModelVersion
 from core.database.tables.audit import AuditEvent, AuditSeal, Rate, RateDelta
 from core.database.tables.base import Base
+from core.database.tables.rate_sum import RateCell, RateSeries, RateSum, RateTerm
 from core.database.tables.review import ReacquisitionRequest, ReacquisitionStep, Review
-from core.database.tables.scan import Acquisition, Batch, BatchFile, Blob, Scan
+from core.database.tables.scan import Acquisition, Batch, BatchFile, Blob, Scan, SharedImage
 from core.database.tables.study import Annotation, Device, ProtocolVersion, Site, Study, Technician
 from core.database.tables.subject import ExpectedScan, Subject, Visit
 
 __all__ = [
     "Acquisition", "Action", "ActionStep", "Alert", "AlertDelivery", "AlertSubscription", "Annotation",
-    "Assessment", "AssessmentArtifact", "AssessmentReason", "AuditEvent", "AuditSeal", "Base", "Batch",
-    "BatchFile", "Blob", "Device", "ExpectedScan", "FlagAcknowledgement", "ModelVersion", "ProtocolVersion",
-    "Rate", "RateDelta", "ReacquisitionRequest", "ReacquisitionStep", "Review", "Scan", "Session",
-    "SignedBaseline", "Site", "SiteGrant", "Study", "Subject", "Technician", "User", "Visit",
+    "Assessment", "AssessmentArtifact", "AssessmentReason", "AuditEvent", "AuditSeal", "Base", "Batch", "BatchFile",
+    "Blob", "Device", "ExpectedScan", "FlagAcknowledgement", "ModelVersion", "ProtocolVersion", "Rate", "RateCell",
+    "RateDelta", "RateSeries", "RateSum", "RateTerm", "ReacquisitionRequest", "ReacquisitionStep", "Review", "Scan",
+    "Session", "SharedImage", "SignedBaseline", "Site", "SiteGrant", "Study", "Subject", "Technician", "User",
+    "Visit",
 ]  # fmt: skip

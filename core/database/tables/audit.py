@@ -84,6 +84,8 @@ class Rate(Base):
             postgresql_nulls_not_distinct=True,
         ),
         Index("ix_rate_site_id_measure_week_on", "site_id", "measure", "week_on"),
+        Index("ix_rate_device_id_measure", "device_id", "measure"),
+        Index("ix_rate_technician_id_measure", "technician_id", "measure"),
     )  # fmt: skip
 
     id: Mapped[Id]

@@ -57,14 +57,20 @@ class BatchFile(SiteScoped, Created, Base):
     scan_id: Mapped[int | None] = mapped_column(ForeignKey("scan.id"), index=True)
 
 
+def _probe(column: str, *covered: str) -> Index:
+    """An index by time that holds all that is asked of a group's latest captures, so that no row is read for it."""
+    return Index(f"ix_acquisition_{column}_acquired_at", column, "acquired_at", postgresql_include=covered)
+
+
 class Acquisition(SiteScoped, Created, Base):
     """One capture of one eye; its slabs and B-scans are scans of it. The unit of every rate."""
 
     __tablename__ = "acquisition"
     __table_args__ = (
         UniqueConstraint("expected_scan_id", "code"),
-        Index("ix_acquisition_site_id_acquired_at", "site_id", "acquired_at"),
-        Index("ix_acquisition_device_id_acquired_at", "device_id", "acquired_at"),
+        _probe("site_id", "subject_id", "is_phantom"),
+        _probe("device_id", "site_id", "subject_id", "is_phantom"),
+        _probe("technician_id", "site_id", "subject_id", "is_phantom"),
         CheckConstraint("laterality in ('OD', 'OS')", name="laterality"),
     )
 
@@ -74,7 +80,7 @@ class Acquisition(SiteScoped, Created, Base):
     visit_id: Mapped[int] = mapped_column(ForeignKey("visit.id"), index=True)
     expected_scan_id: Mapped[int] = mapped_column(ForeignKey("expected_scan.id"))
     device_id: Mapped[int] = mapped_column(ForeignKey("device.id"))
-    technician_id: Mapped[int | None] = mapped_column(ForeignKey("technician.id"), index=True)
+    technician_id: Mapped[int | None] = mapped_column(ForeignKey("technician.id"))
     laterality: Mapped[str]
     kind: Mapped[str]
     scan_type: Mapped[str]
@@ -143,3 +149,11 @@ class Scan(SiteScoped, Created, Base):
     """Back-off after a soft failure: not claimed earlier."""
     failure: Mapped[str | None]
     """Why the last attempt failed, in words; kept for the operations page."""
+
+
+class SharedImage(Created, Base):
+    """An image of which two sites sent a scan; a trigger on scan writes it, the worker what came in at one moment."""
+
+    __tablename__ = "shared_image"
+
+    image_sha256: Mapped[Sha256] = mapped_column(ForeignKey("blob.sha256"), primary_key=True)

@@ -92,3 +92,5 @@ class Annotation(Created, Base):
     happened_at: Mapped[datetime]
     kind: Mapped[str]
     text: Mapped[str]
+    withdrawn_at: Mapped[datetime | None]
+    """Taken back: made by mistake, and drawn no more."""

@@ -24,7 +24,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "alert":                 {"dashboard": "S", "worker": "S I U(ended_at)"},
     "alert_delivery":        {"dashboard": "S", "worker": "S I U(state, attempts, due_at, sent_at, error)"},
     "alert_subscription":    {"dashboard": f"S({SUBSCRIPTION}) I U(wanted, ended_at)", "worker": "S"},
-    "annotation":            {"dashboard": "S I", "worker": "S"},
+    "annotation":            {"dashboard": "S I U(withdrawn_at)", "worker": "S"},
     "app_user":              {"dashboard": f"S({USER})", "worker": f"S({USER}, email)"},
     "assessment":            {"dashboard": "S", "worker": "S I U(inherited_ordinal, inherited_from_id, verdict)"},
     "assessment_artifact":   {"dashboard": "S", "worker": "S I"},
@@ -41,7 +41,11 @@ EXPECTED: dict[str, dict[str, str]] = {
     "model_version":         {"dashboard": "S", "worker": "S I"},
     "protocol_version":      {"dashboard": "S I", "worker": "S"},
     "rate":                  {"dashboard": "S", "worker": "S I D U(n)"},
+    "rate_cell":             {"dashboard": "S", "worker": "S I D"},
     "rate_delta":            {"dashboard": "S I", "worker": "S I D"},
+    "rate_series":           {"dashboard": "S", "worker": "S I U D"},
+    "rate_sum":              {"dashboard": "S", "worker": "S I U D"},
+    "rate_term":             {"dashboard": "S", "worker": "S I D"},
     "reacquisition_request": {"dashboard": f"S I U({REQUEST})", "worker": f"S I U({REQUEST})"},
     "reacquisition_step":    {"dashboard": "S I", "worker": "S I"},
     "review":                {"dashboard": "S I", "worker": "S"},
@@ -49,6 +53,7 @@ EXPECTED: dict[str, dict[str, str]] = {
                                            "worker_losses, not_before_at, failure)", "worker": "S U"},
     "session":               {},
     "signed_baseline":       {"dashboard": "S"},
+    "shared_image":          {"dashboard": "S", "worker": "S I"},
     "site":                  {"dashboard": "S I U(name, country, deactivated_at)", "worker": "S"},
     "site_grant":            {},
     "study":                 {"dashboard": "S I U(name)", "worker": "S"},
@@ -57,7 +62,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "visit":                 {"dashboard": "S I", "worker": "S"},
 }
 # fmt: on
-WITHOUT_ROW_SECURITY = {"alembic_version", "blob", "model_version"}
+WITHOUT_ROW_SECURITY = {"alembic_version", "blob", "model_version", "rate_term"}
 """No site, no study, no person in them."""
 PROGRAM_FUNCTIONS = "session_id, own_grants, may_grant"
 WORKER_FUNCTIONS = "may_be_told"

@@ -19,12 +19,14 @@ from core.store.blind_grade import read_masked_grades
 from core.store.case_mix import read_case_mix
 from core.store.cause import read_findings
 from core.store.faz import read_faz
+from core.store.graded_scan import Reference, read_graded_scans
 from core.store.histogram import read_histograms
 from core.store.scan_filter import ScanFilter
 from core.store.scan_score import read_scan_scores
 from core.store.site_week import read_open_requests, read_site_weeks, read_waits
 from core.store.unit import UnitKind, read_units
 from core.store.unit_week import read_unit_weeks, read_weeks
+from core.store.version_pair import read_version_pairs
 from core.vocabulary import Slab
 
 GROWING = frozenset({
@@ -43,6 +45,9 @@ QUESTIONS: dict[str, Ask] = {
     "open requests": partial(read_open_requests, today=ENDS_ON),
     "waits": partial(read_waits, now=TODAY),
     "scan scores": read_scan_scores,
+    "version pairs": read_version_pairs,
+    "graded scans": partial(read_graded_scans, reference=Reference.MASKED),
+    "decided scans": partial(read_graded_scans, reference=Reference.DECISIONS),
     "faz": lambda session, chosen: read_faz(
         session, replace(chosen, slab=Slab.SUPERFICIAL, scan_type="octa-enface 3x3")
     ),

@@ -16,6 +16,7 @@ from core.database import tables
 from core.database.session import Database, session_scope
 from core.store.rate import CountKey, fold_deltas, lock_slots, recount_slots, uncount_slots
 from core.store.rate_audit import read_totals
+from core.store.rate_sum import Grain
 from core.store.slot import Standing, decided_ordinal, standing, week_of
 from core.usecases.check_rates import rebuild_rates, verify_rates
 from core.vocabulary import RateMeasure, Slab
@@ -210,7 +211,9 @@ def test_verify_names_a_wrong_count_and_rebuild_cures_it(owner_database: Databas
         )
         session.execute(update(tables.Acquisition).values(is_counted_gradable=True))
     wrong = verify_rates(owner_database)
-    assert [(count.key.measure, count.counted - count.true) for count in wrong] == [(RateMeasure.RECEIVED, 1)] * 2
+    counts = [each for each in wrong if each.grain is None]
+    assert [(each.key.measure, each.counted - each.true) for each in counts] == [(RateMeasure.RECEIVED, 1)] * 2
+    assert {each.grain for each in wrong} == {None, Grain.SITE, Grain.DEVICE, Grain.SOFTWARE}
     rebuild_rates(owner_database)
     assert verify_rates(owner_database) == []
     with session_scope(owner_database) as session:

@@ -1,0 +1,53 @@
+"""Champion against challenger on a page: words, verdicts, grades, changes. Draws a comparison that is there already."""
+
+import streamlit as st
+
+from core.statistics.agreement_intervals import Agreement
+from core.usecases.compare_versions import VersionComparison, Versions
+from dashboard.charts.agreement import confusion_rows, draw_confusion
+from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.panel import empty_state, panel
+from dashboard.components.version_words import (
+    VERDICTS_CAPTION,
+    change_list,
+    change_rows,
+    standing_words,
+    verdict_table,
+    version_card,
+)
+from dashboard.dictionaries import CONFUSION_COLUMNS, VERSION_COLUMNS
+
+ONE_VERSION = (
+    "Nothing to compare yet",
+    "No other model version has scored these scans. As soon as one has, its grades and verdicts stand here.",
+)
+
+
+def draw_versions(found: Versions) -> None:
+    """Which versions count, and each other version against what counts; there must be scans."""
+    panel(standing_words(found), key="words")
+    if not found.comparisons:
+        empty_state(*ONE_VERSION, key="empty")
+    for place, each in enumerate(found.comparisons):
+        _draw_comparison(each, place)
+    st.caption(
+        f"As of {found.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: scans (slabs), the latest {found.per_device} "
+        "captures of each device; intervals are over patients."
+    )
+
+
+def _draw_comparison(found: VersionComparison, place: int) -> None:
+    panel(version_card(found), key=f"version-{place}")
+    left, right = st.columns(2, gap="medium")
+    with left:
+        panel(verdict_table(found), key=f"verdicts-{place}")
+        st.caption(VERDICTS_CAPTION)
+    with right:
+        if isinstance(found.grades, Agreement):
+            alt = f"Grades of {found.champion} and {found.challenger}."
+            chart = draw_confusion(found.grades, found.champion, found.challenger)
+            st.altair_chart(chart, width="stretch", alt=alt, key=f"octaudit.versions.{place}")
+            draw_chart_data(ChartData(f"grades-of-versions-{place}", confusion_rows(found.grades), CONFUSION_COLUMNS))
+    if found.changes:
+        panel(change_list(found), key=f"changes-{place}")
+        draw_chart_data(ChartData(f"changed-verdicts-{place}", change_rows(found), VERSION_COLUMNS), behind="table")
