@@ -89,6 +89,7 @@ def test_the_planted_faults_are_found_in_nearly_every_seed_and_nothing_else():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_planted_faults_are_found_in_a_thousand_seeds():
     found = simulate(1000)
     assert found["site"] >= 0.99

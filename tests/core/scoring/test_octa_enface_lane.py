@@ -1,11 +1,15 @@
 """The lane's conclusions from network outputs: grade, FAZ, Grad-CAM and its agreement with the masks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core.scoring.card import OperatingPoint
 from core.scoring.lanes.canvas import Placement
+from core.scoring.lanes.faz_region import FazDetail, FazRegion
 from core.scoring.lanes.octa_enface import NetworkOutput, cam_mask_agreement, cam_of, faz_mask_of, grade_of
+from core.statistics.overlap import dice
 from core.values import Measured, NotComputable
 from core.vocabulary import ArtifactType, CoipsGrade
 
@@ -30,6 +34,10 @@ def an_output(*, cam_cell=(2, 2)) -> NetworkOutput:
     return NetworkOutput(np.array([3, 0, 0], np.float32), 5.0, artifacts, np.full((128, 128), -9.0, np.float32), maps)
 
 
+def output_with(faz_logits: np.ndarray, detail: FazDetail | None = None) -> NetworkOutput:
+    return replace(an_output(), faz_logits=faz_logits, faz_detail=detail)
+
+
 def test_a_sure_grade_is_given_and_an_unsure_one_abstained():
     sure = grade_of(np.array([0.0, 5.0, 0.0], np.float32), point())
     unsure = grade_of(np.array([0.0, 0.3, 0.0], np.float32), point())
@@ -44,21 +52,34 @@ def test_a_higher_temperature_makes_the_grade_less_sure():
     assert warm.probabilities["gradable"] < cold.probabilities["gradable"]
 
 
-def test_the_faz_is_the_largest_region_without_holes():
+def test_the_faz_is_the_central_region_without_holes():
     rows, columns = np.mgrid[0:128, 0:128]
     radius = np.hypot(rows - 64, columns - 64)
     logits = np.where((radius < 20) & (radius > 4), 8.0, -8.0)
     logits[:6, :6] = 8.0
-    mask = faz_mask_of(logits.astype(np.float32), SQUARE, 0.5)
+    mask = faz_mask_of(output_with(logits.astype(np.float32)), SQUARE, 0.5)
     assert mask.shape == (304, 304)
     assert mask[152, 152]
     assert not mask[:40, :40].any()
 
 
+def test_the_second_look_decides_the_outline_and_the_first_one_stands_where_it_finds_nothing():
+    rows, columns = np.mgrid[0:128, 0:128]
+    first = np.where(np.hypot(rows - 64, columns - 64) < 20, 8.0, -8.0).astype(np.float32)
+    rows, columns = np.mgrid[0:96, 0:96] + 0.5
+    small = (np.hypot(rows - 48, columns - 48) < 16).astype(np.float32)
+    region = FazRegion(152.0, 152.0, 96.0)
+    refined = faz_mask_of(output_with(first, FazDetail(region, small)), SQUARE, 0.5)
+    rows, columns = np.mgrid[0:304, 0:304] + 0.5
+    assert dice(refined, np.hypot(rows - 152, columns - 152) < 16) > 0.97
+    nothing = faz_mask_of(output_with(first, FazDetail(region, np.zeros_like(small))), SQUARE, 0.5)
+    assert (nothing == faz_mask_of(output_with(first), SQUARE, 0.5)).all()
+
+
 def test_a_speck_is_no_faz():
     logits = np.full((128, 128), -8.0, np.float32)
     logits[60, 60] = 8.0
-    assert not faz_mask_of(logits, SQUARE, 0.5).any()
+    assert not faz_mask_of(output_with(logits), SQUARE, 0.5).any()
 
 
 def test_a_cam_peaks_at_one_where_its_cell_is():

@@ -1,5 +1,7 @@
 """The OCTA en-face scorer with the bundled weights: order, size, failure in place, memory, determinism, devices."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -65,13 +67,23 @@ def test_the_same_scan_scores_the_same_again_and_in_another_batch(scorer, scans)
         assert in_batch.grade.probabilities[label] == pytest.approx(probability, abs=1e-3)
 
 
+def test_two_threads_that_score_at_once_get_what_each_would_alone(scorer, scans):
+    alone = scorer.score(scans)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(scorer.score, [scans, scans[::-1]])
+    for results in (first, second[::-1]):
+        assert [one.key for one in results] == [one.key for one in alone]
+        assert [one.grade.ordinal for one in results] == [one.grade.ordinal for one in alone]
+        assert all(np.array_equal(one.faz_mask, other.faz_mask) for one, other in zip(results, alone, strict=True))
+
+
 class ForgetfulNetwork(torch.nn.Module):
     """Runs out of memory above a batch size, as a device does; else the real network."""
 
     def __init__(self, network, largest):
         super().__init__()
         self.network, self.largest, self.seen = network, largest, []
-        self.grade_head = network.grade_head
+        self.grade_head, self.faz_refiner = network.grade_head, network.faz_refiner
 
     def forward(self, image):
         self.seen.append(len(image))
