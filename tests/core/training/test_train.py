@@ -27,6 +27,7 @@ SHORT = Recipe(
     warmup_steps=4,
     checkpoint_every=8,
     n_phantoms=6,
+    n_refiner_steps=2,
 )
 
 
