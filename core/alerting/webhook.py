@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import ipaddress
 import json
-import secrets
 import socket
 import ssl
 import threading
@@ -21,6 +20,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from core.alerting.webhook_secret import PREFIX
 from core.alerting.wording import address, what
 from core.clock import now
 from core.errors import NotDeliveredError, UsageError
@@ -29,15 +29,9 @@ from core.store.alert import AlertRow
 
 TIMEOUT_S = 10.0
 """A receiver has this long to take the request and answer, all in all."""
-_PREFIX = "whsec_"
 _GONE = 410
 """The receiver says that it is there no more: no further try."""
 _LOCAL = "localhost"
-
-
-def new_secret() -> str:
-    """A secret of 256 bits in the scheme's own form."""
-    return _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def checked_url(url: str, *, private_hosts: Collection[str]) -> SplitResult:
@@ -84,7 +78,7 @@ def payload(settings: Settings, alerts: Sequence[AlertRow]) -> bytes:
 
 def signature(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
     """The value of ``webhook-signature``."""
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    key = base64.b64decode(secret.removeprefix(PREFIX))
     digest = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
 
