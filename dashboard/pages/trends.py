@@ -8,7 +8,7 @@ import streamlit as st
 from core.clock import now
 from core.statistics.control_chart import ChartKind
 from core.store.mark import Mark, read_marks
-from core.store.unit import UnitKind
+from core.store.unit import Unit, UnitKind
 from core.usecases.watch_units import Trend, Watch, watch_units
 from core.values import NotComputable
 from dashboard.administration.steps import draw_outcome
@@ -20,7 +20,7 @@ from dashboard.components.mark_list import mark_list
 from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.sparkline import small_multiples
 from dashboard.components.trend_words import trend_words
-from dashboard.components.unit_words import KIND_NAMES, PLURALS
+from dashboard.components.unit_words import KIND_NAMES, PLURALS, act_link
 from dashboard.dictionaries import POINT_COLUMNS
 from dashboard.filters import UNIT_FIELDS, Field, Period, days_address, draw_filters, url_choice, url_filters
 from dashboard.session import current_user, open_session
@@ -60,6 +60,8 @@ def main() -> None:
         empty_state("No trend in this selection", f"{_sentence(watch.trend)} Clear the filters, or wait.", key="empty")
     else:
         _draw_trend(watch.trend, marks, _name(watch), chosen.since, filters)
+        if (unit := _only_unit(watch)) is not None:
+            panel(act_link(unit, kind, filters), key="act")
         draw_annotation(chosen, marks, current_user(), today=today)
         st.subheader("Baseline")
         draw_baselines(chosen, watch.trend, current_user(), today=today)
@@ -102,8 +104,13 @@ def _draw_multiples(watch: Watch, filters: dict[str, str]) -> None:
 
 
 def _name(watch: Watch) -> str:
+    unit = _only_unit(watch)
+    return unit.label if unit else f"All {PLURALS[watch.kind]} together"
+
+
+def _only_unit(watch: Watch) -> Unit | None:
     units = [unit.unit for unit in watch.units] + list(watch.too_few)
-    return units[0].label if len(units) == 1 else f"All {PLURALS[watch.kind]} together"
+    return units[0] if len(units) == 1 else None
 
 
 def _sentence(reason: NotComputable) -> str:

@@ -100,6 +100,7 @@ def test_the_decline_is_told_with_its_beginning_and_what_happened_then(demo_page
     assert "within 4 weeks of" in markup
     assert "Provisional baseline: all of the study" in markup
     assert f"/examples?device={demo.rows.device_ids[planted.declining_device]}&amp;days=2026-" in markup
+    assert f"What is done about {planted.declining_device}" in markup
     assert len(specs(page)) == 3
 
 
