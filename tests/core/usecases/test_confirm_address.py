@@ -231,10 +231,10 @@ def test_the_dashboard_s_role_reaches_addresses_and_codes_by_functions_alone(off
     assert (own.confirmed, own.pending) == (None, None)
 
 
-@pytest.mark.parametrize("address", ["maria", "a@b\nBcc: c@example.org", "a b@example.org", "<a@example.org>"])
-def test_the_database_takes_no_address_that_could_end_a_header(office: Office, address: str) -> None:
-    with pytest.raises(IntegrityError), office.person() as (session, _):
-        ask_confirmation(session, address)
+def test_the_database_takes_no_address_that_could_end_a_header(office: Office) -> None:
+    for address in ("maria", "a@b\nBcc: c@example.org", "a b@example.org", "<a@example.org>"):
+        with pytest.raises(IntegrityError), office.person() as (session, _):
+            ask_confirmation(session, address)
 
 
 def test_a_code_is_read_however_it_was_typed() -> None:
