@@ -47,6 +47,8 @@ def test_a_secret_follows_from_key_and_subscription_and_from_nothing_stored(tmp_
         "http://hooks.example.org/x", "ftp://hooks.example.org", "https://", "hooks.example.org", "",
         "https://user:word@hooks.example.org", "https://hooks.example.org:99999/", "https://[half/",
         "https://hooks.example.org/a b", "https://hooks.example.org/a\nb", "http://localhost:8080/",
+        "https://10.1.2.3/x", "https://127.0.0.1/", "https://[::1]:8443/", "https://169.254.169.254/latest",
+        "https://localhost/x",
     ],
 )  # fmt: skip
 def test_an_address_that_no_webhook_may_have_is_refused_in_words(url: str) -> None:
