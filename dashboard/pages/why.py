@@ -7,6 +7,7 @@ import streamlit as st
 from core.clock import now
 from core.store.cause import Findings, GroupFindings, read_findings
 from dashboard.charts.causes import (
+    MOST_GROUPS,
     SELECTED,
     cause_rows,
     cure_rows,
@@ -15,6 +16,7 @@ from dashboard.charts.causes import (
     draw_pareto,
     draw_severities,
     heat_rows,
+    most_failing,
     severity_rows,
 )
 from dashboard.components.chart import draw_chart
@@ -61,10 +63,11 @@ def main() -> None:
         return
     panel(cause_words(findings.all), key="words")
     _draw_causes(findings)
-    if len(findings.sites) > 1:
-        _draw_heat("site", "Site", findings.sites, filters)
-    _draw_heat("device", "Device", findings.devices, filters)
-    st.caption(HEAT_CAPTION)
+    sites, devices = most_failing(findings.sites), most_failing(findings.devices)
+    if len(sites) > 1:
+        _draw_heat("site", "Site", sites, filters)
+    _draw_heat("device", "Device", devices, filters)
+    st.caption(HEAT_CAPTION + _cut_words(findings))
     st.subheader("Severity")
     draw_chart(draw_severities(findings.all), alt="Mild and severe artifacts among all captures.")
     st.caption(SEVERITY_CAPTION)
@@ -83,9 +86,16 @@ def _draw_causes(findings: Findings) -> None:
         draw_chart_data(ChartData("causes", cause_rows(findings.all), CAUSE_COLUMNS))
     with right:
         alt = "Ungradable first captures by site and by who could cure their cause."
-        draw_chart(draw_cures(findings.sites), alt=alt)
+        draw_chart(draw_cures(most_failing(findings.sites)), alt=alt)
         st.caption(CURES_CAPTION)
         draw_chart_data(ChartData("cures-by-site", cure_rows(findings.sites), CURE_COLUMNS))
+
+
+def _cut_words(findings: Findings) -> str:
+    """That there are more sites or devices than are drawn; nothing where all are."""
+    if max(len(findings.sites), len(findings.devices)) <= MOST_GROUPS:
+        return ""
+    return f" The {MOST_GROUPS} with most failures are shown; narrow the filters to see others."
 
 
 def _draw_heat(field: str, title: str, groups: Sequence[GroupFindings], filters: dict[str, str]) -> None:

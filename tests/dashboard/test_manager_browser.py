@@ -83,6 +83,15 @@ def test_a_manager_s_questions_are_answered_in_under_four_clicks(manager: Manage
     expect(page.get_by_role("heading", name="Examples", level=1)).to_be_visible()
     expect(page.locator("article.card").nth(4)).to_be_visible()
 
+    manager.asks()  # Which site got worse of late, and why? A month of a small study is too few: a quarter.
+    manager.click(page.get_by_role("combobox", name="Period"))
+    manager.click(page.get_by_role("option", name="Last 13 weeks"))
+    worse = manager.row(declining_site).get_by_title("more than in the period before")
+    expect(worse.first).to_be_visible()
+    signal = manager.row(declining_site).locator("td", has=page.get_by_title("more than in the period before")).nth(1)
+    manager.click(signal.get_by_role("link").first)
+    manager.sees(r"Most often: weak signal or shadow \(100")
+
     manager.asks()  # Which device is it at the other site? Since when, and what happened then?
     manager.click(manager.row(declining_site).get_by_role("link", name=declining_site, exact=True))
     manager.click(page.get_by_text("Device serial", exact=True))
