@@ -112,6 +112,11 @@ class Settings(BaseSettings):
     webhook_private_hosts: tuple[str, ...] = ()
     """Hosts with private addresses that webhooks may reach, as a JSON list; all others with such addresses are refused.
     localhost in it may be reached without TLS, for tests."""
+    webhook_key_file: Path | None = None
+    """File with the key from which the secrets of webhooks are worked out, shared by keeper and dashboard; unset:
+    HOME/webhook.key, made when missing."""
+    alert_keep: timedelta = timedelta(days=365)
+    """Alerts that ended longer ago than this are removed, with what was sent about them."""
     log_level: str = "INFO"
     """Python logging level."""
     model: str = "bundled"

@@ -234,3 +234,54 @@ VERSION_COLUMNS = {
     "challenger_grade": "Its grade, 0 to 2; empty where it abstained",
     "challenger_verdict": "Its verdict",
 }
+MATRIX_COLUMNS = {
+    "site": "Code of the site",
+    "name": "Its longer name",
+    "indicator": "What is looked at: a share of decided first captures, overdue repeats, or turn-around",
+    "light": "red, amber, green, or unknown where there are too few to judge",
+    "k": "Captures with the fault; requests past their day; scans decided (count)",
+    "n": "Decided first captures; open requests; scans looked at (count)",
+    "share": "k / n, 0 to 1; empty where n is 0",
+    "days": "Of turn-around: days by which nine of ten scans were decided; empty while more than a tenth is open",
+    "change": "Against the period before: worse, same or better by a standard error; empty where it cannot be told",
+    "in_a_row": "Looks, four weeks apart, that have flagged it without a break (count; 0 not flagged, 1 new)",
+    "seen": "True where somebody has acknowledged the flag",
+}
+WEEK_COLUMNS = {
+    "week": "Monday of the week of acquisition (UTC)",
+    "decided": "First captures of which every required slab is graded (count)",
+    "first_pass_gradable": "Of these gradable (count)",
+    "first_pass_of": "The same as decided (count)",
+    "first_pass": "first_pass_gradable / first_pass_of, 0 to 1; empty where nothing was decided",
+    "first_pass_low": "Lower end of its 95 % interval, on the effective number of captures",
+    "first_pass_high": "Upper end of the same",
+    "final_gradable": "Expected scans that have a gradable capture by now, replacements included (count)",
+    "final_of": "Expected scans of which any capture was received (count)",
+    "final": "final_gradable / final_of, 0 to 1",
+    "final_low": "Lower end of its 95 % interval",
+    "final_high": "Upper end of the same",
+}
+GROUP_COLUMNS = {
+    "group": "Code of the site or device",
+    "name": "Its longer name",
+    "is_judged": "False below 30 decided captures or 3 patients: too few to judge",
+    "received": "First captures received (count)",
+    "decided": "Of these, every required slab is graded (count)",
+    "gradable": "Of the decided, gradable on every required slab (count)",
+    "first_pass": "gradable / decided, 0 to 1; empty where nothing was decided",
+    "first_pass_low": "Lower end of its 95 % interval, on the effective number of captures",
+    "first_pass_high": "Upper end of the same",
+    "final_received": "Expected scans of which any capture was received (count)",
+    "final_gradable": "Of these, with a gradable capture by now, replacements included (count)",
+    "final": "final_gradable / final_received, 0 to 1",
+    "final_low": "Lower end of its 95 % interval",
+    "final_high": "Upper end of the same",
+}
+MULTIPLE_COLUMNS = {
+    "unit": "Code of the site, device or technician, or name of the model or software version",
+    "breaks_a_rule": "True where a run rule has fired on the bad side",
+    **{
+        name: POINT_COLUMNS[name] for name in ("from", "to", "ungradable", "decided", "visits", "rate", "centre", "low")
+    },
+    "high": POINT_COLUMNS["high"],
+}

@@ -21,7 +21,9 @@ from core.settings import Settings, load_settings
 from core.storage import BlobStore, open_blob_store
 from core.store.queue import waiting_lanes
 from core.store.rate import FOLD_LIMIT, fold_deltas
+from core.usecases.confirm_address import send_codes
 from core.usecases.deliver_alerts import deliver_alerts
+from core.usecases.prune_alerts import prune_alerts
 from core.usecases.prune_storage import KEEP_UNUSED, prune_blobs, prune_drafts
 from core.usecases.raise_alerts import raise_alerts
 from core.usecases.return_leases import return_leases
@@ -73,7 +75,7 @@ class Keeper:
             Duty("seal audit events left behind", timedelta(hours=1), self.seal_thoroughly),
             Duty("raise alerts", settings.alert_interval, self.raise_alerts),
             Duty("send alerts", timedelta(seconds=15), self.send_alerts),
-            Duty("remove old drafts and unused files", timedelta(hours=1), self.prune),
+            Duty("remove what is old and unused", timedelta(hours=1), self.prune),
         )
 
     def run(self, ended: threading.Event) -> None:
@@ -125,17 +127,21 @@ class Keeper:
 
     def _send(self) -> None:
         try:
+            send_codes(self._worker, self._settings)
             deliver_alerts(self._worker, self._settings)
         except Exception:  # noqa: BLE001 - logged, and tried again at the next turn
             _LOG.exception("The keeper could not send alerts; it tries again soon.")
 
     def prune(self) -> None:
-        """Remove drafts that nobody finished and files that no row names."""
+        """Remove drafts that nobody finished, files that no row names, and alerts that are long over."""
         before = now() - KEEP_UNUSED
         n_drafts = prune_drafts(self._worker, before=before)
         n_blobs = prune_blobs(self._worker, self._blobs, before=before)
         if n_drafts or n_blobs:
             _LOG.info("Removed %d old drafts and %d unused files.", n_drafts, n_blobs)
+        n_alerts = prune_alerts(self._worker, self._settings)
+        if n_alerts:
+            _LOG.info("Removed %d alerts that ended long ago.", n_alerts)
 
 
 def main() -> None:

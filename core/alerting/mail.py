@@ -3,8 +3,10 @@
 import smtplib
 import ssl
 from collections.abc import Sequence
+from datetime import datetime
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, make_msgid
+from urllib.parse import urlencode
 
 from core.alerting.wording import address, counted, what, where
 from core.clock import now
@@ -32,6 +34,27 @@ def compose(settings: Settings, alerts: Sequence[AlertRow], *, to: str, message_
         blocks.append(f"And {len(alerts) - MOST_LINES} more: see the page Alerts.")
     blocks.append("You get this because you subscribed on the page Alerts of octaudit; change it there.")
     message.set_content("\n\n".join(blocks) + "\n")
+    return message
+
+
+def compose_code(settings: Settings, *, to: str, code: str, until: datetime) -> EmailMessage:
+    """The mail that asks whether an address belongs to who entered it: the code and nothing of any study."""
+    message = EmailMessage()
+    message["From"] = settings.smtp_sender
+    message["To"] = to
+    message["Subject"] = "octaudit: confirm your e-mail address"
+    message["Date"] = format_datetime(now())
+    message["Message-ID"] = make_msgid("octaudit", settings.smtp_sender.rpartition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"
+    where = "Open the page Alerts of octaudit and enter the code"
+    if settings.public_url:
+        query = urlencode({"code": code})
+        where = f"Open {settings.public_url.rstrip('/')}/alerts?{query} or enter the code on the page Alerts"
+    message.set_content(
+        f"Somebody has entered this address in octaudit, to be told of alerts.\n\n  {code}\n\n"
+        f"{where}, until {until:%d %b %Y %H:%M} UTC. Nothing else is sent here before.\n\n"
+        "If it was not you, do nothing.\n"
+    )
     return message
 
 

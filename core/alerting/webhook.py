@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import ipaddress
 import json
-import secrets
 import socket
 import ssl
 import threading
@@ -21,6 +20,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from core.alerting.webhook_secret import PREFIX
 from core.alerting.wording import address, what
 from core.clock import now
 from core.errors import NotDeliveredError, UsageError
@@ -29,15 +29,10 @@ from core.store.alert import AlertRow
 
 TIMEOUT_S = 10.0
 """A receiver has this long to take the request and answer, all in all."""
-_PREFIX = "whsec_"
 _GONE = 410
 """The receiver says that it is there no more: no further try."""
 _LOCAL = "localhost"
-
-
-def new_secret() -> str:
-    """A secret of 256 bits in the scheme's own form."""
-    return _PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+_UNNAMED = "which OCTAUDIT_WEBHOOK_PRIVATE_HOSTS does not name"
 
 
 def checked_url(url: str, *, private_hosts: Collection[str]) -> SplitResult:
@@ -46,7 +41,8 @@ def checked_url(url: str, *, private_hosts: Collection[str]) -> SplitResult:
     Raises
     ------
     UsageError
-        It is not https with a host, or it carries a login. ``http://localhost`` passes where the settings name it.
+        It is not https with a host, it carries a login, or it gives a private address that the settings do not name.
+        ``http://localhost`` passes where they name it. What a name stands for is asked when something is sent.
     """
     remedy = "Enter an address like https://hooks.example.org/octaudit."
     try:
@@ -59,6 +55,8 @@ def checked_url(url: str, *, private_hosts: Collection[str]) -> SplitResult:
         raise UsageError("The webhook's address must begin with https:// and name a host.", remedy=remedy)
     if parts.username or parts.password or not url.isprintable() or not url.isascii() or " " in url:
         raise UsageError("The webhook's address must carry no login, space or foreign letter.", remedy=remedy)
+    if host not in private_hosts and _is_private_literal(host):
+        raise UsageError(f"The webhook's address names a private address, {_UNNAMED}.", remedy=remedy)
     return parts
 
 
@@ -84,7 +82,7 @@ def payload(settings: Settings, alerts: Sequence[AlertRow]) -> bytes:
 
 def signature(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
     """The value of ``webhook-signature``."""
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
+    key = base64.b64decode(secret.removeprefix(PREFIX))
     digest = hmac.new(key, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
 
@@ -161,10 +159,18 @@ def _public_address(parts: SplitResult, private_hosts: Collection[str]) -> str:
     found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if host not in private_hosts and not all(_is_public(each) for each in found):
         raise NotDeliveredError(
-            "The receiver's host has a private address, which OCTAUDIT_WEBHOOK_PRIVATE_HOSTS does not name.",
+            f"The receiver's host has a private address, {_UNNAMED}.",
             is_final=True,
         )
     return found[0]
+
+
+def _is_private_literal(host: str) -> bool:
+    """Whether an address stands in place of a name and is not public; this machine's own name counts as one."""
+    try:
+        return host == _LOCAL or not _is_public(host)
+    except ValueError:
+        return False  # a name
 
 
 def _is_public(found: str) -> bool:

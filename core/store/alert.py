@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
     Action,
     Alert,
+    AlertDelivery,
     Assessment,
     Batch,
     ReacquisitionRequest,
@@ -20,7 +21,7 @@ from core.database.tables import (
 )
 from core.store.overview import WAITING_STATES
 from core.store.reacquisition import is_overdue
-from core.vocabulary import ActionKind, ActionState, AlertKind
+from core.vocabulary import ActionKind, ActionState, AlertKind, DeliveryState
 
 ALERTING_LOCK = 0x0C7A_A1E7
 """Key of the advisory lock under which one keeper at a time raises alerts (any number, the same everywhere)."""
@@ -180,6 +181,19 @@ def open_alerts(session: Session, events: Sequence[Event], *, since: datetime) -
 def end_alerts(session: Session, alert_ids: Iterable[int], *, at: datetime) -> None:
     """Say of these alerts that they are over."""
     session.execute(update(Alert).where(Alert.id.in_(tuple(alert_ids)), Alert.ended_at.is_(None)).values(ended_at=at))
+
+
+def prune_alerts(session: Session, *, before: datetime, limit: int) -> int:
+    """Remove alerts that ended before a moment with what was sent about them; returns how many, ``limit`` at most.
+
+    One of which a telling still waits is kept until that is settled.
+    """
+    waits = exists().where(AlertDelivery.alert_id == Alert.id, AlertDelivery.state == DeliveryState.WAITING)
+    old = session.scalars(
+        select(Alert.id).where(Alert.ended_at < before, ~waits).order_by(Alert.ended_at).limit(limit)
+    ).all()
+    session.execute(delete(AlertDelivery).where(AlertDelivery.alert_id.in_(old)))
+    return len(session.scalars(delete(Alert).where(Alert.id.in_(old)).returning(Alert.id)).all())
 
 
 def read_open_alerts(session: Session) -> tuple[AlertRow, ...]:

@@ -1,12 +1,12 @@
 """Who wants to be told of alerts, and the tellings: planned when an alert opens, claimed, sent, tried again."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
 from core.database.tables import AlertDelivery, AlertSubscription, Study, User
 from core.vocabulary import AlertChannel, AlertKind, AlertPace, DeliveryState
@@ -45,7 +45,7 @@ class Planned:
 class Parcel:
     """What is due to one subscription, claimed: its alerts go in one message.
 
-    ``address`` is the e-mail address or the webhook's URL, None where the person has none. ``secret`` signs a webhook.
+    ``address`` is the confirmed e-mail address or the webhook's URL, None where the person has none.
     """
 
     subscription_id: int
@@ -54,7 +54,6 @@ class Parcel:
     channel: AlertChannel
     is_live: bool
     address: str | None
-    secret: str | None = field(repr=False)
     deliveries: Mapping[int, int]
     """Delivery id by alert id."""
     attempt: int
@@ -98,7 +97,6 @@ def add_subscription(
     channel: AlertChannel,
     wanted: Mapping[AlertKind, AlertPace],
     url: str | None = None,
-    secret: str | None = None,
 ) -> int:
     """Write a subscription; return its id."""
     values = {
@@ -107,7 +105,6 @@ def add_subscription(
         "channel": channel,
         "wanted": dict(wanted),
         "url": url,
-        "secret": secret,
     }
     return session.scalars(insert(AlertSubscription).values(values).returning(AlertSubscription.id)).one()
 
@@ -122,17 +119,6 @@ def change_subscription(session: Session, subscription_id: int, wanted: Mapping[
 def end_subscription(session: Session, subscription_id: int, *, at: datetime) -> None:
     """End a subscription: what was not sent yet will not be."""
     session.execute(update(AlertSubscription).where(AlertSubscription.id == subscription_id).values(ended_at=at))
-
-
-def read_own_email(session: Session) -> str | None:
-    """The e-mail address of the session's person."""
-    address: str | None = session.scalar(text("select own_email()"))
-    return address
-
-
-def write_own_email(session: Session, address: str | None) -> None:
-    """Change it."""
-    session.execute(text("select set_own_email(:address)"), {"address": address})
 
 
 def may_be_told(session: Session, user_id: int, *, kind: AlertKind, study_id: int, site_id: int | None) -> bool:
@@ -192,7 +178,7 @@ def _claim(session: Session, subscription_id: int, n_tried: int, at: datetime) -
         .values(attempts=n_tried + 1, due_at=at + FIRST_BACK_OFF * _BACK_OFF_FACTOR**n_tried)
         .returning(AlertDelivery.alert_id, AlertDelivery.id)
     )
-    found = session.get_one(AlertSubscription, subscription_id, options=[undefer(AlertSubscription.secret)])
+    found = session.get_one(AlertSubscription, subscription_id)
     channel = AlertChannel(found.channel)
     email = session.scalar(select(User.email).where(User.id == found.user_id))
     return Parcel(
@@ -202,7 +188,6 @@ def _claim(session: Session, subscription_id: int, n_tried: int, at: datetime) -
         channel=channel,
         is_live=found.ended_at is None,
         address=found.url if channel is AlertChannel.WEBHOOK else email,
-        secret=found.secret,
         deliveries={row.alert_id: row.id for row in claimed},
         attempt=n_tried + 1,
     )

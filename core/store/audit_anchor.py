@@ -2,16 +2,14 @@
 
 import json
 import os
-import secrets
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.errors import SettingsError
+from core.key_file import make_key, read_key
 from core.settings import Settings
 
-KEY_BYTES = 32
 _LAST_LINE_BYTES = 4_096
 """More than one line is long: reading the newest head does not get slower over the years."""
 
@@ -77,29 +75,10 @@ def audit_key(settings: Settings) -> bytes:
                 f"The audit key {path} is missing, but events were sealed with it.",
                 remedy="Put the file back from your backup of keys, or set OCTAUDIT_AUDIT_KEY_FILE.",
             )
-        _make_key(path)
-    if path.stat().st_mode & 0o077:
-        raise SettingsError(f"Others may read the audit key {path}.", remedy=f"Run `chmod 600 '{path}'`.")
-    return bytes.fromhex(path.read_text("ascii").strip())
+        make_key(path)
+    return read_key(path, what="audit key")
 
 
 def _heads(lines: str) -> list[AuditHead]:
     """The heads on whole lines; one that is cut off at either end is left out."""
     return [AuditHead(**json.loads(line)) for line in lines.splitlines() if line.startswith("{") and line.endswith("}")]
-
-
-def _make_key(path: Path) -> None:
-    """Make the key under another name and give it its own only when it is whole; the first of two makers wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600
-    partial = Path(name)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        path.hardlink_to(partial)
-    except FileExistsError:
-        return
-    finally:
-        partial.unlink()

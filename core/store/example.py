@@ -60,7 +60,7 @@ def read_examples(
         conditions.append(
             exists().where(AssessmentReason.assessment_id == Assessment.id, AssessmentReason.code == reason)
         )
-    newest = session.scalars(_newest_scans(chosen, conditions, offset=page * page_size, limit=page_size + 1)).all()
+    newest = _newest_scans(session, chosen, conditions, offset=page * page_size, limit=page_size + 1)
     rows = session.execute(_EXAMPLES.where(Scan.id.in_(newest)).order_by(Scan.id.desc())).all()
     shown = rows[:page_size]
     artifacts = _read_artifacts(session, [row.assessment_id for row in shown])
@@ -111,19 +111,44 @@ def _example(row: Row[Any], artifacts: tuple[tuple[ArtifactType, float], ...]) -
     )
 
 
+FIRST_REACH, WIDER = 2_000, 8
+"""How many of the latest scans are looked through at first; so many times more where those do not fill a page."""
+
+
 def _newest_scans(
-    chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, offset: int, limit: int
-) -> Select[int]:
+    session: Session, chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, offset: int, limit: int
+) -> list[int]:
     """Ids of the newest scans under ``conditions``: the newest of each site, then the newest of those.
 
     Asked site by site, the index of (site, id) is walked from its end and left after ``offset + limit`` hits. Asked at
-    once, PostgreSQL walks past every scan of the sites that the person may not see.
+    once, PostgreSQL walks past every scan of the sites that the person may not see. To fill a page for each of many
+    sites would be too much again: so only the latest scans of all are looked through, and more where it takes more.
     """
+    last = session.scalar(_last_scan(chosen)) or 0
+    reach, found = FIRST_REACH, list[int]()
+    while last > 0:
+        oldest = max(0, last - reach)
+        statement = _newest_after(oldest, chosen, conditions, offset=offset, limit=limit)
+        found = list(session.scalars(statement))
+        if len(found) == limit or not oldest:
+            break
+        reach *= WIDER
+    return found
+
+
+def _last_scan(chosen: ScanFilter) -> Select[int]:
+    of_site = select(Scan.id).where(Scan.site_id == Site.id).order_by(Scan.id.desc()).limit(1).lateral()
+    return select(func.max(of_site.c.id)).select_from(Site).join(of_site, true()).where(*site_conditions(chosen))
+
+
+def _newest_after(
+    oldest: int, chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, offset: int, limit: int
+) -> Select[int]:
     of_site = (
         select(Scan.id)
         .join(Assessment, Assessment.id == Scan.assessment_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .where(Scan.site_id == Site.id, *conditions)
+        .where(Scan.site_id == Site.id, Scan.id > oldest, *conditions)
         .order_by(Scan.id.desc())
         .limit(offset + limit)
         .lateral()

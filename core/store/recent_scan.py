@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Integer, Select, column, select, true, values
+from sqlalchemy import ARRAY, BigInteger, Select, column, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Scan, Site
@@ -48,7 +48,11 @@ def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]
 
     The index of (device, time) is walked from its end, device by device. ``reach`` must name devices.
     """
-    asked = values(column("id", Integer), name="asked").data([(id_,) for id_ in reach.device_ids])
+    asked = (
+        func.unnest(literal(list(reach.device_ids), ARRAY(BigInteger)))
+        .table_valued(column("id", BigInteger), name="asked")
+        .render_derived()
+    )
     # The devices lie within site, study and model already; what is left asks of the acquisition alone.
     narrowed = replace(chosen, site_id=None, study_id=None, device_model=None, slab=None)
     newest = (
@@ -62,12 +66,12 @@ def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]
     statement = (
         select(*columns)
         .select_from(asked)
+        .join(Device, Device.id == asked.c.id)  # before the captures, of which the planner expects a single one
+        .join(Site, Site.id == Device.site_id)
         .join(newest, true())
         .join(Acquisition, Acquisition.id == newest.c.id)
         .join(Scan, Scan.acquisition_id == Acquisition.id)
         .join(Assessment, Assessment.id == Scan.assessment_id)
-        .join(Device, Device.id == Acquisition.device_id)
-        .join(Site, Site.id == Acquisition.site_id)
         .order_by(Acquisition.acquired_at, Scan.id)
     )
     slab: Slab | None = chosen.slab

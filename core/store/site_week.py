@@ -18,7 +18,7 @@ from core.store.scan_filter import ScanFilter, filter_conditions, site_condition
 from core.store.unit import poor_visits
 from core.vocabulary import RateMeasure, ReviewDecision, ScanState, Severity
 
-LATEST_SCANS = 100
+LATEST_SCANS = 30
 """Turn-around is taken over so many of a site's latest scans: enough for a 90th percentile, and bounded work."""
 DECIDED_STATES = (ScanState.ACCEPTED, ScanState.REACQUISITION_REQUESTED, ScanState.SUPERSEDED,
                   ScanState.CLOSED_NOT_POSSIBLE)  # fmt: skip

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Integer, column, func, select, true, values
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, column, func, literal, select, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.database.tables import Acquisition
+from core.statistics.funnel import MIN_PATIENTS
 from core.store.scan_filter import ScanFilter, day_start
 from core.vocabulary import RateMeasure
 
@@ -19,8 +20,11 @@ TALLIED = (
 )
 """The measures of which a Tally consists, under the names of its fields."""
 
-PATIENT_PROBE = 100
-"""Patients are counted among this many captures of a group: enough to tell "fewer than 3", and bounded work."""
+FIRST_PROBE, PATIENT_PROBE = 16, 100
+"""Patients are counted among this many captures of a group: the second where the first finds fewer than 3 patients.
+
+Enough to tell "fewer than 3", and bounded work.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +59,40 @@ def probe_patients(
     ids: Sequence[int],
     *conditions: ColumnElement[bool],
 ) -> dict[int, int]:
-    """Distinct patients among the latest captures of each group, read by index, one bounded probe per group.
+    """Distinct patients among the latest captures of each group, read by index alone, one or two probes per group.
 
     ``group`` is the acquisition's column that names the group, ``conditions`` narrow the captures further.
     """
-    if not ids:
-        return {}
     period: list[ColumnElement[bool]] = [Acquisition.is_phantom.is_(False), *conditions]
     if chosen.since is not None:
         period.append(Acquisition.acquired_at >= day_start(chosen.since))
     if chosen.until is not None:
         period.append(Acquisition.acquired_at < day_start(chosen.until))
-    asked = values(column("id", Integer), name="asked").data([(id_,) for id_ in ids])
+    found = _probe(session, group, ids, FIRST_PROBE, period)
+    few = [id_ for id_, n in found.items() if n < MIN_PATIENTS]
+    return found | _probe(session, group, few, PATIENT_PROBE, period)
+
+
+def _probe(
+    session: Session,
+    group: InstrumentedAttribute[int] | InstrumentedAttribute[int | None],
+    ids: Sequence[int],
+    n_captures: int,
+    conditions: Sequence[ColumnElement[bool]],
+) -> dict[int, int]:
+    if not ids:
+        return {}
+    asked = (
+        func.unnest(literal(list(ids), ARRAY(BigInteger)))
+        .table_valued(column("id", BigInteger), name="asked")
+        .render_derived()
+    )
     probe = (
         select(Acquisition.subject_id)
-        .where(group == asked.c.id, *period)
+        .where(group == asked.c.id, *conditions)
         .order_by(Acquisition.acquired_at.desc())  # as the index runs, else the planner hopes for luck in a full walk
-        .limit(PATIENT_PROBE)
+        .limit(n_captures)
+        .correlate(asked)
         .lateral()
     )
     statement = (

@@ -81,6 +81,14 @@ def read_units(session: Session, chosen: ScanFilter, kind: UnitKind) -> tuple[Un
     return tuple(sorted(found, key=lambda count: count.unit.label))
 
 
+def read_poor(session: Session, chosen: ScanFilter, kind: UnitKind) -> list[ClusteredCount]:
+    """The ungradable of every cell of a kind, without asking what its units are called and how many patients it has."""
+    poor: dict[Cell, ClusteredCount] = defaultdict(ClusteredCount)
+    for place, _, _, detail, n in read_cell_counts(session, chosen, grain_of(kind), (RateMeasure.VISITS,)):
+        poor[cell_at(place, kind)] += poor_visits(detail, n)
+    return list(poor.values())
+
+
 def poor_visits(detail: str, n: int) -> ClusteredCount:
     """``n`` visits of one composition, e.g. ``3/2`` (three decided, two gradable), as counts of the ungradable."""
     return ClusteredCount(*(n * each for each in visit_sums(detail)))

@@ -38,6 +38,7 @@ def annotate_event(
     if device_id is not None:
         unit = managed_unit(session, actor, UnitKind.DEVICE, str(device_id))
         study_id, site_id = unit.study_id, unit.site_id
+        text = f"{unit.label}: {text.strip()}"
     elif site_id is not None:
         study_id = managed_unit(session, actor, UnitKind.SITE, str(site_id)).study_id
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.alerting.mail import compose, send_mail
 from core.alerting.webhook import payload, send_webhook
+from core.alerting.webhook_secret import webhook_secret
 from core.clock import now
 from core.database.session import Database, session_scope
 from core.errors import NotDeliveredError
@@ -88,15 +89,14 @@ def _send(settings: Settings, parcel: Parcel, alerts: Sequence[AlertRow]) -> Non
     names = ",".join(str(parcel.deliveries[alert.id]) for alert in alerts)
     message_id = f"octaudit-{parcel.subscription_id}-{hashlib.sha256(names.encode()).hexdigest()[:20]}"
     if parcel.address is None:
-        raise NotDeliveredError("No e-mail address is set on the page Alerts.", is_final=True)
+        raise NotDeliveredError("No e-mail address is confirmed on the page Alerts.", is_final=True)
     if parcel.channel is AlertChannel.EMAIL:
         send_mail(settings, compose(settings, alerts, to=parcel.address, message_id=message_id))
         return
-    assert parcel.secret is not None, "a webhook has a secret (check constraint)"
     send_webhook(
         parcel.address,
         payload(settings, alerts),
-        secret=parcel.secret,
+        secret=webhook_secret(settings, parcel.subscription_id),
         message_id=message_id,
         private_hosts=settings.webhook_private_hosts,
     )

@@ -9,7 +9,6 @@ from math import sqrt
 
 from sqlalchemy.orm import Session
 
-from core.database.tables import Acquisition
 from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect
 from core.statistics.funnel import FunnelPoint, FunnelUnit, Side, Zone, funnel
 from core.statistics.survival import DurationQuantile, turn_around
@@ -23,7 +22,6 @@ from core.store.site_week import (
     read_site_weeks,
     read_waits,
 )
-from core.store.tally import probe_patients
 from core.store.unit import Unit, UnitKind, read_units
 from core.values import NotComputable
 
@@ -155,10 +153,10 @@ class _Window:
 
 def flag_sites(session: Session, chosen: ScanFilter, *, today: date, now: datetime) -> FlagMatrix:
     """The matrix under ``chosen``; without a period there is no looking back."""
-    sites = [count.unit for count in read_units(session, chosen, UnitKind.SITE)]
-    ids = [site_id for site in sites if (site_id := site.within.site_id) is not None]
+    counts = read_units(session, chosen, UnitKind.SITE)
+    sites = [count.unit for count in counts]
     weeks = read_site_weeks(session, chosen, _borders(chosen))
-    patients = probe_patients(session, chosen, Acquisition.site_id, ids)
+    patients = {site_id: count.patients for count in counts if (site_id := count.unit.within.site_id) is not None}
     matrix = build_matrix(
         sites,
         weeks,

@@ -10,7 +10,7 @@ from core.statistics.clustering import DesignEffect, design_effect, total
 from core.statistics.funnel import Funnel, FunnelPoint, FunnelUnit, Side, Zone, funnel
 from core.statistics.shrinkage import Shrinkage, ShrunkenRate, shrink
 from core.store.scan_filter import ScanFilter
-from core.store.unit import Unit, UnitCount, UnitKind, read_units
+from core.store.unit import Unit, UnitCount, UnitKind, read_poor, read_units
 from core.values import NotComputable
 
 
@@ -77,7 +77,7 @@ def compare_units(session: Session, chosen: ScanFilter, kind: UnitKind) -> UnitC
 
 def visit_factor(session: Session, chosen: ScanFilter) -> float:
     """How many captures under ``chosen`` tell as much as one alone would: the design effect, pooled within sites."""
-    counts = [count.poor for count in read_units(session, chosen, UnitKind.SITE)]
+    counts = read_poor(session, chosen, UnitKind.SITE)
     return design_effect(counts).factor(total(counts))
 
 

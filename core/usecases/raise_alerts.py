@@ -27,6 +27,7 @@ from core.store.alert import (
     site_ids_by_code,
 )
 from core.store.alert_delivery import Planned, add_deliveries, may_be_told, read_subscriptions
+from core.store.email_confirmation import users_with_address
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
 from core.usecases.acknowledge_flag import end_outlived
@@ -126,7 +127,10 @@ def _plan(
     def is_told(user_id: int, kind: AlertKind, study_id: int, site_id: int | None) -> bool:
         return may_be_told(session, user_id, kind=kind, study_id=study_id, site_id=site_id)
 
+    reachable = users_with_address(session)
     for subscription in read_subscriptions(session):
+        if subscription.channel is AlertChannel.EMAIL and subscription.user_id not in reachable:
+            continue
         for alert_id, event in alerts:
             pace = subscription.wanted.get(event.kind)
             if pace is None or subscription.channel not in channels or subscription.study_id != event.study_id:

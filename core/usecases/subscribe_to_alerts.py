@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from sqlalchemy.orm import Session
 
-from core.alerting.webhook import checked_url, new_secret
+from core.alerting.webhook import checked_url
+from core.alerting.webhook_secret import webhook_secret
 from core.clock import now
 from core.errors import NotAllowedError, UsageError
 from core.settings import Settings
@@ -18,11 +19,10 @@ from core.store.alert_delivery import (
     add_subscription,
     change_subscription,
     end_subscription,
-    read_own_email,
     read_subscriptions,
-    write_own_email,
 )
 from core.store.audit import record_event
+from core.store.email_confirmation import ask_confirmation, forget_own_address, read_own_address
 from core.vocabulary import AlertChannel, AlertKind, AlertPace, Role
 
 ALERTED = frozenset(Role) - {Role.GRADER}
@@ -49,19 +49,36 @@ def choose_mail(
 ) -> None:
     """Set the person's address, and what comes there from this study; an empty ``wanted`` ends the mails.
 
-    The address is one per person: it holds for all studies.
+    The address is one per person: it holds for all studies. A new one is used once it is confirmed, and until then
+    the earlier one; None goes at once.
     """
     _refuse_unless_alerted(actor, study_id)
     cleaned = address.strip()
     if not (_EMAIL.fullmatch(cleaned) and len(cleaned) <= _LONGEST_ADDRESS) and (wanted or cleaned):
         raise UsageError("The e-mail address is none.", remedy="Enter one, like name@example.org.")
-    if cleaned != (read_own_email(session) or ""):
-        write_own_email(session, cleaned or None)
+    _change_address(session, cleaned)
     existing = own_subscription(session, study_id, AlertChannel.EMAIL)
     if existing is not None:
         _change(session, actor, existing, wanted)
     elif wanted:
         _add(session, actor, study_id, AlertChannel.EMAIL, wanted)
+
+
+def _change_address(session: Session, cleaned: str) -> None:
+    own = read_own_address(session)
+    waiting = own.pending.address if own.pending else None
+    if not cleaned:
+        forget_own_address(session)
+    elif cleaned != (waiting or own.confirmed):
+        ask_for_code(session, cleaned)
+
+
+def ask_for_code(session: Session, address: str) -> None:
+    """Have a code sent to an address, anew where one was; the person's next step is to enter it."""
+    if not ask_confirmation(session, address):
+        raise UsageError(
+            "Five codes were asked for within a day.", remedy="Wait until tomorrow, or enter the one that has come."
+        )
 
 
 def connect_webhook(
@@ -82,9 +99,8 @@ def connect_webhook(
     existing = own_subscription(session, study_id, AlertChannel.WEBHOOK)
     if existing is not None:
         _change(session, actor, existing, {})
-    secret = new_secret()
-    _add(session, actor, study_id, AlertChannel.WEBHOOK, wanted, url=cleaned, secret=secret)
-    return secret
+    added = _add(session, actor, study_id, AlertChannel.WEBHOOK, wanted, url=cleaned)
+    return webhook_secret(settings, added)
 
 
 def choose_webhook(session: Session, *, actor: Actor, study_id: int, wanted: Mapping[AlertKind, AlertPace]) -> None:
@@ -114,13 +130,11 @@ def _add(
     wanted: Mapping[AlertKind, AlertPace],
     *,
     url: str | None = None,
-    secret: str | None = None,
-) -> None:
+) -> int:
     assert actor.user_id is not None, "only people subscribe"
-    added = add_subscription(
-        session, user_id=actor.user_id, study_id=study_id, channel=channel, wanted=wanted, url=url, secret=secret
-    )
+    added = add_subscription(session, user_id=actor.user_id, study_id=study_id, channel=channel, wanted=wanted, url=url)
     _record(session, actor, "alerts.subscribe", added, study_id, before=None, after=_document(channel, wanted))
+    return added
 
 
 def _change(session: Session, actor: Actor, existing: Subscription, wanted: Mapping[AlertKind, AlertPace]) -> None:

@@ -18,6 +18,8 @@ CURES = {
 _CURE_COLOURS = (CALM, AMBER, BETTER)
 SELECTED = "cell"
 """Name of the selection that a click on a heat map makes; its fields are ``code`` and ``id``."""
+MOST_GROUPS = 40
+"""So many columns of a heat map can still be read."""
 _ROW_PX = 34
 _FRAME_PX = 115
 """What legend, axis and title take of a chart's height."""
@@ -74,6 +76,12 @@ def draw_pareto(counts: FindingCounts) -> alt.LayerChart:
     )
     text = words.mark_text(align="left", dx=6, color=FAINT).encode(x="failed_first:Q", text="label:N")
     return alt.LayerChart(layer=[bars, text]).properties(height=_height(len(rows)))
+
+
+def most_failing(groups: Sequence[GroupFindings]) -> tuple[GroupFindings, ...]:
+    """At most ``MOST_GROUPS`` groups, those with most failed captures, by code."""
+    ranked = sorted(groups, key=lambda group: (-group.counts.failed, group.code))[:MOST_GROUPS]
+    return tuple(sorted(ranked, key=lambda group: group.code))
 
 
 def heat_rows(groups: Sequence[GroupFindings]) -> list[Row]:

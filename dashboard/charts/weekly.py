@@ -40,6 +40,25 @@ def week_points(weeks: Sequence[WeekTally], factor: float) -> tuple[WeekPoint, .
     )
 
 
+def week_rows(points: Sequence[WeekPoint]) -> list[dict[str, object]]:
+    """One row per week, as the download has it; figures are empty where nothing was decided."""
+    return [
+        {"week": point.week_on.isoformat(), "decided": point.decided}
+        | _columns("first_pass", point.first_pass)
+        | _columns("final", point.final)
+        for point in points
+    ]
+
+
+def _columns(name: str, rate: Proportion | None) -> dict[str, object]:
+    if rate is None:
+        return {}
+    return {
+        f"{name}_gradable": rate.k, f"{name}_of": rate.n, name: rate.value, f"{name}_low": rate.low,
+        f"{name}_high": rate.high,
+    }  # fmt: skip
+
+
 def draw_rates(points: Sequence[WeekPoint], marks: Sequence[Mark] = ()) -> alt.LayerChart:
     """Both rates over the weeks with intervals, and a line where something happened. Colours come from the theme."""
     tooltip = [

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 from core.alerting.wording import KIND_WORDS
 from core.store.access import Actor
 from core.store.alert_delivery import Sending, Subscription
-from core.usecases.subscribe_to_alerts import choose_mail, choose_webhook, connect_webhook
+from core.store.email_confirmation import OwnAddress, PendingAddress, read_own_address
+from core.usecases.confirm_address import confirm_address
+from core.usecases.subscribe_to_alerts import ask_for_code, choose_mail, choose_webhook, connect_webhook
 from core.vocabulary import AlertChannel, AlertKind, AlertPace, DeliveryState
-from dashboard.administration.steps import perform
+from dashboard.administration.steps import perform, perform_apart
 from dashboard.installation import installation
 
 _OFF = "off"
@@ -23,7 +25,7 @@ Wanted = Mapping[AlertKind, AlertPace]
 class Own:
     """What the person has chosen so far, and how the latest telling of each subscription went."""
 
-    email: str | None
+    address: OwnAddress
     kinds: Callable[[int], tuple[AlertKind, ...]]
     """What can reach the person, by study."""
     subscriptions: tuple[Subscription, ...]
@@ -43,14 +45,41 @@ def draw_mail(study_id: int, own: Own) -> None:
         st.caption("This installation sends no mail: its operator has set no mail server (OCTAUDIT_SMTP_HOST).")
         return
     subscription = own.of(study_id, AlertChannel.EMAIL)
+    waiting = own.address.pending
     with st.form(f"mail.{study_id}", border=False):
-        address = st.text_input("Your e-mail address", own.email or "", placeholder="name@example.org")
+        entered = waiting.address if waiting else own.address.confirmed or ""
+        address = st.text_input("Your e-mail address", entered, placeholder="name@example.org")
         wanted = _draw_paces("mail", study_id, subscription, own)
         if st.form_submit_button("Save", key=f"mail.save.{study_id}"):
             perform(lambda session, actor: _save_mail(session, actor, study_id, address, wanted))
+    if waiting:
+        _draw_confirmation(waiting, own.address.confirmed)
     st.caption(
         f"A daily mail comes at {settings.alert_digest_hour:02}:00 UTC, on days with news. {_latest(subscription, own)}"
     )
+
+
+def _draw_confirmation(waiting: PendingAddress, confirmed: str | None) -> None:
+    """How far the code is, and the field for it."""
+    meanwhile = f"Until then mails go to {confirmed}." if confirmed else "Until then nothing else is sent there."
+    st.info(f"{_code_words(waiting)} {meanwhile}", icon=":material/mark_email_unread:")
+    with st.form("mail.confirm", border=False):
+        code = st.text_input("Code from the mail", st.query_params.get("code", ""), placeholder="abcd-2345")
+        left, right = st.columns(2)
+        if left.form_submit_button("Confirm", type="primary", key="mail.confirm.code", width="stretch"):
+            perform_apart(lambda token: _confirm(token, code))
+        elif right.form_submit_button("Send another code", key="mail.confirm.again", width="stretch"):
+            perform(lambda session, _: _ask_again(session, waiting.address))
+
+
+def _code_words(waiting: PendingAddress) -> str:
+    if waiting.is_spent:
+        return f"Too many wrong codes were entered for {waiting.address}: have another one sent."
+    if waiting.sent_at is not None:
+        return f"A code was sent to {waiting.address} on {waiting.sent_at:%d %b %Y %H:%M} UTC."
+    if waiting.error:
+        return f"The code could not be sent to {waiting.address}: {waiting.error}"
+    return f"A code is on its way to {waiting.address}; it takes a minute."
 
 
 def draw_webhook(study_id: int, own: Own) -> None:
@@ -101,7 +130,22 @@ def _latest(subscription: Subscription | None, own: Own) -> str:
 
 def _save_mail(session: Session, actor: Actor, study_id: int, address: str, wanted: Wanted) -> str:
     choose_mail(session, actor=actor, study_id=study_id, address=address, wanted=wanted)
-    return "Saved: alerts reach you by e-mail from now on." if wanted else "Saved: no alerts by e-mail."
+    if not wanted:
+        return "Saved: no alerts by e-mail."
+    if read_own_address(session).pending:
+        return "Saved: alerts reach you by e-mail as soon as the address is confirmed."
+    return "Saved: alerts reach you by e-mail from now on."
+
+
+def _confirm(token: str, code: str) -> str:
+    confirm_address(installation().database, token=token, code=code)
+    st.query_params.pop("code", None)
+    return "The address is confirmed: alerts go there from now on."
+
+
+def _ask_again(session: Session, address: str) -> str:
+    ask_for_code(session, address)
+    return "Another code is on its way; the one before does not count any more."
 
 
 def _connect(session: Session, actor: Actor, study_id: int, url: str, wanted: Wanted) -> str:

@@ -12,6 +12,7 @@ from dashboard.components.calibration_words import (
     calibration_words,
     few_words,
 )
+from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import panel
 from dashboard.dictionaries import CALIBRATION_COLUMNS, CURVE_COLUMNS
@@ -24,13 +25,13 @@ def draw_calibration(found: CalibrationCheck) -> None:
         left, right = st.columns(2, gap="medium")
         with left:
             alt = "Reliability curve: observed over predicted share of ungradable scans."
-            st.altair_chart(draw_reliability(found), width="stretch", alt=alt)
+            draw_chart(draw_reliability(found), alt=alt)
             st.caption(RELIABILITY_CAPTION)
             draw_chart_data(ChartData("reliability", curve_rows(found), CURVE_COLUMNS))
         with right:
             if any(each.points for each in found.devices):
                 alt = "Observed minus predicted share of ungradable scans by device."
-                st.altair_chart(draw_excess(found), width="stretch", alt=alt)
+                draw_chart(draw_excess(found), alt=alt)
                 st.caption(EXCESS_CAPTION)
             else:
                 st.caption("**By device.** Nothing is drawn: no device has enough grades.")

@@ -14,7 +14,7 @@ HEADS = {
     Indicator.LOW_SIGNAL: ("Low signal", "Share of decided first captures with severe loss of signal"),
     Indicator.DECENTRATION: ("Off centre", "Share of decided first captures with the fovea far off centre"),
     Indicator.OVERDUE: ("Overdue repeats", "Open requests past the end of their visit window, of all that are open"),
-    Indicator.TURN_AROUND: ("Turn-around", "By when nine of ten of the latest 100 scans were decided, from submission"),
+    Indicator.TURN_AROUND: ("Turn-around", "By when nine of ten of the latest 30 scans were decided, from submission"),
 }
 LIGHT_WORDS = {
     Light.RED: "above the 99.8 % limit",
@@ -51,6 +51,27 @@ def flag_matrix(matrix: FlagMatrix, filters: Mapping[str, str]) -> Html:
         "div", tag("table", head, tag("tbody", *rows), class_="matrix"), class_="scroll", tabindex="0", role="region",
         aria_label="Sites by indicator",
     )  # fmt: skip
+
+
+def matrix_rows(matrix: FlagMatrix) -> list[dict[str, object]]:
+    """One row per site and indicator, as the download has it."""
+    return [
+        {
+            "site": row.site.label,
+            "name": row.site.name,
+            "indicator": HEADS[cell.indicator][0],
+            "light": cell.light.value,
+            "k": cell.k,
+            "n": cell.n,
+            "share": cell.k / cell.n if cell.n else None,
+            "days": cell.days,
+            "change": cell.change.value if cell.change else "",
+            "in_a_row": cell.n_in_a_row,
+            "seen": cell.acknowledged is not None,
+        }
+        for row in matrix.sites
+        for cell in row.cells
+    ]
 
 
 def _row(row: SiteFlags, filters: Mapping[str, str]) -> Html:

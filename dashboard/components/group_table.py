@@ -49,6 +49,29 @@ def worst_first(groups: Sequence[GroupTally]) -> list[GroupTally]:
     return sorted(groups, key=order)
 
 
+def group_rows(groups: Sequence[GroupTally], factor: float) -> list[dict[str, object]]:
+    """One row per group in the order of the table, as the download has it."""
+    return [
+        {
+            "group": group.code,
+            "name": group.name,
+            "is_judged": group.is_judged,
+            "received": group.tally.received,
+            "decided": group.tally.decided,
+            "gradable": group.tally.gradable,
+            **_bounds("first_pass", proportion(group.tally.gradable, group.tally.decided, factor)),
+            "final_received": group.tally.final_received,
+            "final_gradable": group.tally.final_gradable,
+            **_bounds("final", proportion(group.tally.final_gradable, group.tally.final_received, factor)),
+        }
+        for group in worst_first(groups)
+    ]
+
+
+def _bounds(name: str, rate: Proportion | None) -> dict[str, object]:
+    return {} if rate is None else {name: rate.value, f"{name}_low": rate.low, f"{name}_high": rate.high}
+
+
 def _row(group: GroupTally, field: str, filters: Mapping[str, str], factor: float) -> Html:
     tally = group.tally
     narrowed = {**filters, field: group.id}

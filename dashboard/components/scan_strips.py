@@ -1,10 +1,13 @@
 """Single scans by device: the model's score and the devices' own indices as strips, each mark leading to its scan."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from core.store.scan_score import MOST_DEVICES, ScanScores
 from dashboard.charts.scan_score import draw_index, draw_model_scores, index_rows, limit_words, score_rows
 from dashboard.charts.strip import SELECTED
+from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import go_to
 from dashboard.dictionaries import SCAN_INDEX_COLUMNS, SCAN_SCORE_COLUMNS
@@ -23,21 +26,21 @@ INDEX_CAPTION = (
 def draw_scan_strips(found: ScanScores) -> None:
     """Both kinds of strips, with captions, data and links; nothing may be empty."""
     alt = "Model's probability of ungradable of single scans, by device."
-    event = st.altair_chart(
-        draw_model_scores(found), width="stretch", alt=alt, on_select="rerun", selection_mode=SELECTED,
+    picked = draw_chart(
+        draw_model_scores(found), alt=alt, selection=SELECTED,
         key="octaudit.strips.score",
     )  # fmt: skip
     st.caption(SCORE_CAPTION)
     draw_chart_data(ChartData("scores-by-device", score_rows(found.scans), SCAN_SCORE_COLUMNS))
-    open_picked(event)
+    open_picked(picked)
     for name, scans in found.by_index().items():
-        event = st.altair_chart(
-            draw_index(name, scans), width="stretch", alt=f"Quality index {name} of single captures, by device.",
-            on_select="rerun", selection_mode=SELECTED, key=f"octaudit.strips.index.{name}",
+        picked = draw_chart(
+            draw_index(name, scans), alt=f"Quality index {name} of single captures, by device.",
+            selection=SELECTED, key=f"octaudit.strips.index.{name}",
         )  # fmt: skip
         st.caption(f"{INDEX_CAPTION} {limit_words(name)}")
         draw_chart_data(ChartData(f"index-{name}-by-device", index_rows(scans), SCAN_INDEX_COLUMNS))
-        open_picked(event)
+        open_picked(picked)
     few = f" The {MOST_DEVICES} devices with most scans of {found.n_devices}." if found.n_devices > MOST_DEVICES else ""
     st.caption(
         f"As of {found.as_of:%d %b %Y, %H:%M} UTC. Of each device the latest {found.per_device} captures of the "
@@ -45,9 +48,7 @@ def draw_scan_strips(found: ScanScores) -> None:
     )
 
 
-def open_picked(event: object) -> None:
+def open_picked(picked: Mapping[str, object] | None) -> None:
     """Switch to the scan whose mark was clicked, if any was."""
-    selection = getattr(event, "selection", None)
-    picked = selection.get(SELECTED) if selection else None
     if picked:
-        go_to(f"/scan?id={picked[0].get('scan')}")
+        go_to(f"/scan?id={picked.get('scan')}")

@@ -19,6 +19,27 @@ def small_multiples(units: Sequence[UnitTrend], kind: UnitKind, filters: Mapping
     return tag("div", *(_card(unit, kind, filters) for unit in units), class_="multiples")
 
 
+def multiple_rows(units: Sequence[UnitTrend]) -> list[dict[str, object]]:
+    """One row per unit and point, as the download has it."""
+    return [
+        {
+            "unit": unit.unit.label,
+            "breaks_a_rule": unit.trend.is_worse,
+            "from": point.period.starts_on.isoformat(),
+            "to": point.period.ends_on.isoformat(),
+            "ungradable": point.period.count.k,
+            "decided": point.period.count.n,
+            "visits": point.period.count.n_clusters,
+            "rate": point.value,
+            "centre": unit.trend.chart.baseline.centre,
+            "low": point.low,
+            "high": point.high,
+        }
+        for unit in units
+        for point in unit.trend.chart.points
+    ]
+
+
 def _card(unit: UnitTrend, kind: UnitKind, filters: Mapping[str, str]) -> Html:
     query = {**filters, **filter_query(unit.unit.within), "by": kind.value}
     chart = unit.trend.chart

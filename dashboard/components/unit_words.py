@@ -30,6 +30,12 @@ def trend_address(unit: Unit, kind: UnitKind, filters: dict[str, str]) -> str:
     return f"/trends?{urlencode({**filters, **filter_query(unit.within), 'by': kind.value})}"
 
 
+def act_link(unit: Unit, kind: UnitKind, filters: dict[str, str]) -> Html:
+    """From a unit's trend to what is done about it, with the same filters."""
+    link = page_link(f"What is done about {unit.label}", "sites", {**filters, "by": kind.value, "unit": unit.key})
+    return tag("p", link)
+
+
 def verdict_words(comparison: UnitComparison, filters: dict[str, str]) -> Html:
     """Who stands above the red line, by name and number; then who should be watched; then who is too small to judge."""
     assert comparison.funnel is not None, "an empty comparison says nothing"

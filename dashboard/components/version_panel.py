@@ -5,6 +5,7 @@ import streamlit as st
 from core.statistics.agreement_intervals import Agreement
 from core.usecases.compare_versions import VersionComparison, Versions
 from dashboard.charts.agreement import confusion_rows, draw_confusion
+from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.version_words import (
@@ -46,7 +47,7 @@ def _draw_comparison(found: VersionComparison, place: int) -> None:
         if isinstance(found.grades, Agreement):
             alt = f"Grades of {found.champion} and {found.challenger}."
             chart = draw_confusion(found.grades, found.champion, found.challenger)
-            st.altair_chart(chart, width="stretch", alt=alt, key=f"octaudit.versions.{place}")
+            draw_chart(chart, alt=alt, key=f"octaudit.versions.{place}")
             draw_chart_data(ChartData(f"grades-of-versions-{place}", confusion_rows(found.grades), CONFUSION_COLUMNS))
     if found.changes:
         panel(change_list(found), key=f"changes-{place}")

@@ -7,6 +7,7 @@ from core.statistics.agreement_intervals import Agreement
 from core.usecases.compare_grades import GradeComparison, GroupBy, compare_grades
 from dashboard.charts.agreement import confusion_rows, draw_confusion, draw_kappas, kappa_rows
 from dashboard.components.agreement_words import agreement_cards, disputed_list
+from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, panel
 from dashboard.dictionaries import CONFUSION_COLUMNS, KAPPA_COLUMNS
@@ -43,7 +44,7 @@ def main() -> None:
     panel(agreement_cards(comparison), key="cards")
     _draw_confusions(comparison)
     st.subheader(BY_WORDS[by])
-    st.altair_chart(draw_kappas(comparison.groups), width="stretch", alt="Kappa of model and people by group.")
+    draw_chart(draw_kappas(comparison.groups), alt="Kappa of model and people by group.")
     st.caption(KAPPA_CAPTION + _silent_words(comparison))
     draw_chart_data(ChartData(f"agreement-by-{by}", kappa_rows(comparison.groups), KAPPA_COLUMNS))
     if comparison.disputed:
@@ -64,7 +65,7 @@ def _draw_confusions(comparison: GradeComparison) -> None:
         with column:
             if isinstance(found, Agreement):
                 alt = f"Confusion matrix of {first.lower()} and {second.lower()}."
-                st.altair_chart(draw_confusion(found, first, second), width="stretch", alt=alt)
+                draw_chart(draw_confusion(found, first, second), alt=alt)
                 draw_chart_data(ChartData(f"confusion-{name}", confusion_rows(found), CONFUSION_COLUMNS))
     st.caption(CONFUSION_CAPTION)
 

@@ -8,7 +8,8 @@ import streamlit as st
 
 from core.clock import now
 from core.store.alert import read_ended_alerts, read_open_alerts
-from core.store.alert_delivery import read_latest_sendings, read_own_email, read_subscriptions
+from core.store.alert_delivery import read_latest_sendings, read_subscriptions
+from core.store.email_confirmation import read_own_address
 from core.store.scan_filter import Choice, ScanFilter, read_filter_choices
 from core.usecases.subscribe_to_alerts import kinds_for
 from dashboard.administration.steps import draw_outcome
@@ -31,7 +32,7 @@ def main() -> None:
         ended = read_ended_alerts(session, after=moment - ENDED_FOR, limit=MOST_ENDED)
         choices = read_filter_choices(session, ScanFilter()).studies
         own = Own(
-            read_own_email(session), partial(kinds_for, actor), read_subscriptions(session),
+            read_own_address(session), partial(kinds_for, actor), read_subscriptions(session),
             read_latest_sendings(session),
         )  # fmt: skip
     if alerts:

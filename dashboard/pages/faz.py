@@ -14,6 +14,7 @@ from dashboard.charts.faz import draw_grades, draw_pairs, draw_values, grade_row
 from dashboard.charts.strip import SELECTED
 from dashboard.components import faz_table as table
 from dashboard.components import faz_words as words
+from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.measure_words import FAZ, MEASURES
 from dashboard.components.panel import empty_state, panel
@@ -74,8 +75,8 @@ def _choose(chosen: ScanFilter, types: list[str]) -> tuple[str, FazBy, Magnifica
 def _draw_values(found: FazComparison, by: FazBy) -> None:
     if found.groups:
         alt = f"{MEASURES[FAZ][found.column].name} of every scan by {by}, with quartiles."
-        event = st.altair_chart(
-            draw_values(found), width="stretch", alt=alt, on_select="rerun", selection_mode=SELECTED,
+        picked = draw_chart(
+            draw_values(found), alt=alt, selection=SELECTED,
             key=f"octaudit.faz.values.{by}",
         )  # fmt: skip
         cut = f" The {MOST_GROUPS} with most scans of {found.n_groups}." if found.n_groups > MOST_GROUPS else ""
@@ -84,7 +85,7 @@ def _draw_values(found: FazComparison, by: FazBy) -> None:
         rows = table.group_rows(found.groups, found)
         draw_chart_data(ChartData(f"faz-scans-by-{by}", value_rows(found), dictionaries.FAZ_COLUMNS))
         draw_chart_data(ChartData(f"faz-by-{by}", rows, dictionaries.FAZ_GROUP_COLUMNS), behind="table")
-        open_picked(event)
+        open_picked(picked)
 
 
 def _draw_outliers(found: FazComparison) -> None:
@@ -98,19 +99,19 @@ def _draw_pairs(found: FazComparison) -> None:
     st.subheader("Between eyes, visits and repeats")
     panel(words.pair_cards(found), key="pairs")
     if any(pairs.pairs for pairs in found.pairs):
-        event = st.altair_chart(
-            draw_pairs(found), width="stretch", alt="Differences between eyes, visits and repeats.", on_select="rerun",
-            selection_mode=SELECTED, key="octaudit.faz.pairs",
+        picked = draw_chart(
+            draw_pairs(found), alt="Differences between eyes, visits and repeats.", selection=SELECTED,
+            key="octaudit.faz.pairs",
         )  # fmt: skip
         st.caption(words.pairs_caption(found))
         draw_chart_data(ChartData("faz-differences", pair_rows(found), dictionaries.FAZ_PAIR_COLUMNS))
-        open_picked(event)
+        open_picked(picked)
 
 
 def _draw_grades(found: FazComparison) -> None:
     st.subheader("What the grade does to the metric")
     panel(words.effect_words(found), key="effect")
-    st.altair_chart(draw_grades(found), width="stretch", alt="Mean of the metric by final grade, with intervals.")
+    draw_chart(draw_grades(found), alt="Mean of the metric by final grade, with intervals.")
     st.caption(words.GRADES_CAPTION)
     draw_chart_data(ChartData("faz-by-grade", grade_rows(found), dictionaries.FAZ_GRADE_COLUMNS))
 

@@ -11,14 +11,17 @@ from core.store.same_image import SharedImage, read_shared_images
 from core.usecases.flag_sites import FlagMatrix, flag_sites
 from core.usecases.judge_units import visit_factor
 from core.vocabulary import Role
-from dashboard.charts.weekly import draw_counts, draw_rates, week_points
+from dashboard.charts.weekly import draw_counts, draw_rates, week_points, week_rows
+from dashboard.components.chart import draw_chart
+from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.counters import counter_strip
-from dashboard.components.flag_matrix import flag_matrix, matrix_words
-from dashboard.components.group_table import group_table
+from dashboard.components.flag_matrix import flag_matrix, matrix_rows, matrix_words
+from dashboard.components.group_table import group_rows, group_table
 from dashboard.components.mark_list import mark_list
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.rate import footnote, rate_pair
 from dashboard.components.shared_images import shared_images
+from dashboard.dictionaries import GROUP_COLUMNS, MATRIX_COLUMNS, WEEK_COLUMNS
 from dashboard.filters import RATE_FIELDS, Field, Period, draw_filters, url_filters
 from dashboard.navigation import CENTRE, COMPARERS
 from dashboard.session import current_user, open_session
@@ -29,6 +32,11 @@ MATRIX_CAPTION = (
     "period before. *New* was not flagged four weeks ago, *seen* was acknowledged. Overdue repeats are red from 3 on "
     "if half of all open; turn-around is amber beyond 3 days, red beyond 7; neither makes a site red. A cell leads to "
     "its trend, its causes or its worklist, *Act* to what is done about the site."
+)
+WEEKS_CAPTION = (
+    "**By week** of acquisition. *First pass* counts every capture as it first came, *final* each expected scan that "
+    "has a gradable capture by now; the band is the first-pass rate's 95 % interval. The bars say how many captures "
+    "stand behind it: weeks of few vary by chance. Dashed uprights are marked events."
 )
 PERIOD = Period.WEEKS_26
 """Shown without a choice: long enough for a trend, short enough to be of now."""
@@ -77,15 +85,18 @@ def _draw_matrix(matrix: FlagMatrix) -> None:
     panel(matrix_words(matrix), key="matrix-words")
     panel(flag_matrix(matrix, {Field.PERIOD.value: PERIOD.value, **url_filters()}), key="matrix")
     st.caption(MATRIX_CAPTION)
+    draw_chart_data(ChartData("sites-by-indicator", matrix_rows(matrix), MATRIX_COLUMNS), behind="table")
 
 
 def _draw_chart(overview: Overview, marks: Sequence[Mark], factor: float) -> None:
     st.subheader("By week")
     points = week_points(overview.weeks, factor)
     rates_alt = "First-pass and final gradable rate by week of acquisition, with 95 % intervals."
-    st.altair_chart(draw_rates(points, marks), width="stretch", alt=rates_alt)
+    draw_chart(draw_rates(points, marks), alt=rates_alt)
     counts_alt = "First captures decided, by week of acquisition."
-    st.altair_chart(draw_counts(points), width="stretch", alt=counts_alt)
+    draw_chart(draw_counts(points), alt=counts_alt)
+    st.caption(WEEKS_CAPTION)
+    draw_chart_data(ChartData("rates-by-week", week_rows(points), WEEK_COLUMNS))
     if marks:
         panel(mark_list(marks), key="marks")
 
@@ -95,8 +106,11 @@ def _draw_groups(overview: Overview, factor: float) -> None:
     with st.container(gap="medium"):
         st.subheader("By site")
         panel(group_table(overview.sites, "site", "Site", narrowed, factor), key="sites")
+        draw_chart_data(ChartData("rates-by-site", group_rows(overview.sites, factor), GROUP_COLUMNS), behind="table")
         st.subheader("By device")
         panel(group_table(overview.devices, "device", "Device", narrowed, factor), key="devices")
+        rows = group_rows(overview.devices, factor)
+        draw_chart_data(ChartData("rates-by-device", rows, GROUP_COLUMNS), behind="table")
 
 
 def _draw_shared(shared: Sequence[SharedImage]) -> None:

@@ -11,6 +11,7 @@ from core.usecases.standardise_units import StandardisedUnits, standardise_units
 from dashboard.administration.steps import draw_outcome
 from dashboard.charts.funnel import SELECTED, Estimate, draw_forest, draw_funnel, estimate_rows
 from dashboard.components.case_mix import CAPTIONS, ESTIMATE_NAMES, adjusted_words, case_mix_table
+from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.scan_strips import draw_scan_strips
@@ -91,19 +92,18 @@ def _draw_charts(
         alt = (
             "Funnel plot: share of ungradable first captures over the effective number of captures, one mark per unit."
         )
-        event = st.altair_chart(
-            draw_funnel(comparison), width="stretch", alt=alt, on_select="rerun", selection_mode=SELECTED,
+        picked = draw_chart(
+            draw_funnel(comparison), alt=alt, selection=SELECTED,
             key=f"octaudit.funnel.{comparison.kind}",
         )  # fmt: skip
         st.caption(FUNNEL_CAPTION)
     with right:
         alt = f"Forest plot: every unit's {estimate} rate with its interval."
-        st.altair_chart(draw_forest(comparison, estimate, cases), width="stretch", alt=alt)
+        draw_chart(draw_forest(comparison, estimate, cases), alt=alt)
         st.caption(CAPTIONS[estimate])
     rows, columns = estimate_rows(comparison, estimate, cases), UNIT_COLUMNS | (STANDARDISED_COLUMNS if cases else {})
     draw_chart_data(ChartData(f"{comparison.kind}-comparison", rows, columns))
-    picked = event.selection.get(SELECTED) if event else None
-    unit = chosen_unit(comparison, picked[0].get("key")) if picked else None
+    unit = chosen_unit(comparison, picked.get("key")) if picked else None
     if unit:
         go_to(trend_address(unit, comparison.kind, filters))
 

@@ -12,6 +12,7 @@ from core.usecases.watch_inputs import InputWatch, watch_inputs
 from dashboard.charts.drift import draw_indices, draw_scores, drift_rows, index_rows, score_rows
 from dashboard.components.calibration_panel import draw_calibration
 from dashboard.components.calibration_words import REFERENCE_NAMES
+from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.drift_table import drift_table, drift_words
 from dashboard.components.panel import empty_state, panel
@@ -107,14 +108,14 @@ def _draw_charts(watch: InputWatch) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         alt = "Distribution of the model's probability of ungradable, this period and the year before."
-        st.altair_chart(draw_scores(watch.before, watch.now), width="stretch", alt=alt)
+        draw_chart(draw_scores(watch.before, watch.now), alt=alt)
         st.caption(SCORES_CAPTION)
         draw_chart_data(ChartData("scores", score_rows(watch.before, watch.now), SCORE_COLUMNS))
     with right:
         rows = index_rows(watch.before, watch.now)
         if rows:
             alt = "Distribution of the device's quality index, this period and the year before."
-            st.altair_chart(draw_indices(watch.before, watch.now), width="stretch", alt=alt)
+            draw_chart(draw_indices(watch.before, watch.now), alt=alt)
         st.caption(INDICES_CAPTION)
         if rows:
             draw_chart_data(ChartData("device-index", rows, INDEX_COLUMNS))

@@ -7,6 +7,7 @@ import streamlit as st
 from core.clock import now
 from core.store.cause import Findings, GroupFindings, read_findings
 from dashboard.charts.causes import (
+    MOST_GROUPS,
     SELECTED,
     cause_rows,
     cure_rows,
@@ -15,8 +16,10 @@ from dashboard.charts.causes import (
     draw_pareto,
     draw_severities,
     heat_rows,
+    most_failing,
     severity_rows,
 )
+from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.tip_sheet import cause_words, tip_sheet
@@ -60,12 +63,13 @@ def main() -> None:
         return
     panel(cause_words(findings.all), key="words")
     _draw_causes(findings)
-    if len(findings.sites) > 1:
-        _draw_heat("site", "Site", findings.sites, filters)
-    _draw_heat("device", "Device", findings.devices, filters)
-    st.caption(HEAT_CAPTION)
+    sites, devices = most_failing(findings.sites), most_failing(findings.devices)
+    if len(sites) > 1:
+        _draw_heat("site", "Site", sites, filters)
+    _draw_heat("device", "Device", devices, filters)
+    st.caption(HEAT_CAPTION + _cut_words(findings))
     st.subheader("Severity")
-    st.altair_chart(draw_severities(findings.all), width="stretch", alt="Mild and severe artifacts among all captures.")
+    draw_chart(draw_severities(findings.all), alt="Mild and severe artifacts among all captures.")
     st.caption(SEVERITY_CAPTION)
     draw_chart_data(ChartData("severities", severity_rows(findings.all), SEVERITY_COLUMNS))
     st.subheader("What to do about it")
@@ -77,26 +81,32 @@ def _draw_causes(findings: Findings) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         alt = "Ungradable first captures by weightiest cause, the most frequent first."
-        st.altair_chart(draw_pareto(findings.all), width="stretch", alt=alt)
+        draw_chart(draw_pareto(findings.all), alt=alt)
         st.caption(PARETO_CAPTION)
         draw_chart_data(ChartData("causes", cause_rows(findings.all), CAUSE_COLUMNS))
     with right:
         alt = "Ungradable first captures by site and by who could cure their cause."
-        st.altair_chart(draw_cures(findings.sites), width="stretch", alt=alt)
+        draw_chart(draw_cures(most_failing(findings.sites)), alt=alt)
         st.caption(CURES_CAPTION)
         draw_chart_data(ChartData("cures-by-site", cure_rows(findings.sites), CURE_COLUMNS))
 
 
+def _cut_words(findings: Findings) -> str:
+    """That there are more sites or devices than are drawn; nothing where all are."""
+    if max(len(findings.sites), len(findings.devices)) <= MOST_GROUPS:
+        return ""
+    return f" The {MOST_GROUPS} with most failures are shown; narrow the filters to see others."
+
+
 def _draw_heat(field: str, title: str, groups: Sequence[GroupFindings], filters: dict[str, str]) -> None:
     st.subheader(f"By {field}")
-    event = st.altair_chart(
-        draw_heat_map(groups, title), width="stretch", alt=f"Causes of failure by {field}.", on_select="rerun",
-        selection_mode=SELECTED, key=f"octaudit.heat.{field}",
+    picked = draw_chart(
+        draw_heat_map(groups, title), alt=f"Causes of failure by {field}.", selection=SELECTED,
+        key=f"octaudit.heat.{field}",
     )  # fmt: skip
     draw_chart_data(ChartData(f"causes-by-{field}", heat_rows(groups), HEAT_COLUMNS))
-    picked = event.selection.get(SELECTED) if event else None
     if picked:
-        go_to(scans_address({**filters, field: str(picked[0].get("id")), "reason": str(picked[0].get("code"))}))
+        go_to(scans_address({**filters, field: str(picked.get("id")), "reason": str(picked.get("code"))}))
 
 
 main()

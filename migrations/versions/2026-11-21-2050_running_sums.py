@@ -42,6 +42,14 @@ begin
 end
 $function$
 """
+OPEN = "state not in ('accepted', 'superseded', 'closed_not_possible')"
+"""Of all states only the open ones are asked for by site; the others grow without end."""
+REDUNDANT = (
+    ("acquisition", "ix_acquisition_technician_id"),
+    ("acquisition", "ix_acquisition_site_id"),
+    ("scan", "ix_scan_site_id"),
+)
+"""Others begin with the same column. The planner took these, and sorted or combined what the others have in order."""
 PROBES = {
     "ix_acquisition_site_id_acquired_at": ("site_id", ["subject_id", "is_phantom"]),
     "ix_acquisition_device_id_acquired_at": ("device_id", ["site_id", "subject_id", "is_phantom"]),
@@ -81,10 +89,13 @@ def upgrade() -> None:
         "insert into shared_image (image_sha256) select image_sha256 from scan "
         "group by image_sha256 having min(site_id) < max(site_id)"
     )
-    op.drop_index("ix_acquisition_technician_id", table_name="acquisition")
+    for table, name in REDUNDANT:
+        op.drop_index(name, table_name=table)
     for name, (column, covered) in PROBES.items():
         op.execute(f"drop index if exists {name}")
         op.create_index(name, "acquisition", [column, "acquired_at"], unique=False, postgresql_include=covered)
+    op.drop_index("ix_scan_site_id_state", table_name="scan")
+    op.create_index("ix_scan_open", "scan", ["site_id", "state"], unique=False, postgresql_where=sa.text(OPEN))
     op.create_index("ix_rate_technician_id_measure", "rate", ["technician_id", "measure"], unique=False)
     op.create_index("ix_rate_device_id_measure", "rate", ["device_id", "measure"], unique=False)
     # In this order a round of the keeper meets few sites, and writes the sums of each once.
@@ -163,10 +174,13 @@ def downgrade() -> None:
     op.execute("drop function note_shared_images()")
     for table in ("shared_image", "rate_series", "rate_sum", "rate_cell", "rate_term"):
         op.drop_table(table)
+    op.drop_index("ix_scan_open", table_name="scan")
+    op.create_index("ix_scan_site_id_state", "scan", ["site_id", "state"], unique=False)
     op.drop_index("ix_rate_device_id_measure", table_name="rate")
     op.drop_index("ix_rate_technician_id_measure", table_name="rate")
     for name in PROBES:
         op.drop_index(name, table_name="acquisition")
-    op.create_index("ix_acquisition_technician_id", "acquisition", ["technician_id"], unique=False)
+    for table, name in REDUNDANT:
+        op.create_index(name, table, [name.removeprefix(f"ix_{table}_")], unique=False)
     for column in ("site_id", "device_id"):
         op.create_index(f"ix_acquisition_{column}_acquired_at", "acquisition", [column, "acquired_at"], unique=False)

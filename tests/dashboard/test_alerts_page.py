@@ -3,23 +3,23 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 from clinics import Clinics
-from sqlalchemy import select
-from sqlalchemy.orm import undefer
+from sqlalchemy import select, text
 from streamlit.testing.v1 import AppTest
 
+from core.alerting.webhook_secret import webhook_secret
 from core.alerting.wording import address
 from core.clock import now
 from core.database.session import Database, session_scope
-from core.database.tables import Alert, AlertSubscription, AuditEvent, User
-from core.errors import NotAllowedError
+from core.database.tables import Alert, AlertSubscription, AuditEvent, EmailConfirmation, User
 from core.settings import Settings
 from core.store.access import Actor, Grant
 from core.store.alert import AlertRow
+from core.store.email_confirmation import claim_codes, record_code_sent
 from core.usecases.subscribe_to_alerts import kinds_for
 from core.vocabulary import AlertKind, Role
 from dashboard.installation import Installation, install
@@ -122,8 +122,7 @@ def field(page: AppTest, label: str, nth: int = 0):
 
 def subscriptions(owner: Database) -> list[AlertSubscription]:
     with session_scope(owner) as session:
-        wanted = select(AlertSubscription).options(undefer(AlertSubscription.secret)).order_by(AlertSubscription.id)
-        return list(session.scalars(wanted))
+        return list(session.scalars(select(AlertSubscription).order_by(AlertSubscription.id)))
 
 
 def test_mails_are_chosen_by_kind_and_ended_with_an_audit_event_each(
@@ -135,7 +134,8 @@ def test_mails_are_chosen_by_kind_and_ended_with_an_audit_event_each(
     field(page, "Your e-mail address").input("tina@example.org")
     field(page, "Overdue requests and issues").select("daily")
     field(page, "Save").click().run()
-    assert "Saved: alerts reach you by e-mail" in page.success[0].value
+    assert "as soon as the address is confirmed" in page.success[0].value
+    assert "on its way to tina@example.org" in page.info[0].value
     (row,) = subscriptions(owner_database)
     assert (row.channel, row.wanted, row.ended_at) == ("email", {"overdue": "daily"}, None)
     field(page, "Overdue requests and issues").select("off")
@@ -143,7 +143,9 @@ def test_mails_are_chosen_by_kind_and_ended_with_an_audit_event_each(
     assert "no alerts by e-mail" in page.success[0].value
     assert subscriptions(owner_database)[0].ended_at is not None
     with session_scope(owner_database) as session:
-        assert session.scalars(select(User.email).where(User.id == row.user_id)).one() == "tina@example.org"
+        assert session.scalars(select(User.email).where(User.id == row.user_id)).one() is None
+        asked = session.scalars(select(EmailConfirmation.address).where(EmailConfirmation.user_id == row.user_id)).one()
+        assert asked == "tina@example.org"
         events = session.scalars(select(AuditEvent).where(AuditEvent.entity == "alert_subscription")).all()
     assert [event.action for event in events] == ["alerts.subscribe", "alerts.unsubscribe"]
     assert "tina@example.org" not in str([(event.before, event.after) for event in events])
@@ -186,8 +188,8 @@ def test_a_wrong_address_is_refused_in_words(
     assert subscriptions(owner_database) == []
 
 
-def test_a_webhook_s_secret_is_shown_once_and_cannot_be_read_back(
-    page_of: PageOf, clinics: Clinics, owner_database: Database, dashboard_database: Database
+def test_a_webhook_s_secret_is_shown_once_and_stored_nowhere(
+    page_of: PageOf, clinics: Clinics, owner_database: Database, dashboard_database: Database, settings: Settings
 ) -> None:
     page = page_of(clinics.manager, ALERTS)
     field(page, "Address that is posted to").input("http://hooks.example.org/x")
@@ -199,16 +201,40 @@ def test_a_webhook_s_secret_is_shown_once_and_cannot_be_read_back(
     secret = re.search(r"whsec_[\w+/=]+", page.success[0].value)
     assert secret
     (row,) = subscriptions(owner_database)
-    assert (row.secret, row.url, row.wanted) == (secret.group(), "https://hooks.example.org/x", {"unit": "at_once"})
+    assert secret.group() == webhook_secret(settings, row.id)
+    assert (row.url, row.wanted) == ("https://hooks.example.org/x", {"unit": "at_once"})
+    with owner_database.engine.connect() as connection:
+        stored = connection.execute(text("select row_to_json(s)::text from alert_subscription s")).scalars().all()
+    assert not any(secret.group() in each for each in stored)
     page.run()
     assert list(page.success) == []
-    with (
-        pytest.raises(NotAllowedError),
-        session_scope(dashboard_database, token=clinics.manager) as session,
-    ):
-        session.scalars(select(AlertSubscription.secret)).all()
     with session_scope(dashboard_database, token=clinics.reviewer) as session:
         assert session.scalars(select(AlertSubscription.id)).all() == [], "a subscription is its person's alone"
+
+
+def test_a_code_from_a_link_confirms_the_address_and_a_wrong_one_does_not(
+    page_of: PageOf, clinics: Clinics, owner_database: Database, worker_database: Database, installation: Installation
+) -> None:
+    settings = installation.settings.model_copy(update={"smtp_host": "mail.example.org"})
+    install(Installation(settings, installation.database, installation.blobs, installation.bell))
+    page = page_of(clinics.manager, ALERTS)
+    field(page, "Your e-mail address").input("maria@example.org")
+    field(page, "Flagged units").select("at_once")
+    field(page, "Save").click().run()
+    moment = datetime.now(tz=UTC) + timedelta(minutes=1)
+    with session_scope(worker_database) as session:
+        (made,) = claim_codes(session, at=moment, limit=1, new_code=lambda: "abcd-2345")
+        record_code_sent(session, made.id, at=moment)
+    page = page_of(clinics.manager, ALERTS, code="abcd-2346")
+    assert "A code was sent to maria@example.org" in page.info[0].value
+    field(page, "Confirm").click().run()
+    assert "That is not the code." in page.error[0].value
+    field(page, "Code from the mail").input(" ABCD2345 ")
+    field(page, "Confirm").click().run()
+    assert "alerts go there from now on" in page.success[0].value
+    assert list(page.info) == []
+    with session_scope(owner_database) as session:
+        assert session.scalars(select(User.email).where(User.email.is_not(None))).all() == ["maria@example.org"]
 
 
 def test_a_webhook_connected_anew_has_a_new_secret_and_the_old_one_ends(
@@ -220,7 +246,7 @@ def test_a_webhook_connected_anew_has_a_new_secret_and_the_old_one_ends(
         field(page, "Flagged units").select("at_once")
         field(page, "Connect").click().run()
     first, second = subscriptions(owner_database)
-    assert first.secret != second.secret
+    assert webhook_secret(settings, first.id) != webhook_secret(settings, second.id)
     assert (first.ended_at is None, second.ended_at is None) == (False, True)
     field(page, "Flagged units").select("daily")
     field(page, "Save the choice only").click().run()

@@ -48,16 +48,18 @@ class Manager:
         return self.page.locator("table.matrix tr", has=self.page.get_by_role("link", name=site, exact=True))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def strays() -> list[str]:
     return []
 
 
-@pytest.fixture
-def manager(servers: Addresses, database_template: str, tmp_path: Path, strays: list[str]) -> Iterator[Manager]:
+@pytest.fixture(scope="module")
+def manager(
+    servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory, strays: list[str]
+) -> Iterator[Manager]:
     path = find_chromium()
     assert path, "python tests/browser.py fetches a browser"
-    with fresh_settings(servers, database_template, tmp_path) as settings:
+    with fresh_settings(servers, database_template, tmp_path_factory.mktemp("manager")) as settings:
         with open_database(settings, DatabaseRole.OWNER) as owner, session_scope(owner) as session:
             rows = write_demo_rows(session, now().date() - timedelta(days=1))
         with serve(settings) as address, sync_playwright() as playwright:
@@ -81,6 +83,15 @@ def test_a_manager_s_questions_are_answered_in_under_four_clicks(manager: Manage
     expect(page.get_by_role("heading", name="Examples", level=1)).to_be_visible()
     expect(page.locator("article.card").nth(4)).to_be_visible()
 
+    manager.asks()  # Which site got worse of late, and why? A month of a small study is too few: a quarter.
+    manager.click(page.get_by_role("combobox", name="Period"))
+    manager.click(page.get_by_role("option", name="Last 13 weeks"))
+    worse = manager.row(declining_site).get_by_title("more than in the period before")
+    expect(worse.first).to_be_visible()
+    signal = manager.row(declining_site).locator("td", has=page.get_by_title("more than in the period before")).nth(1)
+    manager.click(signal.get_by_role("link").first)
+    manager.sees(r"Most often: weak signal or shadow \(100")
+
     manager.asks()  # Which device is it at the other site? Since when, and what happened then?
     manager.click(manager.row(declining_site).get_by_role("link", name=declining_site, exact=True))
     manager.click(page.get_by_text("Device serial", exact=True))
@@ -96,4 +107,38 @@ def test_a_manager_s_questions_are_answered_in_under_four_clicks(manager: Manage
     manager.click(page.locator(".signals a").first)
     expect(page).to_have_url(re.compile(r"/examples\?.*days="))
     expect(page.locator("article.card").first).to_be_visible()
+    assert strays == []
+
+
+def test_a_chart_is_saved_as_a_picture_and_its_data_as_a_table(manager: Manager, strays: list[str]) -> None:
+    page, planted = manager.page, manager.rows.study.planted
+    page.goto(f"{manager.address}/why")
+    expect(page.locator('[data-testid="stVegaLiteChart"] svg.marks').first).to_be_visible()
+    saved = {}
+    for kind in ("png", "svg"):
+        with page.expect_download() as download:
+            page.locator(f'a[data-save="{kind}"]').first.click()
+        saved[kind] = Path(download.value.path()).read_bytes()
+        assert (
+            download.value.suggested_filename
+            == f"octaudit-ungradable-first-captures-by-weightiest-cause-the-most.{kind}"
+        )
+    assert saved["png"].startswith(b"\x89PNG")
+    assert b"@font-face" in saved["svg"], "words keep their width without the page's font"
+    assert b"Motion" in saved["svg"]
+    page.get_by_text("Data behind the chart").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Data (CSV)").first.click()
+    head, first, *_ = Path(download.value.path()).read_text("utf-8").splitlines()
+    assert head.startswith("code,cause,cure,failed_first")
+    assert first.startswith(f"{planted.bad_site_reason},")
+    assert strays == []
+
+
+def test_every_mark_opens_its_scan(manager: Manager, strays: list[str]) -> None:
+    page = manager.page
+    for address in ("/faz?group=device", "/sites?view=scans"):
+        page.goto(f"{manager.address}{address}")
+        page.locator('path[aria-roledescription="point"]').nth(3).click(force=True)
+        expect(page).to_have_url(re.compile(r"/scan\?id=\d+"))  # its pixels are no part of the rows
     assert strays == []

@@ -100,6 +100,7 @@ def test_the_decline_is_told_with_its_beginning_and_what_happened_then(demo_page
     assert "within 4 weeks of" in markup
     assert "Provisional baseline: all of the study" in markup
     assert f"/examples?device={demo.rows.device_ids[planted.declining_device]}&amp;days=2026-" in markup
+    assert f"What is done about {planted.declining_device}" in markup
     assert len(specs(page)) == 3
 
 
@@ -220,6 +221,30 @@ def test_a_baseline_is_not_signed_without_the_password_and_no_event_marked_witho
     assert "The mark has no text." in page.error[0].value
     part_of = demo_page(TRENDS, site=demo.rows.site_ids["ALDER"], model="Angio 3")
     assert "No baseline can be signed here" in shown(part_of)
+
+
+DATA = {
+    OVERVIEW: {"sites-by-indicator", "rates-by-week", "rates-by-site", "rates-by-device"},
+    SITES: {"site-comparison"},
+    TRENDS: {"trend", "trends-by-site"},
+    WHY: {"causes", "cures-by-site", "causes-by-site", "causes-by-device", "severities"},
+    FAZ: {"faz-scans-by-site", "faz-by-site", "faz-differences", "faz-by-grade"},
+    "pages/agreement.py": {"agreement-by-site", "confusion-model", "confusion-people"},
+    "pages/watch.py": {"scores", "device-index", "drift-by-device"},
+}
+"""What can be downloaded from every page; a chart or table that is not here has no data behind it."""
+
+
+@pytest.mark.parametrize("path", DATA)
+def test_every_chart_has_its_data_and_can_be_saved(demo_page: PageOf, path: str):
+    page = demo_page(path)
+    markup = shown(page)
+    keys = [button.proto.id for button in page.get("download_button")]
+    found = {key.rsplit("octaudit.download.", 1)[1] for key in keys if "octaudit.download." in key}
+    assert found == DATA[path]
+    assert sum("octaudit.dictionary." in key for key in keys) == len(found)
+    for kind in ("png", "svg"):
+        assert markup.count(f'data-save=\\"{kind}\\"') == len(specs(page)) > 0
 
 
 def test_a_trend_of_too_few_visits_says_so(demo_page: PageOf, demo: Demo):

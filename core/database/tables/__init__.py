@@ -1,6 +1,6 @@
 """All tables, one file per aggregate, re-exported here so that Alembic and relationships see every one."""
 
-from core.database.tables.access import Session, SiteGrant, User
+from core.database.tables.access import EmailConfirmation, Session, SiteGrant, User
 from core.database.tables.action import Action, ActionStep, FlagAcknowledgement, SignedBaseline
 from core.database.tables.alert import Alert, AlertDelivery, AlertSubscription
 from core.database.tables.assessment import Assessment, AssessmentArtifact, AssessmentReason, ModelVersion
@@ -15,8 +15,8 @@ from core.database.tables.subject import ExpectedScan, Subject, Visit
 __all__ = [
     "Acquisition", "Action", "ActionStep", "Alert", "AlertDelivery", "AlertSubscription", "Annotation",
     "Assessment", "AssessmentArtifact", "AssessmentReason", "AuditEvent", "AuditSeal", "Base", "Batch", "BatchFile",
-    "Blob", "Device", "ExpectedScan", "FlagAcknowledgement", "ModelVersion", "ProtocolVersion", "Rate", "RateCell",
-    "RateDelta", "RateSeries", "RateSum", "RateTerm", "ReacquisitionRequest", "ReacquisitionStep", "Review", "Scan",
-    "Session", "SharedImage", "SignedBaseline", "Site", "SiteGrant", "Study", "Subject", "Technician", "User",
-    "Visit",
+    "Blob", "Device", "EmailConfirmation", "ExpectedScan", "FlagAcknowledgement", "ModelVersion",
+    "ProtocolVersion", "Rate", "RateCell", "RateDelta", "RateSeries", "RateSum", "RateTerm",
+    "ReacquisitionRequest", "ReacquisitionStep", "Review", "Scan", "Session", "SharedImage", "SignedBaseline",
+    "Site", "SiteGrant", "Study", "Subject", "Technician", "User", "Visit",
 ]  # fmt: skip

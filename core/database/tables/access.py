@@ -31,7 +31,38 @@ class User(Created, Base):
     """No login before this moment, right password or not."""
     disabled_at: Mapped[datetime | None]
     email: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
-    """Where alerts go. The dashboard's role reads and writes a person's own by functions alone."""
+    """Where alerts go: always confirmed. The dashboard's role reads and changes a person's own by functions alone."""
+
+
+class EmailConfirmation(Created, Base):
+    """An address that a person has entered and that waits for its code; ended once confirmed, replaced or dropped.
+
+    The dashboard's role reaches it by functions alone; the keeper sends the code and keeps its hash.
+    """
+
+    __tablename__ = "email_confirmation"
+    __table_args__ = (
+        Index("uq_email_confirmation_open", "user_id", unique=True, postgresql_where=text("ended_at is null")),
+        Index("ix_email_confirmation_user_id_created_at", "user_id", "created_at"),
+        CheckConstraint(r"address ~ '^[^@\s<>]+@[^@\s<>]+$'", name="address"),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
+    address: Mapped[str]
+    code_sha256: Mapped[Sha256 | None]
+    """Hash of ``id:code``; None until the keeper has made one."""
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    """To send it."""
+    due_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    n_wrong: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Wrong codes so far; after five of them it cannot be confirmed any more."""
+    error: Mapped[str | None]
+    """Why the last sending failed; carries no address."""
+    confirmed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
 
 
 class SiteGrant(Created, Base):

@@ -44,7 +44,7 @@ class AlertSubscription(Created, Base):
             postgresql_where=text("ended_at is null"),
         ),
         CheckConstraint("channel in ('email', 'webhook')", name="channel"),
-        CheckConstraint("(channel = 'webhook') = (url is not null and secret is not null)", name="webhook"),
+        CheckConstraint("(channel = 'webhook') = (url is not null)", name="webhook"),
     )  # fmt: skip
 
     id: Mapped[Id]
@@ -54,8 +54,7 @@ class AlertSubscription(Created, Base):
     wanted: Mapped[dict[str, Any]]
     """Pace by kind, e.g. ``{"unit": "at_once", "overdue": "daily"}``; a kind that is absent is not wanted."""
     url: Mapped[str | None]
-    secret: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
-    """Signs the webhook, so it is kept as it is; the dashboard's role can write it and not read it."""
+    """Of a webhook. Its secret is stored nowhere (core.alerting.webhook_secret)."""
     ended_at: Mapped[datetime | None]
 
 

@@ -62,7 +62,7 @@ def _probe(column: str, *covered: str) -> Index:
     return Index(f"ix_acquisition_{column}_acquired_at", column, "acquired_at", postgresql_include=covered)
 
 
-class Acquisition(SiteScoped, Created, Base):
+class Acquisition(Created, Base):
     """One capture of one eye; its slabs and B-scans are scans of it. The unit of every rate."""
 
     __tablename__ = "acquisition"
@@ -75,6 +75,8 @@ class Acquisition(SiteScoped, Created, Base):
     )
 
     id: Mapped[Id]
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    """Row-level security reads it; the index by site and time serves what asks by site."""
     code: Mapped[str]
     subject_id: Mapped[int] = mapped_column(ForeignKey("subject.id"), index=True)
     visit_id: Mapped[int] = mapped_column(ForeignKey("visit.id"), index=True)
@@ -106,7 +108,7 @@ class Acquisition(SiteScoped, Created, Base):
     """Which findings of it the counts hold (core.store.finding)."""
 
 
-class Scan(SiteScoped, Created, Base):
+class Scan(Created, Base):
     """One image of an acquisition (one slab, one B-scan), its state and its place in the queue."""
 
     __tablename__ = "scan"
@@ -114,12 +116,17 @@ class Scan(SiteScoped, Created, Base):
         UniqueConstraint("site_id", "image_sha256"),
         UniqueConstraint("acquisition_id", "slab"),
         Index("ix_scan_queue", "kind", "id", postgresql_where=text("state in ('queued', 'scoring')")),
-        Index("ix_scan_site_id_state", "site_id", "state"),
+        Index(
+            "ix_scan_open", "site_id", "state",
+            postgresql_where=text("state not in ('accepted', 'superseded', 'closed_not_possible')"),
+        ),
         Index("ix_scan_site_id_id", "site_id", "id"),
         Index("ix_scan_image_sha256_site_id", "image_sha256", "site_id", "id"),
-    )
+    )  # fmt: skip
 
     id: Mapped[Id]
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    """Row-level security reads it. No index of its own: with one the planner prefers that and sorts a site's scans."""
     acquisition_id: Mapped[int] = mapped_column(ForeignKey("acquisition.id"))
     batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), index=True)
     kind: Mapped[str]

@@ -1,14 +1,20 @@
 """The signature by a published example, which addresses are refused, and that no receiver holds the sender."""
 
+import base64
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from core.alerting import webhook
-from core.alerting.webhook import checked_url, new_secret, send_webhook, signature
-from core.errors import NotDeliveredError, UsageError
+from core.alerting.webhook import checked_url, send_webhook, signature
+from core.alerting.webhook_secret import webhook_secret
+from core.errors import NotDeliveredError, SettingsError, UsageError
+from core.settings import Settings
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
 def test_the_signature_is_that_of_the_scheme_s_published_example() -> None:
@@ -22,8 +28,17 @@ def test_the_signature_is_that_of_the_scheme_s_published_example() -> None:
     assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_no_two_secrets_are_the_same() -> None:
-    assert len({new_secret() for _ in range(8)}) == 8
+def test_a_secret_follows_from_key_and_subscription_and_from_nothing_stored(tmp_path: Path) -> None:
+    here, there = (Settings(home=tmp_path / name) for name in ("here", "there"))
+    secrets = [webhook_secret(here, each) for each in (1, 2, 3)]
+    assert secrets == [webhook_secret(here, each) for each in (1, 2, 3)]
+    assert len({*secrets, webhook_secret(there, 1)}) == 4
+    assert all(len(base64.b64decode(each.removeprefix("whsec_"))) == 32 for each in secrets)
+    key = tmp_path / "here" / "webhook.key"
+    assert key.stat().st_mode & 0o077 == 0
+    key.chmod(0o644)
+    with pytest.raises(SettingsError, match="Others may read the webhook key"):
+        webhook_secret(here, 1)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +47,8 @@ def test_no_two_secrets_are_the_same() -> None:
         "http://hooks.example.org/x", "ftp://hooks.example.org", "https://", "hooks.example.org", "",
         "https://user:word@hooks.example.org", "https://hooks.example.org:99999/", "https://[half/",
         "https://hooks.example.org/a b", "https://hooks.example.org/a\nb", "http://localhost:8080/",
+        "https://10.1.2.3/x", "https://127.0.0.1/", "https://[::1]:8443/", "https://169.254.169.254/latest",
+        "https://localhost/x",
     ],
 )  # fmt: skip
 def test_an_address_that_no_webhook_may_have_is_refused_in_words(url: str) -> None:
@@ -56,7 +73,7 @@ def test_a_host_with_one_address_that_is_not_public_is_refused(address: str, mon
     entries = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 443)) for each in ("93.184.215.14", address)]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: entries)
     with pytest.raises(NotDeliveredError, match="private address") as refused:
-        send_webhook("https://hooks.example.org/", b"{}", secret=new_secret(), message_id="m", private_hosts=())
+        send_webhook("https://hooks.example.org/", b"{}", secret=SECRET, message_id="m", private_hosts=())
     assert refused.value.is_final
 
 
@@ -81,7 +98,7 @@ def test_a_receiver_that_answers_one_letter_at_a_time_is_cut_off(monkeypatch: py
         began_s = time.monotonic()
         with pytest.raises(NotDeliveredError, match="does not answer as it should"):
             send_webhook(
-                f"http://localhost:{listener.getsockname()[1]}/", b"{}", secret=new_secret(), message_id="m",
+                f"http://localhost:{listener.getsockname()[1]}/", b"{}", secret=SECRET, message_id="m",
                 private_hosts=("localhost",),
             )  # fmt: skip
         took_s = time.monotonic() - began_s

@@ -12,6 +12,7 @@ from core.settings import Settings
 USER = "id, name, display_name, disabled_at, created_at"
 SUBSCRIPTION = "id, created_at, user_id, study_id, channel, wanted, url, ended_at"
 COUNTED = "is_counted_received, is_counted_decided, is_counted_gradable, counted_findings, replaces_id"
+CONFIRMATION = "code_sha256, attempts, due_at, sent_at, expires_at, error, ended_at"
 REQUEST = "state, version, due_on, replacement_id, closed_at"
 
 # Per table what each role may do: S select, I insert, U update, D delete; columns in brackets. Nothing else is allowed.
@@ -21,8 +22,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "action":                {"dashboard": "S I U(state, closed_at)", "worker": "S"},
     "action_step":           {"dashboard": "S I"},
     "alembic_version":       {"dashboard": "S", "worker": "S", "sealer": "S"},
-    "alert":                 {"dashboard": "S", "worker": "S I U(ended_at)"},
-    "alert_delivery":        {"dashboard": "S", "worker": "S I U(state, attempts, due_at, sent_at, error)"},
+    "alert":                 {"dashboard": "S", "worker": "S I D U(ended_at)"},
+    "alert_delivery":        {"dashboard": "S", "worker": "S I D U(state, attempts, due_at, sent_at, error)"},
     "alert_subscription":    {"dashboard": f"S({SUBSCRIPTION}) I U(wanted, ended_at)", "worker": "S"},
     "annotation":            {"dashboard": "S I U(withdrawn_at)", "worker": "S"},
     "app_user":              {"dashboard": f"S({USER})", "worker": f"S({USER}, email)"},
@@ -36,6 +37,7 @@ EXPECTED: dict[str, dict[str, str]] = {
                                            "text_regions)", "worker": "S D"},
     "blob":                  {"dashboard": "S I", "worker": "S I D"},
     "device":                {"dashboard": "S I U(manufacturer, model, serial, software_version, deactivated_at)", "worker": "S"},
+    "email_confirmation":    {"worker": f"S D U({CONFIRMATION})"},
     "expected_scan":         {"dashboard": "S I U(first_received_at)", "worker": "S U(first_received_at)"},
     "flag_acknowledgement":  {"dashboard": "S I", "worker": "S U(ended_at)"},
     "model_version":         {"dashboard": "S", "worker": "S I"},

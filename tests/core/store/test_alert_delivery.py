@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from access_world import World, make_world
 from alert_world import NOON
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from core.database.session import Database, session_scope
-from core.database.tables import Alert, AlertDelivery, Site, User
+from core.database.tables import Alert, AlertDelivery, Site
 from core.errors import NotAllowedError
 from core.store.alert import Event, open_alerts
 from core.store.alert_delivery import (
@@ -18,10 +18,8 @@ from core.store.alert_delivery import (
     add_subscription,
     claim_parcels,
     read_latest_sendings,
-    read_own_email,
     read_subscriptions,
     record_not_sent,
-    write_own_email,
 )
 from core.vocabulary import AlertChannel, AlertKind, AlertPace, DeliveryState
 
@@ -71,32 +69,6 @@ def test_subscriptions_and_deliveries_are_their_person_s_alone(
         with session_scope(dashboard_database, token=world.tokens[name]) as session:
             assert [each.id for each in read_subscriptions(session)] == expected, name
             assert list(read_latest_sendings(session)) == expected, name
-
-
-def test_a_person_reads_and_writes_their_own_address_and_no_other(
-    world: World, owner_database: Database, dashboard_database: Database
-) -> None:
-    with session_scope(dashboard_database, token=world.tokens["manager"]) as session:
-        write_own_email(session, "maria@example.org")
-        assert read_own_email(session) == "maria@example.org"
-    with session_scope(dashboard_database, token=world.tokens["global"]) as session:
-        assert read_own_email(session) is None
-    with pytest.raises(NotAllowedError), session_scope(dashboard_database, token=world.tokens["global"]) as session:
-        session.execute(text("select email from app_user")).all()
-    with session_scope(owner_database) as session:
-        addressed = session.scalars(select(User.id).where(User.email.is_not(None))).all()
-    assert addressed == [world.users["manager"]]
-
-
-@pytest.mark.parametrize("address", ["maria", "a@b\nBcc: c@example.org", "a b@example.org", "<a@example.org>"])
-def test_the_database_takes_no_address_that_could_end_a_header(
-    world: World, dashboard_database: Database, address: str
-) -> None:
-    with (
-        pytest.raises(IntegrityError),
-        session_scope(dashboard_database, token=world.tokens["manager"]) as session,
-    ):
-        write_own_email(session, address)
 
 
 def test_a_parcel_is_claimed_by_one_keeper_and_again_after_its_pause(

@@ -15,7 +15,7 @@ from core.database.tables import AuditEvent, FlagAcknowledgement
 from core.errors import IllegalMoveError, NotAllowedError, NotFoundError, UsageError
 from core.settings import Settings
 from core.store.access import Actor, current_actor
-from core.store.flag_acknowledgement import read_acknowledgements
+from core.store.flag_acknowledgement import FlagKey, read_acknowledgements
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
 from core.usecases.acknowledge_flag import acknowledge_flags
@@ -50,10 +50,15 @@ def acknowledge(
         return {flag.key.indicator for flag in flags}
 
 
-def test_a_site_s_flags_are_acknowledged_and_it_is_no_longer_counted_as_new_until_it_is_flagged_anew(
+def test_flags_are_acknowledged_and_no_longer_counted_as_new_until_the_unit_is_flagged_anew(
     rows: DemoRows, owner_database: Database, dashboard_database: Database, worker_database: Database,
     settings: Settings,
 ) -> None:  # fmt: skip
+    device = rows.device_ids[rows.study.planted.declining_device]
+    assert acknowledge(dashboard_database, rows.manager, UnitKind.DEVICE, device) == {Indicator.POOR.value}
+    for kind, key in ((UnitKind.MODEL, "No such model"), (UnitKind.TECHNICIAN, "x7")):
+        with pytest.raises(NotFoundError):
+            acknowledge(dashboard_database, rows.manager, kind, key)
     bad, healthy = (
         rows.site_ids[code] for code in (rows.study.planted.bad_site, next(iter(rows.study.planted.healthy_sites)))
     )
@@ -76,6 +81,8 @@ def test_a_site_s_flags_are_acknowledged_and_it_is_no_longer_counted_as_new_unti
         chosen = ScanFilter(study_id=rows.study_id, since=since, until=until)
         matrix = flag_sites(session, chosen, today=TODAY.date(), now=TODAY)
         standing = read_acknowledgements(session, rows.study_id)
+    of_device = standing.pop(FlagKey(UnitKind.DEVICE, str(device), Indicator.POOR.value))
+    assert of_device.label == rows.study.planted.declining_device
     row = next(each for each in matrix.sites if each.site.key == str(bad))
     assert {cell.indicator.value for cell in row.cells if cell.acknowledged} == acknowledged
     assert row.is_red
@@ -85,7 +92,7 @@ def test_a_site_s_flags_are_acknowledged_and_it_is_no_longer_counted_as_new_unti
     with pretending(TODAY):
         raise_alerts(worker_database, settings)
     with person(dashboard_database, rows.manager) as (session, _):
-        assert len(read_acknowledgements(session, rows.study_id)) == len(acknowledged), "it is still flagged"
+        assert len(read_acknowledgements(session, rows.study_id)) == len(acknowledged) + 1, "they are still flagged"
     with pretending(TODAY + timedelta(weeks=40)):
         raise_alerts(worker_database, settings)
     with person(dashboard_database, rows.manager) as (session, _):
@@ -97,19 +104,5 @@ def test_a_site_s_flags_are_acknowledged_and_it_is_no_longer_counted_as_new_unti
             select(AuditEvent.action).where(AuditEvent.entity == "flag_acknowledgement").order_by(AuditEvent.id)
         ).all()
     n = len(acknowledged)
-    assert [each is None for each in kept] == [False] * n + [True] * n
-    assert events == ["flag.acknowledge"] * n + ["flag.end"] * n + ["flag.acknowledge"] * n
-
-
-def test_devices_versions_and_technicians_are_acknowledged_by_their_own_flags(
-    rows: DemoRows, dashboard_database: Database
-) -> None:
-    device = rows.device_ids[rows.study.planted.declining_device]
-    assert acknowledge(dashboard_database, rows.manager, UnitKind.DEVICE, device) == {Indicator.POOR.value}
-    with person(dashboard_database, rows.manager) as (session, _):
-        (found,) = read_acknowledgements(session, rows.study_id).values()
-    assert (found.label, found.key.kind) == (rows.study.planted.declining_device, UnitKind.DEVICE)
-    with pytest.raises(NotFoundError):
-        acknowledge(dashboard_database, rows.manager, UnitKind.MODEL, "No such model")
-    with pytest.raises(NotFoundError):
-        acknowledge(dashboard_database, rows.manager, UnitKind.TECHNICIAN, "x7")
+    assert [each is None for each in kept] == [False] * (n + 1) + [True] * n
+    assert events == ["flag.acknowledge"] * (n + 1) + ["flag.end"] * (n + 1) + ["flag.acknowledge"] * n

@@ -56,16 +56,17 @@ def office(owner_database: Database, dashboard_database: Database) -> Office:
 
 def test_marks_of_study_site_and_device_are_seen_where_they_belong_until_they_are_withdrawn(office: Office) -> None:
     with session_scope(office.owner) as session:
-        device_id = session.scalars(select(Device.id).where(Device.site_id == office.world.a)).one()
+        device = session.scalars(select(Device).where(Device.site_id == office.world.a)).one()
     office.mark(text="study")
     here = office.mark(text="here", site_id=office.world.a)
-    office.mark(text="device", device_id=device_id, kind=MarkKind.SERVICE)
+    office.mark(text="device", device_id=device.id, kind=MarkKind.SERVICE)
     office.mark(text="there", site_id=office.world.b)
-    assert office.texts("manager") == ["study", "here", "device", "there"]
-    assert office.texts("technician") == ["study", "here", "device"]
+    of_device = f"{device.code}: device"
+    assert office.texts("manager") == ["study", "here", of_device, "there"]
+    assert office.texts("technician") == ["study", "here", of_device]
     assert office.texts("manager", site_id=office.world.b) == ["study", "there"]
     office.withdraw(here)
-    assert office.texts("manager") == ["study", "device", "there"]
+    assert office.texts("manager") == ["study", of_device, "there"]
     with pytest.raises(IllegalMoveError, match="withdrawn before"):
         office.withdraw(here)
     with session_scope(office.owner) as session:

@@ -25,6 +25,7 @@ from alert_world import NOON, AlertWorld, make_alert_world
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
+from core.alerting.webhook_secret import webhook_secret
 from core.clock import pretending
 from core.database.session import Database, session_scope
 from core.database.tables import AlertDelivery, AlertSubscription, SiteGrant, User
@@ -34,7 +35,6 @@ from core.usecases.deliver_alerts import Delivered, deliver_alerts
 from core.vocabulary import AlertChannel, DeliveryState
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 ALL_AT_ONCE = {"unit": "at_once", "overdue": "at_once", "queue": "at_once"}
 
 
@@ -138,12 +138,11 @@ class Post(AlertWorld):
     ) -> int:
         with session_scope(self.owner) as session:
             user_id = self.world.users[name]
-            if email:
+            if email:  # confirmed
                 session.execute(update(User).where(User.id == user_id).values(email=email))
             channel = AlertChannel.WEBHOOK if url else AlertChannel.EMAIL
             row = AlertSubscription(
                 user_id=user_id, study_id=self.world.study_id, channel=channel.value, wanted=wanted, url=url,
-                secret=SECRET if url else None,
             )  # fmt: skip
             session.add(row)
             session.flush()
@@ -193,13 +192,14 @@ def test_events_of_one_round_come_in_one_mail(post: Post, mailbox: Mailbox) -> N
 
 
 def test_the_webhook_s_signature_verifies_and_covers_time_and_body(post: Post, hook: Hook) -> None:
-    post.subscribe("manager", url=f"{hook.address}/octaudit?from=us")
+    subscription_id = post.subscribe("manager", url=f"{hook.address}/octaudit?from=us")
     post.request(post.world.scan_a)
     assert [post.round(), post.round(NOON + timedelta(minutes=5))] == [Delivered(1, 0), Delivered(0, 0)]
     ((path, headers, body),) = hook.requests
     assert path == "/octaudit?from=us"
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    expected = base64.b64encode(hmac.new(bytes(range(32)), signed, hashlib.sha256).digest()).decode()
+    key = base64.b64decode(webhook_secret(post.settings, subscription_id).removeprefix("whsec_"))
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC) == NOON
     (entry,) = json.loads(body)["data"]
@@ -293,7 +293,8 @@ def test_a_receiver_that_is_gone_is_not_asked_again(post: Post, hook: Hook) -> N
 def test_no_webhook_reaches_a_private_address_that_the_settings_do_not_name(
     post: Post, hook: Hook, caplog: pytest.LogCaptureFixture
 ) -> None:
-    post.subscribe("manager", url=hook.address.replace("http:", "https:").replace("localhost", "127.0.0.1"))
+    url = hook.address.replace("http:", "https:").replace("localhost", "127.0.0.1")
+    subscription_id = post.subscribe("manager", url=url)
     post.request(post.world.scan_a)
     with caplog.at_level(logging.DEBUG):
         assert post.round() == Delivered(0, 1)
@@ -301,7 +302,7 @@ def test_no_webhook_reaches_a_private_address_that_the_settings_do_not_name(
     (delivery,) = post.deliveries()
     assert delivery.state == DeliveryState.FAILED
     assert "private address" in (delivery.error or "")
-    assert SECRET not in caplog.text
+    assert webhook_secret(post.settings, subscription_id) not in caplog.text
 
 
 def test_a_mail_that_is_refused_says_why_and_names_nobody(

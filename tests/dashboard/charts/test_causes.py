@@ -8,6 +8,7 @@ from core.store.cause import FindingCounts, Findings, GroupFindings, read_findin
 from core.store.scan_filter import ScanFilter
 from core.vocabulary import OperatorFixable, ReasonCode
 from dashboard.charts.causes import (
+    MOST_GROUPS,
     cause_rows,
     cure_counts,
     cure_rows,
@@ -16,6 +17,7 @@ from dashboard.charts.causes import (
     draw_pareto,
     draw_severities,
     heat_rows,
+    most_failing,
     severity_rows,
     top_cause,
 )
@@ -70,3 +72,10 @@ def test_every_chart_is_sound_and_its_download_explained(findings: Findings) -> 
         (severity_rows(findings.all), SEVERITY_COLUMNS),
     ):
         assert set(dictionary) <= set(rows[0])
+
+
+def test_of_many_devices_those_with_most_failures_are_drawn() -> None:
+    groups = [GroupFindings(n, f"D{n:03}", FindingCounts(decided=200, gradable=200 - n)) for n in range(100)]
+    shown = most_failing(groups)
+    assert len(shown) == MOST_GROUPS
+    assert [group.code for group in shown] == [f"D{n:03}" for n in range(60, 100)]

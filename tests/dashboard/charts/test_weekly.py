@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 from core.store.mark import Mark
 from core.store.overview import WeekTally
 from core.store.tally import Tally
-from dashboard.charts.weekly import FINAL, FIRST, draw_counts, draw_rates, week_points
+from dashboard.charts.weekly import FINAL, FIRST, draw_counts, draw_rates, week_points, week_rows
+from dashboard.dictionaries import WEEK_COLUMNS
 
 WEEKS = (
     WeekTally(date(2026, 3, 2), Tally(received=12, decided=10, gradable=7, final_received=11, final_gradable=10)),
@@ -54,3 +55,11 @@ def test_a_mark_stands_at_its_week_and_only_within_the_weeks_drawn():
     assert rule.mark.type == "rule"
     assert [row["week"] for row in rule.data.values] == ["2026-03-09T12:00:00"]
     assert len(draw_rates(week_points(WEEKS, 1.0), [mark(20)]).layer) == 3
+
+
+def test_the_download_has_both_rates_of_every_week():
+    first, second = week_rows(week_points(WEEKS, 1.0))
+    assert set(first) == set(WEEK_COLUMNS)
+    assert (first["week"], first["first_pass_gradable"], first["first_pass_of"]) == ("2026-03-02", 7, 10)
+    assert "first_pass" not in second, "nothing was decided in that week"
+    assert second["final"] == 0

@@ -2,7 +2,8 @@
 
 from core.store.overview import GroupTally
 from core.store.tally import Tally
-from dashboard.components.group_table import group_table, worst_first
+from dashboard.components.group_table import group_rows, group_table, worst_first
+from dashboard.dictionaries import GROUP_COLUMNS
 
 
 def group(code: str, gradable: int, decided: int, patients: int = 10) -> GroupTally:
@@ -44,3 +45,10 @@ def test_counts_lead_to_the_scans_of_the_same_group_and_period():
     address = f"/examples?period=26w&amp;study=3&amp;site={hash('S01') % 1000}"
     assert markup.count(address) == 2, "first pass and final"
     assert "/examples" not in group_table([group("S01", 0, 0)], "site", "Site", {}, 1.0).text
+
+
+def test_the_download_has_every_group_in_the_order_of_the_table():
+    rows = group_rows([group("good", 95, 100), group("few", 0, 29), group("bad", 40, 100)], 1.0)
+    assert [row["group"] for row in rows] == ["bad", "good", "few"]
+    assert set(rows[0]) == set(GROUP_COLUMNS)
+    assert (rows[0]["first_pass"], rows[2]["is_judged"]) == (0.4, False)

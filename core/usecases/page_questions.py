@@ -1,0 +1,192 @@
+"""What each page asks of the database: the same functions, with the page's own period, for measurements and tests.
+
+A test compares this list with the pages' source, so a page cannot ask something that nobody has measured.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from core.store.action import read_closed_actions, read_open_actions
+from core.store.alert import read_ended_alerts, read_open_alerts
+from core.store.alert_delivery import read_latest_sendings, read_subscriptions
+from core.store.batch import read_batch, read_batches, read_files, read_roster, read_sites
+from core.store.cause import read_findings
+from core.store.example import read_examples
+from core.store.mark import read_marks
+from core.store.masked_grade import read_scan_to_grade
+from core.store.overview import read_overview
+from core.store.same_image import read_shared_images
+from core.store.scan_filter import ScanFilter, read_filter_choices
+from core.store.scan_image import read_scan_images
+from core.store.scan_score import read_scan_scores
+from core.store.scan_view import read_scan
+from core.store.signed_baseline import read_baseline_history
+from core.store.unit import UnitKind
+from core.store.worklist import WorklistTab, read_worklist
+from core.usecases.compare_faz import FazBy, Magnification, compare_faz
+from core.usecases.compare_grades import GroupBy, compare_grades
+from core.usecases.flag_sites import flag_sites
+from core.usecases.judge_units import compare_units, visit_factor
+from core.usecases.look_at_unit import read_notes
+from core.usecases.sign_baseline import scope_of
+from core.usecases.standardise_units import standardise_units
+from core.usecases.submit_batch import read_receipt
+from core.usecases.watch_inputs import watch_inputs
+from core.usecases.watch_units import watch_units
+from core.values import NotComputable
+from core.vocabulary import ReasonCode, Slab
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One person's look at the pages: the moment, and a scan and a batch that this person may see."""
+
+    now: datetime
+    scan_id: int
+    batch_id: int
+    scan_type: str
+
+    @property
+    def today(self) -> date:
+        """The day of the moment."""
+        return self.now.date()
+
+    def weeks(self, n: int) -> ScanFilter:
+        """The last ``n`` whole weeks, as dashboard.filters has them."""
+        until = self.today + timedelta(days=7 - self.today.weekday())
+        return ScanFilter(since=until - timedelta(weeks=n), until=until)
+
+
+Question = Callable[[Session, Visit], object]
+
+
+def _overview(session: Session, visit: Visit, *, weeks: int = 26) -> None:
+    chosen = visit.weeks(weeks)
+    read_filter_choices(session, ScanFilter())
+    read_overview(session, chosen, today=visit.today)
+    read_marks(session, chosen)
+    read_shared_images(session, chosen)
+    visit_factor(session, chosen)
+    flag_sites(session, chosen, today=visit.today, now=visit.now)
+
+
+def _sites(session: Session, visit: Visit, *, kind: UnitKind, is_standardised: bool = False) -> None:
+    chosen = visit.weeks(26)
+    read_filter_choices(session, ScanFilter())
+    comparison = compare_units(session, chosen, kind)
+    if is_standardised and comparison.funnel is not None:
+        standardise_units(session, chosen, comparison, today=visit.today)
+    read_notes(session, kind, study_id=None)
+
+
+def _strips(session: Session, visit: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    read_scan_scores(session, visit.weeks(26))
+
+
+def _trends(session: Session, visit: Visit, *, kind: UnitKind) -> None:
+    chosen = visit.weeks(52)
+    read_filter_choices(session, ScanFilter())
+    watch_units(session, chosen, kind, today=visit.today)
+    read_marks(session, chosen)
+    scope = scope_of(session, chosen)
+    if not isinstance(scope, NotComputable):
+        read_baseline_history(session, scope)
+
+
+def _why(session: Session, visit: Visit, *, scan_type: str | None = None) -> None:
+    read_filter_choices(session, ScanFilter())
+    read_findings(session, replace(visit.weeks(26), scan_type=scan_type))
+
+
+def _faz(session: Session, visit: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    chosen = replace(visit.weeks(26), slab=Slab.SUPERFICIAL, scan_type=visit.scan_type)
+    compare_faz(session, chosen, "faz_area_mm2", FazBy.SITE, Magnification.NOMINAL)
+
+
+def _agreement(session: Session, _: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    compare_grades(session, ScanFilter(), GroupBy.SITE)
+
+
+def _watch(session: Session, visit: Visit) -> None:
+    chosen = visit.weeks(13)
+    read_filter_choices(session, ScanFilter())
+    watch_inputs(session, chosen, starts_on=chosen.since or visit.today)
+
+
+def _examples(session: Session, _: Visit, *, page: int = 0) -> None:
+    read_filter_choices(session, ScanFilter())
+    read_examples(session, ScanFilter(), ordinal=0, reason=ReasonCode.MP_MOTION, page=page)
+
+
+def _worklist(session: Session, visit: Visit, *, tab: WorklistTab, page: int = 0) -> None:
+    read_filter_choices(session, ScanFilter())
+    read_worklist(session, ScanFilter(), tab, today=visit.today, page=page)
+    read_open_actions(session, study_id=None, site_id=None)
+
+
+def _scan(session: Session, visit: Visit) -> None:
+    read_scan(session, visit.scan_id)
+    read_scan_to_grade(session, visit.scan_id)
+    read_scan_images(session, visit.scan_id)
+    read_worklist(session, ScanFilter(), WorklistTab.TO_DECIDE, today=visit.today, page=0, page_size=2)
+
+
+def _upload(session: Session, _: Visit) -> None:
+    read_sites(session)
+    read_batches(session)
+
+
+def _receipt(session: Session, visit: Visit) -> None:
+    read_roster(session, read_batch(session, visit.batch_id).site.site_id)
+    read_files(session, visit.batch_id)
+    read_receipt(session, visit.batch_id)
+
+
+def _alerts(session: Session, visit: Visit) -> None:
+    read_open_alerts(session)
+    read_ended_alerts(session, after=visit.now - timedelta(days=14), limit=100)
+    read_filter_choices(session, ScanFilter())
+    read_subscriptions(session)
+    read_latest_sendings(session)
+
+
+def _actions(session: Session, _: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    read_open_actions(session, study_id=None, site_id=None)
+    read_closed_actions(session, study_id=None, site_id=None, limit=50)
+
+
+PAGES: dict[str, Question] = {
+    "Overview": _overview,
+    "Overview, 52 weeks": partial(_overview, weeks=52),
+    "Sites & devices, sites": partial(_sites, kind=UnitKind.SITE),
+    "Sites & devices, devices": partial(_sites, kind=UnitKind.DEVICE),
+    "Sites & devices, software": partial(_sites, kind=UnitKind.SOFTWARE),
+    "Sites & devices, technicians": partial(_sites, kind=UnitKind.TECHNICIAN),
+    "Sites & devices, standardised": partial(_sites, kind=UnitKind.SITE, is_standardised=True),
+    "Sites & devices, scan by scan": _strips,
+    "Trends, sites": partial(_trends, kind=UnitKind.SITE),
+    "Trends, devices": partial(_trends, kind=UnitKind.DEVICE),
+    "Why scans fail": _why,
+    "Why scans fail, one type": partial(_why, scan_type="octa-enface 3x3"),
+    "FAZ": _faz,
+    "Agreement": _agreement,
+    "Model & data watch": _watch,
+    "Examples": _examples,
+    "Examples, page 20": partial(_examples, page=19),
+    "Worklist, to decide": partial(_worklist, tab=WorklistTab.TO_DECIDE),
+    "Worklist, to be taken again": partial(_worklist, tab=WorklistTab.REACQUIRE, page=1),
+    "Scan": _scan,
+    "Upload": _upload,
+    "Upload, receipt": _receipt,
+    "Alerts": _alerts,
+    "Actions": _actions,
+}
+"""Page, and where it has several views, which of them -> what it asks."""
