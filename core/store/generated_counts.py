@@ -7,6 +7,7 @@ makes them (no phantoms, every slab required). ``octaudit rates verify`` holds t
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from core.database.session import Database
 from core.store.rate_audit import rebuild_sums
 
 
@@ -17,6 +18,12 @@ def count_programme(session: Session) -> None:
         session.execute(text(statement))
     session.execute(text("drop table made_standing"))
     rebuild_sums(session)
+
+
+def tidy(owner: Database) -> None:
+    """Do at once what autovacuum does in time: statistics for the planner, and indexes that answer alone."""
+    with owner.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("vacuum analyze"))
 
 
 STANDINGS = """

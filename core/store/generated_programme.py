@@ -270,6 +270,10 @@ where c.replaces is null and c.is_bad and c.taken_at < :ends_at - interval '1 da
 """
 
 DECISIONS = """
+insert into reacquisition_step (site_id, request_id, number, state, actor_id, created_at)
+select site_id, id, 1, 'requested', 1, created_at from reacquisition_request
+union all
+select site_id, id, 2, state, 1, closed_at from reacquisition_request where closed_at is not null;
 update scan set state = 'reacquisition_requested'
 from reacquisition_request r where r.scan_id = scan.id and r.state = 'requested';
 update scan set state = 'superseded'

@@ -15,7 +15,9 @@ from core.store.alert import read_ended_alerts, read_open_alerts
 from core.store.alert_delivery import read_latest_sendings, read_subscriptions
 from core.store.batch import read_batch, read_batches, read_files, read_roster, read_sites
 from core.store.cause import read_findings
+from core.store.email_confirmation import read_own_address
 from core.store.example import read_examples
+from core.store.graded_scan import Reference
 from core.store.mark import read_marks
 from core.store.masked_grade import read_scan_to_grade
 from core.store.overview import read_overview
@@ -27,12 +29,14 @@ from core.store.scan_view import read_scan
 from core.store.signed_baseline import read_baseline_history
 from core.store.unit import UnitKind
 from core.store.worklist import WorklistTab, read_worklist
+from core.usecases.check_calibration import check_calibration
 from core.usecases.compare_faz import FazBy, Magnification, compare_faz
 from core.usecases.compare_grades import GroupBy, compare_grades
+from core.usecases.compare_versions import compare_versions
 from core.usecases.flag_sites import flag_sites
 from core.usecases.judge_units import compare_units, visit_factor
 from core.usecases.look_at_unit import read_notes
-from core.usecases.sign_baseline import scope_of
+from core.usecases.sign_baseline import propose_baseline, scope_of
 from core.usecases.standardise_units import standardise_units
 from core.usecases.submit_batch import read_receipt
 from core.usecases.watch_inputs import watch_inputs
@@ -96,6 +100,8 @@ def _trends(session: Session, visit: Visit, *, kind: UnitKind) -> None:
     scope = scope_of(session, chosen)
     if not isinstance(scope, NotComputable):
         read_baseline_history(session, scope)
+        starts_on = visit.today - timedelta(weeks=50)
+        propose_baseline(session, chosen, scope, starts_on=starts_on, ends_on=starts_on + timedelta(weeks=26))
 
 
 def _why(session: Session, visit: Visit, *, scan_type: str | None = None) -> None:
@@ -118,6 +124,16 @@ def _watch(session: Session, visit: Visit) -> None:
     chosen = visit.weeks(13)
     read_filter_choices(session, ScanFilter())
     watch_inputs(session, chosen, starts_on=chosen.since or visit.today)
+
+
+def _calibration(session: Session, _: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    check_calibration(session, ScanFilter(), Reference.MASKED)
+
+
+def _versions(session: Session, visit: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    compare_versions(session, visit.weeks(13))
 
 
 def _examples(session: Session, _: Visit, *, page: int = 0) -> None:
@@ -153,6 +169,7 @@ def _alerts(session: Session, visit: Visit) -> None:
     read_open_alerts(session)
     read_ended_alerts(session, after=visit.now - timedelta(days=14), limit=100)
     read_filter_choices(session, ScanFilter())
+    read_own_address(session)
     read_subscriptions(session)
     read_latest_sendings(session)
 
@@ -178,7 +195,9 @@ PAGES: dict[str, Question] = {
     "Why scans fail, one type": partial(_why, scan_type="octa-enface 3x3"),
     "FAZ": _faz,
     "Agreement": _agreement,
-    "Model & data watch": _watch,
+    "Model & data watch, drift": _watch,
+    "Model & data watch, calibration": _calibration,
+    "Model & data watch, versions": _versions,
     "Examples": _examples,
     "Examples, page 20": partial(_examples, page=19),
     "Worklist, to decide": partial(_worklist, tab=WorklistTab.TO_DECIDE),

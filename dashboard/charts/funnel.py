@@ -24,6 +24,8 @@ SELECTED = "unit"
 _N_STEPS = 160
 _ROW_PX = 34
 _LEAST_PX = 220
+MOST_IN_FOREST = 60
+"""Units of most concern; more rows would not be read."""
 
 
 def standing(unit: JudgedUnit) -> str:
@@ -134,7 +136,7 @@ def draw_forest(
 ) -> alt.LayerChart:
     """Every unit's rate of the kind asked with its interval, another as a hollow mark, of most concern first."""
     assert comparison.funnel is not None, "an empty comparison has no forest"
-    rows = estimate_rows(comparison, estimate, cases)
+    rows = estimate_rows(comparison, estimate, cases)[:MOST_IN_FOREST]
     order = [str(row["unit"]) for row in rows]
     base = alt.Chart(_data(rows)).encode(
         y=alt.Y("unit:N", title=None, sort=order, axis=alt.Axis(labelLimit=180, labelOverlap=False))

@@ -4,7 +4,7 @@ from core.statistics.standardisation import StandardisedRate
 from core.usecases.judge_units import UnitComparison
 from core.usecases.standardise_units import MIN_STRATUM, StandardisedUnits
 from core.values import NotComputable
-from dashboard.charts.funnel import Estimate
+from dashboard.charts.funnel import MOST_IN_FOREST, Estimate
 from dashboard.components.markup import Html, count, page_link, percent, tag
 from dashboard.components.unit_words import KIND_NAMES
 from dashboard.filters import filter_query
@@ -65,11 +65,11 @@ def adjusted_words(cases: StandardisedUnits) -> str:
 
 
 def case_mix_table(comparison: UnitComparison, cases: StandardisedUnits, filters: dict[str, str]) -> Html:
-    """One row per unit in the order of concern: observed, expected, ratio, rates."""
+    """One row per unit of the forest, in the order of concern: observed, expected, ratio, rates."""
     title = KIND_NAMES[comparison.kind]
     heads = [tag("th", name, scope="col", class_="num", title=hint) for name, hint in _HEADS]
     rows = []
-    for unit in comparison.units:
+    for unit in comparison.units[:MOST_IN_FOREST]:
         own = {**filters, **filter_query(unit.unit.within), "by": comparison.kind.value}
         name = tag("th", page_link(unit.unit.label, "trends", own), scope="row")
         found = cases.rates.get(unit.unit.key, NotComputable("no capture in this time"))

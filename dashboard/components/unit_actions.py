@@ -13,7 +13,7 @@ from core.store.unit import Unit, UnitKind
 from core.usecases.acknowledge_flag import acknowledge_flags
 from core.usecases.act_on_unit import assign_retraining, open_issue, suspend_device
 from core.usecases.look_at_unit import UnitDossier, look_at_unit
-from dashboard.administration.steps import fresh_key, perform
+from dashboard.administration.steps import draw_outcome, fresh_key, perform
 from dashboard.components.action_table import acknowledged_words, action_table
 from dashboard.components.closing_form import draw_closing
 from dashboard.components.markup import tag
@@ -29,6 +29,7 @@ DUE_IN = timedelta(days=14)
 def draw_unit_actions(units: Sequence[Unit], kind: UnitKind, *, study_id: int | None, today: date) -> None:
     """Choose one of the units, see what is done about it, and act where the person may."""
     st.subheader("What is done about it", anchor="actions")
+    draw_outcome()  # here, where the forms are: the page's top is out of sight
     key = _chosen_key(units, kind)
     actor = current_user()
     with open_session() as session:

@@ -8,8 +8,7 @@ from core.store.unit import UnitKind
 from core.usecases.judge_units import UnitComparison, compare_units
 from core.usecases.look_at_unit import read_notes
 from core.usecases.standardise_units import StandardisedUnits, standardise_units
-from dashboard.administration.steps import draw_outcome
-from dashboard.charts.funnel import SELECTED, Estimate, draw_forest, draw_funnel, estimate_rows
+from dashboard.charts.funnel import MOST_IN_FOREST, SELECTED, Estimate, draw_forest, draw_funnel, estimate_rows
 from dashboard.components.case_mix import CAPTIONS, ESTIMATE_NAMES, adjusted_words, case_mix_table
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
@@ -35,7 +34,6 @@ FUNNEL_CAPTION = (
 def main() -> None:
     """Draw the page."""
     st.title("Sites & devices")
-    draw_outcome()
     with st.container(horizontal=True, gap="small"):
         view = url_choice("Show", "view", {"rates": "Failure rates", "scans": "Scan by scan"})
         if view == "rates":
@@ -100,7 +98,8 @@ def _draw_charts(
     with right:
         alt = f"Forest plot: every unit's {estimate} rate with its interval."
         draw_chart(draw_forest(comparison, estimate, cases), alt=alt)
-        st.caption(CAPTIONS[estimate])
+        cut = f" The {MOST_IN_FOREST} of most concern." if len(comparison.units) > MOST_IN_FOREST else ""
+        st.caption(CAPTIONS[estimate] + cut)
     rows, columns = estimate_rows(comparison, estimate, cases), UNIT_COLUMNS | (STANDARDISED_COLUMNS if cases else {})
     draw_chart_data(ChartData(f"{comparison.kind}-comparison", rows, columns))
     unit = chosen_unit(comparison, picked.get("key")) if picked else None

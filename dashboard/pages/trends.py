@@ -48,7 +48,6 @@ MULTIPLES_CAPTION = (
 def main() -> None:
     """Draw the page."""
     st.title("Trends")
-    draw_outcome()
     today = now().date()
     kind = UnitKind(url_choice("Units", "by", {each: KIND_NAMES[each] for each in UnitKind}))
     with open_session() as session:
@@ -63,6 +62,7 @@ def main() -> None:
         _draw_trend(watch.trend, marks, _name(watch), chosen.since, filters)
         if (unit := _only_unit(watch)) is not None:
             panel(act_link(unit, kind, filters), key="act")
+        draw_outcome()  # here, where the forms are: the page's top is out of sight
         draw_annotation(chosen, marks, current_user(), today=today)
         st.subheader("Baseline")
         draw_baselines(chosen, watch.trend, current_user(), today=today)
