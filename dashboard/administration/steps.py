@@ -49,6 +49,13 @@ def draw_outcome() -> None:
 
 
 @contextmanager
+def popping_up(title: str, name: str, *, icon: str) -> Iterator[None]:
+    """A button with a form behind it, which closes after a successful step; ``icon`` is a Material symbol's name."""
+    with st.popover(title, icon=f":material/{icon}:", key=fresh_key(f"{name}.popover")):
+        yield
+
+
+@contextmanager
 def adding(title: str, name: str, *, icon: str = "add") -> Iterator[None]:
     """A form below a list, folded away until it is wanted; ``icon`` is a Material symbol's name."""
     with (

@@ -13,7 +13,7 @@ from core.store.scan_filter import Choice, FilterChoices, ScanFilter, read_filte
 from core.store.signed_baseline import only_study
 from core.usecases.acknowledge_flag import KEEPERS
 from core.usecases.annotate_event import OFFERED, annotate_event, withdraw_annotation
-from dashboard.administration.steps import fresh_key, perform
+from dashboard.administration.steps import fresh_key, perform, popping_up
 from dashboard.session import open_session
 
 
@@ -35,10 +35,10 @@ def draw_annotation(chosen: ScanFilter, marks: Sequence[Mark], actor: Actor, *, 
         return
     own = [mark for mark in marks if mark.id is not None]
     with st.container(horizontal=True, gap="small", key="octaudit-marks"):
-        with st.popover("Mark an event", icon=":material/add_location_alt:"):
+        with popping_up("Mark an event", "mark", icon="add_location_alt"):
             _draw_marking(study_id, _places(choices, actor, study_id), chosen, today)
         if own:
-            with st.popover("Withdraw a mark", icon=":material/undo:"):
+            with popping_up("Withdraw a mark", "mark.withdraw", icon="undo"):
                 _draw_withdrawing(own)
 
 

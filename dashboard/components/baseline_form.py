@@ -18,7 +18,7 @@ from core.usecases.sign_baseline import (
 )
 from core.usecases.watch_units import Trend
 from core.values import NotComputable
-from dashboard.administration.steps import fresh_key, perform_apart
+from dashboard.administration.steps import fresh_key, perform_apart, popping_up
 from dashboard.components.markup import Html, count, percent, tag
 from dashboard.components.panel import panel
 from dashboard.installation import installation
@@ -35,7 +35,7 @@ def draw_baselines(chosen: ScanFilter, trend: Trend, actor: Actor, *, today: dat
     if isinstance(scope, NotComputable):
         st.caption(f"No baseline can be signed here: {scope.reason}.")
     elif may_sign(actor, scope):
-        with st.popover("Sign a baseline", icon=":material/draw:"):
+        with popping_up("Sign a baseline", "baseline", icon="draw"):
             _draw_form(chosen, scope, trend, today)
 
 

@@ -13,7 +13,7 @@ from core.store.unit import Unit, UnitKind
 from core.usecases.acknowledge_flag import acknowledge_flags
 from core.usecases.act_on_unit import assign_retraining, open_issue, suspend_device
 from core.usecases.look_at_unit import UnitDossier, look_at_unit
-from dashboard.administration.steps import draw_outcome, fresh_key, perform
+from dashboard.administration.steps import draw_outcome, fresh_key, perform, popping_up
 from dashboard.components.action_table import acknowledged_words, action_table
 from dashboard.components.closing_form import draw_closing
 from dashboard.components.markup import tag
@@ -65,19 +65,19 @@ def _chosen_key(units: Sequence[Unit], kind: UnitKind) -> str:
 
 def _draw_forms(dossier: UnitDossier, today: date) -> None:
     with st.container(horizontal=True, gap="small", key="octaudit-unit-forms"):
-        with st.popover("Acknowledge the flag", icon=":material/visibility:"):
+        with popping_up("Acknowledge the flag", "acknowledge", icon="visibility"):
             _draw_acknowledge(dossier)
         if dossier.sites:
-            with st.popover("Open an action", icon=":material/assignment_add:"):
+            with popping_up("Open an action", "issue", icon="assignment_add"):
                 _draw_issue(dossier, today)
         if dossier.technicians:
-            with st.popover("Assign retraining", icon=":material/school:"):
+            with popping_up("Assign retraining", "retraining", icon="school"):
                 _draw_retraining(dossier, today)
         if dossier.unit.device_id is not None and dossier.suspension is None:
-            with st.popover("Suspend the certificate", icon=":material/block:"):
+            with popping_up("Suspend the certificate", "suspension", icon="block"):
                 _draw_suspension(dossier)
         if dossier.actions:
-            with st.popover("Close an action", icon=":material/task_alt:"):
+            with popping_up("Close an action", "unit-closing", icon="task_alt"):
                 draw_closing(dossier.actions, "unit-closing")
 
 

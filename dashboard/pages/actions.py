@@ -8,7 +8,7 @@ import streamlit as st
 from core.clock import now
 from core.store.action import ActionRow, read_closed_actions, read_open_actions
 from core.usecases.acknowledge_flag import KEEPERS
-from dashboard.administration.steps import draw_outcome
+from dashboard.administration.steps import draw_outcome, popping_up
 from dashboard.components.action_table import action_table
 from dashboard.components.closing_form import draw_closing
 from dashboard.components.markup import Html, tag
@@ -43,7 +43,7 @@ def main() -> None:
         empty_state("No open actions", what_next, key="empty")
     own = [each for each in actions if actor.has_role(*KEEPERS, study_id=each.study_id, site_id=each.site_id)]
     if own:
-        with st.popover("Close an action", icon=":material/task_alt:"):
+        with popping_up("Close an action", "closing", icon="task_alt"):
             draw_closing(own, "closing")
     if closed:
         with st.expander(f"Closed: {'the last ' if len(closed) == MOST_CLOSED else ''}{len(closed)}"):
