@@ -24,8 +24,11 @@ _ROW_PX = 34
 _FRAME_PX = 115
 """What legend, axis and title take of a chart's height."""
 _LEAST_PX = 150
+_MANY = 8
+"""More names than this do not stand side by side."""
 _LABEL_PX = 230
-_ROOM_FOR_WORDS = 1.5
+_ROOM_FOR_WORDS = 2.2
+"""The axis reaches so far beyond the longest bar that its words fit on a narrow page."""
 Row = dict[str, object]
 _APART = alt.Scale(paddingInner=0.35, paddingOuter=0.15)
 """Bars with room between them."""
@@ -112,7 +115,7 @@ def draw_heat_map(groups: Sequence[GroupFindings], title: str) -> alt.LayerChart
         total[str(row["cause"])] = total.get(str(row["cause"]), 0) + int(str(row["failed_any"]))
     order = sorted(total, key=lambda cause: (-total[cause], cause))
     base = alt.Chart(_data(rows)).encode(
-        x=alt.X("group:N", title=None, axis=alt.Axis(orient="top", labelAngle=-40 if len(groups) > 8 else 0)),  # noqa: PLR2004
+        x=alt.X("group:N", title=None, axis=_across(len(groups))),
         y=alt.Y("cause:N", title=None, sort=order, axis=_names()),
     )
     top = max((float(str(row["rate"])) for row in rows), default=1.0) or 1.0
@@ -130,6 +133,11 @@ def draw_heat_map(groups: Sequence[GroupFindings], title: str) -> alt.LayerChart
     ink = alt.when(alt.datum.rate > 0.6 * top).then(alt.value("#10161b")).otherwise(alt.value("#ffffff"))
     figures = base.mark_text(fontSize=12, fontWeight=600).encode(text="failed_any:Q", color=ink)
     return alt.LayerChart(layer=[cells.add_params(click), figures]).properties(height=_height(len(order)) + 40)
+
+
+def _across(n_groups: int) -> alt.Axis:
+    """Every column's name, slanted where they are many."""
+    return alt.Axis(orient="top", labelAngle=-40 if n_groups > _MANY else 0, labelOverlap=False)
 
 
 def severity_rows(counts: FindingCounts) -> list[Row]:
@@ -226,7 +234,7 @@ def top_cause(counts: FindingCounts) -> tuple[ReasonCode, int] | None:
 
 def _cure_colour(present: set[str]) -> alt.Color:
     names = list(CURES.values())
-    legend = alt.Legend(orient="top", values=[name for name in names if name in present], labelLimit=240)
+    legend = alt.Legend(orient="top", values=[name for name in names if name in present], labelLimit=240, columns=1)
     return alt.Color("cure:N", title=None, scale=alt.Scale(domain=names, range=list(_CURE_COLOURS)), legend=legend)
 
 

@@ -1,6 +1,6 @@
 """What FAZ metrics say, in sentences, captions and cards. Markup from frozen values."""
 
-from core.measures.faz_norms import STANDARD_EYE_MM
+from core.measures.faz_norms import DIMENSIONS, STANDARD_EYE_MM
 from core.statistics.means import PairedDifferences
 from core.statistics.resampling import Interval
 from core.usecases.compare_faz import FazComparison, FazPairs, Magnification
@@ -43,6 +43,8 @@ def faz_words(found: FazComparison, magnification: Magnification) -> Html:
 
 
 def _scale(found: FazComparison, magnification: Magnification) -> str:
+    if found.column not in DIMENSIONS:
+        return "A ratio: it does not depend on axial length."
     if magnification is Magnification.CORRECTED:
         return f"At each eye's own axial length, for devices that assume one of {STANDARD_EYE_MM} mm."
     given = f"an axial length is given for {count(found.n_with_axial_length)} of {count(found.n_scans)} scans"

@@ -181,6 +181,7 @@ def test_faz_shows_one_slab_and_field_with_its_norm_and_says_what_is_left_out(de
         FAZ, slab="deep", group="device", metric="faz_circularity", scale="corrected", type="octa-enface 6x6"
     )
     assert "No published norm" in shown(deep)
+    assert "it does not depend on axial length" in shown(deep)
     assert deep.query_params["slab"] == "deep"
     assert any(device in shown(deep) for device in demo.rows.device_ids)
     assert "Metrics need a scale" in shown(demo_page(FAZ, period="4w", slab="full-retina"))
