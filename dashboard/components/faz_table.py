@@ -137,7 +137,8 @@ def number(value: float, column: str, *, is_signed: bool = False) -> str:
     """A value with as many decimals as its metric is read with."""
     decimals = MEASURES[FAZ][column].decimals
     text = f"{value:+.{decimals}f}" if is_signed else f"{value:.{decimals}f}"
-    return text.replace("-", "−")
+    # What rounds to nought has no side.
+    return f"{0.0:.{decimals}f}" if float(text) == 0.0 else text.replace("-", "−")
 
 
 def interval(found: Interval | NotComputable, column: str, *, is_signed: bool = False) -> str:
