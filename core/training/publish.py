@@ -55,8 +55,10 @@ KNOWN_FAILURES = (
     "Grad-CAM explains the network's own opinion of the grade, one of the numbers that the forests decide on.",
     "Centration is validated on shifted crops and phantoms only; nearly all graded images are centred.",
     "In scans of diabetic eyes capillary drop-out next to the fovea can be taken for FAZ.",
-    "Of several dark regions the most central is taken for the FAZ: a fovea at the edge beside central drop-out is "
-    "missed.",
+    (
+        "Of several dark regions the most central is taken for the FAZ: a fovea at the edge beside central drop-out is "
+        "missed."
+    ),
     "Motion that only shifts the lines below it, without a visible seam, is missed.",
 )
 
