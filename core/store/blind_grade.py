@@ -3,15 +3,31 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Review, Scan, Site
+from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import ReviewDecision, Slab
 
 MOST_GRADES = 5_000
+FIRST_REACH = 6_000
+"""So many of the latest reviews are looked through at first."""
+
+
+def site_code_of(site_id: Any) -> ColumnElement[str]:
+    """A site's code, looked up for each row: the planner expects one row, and would pass all sites for every one."""
+    return select(Site.code).where(Site.id == site_id).scalar_subquery().label("site_code")
+
+
+def device_code_of(device_id: Any) -> ColumnElement[str]:
+    """The same of a device."""
+    return select(Device.code).where(Device.id == device_id).scalar_subquery().label("device_code")
+
+
 """The latest masked grades: enough for any interval, and bounded work."""
 
 
@@ -46,13 +62,11 @@ def read_masked_grades(session: Session, chosen: ScanFilter, *, limit: int = MOS
     statement = (
         select(
             Review.reviewer_id, Review.ordinal, Scan.id, Scan.slab, Acquisition.subject_id,
-            Site.code.label("site_code"), Device.code.label("device_code"), Assessment.grade_ordinal,
+            site_code_of(Scan.site_id), device_code_of(Acquisition.device_id), Assessment.grade_ordinal,
             Assessment.is_abstained,
         )
         .join(Scan, Scan.id == Review.scan_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .join(Site, Site.id == Scan.site_id)
-        .join(Device, Device.id == Acquisition.device_id)
         .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
         .where(
             Review.decision == ReviewDecision.GRADE, Review.is_masked, Review.ordinal.is_not(None),
@@ -61,7 +75,11 @@ def read_masked_grades(session: Session, chosen: ScanFilter, *, limit: int = MOS
         .order_by(Review.id.desc())
         .limit(limit + 1)
     )  # fmt: skip
-    rows = session.execute(statement).all()
+    last = session.scalar(select(func.max(Review.id))) or 0
+    rows = newest(
+        last, lambda oldest: session.execute(statement.where(Review.id > oldest)).all(), n=limit + 1,
+        first_reach=FIRST_REACH,
+    )  # fmt: skip
     by_scan = defaultdict(list)
     for row in reversed(rows[:limit]):
         by_scan[row.id].append(row)

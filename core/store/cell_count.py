@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from core.database.tables import RateCell, RateDelta, RateSeries, RateSum
+from core.database.tables import RateCell, RateDelta, RateSeries, RateSum, RateTerm
 from core.store.packed import N_VISIT_SUMS, Counts, unpack, unpack_rows, visit_sums
 from core.store.rate import WHOLE_VISIT, all_counts
 from core.store.rate_sum import ANY_TYPE, SERIES_TALLIES, WEEK, Grain, Term, read_terms
@@ -188,8 +188,10 @@ def _sum_rows(chosen: ScanFilter, grain: Grain, asked: Sequence[RateMeasure], sp
         if border is not None or number == last
     ]
     borders = values(column("number", Integer), column("day", Date), name="border").data(probed)
+    size = cast(4 * (1 + func.max(RateTerm.place)), Integer)
+    width = select(func.coalesce(size, 0)).where(RateTerm.measure.in_(asked)).scalar_subquery()
     before = (
-        select(RateSum.totals)
+        select(func.substring(RateSum.totals, 1, width).label("totals"))
         .where(RateSum.cell_id == RateCell.id, RateSum.week_on < borders.c.day)
         .order_by(RateSum.week_on.desc())
         .limit(1)

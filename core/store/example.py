@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, exists, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, AssessmentArtifact, AssessmentReason, Device, Scan, Site
+from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
 from core.vocabulary import ArtifactType, Laterality, ReasonCode, Slab
 
@@ -60,8 +61,8 @@ def read_examples(
         conditions.append(
             exists().where(AssessmentReason.assessment_id == Assessment.id, AssessmentReason.code == reason)
         )
-    newest = _newest_scans(session, chosen, conditions, offset=page * page_size, limit=page_size + 1)
-    rows = session.execute(_EXAMPLES.where(Scan.id.in_(newest)).order_by(Scan.id.desc())).all()
+    ids = _newest_scans(session, chosen, conditions, offset=page * page_size, limit=page_size + 1)
+    rows = session.execute(_EXAMPLES.where(Scan.id.in_(ids)).order_by(Scan.id.desc())).all()
     shown = rows[:page_size]
     artifacts = _read_artifacts(session, [row.assessment_id for row in shown])
     items = tuple(_example(row, artifacts.get(row.assessment_id, ())) for row in shown)
@@ -111,8 +112,8 @@ def _example(row: Row[Any], artifacts: tuple[tuple[ArtifactType, float], ...]) -
     )
 
 
-FIRST_REACH, WIDER = 2_000, 8
-"""How many of the latest scans are looked through at first; so many times more where those do not fill a page."""
+FIRST_REACH = 2_000
+"""How many of the latest scans are looked through at first."""
 
 
 def _newest_scans(
@@ -124,16 +125,13 @@ def _newest_scans(
     once, PostgreSQL walks past every scan of the sites that the person may not see. To fill a page for each of many
     sites would be too much again: so only the latest scans of all are looked through, and more where it takes more.
     """
-    last = session.scalar(_last_scan(chosen)) or 0
-    reach, found = FIRST_REACH, list[int]()
-    while last > 0:
-        oldest = max(0, last - reach)
+
+    def ask(oldest: int) -> list[int]:
         statement = _newest_after(oldest, chosen, conditions, offset=offset, limit=limit)
-        found = list(session.scalars(statement))
-        if len(found) == limit or not oldest:
-            break
-        reach *= WIDER
-    return found
+        return list(session.scalars(statement))
+
+    last = session.scalar(_last_scan(chosen)) or 0
+    return list(newest(last, ask, n=limit, first_reach=FIRST_REACH))
 
 
 def _last_scan(chosen: ScanFilter) -> Select[int]:

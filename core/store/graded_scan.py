@@ -8,8 +8,9 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from core.database.tables import Acquisition, Assessment, Device, Review, Scan, Site
-from core.store.blind_grade import MOST_GRADES
+from core.database.tables import Acquisition, Assessment, Review, Scan
+from core.store.blind_grade import FIRST_REACH, MOST_GRADES, device_code_of, site_code_of
+from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import CoipsGrade, ReviewDecision
 
@@ -57,14 +58,12 @@ def read_graded_scans(
     """Graded and scored scans under ``chosen``; who may see masked grades is held by row-level security."""
     statement = (
         select(
-            Review.reviewer_id, Review.ordinal, Scan.id, Acquisition.subject_id, Site.code.label("site_code"),
-            Acquisition.device_id, Device.code.label("device_code"),
+            Review.reviewer_id, Review.ordinal, Scan.id, Acquisition.subject_id, site_code_of(Scan.site_id),
+            Acquisition.device_id, device_code_of(Acquisition.device_id),
             Assessment.probabilities["ungradable"].as_float().label("probability"),
         )
         .join(Scan, Scan.id == Review.scan_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .join(Site, Site.id == Scan.site_id)
-        .join(Device, Device.id == Acquisition.device_id)
         .join(Assessment, Assessment.id == Scan.assessment_id)
         .where(
             *_given(reference), Review.ordinal.is_not(None), Acquisition.is_phantom.is_(False),
@@ -73,7 +72,11 @@ def read_graded_scans(
         .order_by(Review.id.desc())
         .limit(limit + 1)
     )  # fmt: skip
-    rows = session.execute(statement).all()
+    last = session.scalar(select(func.max(Review.id))) or 0
+    rows = newest(
+        last, lambda oldest: session.execute(statement.where(Review.id > oldest)).all(), n=limit + 1,
+        first_reach=FIRST_REACH,
+    )  # fmt: skip
     grades: dict[int, dict[int, int]] = defaultdict(dict)
     known = {}
     for row in rows[:limit]:

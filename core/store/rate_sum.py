@@ -124,8 +124,12 @@ def read_terms(session: Session) -> list[Term]:
 
 
 def _number_terms(session: Session, terms: set[Term]) -> dict[Term, int]:
+    """The place of every term, new ones behind; plain counts and visits first, so that most readers need few places."""
     known = {term: place for place, term in enumerate(read_terms(session))}
-    missing = {term: place for place, term in enumerate(sorted(terms - known.keys()), start=len(known))}
+    new = sorted(
+        terms - known.keys(), key=lambda term: (bool(term.detail) and term.measure != RateMeasure.VISITS, term)
+    )
+    missing = {term: place for place, term in enumerate(new, start=len(known))}
     if missing:
         session.execute(insert(RateTerm), [{"place": place, **term._asdict()} for term, place in missing.items()])
     return known | missing

@@ -1,5 +1,6 @@
 """Measures how long the database takes for each page's data, by the size of the programme and by who asks."""
 
+import os
 import statistics
 import tempfile
 import time
@@ -154,7 +155,8 @@ def record_of(found: Mapping[int, Sequence[Mapping[str, Any]]], *, n_rounds: int
             figures = {name: row[name] for name in ("median_ms", "p95_ms", "with_python_ms")}
             by_key[row["page"], row["reader"]][str(size)] = figures
     pages = [{"page": page, "reader": reader, "sizes": figures} for (page, reader), figures in by_key.items()]
-    return {"n_rounds": n_rounds, "sizes": sizes, "pages": pages}
+    machine = {"cores": os.cpu_count(), "load": round(os.getloadavg()[2], 1)}
+    return {"n_rounds": n_rounds, "machine": machine, "sizes": sizes, "pages": pages, "notes": []}
 
 
 def growth(row: Mapping[str, Any], sizes: Sequence[int]) -> float:
@@ -186,7 +188,13 @@ def summary(record: Mapping[str, Any]) -> str:
     within = sum(row["sizes"][str(sizes[-1])]["p95_ms"] <= TARGET_MS for row in record["pages"])
     steady = sum(growth(row, sizes) <= MOST_GROWTH for row in record["pages"])
     n = len(record["pages"])
-    return (
+    machine = record["machine"]
+    silent = [page for page in PAGES if page not in {row["page"] for row in record["pages"]}]
+    words = (
         f"At {sizes[-1]:,} scans {within} of {n} keep p95 <= {TARGET_MS:.0f} ms; {steady} of {n} grow at most "
-        f"{MOST_GROWTH} times from {sizes[0]:,} scans."
+        f"{MOST_GROWTH} times from {sizes[0]:,} scans. {record['n_rounds']} looks at each page, on "
+        f"{machine['cores']} cores with {machine['load']} processes wanting one (load average), so that times hold "
+        "the waiting for a core."
     )
+    notes = [*record["notes"], *([f"Not measured yet: {', '.join(silent)}."] if silent else [])]
+    return "\n\n".join([words, *notes])

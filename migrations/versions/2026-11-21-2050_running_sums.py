@@ -48,6 +48,7 @@ REDUNDANT = (
     ("acquisition", "ix_acquisition_technician_id"),
     ("acquisition", "ix_acquisition_site_id"),
     ("scan", "ix_scan_site_id"),
+    ("review", "ix_review_site_id"),
 )
 """Others begin with the same column. The planner took these, and sorted or combined what the others have in order."""
 PROBES = {
@@ -94,6 +95,7 @@ def upgrade() -> None:
     for name, (column, covered) in PROBES.items():
         op.execute(f"drop index if exists {name}")
         op.create_index(name, "acquisition", [column, "acquired_at"], unique=False, postgresql_include=covered)
+    op.create_index("ix_review_site_id_id", "review", ["site_id", "id"], unique=False)
     op.drop_index("ix_scan_site_id_state", table_name="scan")
     op.create_index("ix_scan_open", "scan", ["site_id", "state"], unique=False, postgresql_where=sa.text(OPEN))
     op.create_index("ix_rate_technician_id_measure", "rate", ["technician_id", "measure"], unique=False)
@@ -174,6 +176,7 @@ def downgrade() -> None:
     op.execute("drop function note_shared_images()")
     for table in ("shared_image", "rate_series", "rate_sum", "rate_cell", "rate_term"):
         op.drop_table(table)
+    op.drop_index("ix_review_site_id_id", table_name="review")
     op.drop_index("ix_scan_open", table_name="scan")
     op.create_index("ix_scan_site_id_state", "scan", ["site_id", "state"], unique=False)
     op.drop_index("ix_rate_device_id_measure", table_name="rate")

@@ -8,13 +8,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.database.tables.base import Base, Created, Id, SiteScoped
 
 
-class Review(SiteScoped, Created, Base):
+class Review(Created, Base):
     """One person's decision about one scan. Rows are added, never changed."""
 
     __tablename__ = "review"
-    __table_args__ = (Index("ix_review_masked", "id", postgresql_where=text("is_masked")),)
+    __table_args__ = (
+        Index("ix_review_masked", "id", postgresql_where=text("is_masked")),
+        Index("ix_review_site_id_id", "site_id", "id"),
+    )
 
     id: Mapped[Id]
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    """Row-level security reads it; the newest of each site are asked for by id."""
     scan_id: Mapped[int] = mapped_column(ForeignKey("scan.id"), index=True)
     assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessment.id"))
     """What the reviewer saw; None where the scan was not scored or its grade was hidden."""

@@ -1,0 +1,55 @@
+"""The documentation's table of the pages' speed is that of the stored figures, and the program measures what they are of."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.database.roles import DatabaseRole
+from core.database.session import open_database, session_scope
+from core.settings import Settings
+from core.store.generated_counts import count_programme
+from core.store.generated_programme import write_programme
+from core.usecases.measure_pages import READERS, growth, measure_programme, pages_table, record_of, summary
+from core.usecases.page_questions import PAGES
+
+DOCS = Path(__file__).parents[3] / "docs"
+STORED = json.loads((DOCS / "figures" / "pages.json").read_text(encoding="utf-8"))
+
+
+def shown(name: str) -> str:
+    text = (DOCS / "speed.md").read_text(encoding="utf-8")
+    return text.split(f"<!-- table: {name} -->\n")[1].split("<!-- end of table -->")[0].strip()
+
+
+def test_the_tables_show_the_stored_figures() -> None:
+    assert shown("pages") == pages_table(STORED)
+    assert shown("summary") == summary(STORED)
+
+
+def test_the_program_measures_what_the_stored_figures_are_of(settings: Settings) -> None:
+    now = datetime(2026, 11, 18, 12, tzinfo=UTC)
+    with open_database(settings, DatabaseRole.OWNER) as owner, session_scope(owner) as session:
+        write_programme(session, n_scans=600, ends_at=now, n_sites=12)
+        count_programme(session)
+    found = measure_programme(settings, now=now, n_rounds=1)
+    assert {(row["page"], row["reader"]) for row in found} == {(page, name) for page in PAGES for name in READERS}
+    assert all(0 < row["median_ms"] <= row["with_python_ms"] for row in found)
+    record = record_of({600: found}, n_rounds=1)
+    stored = {(row["page"], row["reader"]) for row in STORED["pages"]}
+    assert stored <= {(row["page"], row["reader"]) for row in record["pages"]}
+    silent = {page for page, _ in ((row["page"], row["reader"]) for row in record["pages"])} - {
+        page for page, _ in stored
+    }
+    assert all(page in summary(STORED) for page in silent)
+
+
+def test_a_missed_target_is_in_bold() -> None:
+    figures = [{"page": "P", "reader": "all", "median_ms": m, "p95_ms": m, "with_python_ms": m} for m in (40.0, 200.0)]
+    record = record_of({10: figures[:1], 1000: figures[1:]}, n_rounds=1)
+    assert pages_table(record).splitlines()[-1] == "| P | all | 40, 40 | 200, **200** | **5.0** |"
+    assert summary(record).startswith("At 1,000 scans 0 of 1 keep p95")
+
+
+def test_unrest_of_short_times_is_no_growth() -> None:
+    row = {"sizes": {"1": {"median_ms": 0.4}, "2": {"median_ms": 4.0}}}
+    assert growth(row, [1, 2]) == 1.0
