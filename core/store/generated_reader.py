@@ -3,11 +3,12 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.clock import now
 from core.database import tables
 from core.vocabulary import Role
 
@@ -36,7 +37,7 @@ def add_reader(session: Session, n_sites: int | None) -> Reader:
         tables.SiteGrant(user_id=user.id, role=Role.MANAGER.value, study_id=study_id, site_id=site_id)
         for site_id in granted
     )
-    token, moment = secrets.token_urlsafe(32), datetime.now(tz=UTC)
+    token, moment = secrets.token_urlsafe(32), now()
     session.add(
         tables.Session(
             token_sha256=hashlib.sha256(token.encode()).hexdigest(), user_id=user.id, last_seen_at=moment,

@@ -9,7 +9,15 @@ from core.database.session import open_database, session_scope
 from core.settings import Settings
 from core.store.generated_counts import count_programme
 from core.store.generated_programme import write_programme
-from core.usecases.measure_pages import READERS, growth, measure_programme, pages_table, record_of, summary
+from core.usecases.measure_pages import (
+    READERS,
+    counting_words,
+    growth,
+    measure_programme,
+    pages_table,
+    record_of,
+    summary,
+)
 from core.usecases.page_questions import PAGES
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -24,6 +32,9 @@ def shown(name: str) -> str:
 def test_the_tables_show_the_stored_figures() -> None:
     assert shown("pages") == pages_table(STORED)
     assert shown("summary") == summary(STORED)
+    counting = json.loads((DOCS / "figures" / "counting.json").read_text(encoding="utf-8"))
+    assert shown("counting") == counting_words(counting)
+    assert counting["counting_ms"] <= 0.1 * counting["scoring_ms"]
 
 
 def test_the_program_measures_what_the_stored_figures_are_of(settings: Settings) -> None:
