@@ -63,10 +63,10 @@ def rebuild() -> None:
 def _table(wrong: "list[WrongCount]") -> "Table":
     from rich.table import Table
 
-    table = Table("of", "site", "device", "technician", "scan type", "week", "measure", "counted", "true")
+    table = Table("site", "device", "technician", "scan type", "week", "measure", "counted", "true")
     for count in wrong[:_SHOWN]:
         key = count.key
-        of = f"sums by {count.grain}" if count.grain else "counts"
-        cells = (of, key.site_id, key.device_id, key.technician_id, key.scan_type, key.week_on, key.measure.value)
+        measure = f"{key.measure}, sum by {count.grain}" if count.grain else key.measure.value
+        cells = (key.site_id, key.device_id, key.technician_id, key.scan_type, key.week_on, measure)
         table.add_row(*(str(cell) for cell in (*cells, count.counted, count.true)))
     return table

@@ -205,6 +205,6 @@ def counting_words(record: Mapping[str, Any]) -> str:
     scoring, writing, counting = (record[f"{name}_ms"] for name in ("scoring", "writing", "counting"))
     return (
         f"Scoring a scan takes {scoring:.1f} ms on this machine, of it writing the scores {writing:.1f} ms and, of "
-        f"that, counting {counting:.1f} ms: {100 * counting / scoring:.1f} % of scoring, {100 * counting / writing:.0f} % of "
-        f"writing ({record['n_scans']} phantoms, batches of 16, one round)."
+        f"that, counting {counting:.1f} ms: {100 * counting / scoring:.1f} % of scoring, "
+        f"{100 * counting / writing:.0f} % of writing ({record['n_scans']} phantoms, batches of 16, one round)."
     )
