@@ -29,7 +29,7 @@ GRANTS = (
     "select, insert, update, delete on rate_sum, rate_series to octaudit_worker",
     "select, insert on shared_image to octaudit_worker",
 )
-# Two transactions that send the same image at once do not see each other: the worker looks again when it has scored.
+# Two transactions that send the same image at the very same moment do not see each other; a third scan of it does.
 NOTE_SHARED = """
 create function note_shared_images() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $function$

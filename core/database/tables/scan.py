@@ -159,7 +159,7 @@ class Scan(Created, Base):
 
 
 class SharedImage(Created, Base):
-    """An image of which two sites sent a scan; a trigger on scan writes it, the worker what came in at one moment."""
+    """An image of which two sites sent a scan; a trigger on scan writes it."""
 
     __tablename__ = "shared_image"
 
