@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from builders import make_scan
 from calibrations import make_calibration
 from clinics import Clinics
 from sqlalchemy import select, text
@@ -15,7 +16,7 @@ import dashboard.session
 from core.database import tables
 from core.database.session import Database, session_scope
 from core.scoring.acceptance import accept_rule
-from core.vocabulary import RequestState, ScanState
+from core.vocabulary import RequestState, ScanState, Slab
 from dashboard.components.markup import percent
 
 PageOf = Callable[..., AppTest]
@@ -254,11 +255,14 @@ def test_without_a_cookie_no_page_is_drawn(clinics: Clinics, monkeypatch: pytest
     assert page.title[0].value == "Your session has ended"
 
 
-def share_the_flagged_image(database: Database, clinics: Clinics) -> None:
-    """The other site's scan becomes the very image of the flagged one."""
+def share_the_flagged_image(database: Database, clinics: Clinics) -> int:
+    """The other site sends the very image of the flagged scan; returns the id of its scan."""
     with session_scope(database) as session:
-        image = session.get_one(tables.Scan, clinics.flagged_id).image_sha256
-        session.get_one(tables.Scan, clinics.other_id).image_sha256 = image
+        other = session.get_one(tables.Scan, clinics.other_id)
+        blob = session.get_one(tables.Blob, session.get_one(tables.Scan, clinics.flagged_id).image_sha256)
+        acquisition = session.get_one(tables.Acquisition, other.acquisition_id)
+        batch = session.get_one(tables.Batch, other.batch_id)
+        return make_scan(session, acquisition=acquisition, batch=batch, blob=blob, slab=Slab.DEEP.value).id
 
 
 def test_an_image_that_another_site_sent_too_is_named_to_the_reading_centre(
@@ -266,21 +270,21 @@ def test_an_image_that_another_site_sent_too_is_named_to_the_reading_centre(
 ):
     assert "The same image" not in shown(page_of(clinics.reviewer, SCAN, id=clinics.flagged_id))
     assert "Sent by" not in shown(page_of(clinics.manager, OVERVIEW))
-    share_the_flagged_image(owner_database, clinics)
+    sent_id = share_the_flagged_image(owner_database, clinics)
     markup = shown(page_of(clinics.reviewer, SCAN, id=clinics.flagged_id))
     assert "The same image was also sent by site S02 Turin" in markup
-    assert f"/scan?id={clinics.other_id}" in markup
+    assert f"/scan?id={sent_id}" in markup
     overview = page_of(clinics.manager, OVERVIEW)
     assert "The same image from two sites" in [part.value for part in overview.subheader]
-    for scan_id in (clinics.flagged_id, clinics.other_id):
+    for scan_id in (clinics.flagged_id, sent_id):
         assert f"Scan {scan_id}" in shown(overview)
 
 
 def test_an_image_that_another_site_sent_too_is_nothing_to_either_site(
     page_of: PageOf, clinics: Clinics, owner_database: Database
 ):
-    share_the_flagged_image(owner_database, clinics)
-    for token, scan_id in ((clinics.technician, clinics.flagged_id), (clinics.stranger, clinics.other_id)):
+    sent_id = share_the_flagged_image(owner_database, clinics)
+    for token, scan_id in ((clinics.technician, clinics.flagged_id), (clinics.stranger, sent_id)):
         assert "same image" not in shown(page_of(token, SCAN, id=scan_id)).lower()
         assert "The same image from two sites" not in [part.value for part in page_of(token, OVERVIEW).subheader]
 
