@@ -16,6 +16,7 @@ from builders import MONDAY
 from clinics import Clinics, build_clinics
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from stopped_clock import stop_clock
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -86,5 +87,5 @@ def page_of(
     clinics: Clinics, monkeypatch: pytest.MonkeyPatch, app_page: Callable[..., AppTest]
 ) -> Callable[..., AppTest]:
     """``page_of(token, "pages/scan.py", id=7)``: the page, three weeks after the builders' Monday."""
-    monkeypatch.setattr("core.clock.now", lambda: MONDAY + timedelta(days=20))
+    stop_clock(monkeypatch, MONDAY + timedelta(days=20))
     return app_page

@@ -10,6 +10,7 @@ from clinics import Clinics
 from demo_rows import TODAY, Demo
 from scored_scans import make_scored_capture
 from sqlalchemy import select, update
+from stopped_clock import stop_clock
 from streamlit.testing.v1 import AppTest
 
 from core.broker import NullBell
@@ -129,7 +130,7 @@ def test_what_cannot_be_acknowledged_is_refused_in_words(
     demo: Demo, monkeypatch: pytest.MonkeyPatch, app_page: PageOf
 ) -> None:
     install(Installation(demo.settings, demo.database, open_blob_store(demo.settings), NullBell()))
-    monkeypatch.setattr("core.clock.now", lambda: TODAY)
+    stop_clock(monkeypatch, TODAY)
     rows = demo.rows
     page = app_page(rows.manager, SITES)
     assert field(page, "Site", -1).value == str(rows.site_ids[rows.study.planted.bad_site]), "of most concern"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from demo_rows import TODAY, Demo
+from stopped_clock import stop_clock
 from streamlit.testing.v1 import AppTest
 
 import dashboard.session
@@ -24,7 +25,7 @@ CENTRE_PAGES = {"Sites & devices", "Trends", "Why scans fail", "FAZ", "Agreement
 def demo_page(demo: Demo, monkeypatch: pytest.MonkeyPatch, app_page: PageOf) -> PageOf:
     """``demo_page("pages/sites.py", by="device")``: the page as the manager sees it the morning after the study."""
     install(Installation(demo.settings, demo.database, open_blob_store(demo.settings), NullBell()))
-    monkeypatch.setattr("core.clock.now", lambda: TODAY)
+    stop_clock(monkeypatch, TODAY)
 
     def page(path: str, token: str = "", **query: object) -> AppTest:
         return app_page(token or demo.rows.manager, path, **query)
