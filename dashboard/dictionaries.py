@@ -7,7 +7,7 @@ UNIT_COLUMNS = {
     "ungradable": "First captures that are decided and ungradable (count)",
     "decided": "First captures of which every required slab is graded (count)",
     "visits": "Patient visits that these captures come from (count)",
-    "patients": "Patients among the latest 16 captures, 100 where those are of fewer than 3 patients (count; a lower bound)",
+    "patients": "Patients of the latest 16 captures, or 100 where 16 are of fewer than 3 (count; a lower bound)",
     "effective_n": "decided / design effect: as many independent captures would say as much",
     "rate": "ungradable / decided, 0 to 1",
     "low": "Lower end of Wilson's 95 % interval of rate on effective_n, 0 to 1",
