@@ -156,7 +156,7 @@ def record_of(found: Mapping[int, Sequence[Mapping[str, Any]]], *, n_rounds: int
             by_key[row["page"], row["reader"]][str(size)] = figures
     pages = [{"page": page, "reader": reader, "sizes": figures} for (page, reader), figures in by_key.items()]
     machine = {"cores": os.cpu_count(), "load": round(os.getloadavg()[2], 1)}
-    return {"n_rounds": n_rounds, "machine": machine, "sizes": sizes, "pages": pages, "notes": []}
+    return {"n_rounds": n_rounds, "machine": machine, "sizes": sizes, "pages": pages}
 
 
 def growth(row: Mapping[str, Any], sizes: Sequence[int]) -> float:
@@ -196,8 +196,7 @@ def summary(record: Mapping[str, Any]) -> str:
         f"{machine['cores']} cores with {machine['load']} processes wanting one (load average), so that times hold "
         "the waiting for a core."
     )
-    notes = [*record["notes"], *([f"Not measured yet: {', '.join(silent)}."] if silent else [])]
-    return "\n\n".join([words, *notes])
+    return "\n\n".join([words, *([f"Not measured yet: {', '.join(silent)}."] if silent else [])])
 
 
 def counting_words(record: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ def likeliest_zone(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The part of ``mask`` (height, width) that is the FAZ, holes filled: large, and near the middle of the scan.
 
     Of each connected part (8 neighbours) the root of the area is weighed by a Gaussian of its distance from the
-    middle: the largest part alone took drop-out for the FAZ in a quarter of the 6 mm phantoms.
+    middle: the largest part alone took another for the FAZ in one of six phantoms of 6 mm.
     """
     labels, n_parts = ndimage.label(mask, structure=np.ones((3, 3)))
     if n_parts <= 1:
