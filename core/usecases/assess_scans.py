@@ -6,9 +6,8 @@ claimed, so that it can harm nobody but itself.
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -34,7 +33,6 @@ from core.vocabulary import ArtifactType
 _LOG = logging.getLogger(__name__)
 _IO_THREADS = 4
 """Files read or fsynced side by side; the disk waits, not the processor."""
-_BATCHES_AT_ONCE = 2
 NO_LIMIT = timedelta.max
 
 
@@ -87,7 +85,7 @@ def assess_scans(line: Line, *, budget: timedelta = NO_LIMIT) -> Tally:
     with (
         LeaseRenewal(line.database, line.settings) as leases,
         ThreadPoolExecutor(_IO_THREADS, "scan-io") as io,
-        ThreadPoolExecutor(_BATCHES_AT_ONCE + 1, "scan-batch") as beside,
+        ThreadPoolExecutor(2, "scan-batch") as beside,
     ):
         steps = _Steps(line, leases, io)
         while time.monotonic() < deadline and not line.should_stop():
@@ -101,43 +99,31 @@ def assess_scans(line: Line, *, budget: timedelta = NO_LIMIT) -> Tally:
     return tally
 
 
-def _overlap(steps: "_Steps", first: LoadedBatch, beside: ThreadPoolExecutor, deadline: float) -> Tally:
-    """Score fresh batches, two at a time; beside them the next one loads and the last one is written.
-
-    Two, because the end of a batch leaves cores idle: one of them has its last scans while the others have none.
-    """
+def _overlap(steps: "_Steps", batch: LoadedBatch, beside: ThreadPoolExecutor, deadline: float) -> Tally:
+    """Score fresh batches one after the other; beside the forward pass the next one loads and the last is written."""
     tally = Tally()
     writing: Future[Tally] | None = None
-    scoring: deque[_Scoring] = deque()
-    batch: LoadedBatch | None = first
+    ahead: Future[LoadedBatch] | None = None
     try:
-        while batch or scoring:
-            if batch:
-                scoring.append(_Scoring(batch, beside.submit(steps.score, batch)))
-            if len(scoring) == _BATCHES_AT_ONCE or not batch:
-                oldest = scoring[0]
-                results = oldest.results.result()
-                scoring.popleft()
-                if writing is not None:
-                    tally += writing.result()
-                writing = beside.submit(steps.write, oldest.batch, results)
-            is_over = not batch or steps.line.should_stop() or time.monotonic() > deadline
-            batch = None if is_over else steps.take_fresh()
+        while batch.claim:
+            ahead = beside.submit(steps.take, is_fresh_only=True)
+            results = steps.score(batch)
+            if writing is not None:
+                tally += writing.result()
+            writing = beside.submit(steps.write, batch, results)
+            batch = ahead.result()
+            ahead = None
+            if steps.line.should_stop() or time.monotonic() > deadline:
+                break
+        steps.release(batch)
+    except BaseException:
+        if ahead is not None:
+            steps.release(ahead.result())
+        raise
     finally:
-        for left in scoring:  # only where something failed
-            wait([left.results])
-            steps.release(left.batch)
         if writing is not None:
             tally += writing.result()
     return tally
-
-
-@dataclass(frozen=True, slots=True)
-class _Scoring:
-    """A batch that is being scored, and what will come of it."""
-
-    batch: LoadedBatch
-    results: Future[list[ScanScores | ScanFailure]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +155,6 @@ class _Steps:
             inputs=[scan for scan in loaded if isinstance(scan, ScanInput)],
             failures=[scan for scan in loaded if isinstance(scan, ScanFailure)],
         )
-
-    def take_fresh(self) -> LoadedBatch | None:
-        """The next batch without suspects; None where there is none."""
-        batch = self.take(is_fresh_only=True)
-        return batch if batch.claim else None
 
     def _load(self, case: ScanCase) -> ScanInput | ScanFailure:
         key = str(case.scan_id)
@@ -269,7 +250,9 @@ class _Steps:
         return ScoredScan(scores, pictures, tuple(new))
 
     def release(self, batch: LoadedBatch) -> None:
-        """Give a batch back whose scores will not be written."""
+        """Give a batch back that was claimed ahead and will not be scored."""
+        if not batch.claim:
+            return
         with session_scope(self.line.database) as session:
             release_claim(session, batch.claim)
         self.leases.drop(batch.claim)
