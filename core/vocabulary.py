@@ -181,6 +181,36 @@ class ReviewDecision(StrEnum):
     """The site's answer; it decides nothing and puts the scan back under review."""
 
 
+class GradingState(StrEnum):
+    """Where a scan stands that was drawn to be graded masked by several people (core.policy.grading_plan.MOVES)."""
+
+    DRAWN = "drawn"
+    """Waits until there are enough graders who may grade it."""
+    ASSIGNED = "assigned"
+    TO_ADJUDICATE = "to_adjudicate"
+    """The graders differ, or the adjudicator checks what they agree on."""
+    SETTLED = "settled"
+
+
+class AssignmentState(StrEnum):
+    """Where one grader's part in a grading stands."""
+
+    OPEN = "open"
+    DONE = "done"
+    WITHDRAWN = "withdrawn"
+    """The grader may no longer grade there; somebody else got the scan."""
+
+
+class CheckState(StrEnum):
+    """Where the check of an accepted scan stands."""
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    """A person finds it gradable too."""
+    OVERTURNED = "overturned"
+    """A person finds it ungradable."""
+
+
 class Role(StrEnum):
     """What a user may do, per study and site (docs/roles.md holds the table)."""
 

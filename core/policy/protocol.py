@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.policy.grading_plan import GradingPlan
 from core.policy.reasons import REASON_TEXTS
 from core.values import CENTRATION_LOSS, Reason, SeverityThresholds
 from core.vocabulary import Laterality, OperatorFixable, ReasonCode, Slab
@@ -84,6 +85,8 @@ class Protocol(_Document):
     known_devices: tuple[str, ...] = ()
     """Certified devices as "manufacturer model"; empty: any. Naming one also vouches for it where no calibration scan
     of the model comes from such a device."""
+    grading: GradingPlan = GradingPlan()
+    """Masked grading by several people, checks of what the model accepted, calibration mode."""
     wording: dict[ReasonCode, Wording] = Field(default_factory=dict)
     """The study's own words; reasons not named here keep those of core.policy.reasons."""
 
