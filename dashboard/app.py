@@ -8,10 +8,10 @@ import streamlit as st
 
 from core.store.access import Actor
 from core.usecases.subscribe_to_alerts import ALERTED
+from core.wording import ROLE_NAMES
 from dashboard.components.alert_bell import draw_alert_bell
 from dashboard.navigation import Page, pages_for
 from dashboard.session import current_user
-from dashboard.wording import ROLE_NAMES
 
 FOLDER = Path(__file__).resolve().parent
 SIDEBAR_WIDTH_PX = 208

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.store.scan_filter import Choice, ScanFilter, read_filter_choices
 from core.vocabulary import Laterality, Slab
-from dashboard.wording import EYE_NAMES, SLAB_NAMES, scan_type_words
+from core.wording import EYE_NAMES, SLAB_NAMES, scan_type_words
 
 _REMEMBERED = "octaudit.filters"
 MAX_ID = 2**63 - 1

@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-import dashboard.charts
+import core.charts
 import dashboard.components
 from core.broker import open_bell
 from core.database.roles import DatabaseRole
@@ -92,7 +92,7 @@ def serve(settings: Settings) -> None:
 
 def _load_page_parts() -> None:
     """Import what pages are made of before the first person waits for it: statistics and charts take seconds."""
-    for package in (dashboard.charts, dashboard.components):
+    for package in (core.charts, dashboard.components):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
 

@@ -174,6 +174,15 @@ def interval_on_effective_n(k: int, n: int, factor: float) -> Proportion | NotCo
     return clustered_intervals([ClusteredCount.independent(k, n)], [n / factor])[0]
 
 
+def proportion_or_none(k: int, n: int, factor: float) -> Proportion | None:
+    """The same for pages and charts that show nothing where nothing was counted: None there."""
+    match interval_on_effective_n(k, n, factor):
+        case Proportion() as rate:
+            return rate
+        case NotComputable():
+            return None
+
+
 def clustered_intervals(
     counts: Sequence[ClusteredCount], effective_n: ArrayLike, confidence: float = 0.95
 ) -> tuple[Proportion, ...]:

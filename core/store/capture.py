@@ -20,6 +20,7 @@ from core.database.tables import (
     Subject,
     Visit,
 )
+from core.store.reacquisition import ENDED
 from core.vocabulary import Laterality, RequestState, ScanKind, ScanState, Slab
 
 
@@ -149,7 +150,7 @@ def _received(rows: Sequence[Any]) -> ReceivedCapture:
 
 def read_awaited(session: Session, site_id: int, *, request_ids: Iterable[int] = ()) -> tuple[AwaitedReplacement, ...]:
     """The site's requests that have not ended, and beside them those named, whatever their state."""
-    is_open = ReacquisitionRequest.state.not_in((RequestState.CLOSED.value, RequestState.NOT_POSSIBLE.value))
+    is_open = ReacquisitionRequest.state.not_in(ENDED)
     answer = aliased(Acquisition)
     rows = session.execute(
         select(

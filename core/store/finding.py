@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database.tables import AssessmentArtifact, AssessmentReason, ReacquisitionRequest
-from core.vocabulary import RateMeasure, ReasonCode, Severity
+from core.vocabulary import RateMeasure, ReasonCode, RequestState, Severity
 
 DECENTRATION = "decentration"
 """Stands beside the artifact types: the fovea lies off the centre of the field."""
@@ -138,7 +138,10 @@ def read_requested(session: Session, scan_ids: Iterable[int]) -> dict[int, str]:
     """The reason of the first reacquisition request by the capture it asks to repeat; asked by scan, as indexed."""
     rows = session.execute(
         select(ReacquisitionRequest.acquisition_id, ReacquisitionRequest.reason_code)
-        .where(ReacquisitionRequest.scan_id.in_(sorted(set(scan_ids))))
+        .where(
+            ReacquisitionRequest.scan_id.in_(sorted(set(scan_ids))),
+            ReacquisitionRequest.state != RequestState.WITHDRAWN,
+        )
         .order_by(ReacquisitionRequest.id.desc())
     )
     return {acquisition_id: code for acquisition_id, code in rows}  # noqa: C416 - the first request overwrites later ones

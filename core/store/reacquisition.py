@@ -14,7 +14,7 @@ from core.store.rate import lock_slots
 from core.store.review import StoredReason
 from core.vocabulary import RequestState, ScanState
 
-ENDED = (RequestState.CLOSED, RequestState.NOT_POSSIBLE)
+ENDED = (RequestState.CLOSED, RequestState.NOT_POSSIBLE, RequestState.WITHDRAWN)
 """States from which a request does not move any more."""
 ANSWERED = (RequestState.RECEIVED, RequestState.REGRADED)
 """States of open requests whose replacement has come: the next move is the reading centre's."""

@@ -29,13 +29,14 @@ from core.vocabulary import RequestState, Role, ScanState
 
 _S = RequestState
 MOVES: dict[RequestState, frozenset[RequestState]] = {
-    _S.REQUESTED: frozenset({_S.ACKNOWLEDGED, _S.SCHEDULED, _S.RECEIVED, _S.NOT_POSSIBLE}),
+    _S.REQUESTED: frozenset({_S.ACKNOWLEDGED, _S.SCHEDULED, _S.RECEIVED, _S.NOT_POSSIBLE, _S.WITHDRAWN}),
     _S.ACKNOWLEDGED: frozenset({_S.SCHEDULED, _S.RECEIVED, _S.NOT_POSSIBLE}),
     _S.SCHEDULED: frozenset({_S.SCHEDULED, _S.RECEIVED, _S.NOT_POSSIBLE}),
     _S.RECEIVED: frozenset({_S.REGRADED}),
     _S.REGRADED: frozenset({_S.RECEIVED, _S.CLOSED, _S.NOT_POSSIBLE}),
     _S.CLOSED: frozenset(),
     _S.NOT_POSSIBLE: frozenset(),
+    _S.WITHDRAWN: frozenset(),
 }
 """What may follow what. A site may send the replacement without a word before; a second one may follow a bad first."""
 
@@ -43,6 +44,7 @@ WHY_NOT = {
     _S.RECEIVED: "the replacement is being scored",
     _S.CLOSED: "it is closed: the replacement was accepted",
     _S.NOT_POSSIBLE: "it was ended as not possible",
+    _S.WITHDRAWN: "the reading centre withdrew it",
 }
 """The reason for a refusal, in words, where the state alone does not tell it."""
 
@@ -109,6 +111,12 @@ def mark_not_possible(session: Session, *, actor: Actor, request_id: int, reason
     _give_up(session, request, actor=actor, reason=reason.strip())
 
 
+def withdraw_request(session: Session, *, actor: Actor, request_id: int, reason: str) -> None:
+    """Take a request back that the site has not acknowledged; its scans are whoever undoes the decision's to restore."""
+    request = _request_for(session, actor, request_id, Role.QC_TECHNICIAN, Role.ADJUDICATOR)
+    _move(session, request, RequestState.WITHDRAWN, actor=actor, note=reason)
+
+
 def follow_replacements(session: Session, *, actor: Actor, acquisition_ids: Iterable[int]) -> None:
     """Move the requests that these captures answer: regraded once all scans are scored, closed once all are accepted.
 
@@ -158,7 +166,7 @@ def _move(
     replacement_id: int | None = None,
 ) -> Request:
     refuse_illegal_move(request.state, state)
-    ended_at = now() if state in {RequestState.CLOSED, RequestState.NOT_POSSIBLE} else None
+    ended_at = now() if not MOVES[state] else None
     moved = move_request(
         session,
         request,

@@ -17,9 +17,9 @@ from core.usecases.administer_users import (
     revoke_grant,
 )
 from core.vocabulary import Role
+from core.wording import ROLE_NAMES
 from dashboard.administration.places import draw_list
 from dashboard.administration.steps import adding, perform
-from dashboard.wording import ROLE_NAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from core.store.administration import ProtocolRow, StudyRow
 from core.store.model_version import ScoringModel
 from core.usecases.administer_study import publish_protocol
 from core.vocabulary import Slab
+from core.wording import SLAB_NAMES, scan_type_words
 from dashboard.administration.places import draw_list
 from dashboard.administration.steps import adding, perform
 from dashboard.components.guarantee import accept_guarantee
 from dashboard.components.markup import percent
 from dashboard.components.panel import empty_state, panel
-from dashboard.wording import SLAB_NAMES, scan_type_words
 
 REGIONS = (None, 1.0, 3.0, 6.0)
 """Diameters of the region of interest in mm; None is the whole field."""

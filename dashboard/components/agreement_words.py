@@ -7,8 +7,8 @@ from core.statistics.resampling import Interval
 from core.store.blind_grade import MaskedScan
 from core.usecases.compare_grades import GradeComparison
 from core.values import NotComputable
+from core.wording import GRADE_NAMES, SLAB_NAMES
 from dashboard.components.markup import Html, count, join, page_link, percent, tag
-from dashboard.wording import GRADE_NAMES, SLAB_NAMES
 
 MOST_LISTED = 25
 

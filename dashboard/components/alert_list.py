@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 from core.alerting.wording import address, what, where
 from core.store.alert import AlertRow
 from core.vocabulary import AlertKind
+from core.wording import ago
 from dashboard.components.markup import Html, count, join, page_link, tag
-from dashboard.wording import ago
 
 _ORDER = (AlertKind.UNIT, AlertKind.QUEUE, AlertKind.RETRAINING, AlertKind.OVERDUE)
 MOST_ROWS = 200

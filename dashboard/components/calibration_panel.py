@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from core.charts.calibration import curve_rows, device_rows, draw_excess, draw_reliability
+from core.charts.dictionaries import CALIBRATION_COLUMNS, CURVE_COLUMNS
 from core.store.graded_scan import Reference
 from core.usecases.check_calibration import CalibrationCheck
-from dashboard.charts.calibration import curve_rows, device_rows, draw_excess, draw_reliability
 from dashboard.components.calibration_words import (
     DECISIONS_CAPTION,
     EXCESS_CAPTION,
@@ -15,7 +16,6 @@ from dashboard.components.calibration_words import (
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import panel
-from dashboard.dictionaries import CALIBRATION_COLUMNS, CURVE_COLUMNS
 
 
 def draw_calibration(found: CalibrationCheck) -> None:

@@ -1,10 +1,10 @@
 """Standardised rates in words and a table: observed against expected, and what was adjusted for. Markup from values."""
 
+from core.charts.funnel import MOST_IN_FOREST, Estimate
 from core.statistics.standardisation import StandardisedRate
 from core.usecases.judge_units import UnitComparison
 from core.usecases.standardise_units import MIN_STRATUM, StandardisedUnits
 from core.values import NotComputable
-from dashboard.charts.funnel import MOST_IN_FOREST, Estimate
 from dashboard.components.markup import Html, count, page_link, percent, tag
 from dashboard.components.unit_words import KIND_NAMES
 from dashboard.filters import filter_query

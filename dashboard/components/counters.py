@@ -5,8 +5,8 @@ from datetime import datetime
 
 from core.store.overview import Overview
 from core.store.worklist import WorklistTab
+from core.wording import ago
 from dashboard.components.markup import Content, Html, count, page_link, tag
-from dashboard.wording import ago
 
 
 def counter_strip(overview: Overview, filters: Mapping[str, str], moment: datetime) -> Html:

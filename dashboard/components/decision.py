@@ -11,8 +11,8 @@ from core.usecases.reacquire import MOVES, SITE_ROLES
 from core.usecases.review_scan import REVIEWERS
 from core.values import Reason
 from core.vocabulary import CoipsGrade, ReasonCode, RequestState, ScanState
+from core.wording import GRADE_NAMES, REASON_NAMES, REQUEST_NAMES, days_left_words
 from dashboard import decisions
-from dashboard.wording import GRADE_NAMES, REASON_NAMES, REQUEST_NAMES, days_left_words
 
 ASKABLE = frozenset({ScanState.ACCEPTED, ScanState.UNDER_REVIEW})
 ACCEPTABLE = frozenset({ScanState.ACCEPTED, ScanState.UNDER_REVIEW, ScanState.QUERIED})

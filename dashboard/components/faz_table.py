@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from core.measures.words import FAZ, MEASURES
 from core.statistics.means import FARTHEST_ROBUST_Z
 from core.statistics.resampling import Interval
 from core.usecases.compare_faz import FazComparison, FazGroup, FazPoint
 from core.values import NotComputable
 from core.vocabulary import ScaleSource
 from dashboard.components.markup import Html, chip, count, page_link, percent, tag
-from dashboard.components.measure_words import FAZ, MEASURES
 
 MOST_LISTED = 25
 SOURCE_NAMES = {

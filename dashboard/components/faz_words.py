@@ -1,14 +1,14 @@
 """What FAZ metrics say, in sentences, captions and cards. Markup from frozen values."""
 
+from core.charts.faz import PAIR_NAMES
 from core.measures.faz_norms import DIMENSIONS, STANDARD_EYE_MM
+from core.measures.words import FAZ, MEASURES
 from core.statistics.means import PairedDifferences
 from core.statistics.resampling import Interval
 from core.usecases.compare_faz import FazComparison, FazPairs, Magnification
 from core.values import NotComputable
-from dashboard.charts.faz import PAIR_NAMES
 from dashboard.components.faz_table import interval, number
 from dashboard.components.markup import Html, count, join, tag
-from dashboard.components.measure_words import FAZ, MEASURES
 
 VALUES_CAPTION = (
     "**Distribution.** Each mark is one scan, the bar the middle half of its group, the tick the median; diamonds are "

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from core.store.example import Example
+from core.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES, scan_type_words
 from dashboard.components.markup import Html, chip, join, page_link, percent, tag
 from dashboard.overlay import ARTIFACT_COLOURS
-from dashboard.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES, scan_type_words
 
 TONES = {0: "bad", 1: "good", 2: "good"}
 TILE_PX = 320

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from core.statistics.clustering import proportion_or_none
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
 from core.statistics.proportions import Proportion
 from core.store.overview import GroupTally
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, percent, tag
-from dashboard.components.rate import interval_bar, proportion
+from dashboard.components.rate import interval_bar
 
 TOO_FEW = f"Fewer than {MIN_COUNTED} decided captures or {MIN_PATIENTS} patients"
 
@@ -59,10 +60,10 @@ def group_rows(groups: Sequence[GroupTally], factor: float) -> list[dict[str, ob
             "received": group.tally.received,
             "decided": group.tally.decided,
             "gradable": group.tally.gradable,
-            **_bounds("first_pass", proportion(group.tally.gradable, group.tally.decided, factor)),
+            **_bounds("first_pass", proportion_or_none(group.tally.gradable, group.tally.decided, factor)),
             "final_received": group.tally.final_received,
             "final_gradable": group.tally.final_gradable,
-            **_bounds("final", proportion(group.tally.final_gradable, group.tally.final_received, factor)),
+            **_bounds("final", proportion_or_none(group.tally.final_gradable, group.tally.final_received, factor)),
         }
         for group in worst_first(groups)
     ]
@@ -77,8 +78,8 @@ def _row(group: GroupTally, field: str, filters: Mapping[str, str], factor: floa
     narrowed = {**filters, field: group.id}
     link = page_link(group.code, "overview", narrowed)
     few = None if group.is_judged else join([" ", chip("too few to judge", title=TOO_FEW)])
-    first = proportion(tally.gradable, tally.decided, factor)
-    final = proportion(tally.final_gradable, tally.final_received, factor)
+    first = proportion_or_none(tally.gradable, tally.decided, factor)
+    final = proportion_or_none(tally.final_gradable, tally.final_received, factor)
     name = join([link, few, tag("span", group.name, class_="name", title=group.name)])
     return tag(
         "tr",

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from core.store.masked_grade import ScanToGrade
+from core.wording import GRADE_NAMES, SLAB_NAMES
 from dashboard import decisions
 from dashboard.components.markup import tag
 from dashboard.components.panel import panel
-from dashboard.wording import GRADE_NAMES, SLAB_NAMES
 
 
 def draw_masked_grade(scan: ScanToGrade) -> None:

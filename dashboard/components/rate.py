@@ -2,11 +2,10 @@
 
 from datetime import datetime
 
-from core.statistics.clustering import interval_on_effective_n
+from core.statistics.clustering import proportion_or_none
 from core.statistics.proportions import Proportion
 from core.store.overview import Overview
 from core.store.tally import Tally
-from core.values import NotComputable
 from dashboard.components.markup import Html, count, join, percent, tag
 
 
@@ -46,15 +45,6 @@ def rate_card(title: str, rate: Proportion | None, *, delta: Html, unit: str, wh
     )
 
 
-def proportion(k: int, n: int, factor: float) -> Proportion | None:
-    """The rate ``k`` of ``n`` with its interval under a design effect of ``factor``; None where nothing was counted."""
-    match interval_on_effective_n(k, n, factor):
-        case Proportion() as rate:
-            return rate
-        case NotComputable():
-            return None
-
-
 def rate_pair(overview: Overview, factor: float) -> Html:
     """First-pass and final rate side by side, each with its change against the period before."""
     first, final = _first_counts(overview.current), _final_counts(overview.current)
@@ -63,14 +53,14 @@ def rate_pair(overview: Overview, factor: float) -> Html:
         "div",
         rate_card(
             "Gradable at the first pass",
-            proportion(*first, factor),
+            proportion_or_none(*first, factor),
             delta=_change(first, _first_counts(before) if before else None),
             unit="first captures",
             what="Of those decided, replacements left out: how well the sites shoot." + _undecided(overview.current),
         ),
         rate_card(
             "Gradable in the end",
-            proportion(*final, factor),
+            proportion_or_none(*final, factor),
             delta=_change(final, _final_counts(before) if before else None),
             unit="expected scans",
             what="Received scans of subject, visit, eye and type with a gradable capture: what the study gets. "

@@ -1,12 +1,11 @@
 """Title, metrics, facts and history of one scan. Markup from a frozen value."""
 
+from core.measures.words import FAZ, MEASURES, PERCENT_UNIT, MeasureWords
 from core.store.same_image import SentScan
 from core.store.scan_history import HistoryEntry
 from core.store.scan_view import ScanView
 from core.values import Measure, Measured, NotComputable
-from dashboard.components.markup import Content, Html, chip, join, page_link, tag
-from dashboard.components.measure_words import FAZ, MEASURES, PERCENT_UNIT, MeasureWords
-from dashboard.wording import (
+from core.wording import (
     DECISION_NAMES,
     EYE_NAMES,
     GRADE_NAMES,
@@ -19,6 +18,7 @@ from dashboard.wording import (
     SUSPENDED_HINT,
     scan_type_words,
 )
+from dashboard.components.markup import Content, Html, chip, join, page_link, tag
 
 
 def title(view: ScanView) -> Html:

@@ -4,10 +4,7 @@ from core.scoring.card import calibration_in
 from core.store.scan_view import AssessmentView, ScanView
 from core.values import Reason
 from core.vocabulary import ScanState, Severity, Verdict
-from dashboard.components.guarantee import accept_line
-from dashboard.components.markup import Html, chip, join, percent, tag
-from dashboard.overlay import ARTIFACT_COLOURS
-from dashboard.wording import (
+from core.wording import (
     ARTIFACT_NAMES,
     FIXABLE_NAMES,
     GRADE_NAMES,
@@ -16,6 +13,9 @@ from dashboard.wording import (
     VERDICT_NAMES,
     reason_code_words,
 )
+from dashboard.components.guarantee import accept_line
+from dashboard.components.markup import Html, chip, join, percent, tag
+from dashboard.overlay import ARTIFACT_COLOURS
 
 VERDICT_TONES = {Verdict.ACCEPT: "good", Verdict.REVIEW: "warn", Verdict.REACQUIRE: "bad"}
 SEVERITY_TONES = {Severity.NONE: "calm", Severity.MILD: "warn", Severity.SEVERE: "bad"}

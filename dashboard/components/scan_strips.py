@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from core.charts.dictionaries import SCAN_INDEX_COLUMNS, SCAN_SCORE_COLUMNS
+from core.charts.scan_score import draw_index, draw_model_scores, index_rows, limit_words, score_rows
+from core.charts.strip import SELECTED
 from core.store.scan_score import MOST_DEVICES, ScanScores
-from dashboard.charts.scan_score import draw_index, draw_model_scores, index_rows, limit_words, score_rows
-from dashboard.charts.strip import SELECTED
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import go_to
-from dashboard.dictionaries import SCAN_INDEX_COLUMNS, SCAN_SCORE_COLUMNS
 
 SCORE_CAPTION = (
     "**Model score.** Each mark is one scan (slab), the bar the middle half of its device, the tick the median; the "

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+from core.charts.causes import CURES, cure_counts, top_cause
 from core.policy.reasons import REASON_TEXTS
 from core.store.cause import FindingCounts
 from core.vocabulary import OperatorFixable, ReasonCode
-from dashboard.charts.causes import CURES, cure_counts, top_cause
+from core.wording import REASON_NAMES
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, percent, tag
-from dashboard.wording import REASON_NAMES
 
 _TONES = {OperatorFixable.YES: "info", OperatorFixable.UNKNOWN: "warn", OperatorFixable.NO: "calm"}
 

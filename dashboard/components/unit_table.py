@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from core.charts.funnel import FEWER, WATCH, WORSE, standing
 from core.statistics.proportions import Proportion
 from core.store.unit import UnitKind
 from core.usecases.judge_units import JudgedUnit, UnitComparison
 from core.usecases.look_at_unit import UnitNote
 from core.vocabulary import ActionKind
-from dashboard.charts.funnel import FEWER, WATCH, WORSE, standing
 from dashboard.components.action_table import seen_by
 from dashboard.components.markup import Html, chip, count, join, page_link, percent, tag
 from dashboard.components.unit_words import KIND_NAMES

@@ -8,8 +8,8 @@ from core.store.batch import BatchLine
 from core.usecases.check_batch import BatchCheck, FileCheck
 from core.usecases.submit_batch import Receipt, ReceiptLine
 from core.vocabulary import FileState, ScanState
+from core.wording import STATE_NAMES
 from dashboard.components.markup import Html, chip, count, join, page_link, tag
-from dashboard.wording import STATE_NAMES
 
 SHOWN_FAULTS = 100
 """More faults than a person corrects one by one; what is behind the hundredth shows as they are cured."""

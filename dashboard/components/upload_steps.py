@@ -11,6 +11,7 @@ from core.usecases.log_in import csrf_token_for
 from core.usecases.prefill_replacement import ReplacementWanted, prefill_replacement
 from core.usecases.submit_batch import read_receipt, submit_batch
 from core.vocabulary import FileState
+from core.wording import scan_type_words
 from dashboard.components.batch_table import draw_table, renew_table
 from dashboard.components.held_file import draw_held_file
 from dashboard.components.pager import draw_pager, page_number
@@ -26,7 +27,6 @@ from dashboard.components.upload_check import (
 from dashboard.components.uploader import draw_uploader
 from dashboard.installation import installation
 from dashboard.session import open_session, session_token
-from dashboard.wording import scan_type_words
 
 PAGE_SIZE = 20
 REFRESH_S = 3

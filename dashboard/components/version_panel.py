@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from core.charts.agreement import confusion_rows, draw_confusion
+from core.charts.dictionaries import CONFUSION_COLUMNS, VERSION_COLUMNS
 from core.statistics.agreement_intervals import Agreement
 from core.usecases.compare_versions import VersionComparison, Versions
-from dashboard.charts.agreement import confusion_rows, draw_confusion
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, panel
@@ -16,7 +17,6 @@ from dashboard.components.version_words import (
     verdict_table,
     version_card,
 )
-from dashboard.dictionaries import CONFUSION_COLUMNS, VERSION_COLUMNS
 
 ONE_VERSION = (
     "Nothing to compare yet",

@@ -4,8 +4,8 @@ from core.statistics.agreement_intervals import Agreement
 from core.statistics.resampling import Interval
 from core.usecases.compare_versions import VersionComparison, Versions
 from core.vocabulary import Verdict
+from core.wording import GRADE_NAMES, SLAB_NAMES, VERDICT_NAMES
 from dashboard.components.markup import Content, Html, count, join, page_link, percent, tag
-from dashboard.wording import GRADE_NAMES, SLAB_NAMES, VERDICT_NAMES
 
 MOST_LISTED = 25
 VERDICTS_CAPTION = (

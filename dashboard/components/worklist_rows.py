@@ -5,8 +5,7 @@ from datetime import date
 
 from core.store.worklist import WorklistItem
 from core.vocabulary import OperatorFixable, ReasonCode, ScanState, Verdict
-from dashboard.components.markup import Html, chip, join, page_link, tag
-from dashboard.wording import (
+from core.wording import (
     EYE_NAMES,
     FIXABLE_NAMES,
     GRADE_NAMES,
@@ -20,6 +19,7 @@ from dashboard.wording import (
     days_left_words,
     scan_type_words,
 )
+from dashboard.components.markup import Html, chip, join, page_link, tag
 
 SOON_DAYS = 7
 """A window that ends within a week is marked: an appointment takes about that long to make."""

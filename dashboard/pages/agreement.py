@@ -2,15 +2,15 @@
 
 import streamlit as st
 
+from core.charts.agreement import confusion_rows, draw_confusion, draw_kappas, kappa_rows
+from core.charts.dictionaries import CONFUSION_COLUMNS, KAPPA_COLUMNS
 from core.clock import now
 from core.statistics.agreement_intervals import Agreement
 from core.usecases.compare_grades import GradeComparison, GroupBy, compare_grades
-from dashboard.charts.agreement import confusion_rows, draw_confusion, draw_kappas, kappa_rows
 from dashboard.components.agreement_words import agreement_cards, disputed_list
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, panel
-from dashboard.dictionaries import CONFUSION_COLUMNS, KAPPA_COLUMNS
 from dashboard.filters import SCAN_FIELDS, Field, Period, draw_filters, url_choice
 from dashboard.session import open_session
 

@@ -5,12 +5,12 @@ import streamlit as st
 from core.clock import now
 from core.store.example import read_examples
 from core.vocabulary import ReasonCode
+from core.wording import GRADE_NAMES, REASON_NAMES
 from dashboard.components.gallery import gallery
 from dashboard.components.pager import draw_pager, page_number
 from dashboard.components.panel import empty_state, panel
 from dashboard.filters import Field, draw_filters
 from dashboard.session import open_session
-from dashboard.wording import GRADE_NAMES, REASON_NAMES
 
 PAGE_SIZE = 12
 FIELDS = (

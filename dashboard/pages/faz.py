@@ -4,24 +4,24 @@ from dataclasses import replace
 
 import streamlit as st
 
+from core.charts.faz import draw_grades, draw_pairs, draw_values, grade_rows, pair_rows, value_rows
+from core.charts.strip import SELECTED
 from core.clock import now
+from core.measures.words import FAZ, MEASURES
 from core.store.assessment import FAZ_COLUMNS
 from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.usecases.compare_faz import MOST_GROUPS, FazBy, FazComparison, Magnification, compare_faz
 from core.vocabulary import ScanKind, Slab
+from core.wording import SLAB_NAMES, scan_type_words
 from dashboard import dictionaries
-from dashboard.charts.faz import draw_grades, draw_pairs, draw_values, grade_rows, pair_rows, value_rows
-from dashboard.charts.strip import SELECTED
 from dashboard.components import faz_table as table
 from dashboard.components import faz_words as words
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
-from dashboard.components.measure_words import FAZ, MEASURES
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.scan_strips import open_picked
 from dashboard.filters import Field, Period, draw_filters, url_choice
 from dashboard.session import open_session
-from dashboard.wording import SLAB_NAMES, scan_type_words
 
 PERIOD = Period.WEEKS_26
 FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.EYE, Field.PERIOD)

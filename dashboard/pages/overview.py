@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.charts.dictionaries import GROUP_COLUMNS, MATRIX_COLUMNS, WEEK_COLUMNS
+from core.charts.weekly import draw_counts, draw_rates, week_points, week_rows
 from core.clock import now
 from core.store.mark import Mark, read_marks
 from core.store.overview import Overview, read_overview
@@ -11,7 +13,6 @@ from core.store.same_image import SharedImage, read_shared_images
 from core.usecases.flag_sites import FlagMatrix, flag_sites
 from core.usecases.judge_units import visit_factor
 from core.vocabulary import Role
-from dashboard.charts.weekly import draw_counts, draw_rates, week_points, week_rows
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.counters import counter_strip
@@ -21,7 +22,6 @@ from dashboard.components.mark_list import mark_list
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.rate import footnote, rate_pair
 from dashboard.components.shared_images import shared_images
-from dashboard.dictionaries import GROUP_COLUMNS, MATRIX_COLUMNS, WEEK_COLUMNS
 from dashboard.filters import RATE_FIELDS, Field, Period, draw_filters, url_filters
 from dashboard.navigation import CENTRE, COMPARERS
 from dashboard.session import current_user, open_session

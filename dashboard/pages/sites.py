@@ -2,13 +2,14 @@
 
 import streamlit as st
 
+from core.charts.dictionaries import STANDARDISED_COLUMNS, UNIT_COLUMNS
+from core.charts.funnel import MOST_IN_FOREST, SELECTED, Estimate, draw_forest, draw_funnel, estimate_rows
 from core.clock import now
 from core.store.scan_score import read_scan_scores
 from core.store.unit import UnitKind
 from core.usecases.judge_units import UnitComparison, compare_units
 from core.usecases.look_at_unit import read_notes
 from core.usecases.standardise_units import StandardisedUnits, standardise_units
-from dashboard.charts.funnel import MOST_IN_FOREST, SELECTED, Estimate, draw_forest, draw_funnel, estimate_rows
 from dashboard.components.case_mix import CAPTIONS, ESTIMATE_NAMES, adjusted_words, case_mix_table
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
@@ -17,7 +18,6 @@ from dashboard.components.scan_strips import draw_scan_strips
 from dashboard.components.unit_actions import draw_unit_actions
 from dashboard.components.unit_table import unit_table
 from dashboard.components.unit_words import KIND_NAMES, chosen_unit, trend_address, verdict_words
-from dashboard.dictionaries import STANDARDISED_COLUMNS, UNIT_COLUMNS
 from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, url_choice, url_filters
 from dashboard.session import open_session
 

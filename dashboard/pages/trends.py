@@ -5,6 +5,8 @@ from datetime import date
 
 import streamlit as st
 
+from core.charts.control import SELECTED, draw_control, draw_cusum, draw_ewma, point_rows
+from core.charts.dictionaries import MULTIPLE_COLUMNS, POINT_COLUMNS
 from core.clock import now
 from core.statistics.control_chart import ChartKind
 from core.store.mark import Mark, read_marks
@@ -12,7 +14,6 @@ from core.store.unit import Unit, UnitKind
 from core.usecases.watch_units import Trend, Watch, watch_units
 from core.values import NotComputable
 from dashboard.administration.steps import draw_outcome
-from dashboard.charts.control import SELECTED, draw_control, draw_cusum, draw_ewma, point_rows
 from dashboard.components.annotation_form import draw_annotation
 from dashboard.components.baseline_form import draw_baselines
 from dashboard.components.chart import draw_chart
@@ -22,7 +23,6 @@ from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.sparkline import multiple_rows, small_multiples
 from dashboard.components.trend_words import trend_words
 from dashboard.components.unit_words import KIND_NAMES, PLURALS, act_link
-from dashboard.dictionaries import MULTIPLE_COLUMNS, POINT_COLUMNS
 from dashboard.filters import UNIT_FIELDS, Field, Period, days_address, draw_filters, url_choice, url_filters
 from dashboard.session import current_user, open_session
 

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import streamlit as st
 
+from core.charts.dictionaries import DRIFT_COLUMNS, INDEX_COLUMNS, SCORE_COLUMNS
+from core.charts.drift import draw_indices, draw_scores, drift_rows, index_rows, score_rows
 from core.clock import now
 from core.store.graded_scan import Reference
 from core.usecases.check_calibration import check_calibration
 from core.usecases.compare_versions import compare_versions
 from core.usecases.watch_inputs import InputWatch, watch_inputs
-from dashboard.charts.drift import draw_indices, draw_scores, drift_rows, index_rows, score_rows
 from dashboard.components.calibration_panel import draw_calibration
 from dashboard.components.calibration_words import REFERENCE_NAMES
 from dashboard.components.chart import draw_chart
@@ -17,7 +18,6 @@ from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.drift_table import drift_table, drift_words
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.version_panel import draw_versions
-from dashboard.dictionaries import DRIFT_COLUMNS, INDEX_COLUMNS, SCORE_COLUMNS
 from dashboard.filters import SCAN_FIELDS, UNIT_FIELDS, Field, Period, draw_filters, url_choice, url_filters
 from dashboard.session import open_session
 

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.clock import now
-from core.store.cause import Findings, GroupFindings, read_findings
-from dashboard.charts.causes import (
+from core.charts.causes import (
     MOST_GROUPS,
     SELECTED,
     cause_rows,
@@ -19,11 +17,13 @@ from dashboard.charts.causes import (
     most_failing,
     severity_rows,
 )
+from core.charts.dictionaries import CAUSE_COLUMNS, CURE_COLUMNS, HEAT_COLUMNS, SEVERITY_COLUMNS
+from core.clock import now
+from core.store.cause import Findings, GroupFindings, read_findings
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.tip_sheet import cause_words, tip_sheet
-from dashboard.dictionaries import CAUSE_COLUMNS, CURE_COLUMNS, HEAT_COLUMNS, SEVERITY_COLUMNS
 from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, scans_address, url_filters
 from dashboard.session import open_session
 

@@ -9,8 +9,8 @@ import streamlit as st
 from core.store.scan_view import ScanView, SlabView
 from core.values import Scale
 from core.vocabulary import ArtifactType
+from core.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES
 from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, FAZ_COLOUR
-from dashboard.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES
 
 FOLDER = Path(__file__).resolve().parent
 

@@ -1,9 +1,9 @@
 """The tables by site and device: worst first, and no judgement on too few."""
 
+from core.charts.dictionaries import GROUP_COLUMNS
 from core.store.overview import GroupTally
 from core.store.tally import Tally
 from dashboard.components.group_table import group_rows, group_table, worst_first
-from dashboard.dictionaries import GROUP_COLUMNS
 
 
 def group(code: str, gradable: int, decided: int, patients: int = 10) -> GroupTally:

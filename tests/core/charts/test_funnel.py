@@ -3,14 +3,14 @@
 import pytest
 from demo_rows import ENDS_ON, Demo
 
+from core.charts.dictionaries import STANDARDISED_COLUMNS, UNIT_COLUMNS
+from core.charts.funnel import FEW, USUAL, WORSE, Estimate, draw_forest, draw_funnel, estimate_rows, unit_rows
 from core.database.session import session_scope
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
 from core.usecases.judge_units import UnitComparison, compare_units
 from core.usecases.standardise_units import standardise_units
-from dashboard.charts.funnel import FEW, USUAL, WORSE, Estimate, draw_forest, draw_funnel, estimate_rows, unit_rows
 from dashboard.components.chart_data import ChartData
-from dashboard.dictionaries import STANDARDISED_COLUMNS, UNIT_COLUMNS
 
 
 @pytest.fixture(scope="module")

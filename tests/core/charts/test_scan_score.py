@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from core.charts.dictionaries import SCAN_INDEX_COLUMNS, SCAN_SCORE_COLUMNS
+from core.charts.scan_score import draw_index, draw_model_scores, index_rows, limit_words, score_rows
 from core.store.scan_score import ScanScore, ScanScores
 from core.vocabulary import Laterality, Slab
-from dashboard.charts.scan_score import draw_index, draw_model_scores, index_rows, limit_words, score_rows
-from dashboard.dictionaries import SCAN_INDEX_COLUMNS, SCAN_SCORE_COLUMNS
 
 DAY = datetime(2026, 6, 1, tzinfo=UTC)
 

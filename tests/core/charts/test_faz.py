@@ -5,11 +5,8 @@ import json
 import pytest
 from demo_rows import Demo
 
-from core.database.session import session_scope
-from core.store.scan_filter import ScanFilter
-from core.usecases.compare_faz import FazBy, FazComparison, Magnification, compare_faz
-from core.vocabulary import Slab
-from dashboard.charts.faz import (
+from core.charts.dictionaries import FAZ_COLUMNS, FAZ_GRADE_COLUMNS, FAZ_GROUP_COLUMNS, FAZ_PAIR_COLUMNS
+from core.charts.faz import (
     draw_grades,
     draw_pairs,
     draw_values,
@@ -19,8 +16,11 @@ from dashboard.charts.faz import (
     pair_rows,
     value_rows,
 )
+from core.database.session import session_scope
+from core.store.scan_filter import ScanFilter
+from core.usecases.compare_faz import FazBy, FazComparison, Magnification, compare_faz
+from core.vocabulary import Slab
 from dashboard.components.faz_table import group_rows
-from dashboard.dictionaries import FAZ_COLUMNS, FAZ_GRADE_COLUMNS, FAZ_GROUP_COLUMNS, FAZ_PAIR_COLUMNS
 
 
 def look(demo: Demo, column: str = "faz_area_mm2", slab: Slab = Slab.SUPERFICIAL) -> FazComparison:

@@ -6,10 +6,10 @@ from datetime import date
 
 import altair as alt
 
+from core.statistics.clustering import proportion_or_none
 from core.statistics.proportions import Proportion
 from core.store.mark import Mark
 from core.store.overview import WeekTally
-from dashboard.components.rate import proportion
 
 FIRST = "First pass"
 FINAL = "Final"
@@ -32,8 +32,8 @@ def week_points(weeks: Sequence[WeekTally], factor: float) -> tuple[WeekPoint, .
     return tuple(
         WeekPoint(
             week.week_on,
-            proportion(week.tally.gradable, week.tally.decided, factor),
-            proportion(week.tally.final_gradable, week.tally.final_received, factor),
+            proportion_or_none(week.tally.gradable, week.tally.decided, factor),
+            proportion_or_none(week.tally.final_gradable, week.tally.final_received, factor),
             week.tally.decided,
         )
         for week in weeks

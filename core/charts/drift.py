@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from core.charts.palette import CALM, FAINT
 from core.statistics.drift import Drift
 from core.store.finding import N_SCORE_BINS
 from core.store.histogram import Histograms
 from core.usecases.watch_inputs import DeviceDrift, index_shares, share
-from dashboard.charts.palette import CALM, FAINT
 
 BEFORE, NOW = "the year before", "this period"
 Row = dict[str, object]

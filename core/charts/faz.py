@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
+from core.charts.palette import AMBER, CALM, FAINT, RED
+from core.charts.strip import OUTLIER, USUAL, Row, Strips, band, draw_strips, upright
+from core.measures.words import FAZ, MEASURES
 from core.statistics.resampling import Interval
 from core.usecases.compare_faz import FazComparison, FazPoint, PairKind
-from dashboard.charts.palette import AMBER, CALM, FAINT, RED
-from dashboard.charts.strip import OUTLIER, USUAL, Row, Strips, band, draw_strips, upright
-from dashboard.components.measure_words import FAZ, MEASURES
-from dashboard.wording import GRADE_NAMES
+from core.wording import GRADE_NAMES
 
 PAIR_NAMES = {
     PairKind.EYES: "Right − left eye",

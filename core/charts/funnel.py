@@ -6,12 +6,12 @@ from enum import StrEnum
 import altair as alt
 import numpy as np
 
+from core.charts.palette import AMBER, BETTER, CALM, FAINT, RED
 from core.statistics.funnel import Funnel, Side, Zone
 from core.statistics.standardisation import StandardisedRate
 from core.usecases.judge_units import JudgedUnit, UnitComparison
 from core.usecases.standardise_units import StandardisedUnits
 from core.values import NotComputable
-from dashboard.charts.palette import AMBER, BETTER, CALM, FAINT, RED
 
 WORSE, WATCH, USUAL, FEWER, FEW = (
     "above the 99.8 % limit", "above the 95 % limit", "within the limits", "below the limits", "too few to judge",

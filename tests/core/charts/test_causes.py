@@ -3,11 +3,7 @@
 import pytest
 from demo_rows import Demo
 
-from core.database.session import session_scope
-from core.store.cause import FindingCounts, Findings, GroupFindings, read_findings
-from core.store.scan_filter import ScanFilter
-from core.vocabulary import OperatorFixable, ReasonCode
-from dashboard.charts.causes import (
+from core.charts.causes import (
     MOST_GROUPS,
     cause_rows,
     cure_counts,
@@ -21,7 +17,11 @@ from dashboard.charts.causes import (
     severity_rows,
     top_cause,
 )
-from dashboard.dictionaries import CAUSE_COLUMNS, CURE_COLUMNS, HEAT_COLUMNS, SEVERITY_COLUMNS
+from core.charts.dictionaries import CAUSE_COLUMNS, CURE_COLUMNS, HEAT_COLUMNS, SEVERITY_COLUMNS
+from core.database.session import session_scope
+from core.store.cause import FindingCounts, Findings, GroupFindings, read_findings
+from core.store.scan_filter import ScanFilter
+from core.vocabulary import OperatorFixable, ReasonCode
 
 
 @pytest.fixture(scope="module")

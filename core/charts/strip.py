@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from dashboard.charts.palette import CALM, FAINT, RED
+from core.charts.palette import CALM, FAINT, RED
 
 Row = dict[str, object]
 SELECTED = "scan"

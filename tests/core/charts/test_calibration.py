@@ -2,12 +2,12 @@
 
 import numpy as np
 
+from core.charts.calibration import curve_rows, device_rows, draw_excess, draw_reliability
+from core.charts.dictionaries import CALIBRATION_COLUMNS, CURVE_COLUMNS
 from core.clock import now
 from core.store.graded_scan import GradedScan, Reference
 from core.usecases.check_calibration import CalibrationCheck, calibration_of
-from dashboard.charts.calibration import curve_rows, device_rows, draw_excess, draw_reliability
 from dashboard.components.calibration_words import calibration_words, few_words
-from dashboard.dictionaries import CALIBRATION_COLUMNS, CURVE_COLUMNS
 
 
 def scans(device: str, n: int, *, shift: float) -> list[GradedScan]:

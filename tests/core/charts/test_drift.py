@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
+from core.charts.dictionaries import DRIFT_COLUMNS, INDEX_COLUMNS, SCORE_COLUMNS
+from core.charts.drift import draw_indices, draw_scores, drift_rows, index_rows, score_rows
 from core.store.histogram import DeviceHistograms, Histograms
 from core.usecases.watch_inputs import DeviceDrift, index_drift, score_drift
-from dashboard.charts.drift import draw_indices, draw_scores, drift_rows, index_rows, score_rows
-from dashboard.dictionaries import DRIFT_COLUMNS, INDEX_COLUMNS, SCORE_COLUMNS
 
 BEFORE = Histograms(Counter({0: 60, 1: 20}), Counter({("SSI", 70.0): 40}))
 NOW = Histograms(Counter({0: 10, 9: 30}), Counter({("SSI", 55.0): 30, ("SSI", 70.0): 10}), abstained=4)

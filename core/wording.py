@@ -1,4 +1,4 @@
-"""The words that pages use for codes: one place, so that a state reads the same everywhere. Draws nothing."""
+"""The words of pages and reports for codes: one place, so that a state reads the same everywhere. Draws nothing."""
 
 from core.policy.reasons import REASON_TEXTS
 from core.vocabulary import (

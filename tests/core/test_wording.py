@@ -1,5 +1,6 @@
 """Every code has words."""
 
+from core import wording
 from core.vocabulary import (
     ArtifactType,
     ReasonCode,
@@ -12,7 +13,6 @@ from core.vocabulary import (
     Slab,
     Verdict,
 )  # fmt: skip
-from dashboard import wording
 
 
 def test_every_code_that_a_page_shows_has_a_name():

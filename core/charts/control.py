@@ -5,11 +5,11 @@ from datetime import date
 
 import altair as alt
 
+from core.charts.palette import AMBER, AXIS_PX, BETTER, CALM, FAINT, RED
 from core.statistics.control_chart import ChartPoint
 from core.statistics.funnel import Side
 from core.store.mark import Mark
 from core.usecases.watch_units import BaselineSource, Trend
-from dashboard.charts.palette import AMBER, AXIS_PX, BETTER, CALM, FAINT, RED
 
 WORSE, USUAL, BETTER_WORDS = "breaks a rule: too many", "breaks no rule", "breaks a rule: fewer"
 STANDINGS = (WORSE, USUAL, BETTER_WORDS)

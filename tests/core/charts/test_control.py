@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 from demo_rows import ENDS_ON, TODAY, Demo
 
+from core.charts.control import WORSE, draw_control, draw_cusum, draw_ewma, point_rows
+from core.charts.dictionaries import POINT_COLUMNS
 from core.database.session import session_scope
 from core.store.mark import read_marks
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
 from core.usecases.watch_units import Trend, watch_units
-from dashboard.charts.control import WORSE, draw_control, draw_cusum, draw_ewma, point_rows
-from dashboard.dictionaries import POINT_COLUMNS
 
 
 @pytest.fixture(scope="module")

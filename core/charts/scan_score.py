@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 import altair as alt
 import numpy as np
 
+from core.charts.palette import AMBER
+from core.charts.strip import Row, Strips, draw_strips, upright
 from core.measures.device_index import INDEX_LIMITS
 from core.store.scan_score import ScanScore, ScanScores
-from dashboard.charts.palette import AMBER
-from dashboard.charts.strip import Row, Strips, draw_strips, upright
-from dashboard.wording import SLAB_NAMES
+from core.wording import SLAB_NAMES
 
 Value = Callable[[ScanScore], float]
 

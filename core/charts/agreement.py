@@ -5,11 +5,11 @@ from math import floor
 
 import altair as alt
 
+from core.charts.palette import CALM, FAINT
 from core.statistics.agreement_intervals import Agreement
 from core.statistics.resampling import Interval
 from core.usecases.compare_grades import GroupAgreement
-from dashboard.charts.palette import CALM, FAINT
-from dashboard.wording import GRADE_NAMES
+from core.wording import GRADE_NAMES
 
 Row = dict[str, object]
 _ROW_PX = 34

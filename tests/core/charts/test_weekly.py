@@ -2,11 +2,11 @@
 
 from datetime import UTC, date, datetime
 
+from core.charts.dictionaries import WEEK_COLUMNS
+from core.charts.weekly import FINAL, FIRST, draw_counts, draw_rates, week_points, week_rows
 from core.store.mark import Mark
 from core.store.overview import WeekTally
 from core.store.tally import Tally
-from dashboard.charts.weekly import FINAL, FIRST, draw_counts, draw_rates, week_points, week_rows
-from dashboard.dictionaries import WEEK_COLUMNS
 
 WEEKS = (
     WeekTally(date(2026, 3, 2), Tally(received=12, decided=10, gradable=7, final_received=11, final_gradable=10)),

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from core.charts.palette import AMBER, CALM, FAINT
 from core.statistics.calibration import Calibration
 from core.statistics.resampling import Interval
 from core.usecases.check_calibration import CalibrationCheck, CalibrationOf
 from core.values import NotComputable
-from dashboard.charts.palette import AMBER, CALM, FAINT
 
 Row = dict[str, object]
 _ROW_PX = 34

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from core.charts.agreement import confusion_rows, draw_confusion, draw_kappas, kappa_rows
+from core.charts.dictionaries import CONFUSION_COLUMNS, KAPPA_COLUMNS
 from core.statistics.agreement_intervals import Agreement, agreement
 from core.usecases.compare_grades import GroupAgreement
 from core.values import NotComputable
-from dashboard.charts.agreement import confusion_rows, draw_confusion, draw_kappas, kappa_rows
-from dashboard.dictionaries import CONFUSION_COLUMNS, KAPPA_COLUMNS
 
 
 def some_agreement() -> Agreement:

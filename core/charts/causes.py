@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
+from core.charts.palette import AMBER, BETTER, CALM, FAINT, RED
 from core.policy.reasons import REASON_TEXTS
 from core.store.cause import FindingCounts, GroupFindings
 from core.vocabulary import OperatorFixable, ReasonCode, Severity
-from dashboard.charts.palette import AMBER, BETTER, CALM, FAINT, RED
-from dashboard.wording import ARTIFACT_LABELS, REASON_NAMES
+from core.wording import ARTIFACT_LABELS, REASON_NAMES
 
 CURES = {
     OperatorFixable.YES: "can be cured at the device",

@@ -1,1 +1,0 @@
-"""Charts: pure functions of frozen values. Knows no Streamlit, no SQL."""
