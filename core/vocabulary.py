@@ -165,6 +165,8 @@ class RequestState(StrEnum):
     REGRADED = "regraded"
     CLOSED = "closed"
     NOT_POSSIBLE = "not_possible"
+    WITHDRAWN = "withdrawn"
+    """The reviewer took the request back before anybody at the site had seen it (core.usecases.undo_review)."""
 
 
 class ReviewDecision(StrEnum):
@@ -179,6 +181,27 @@ class ReviewDecision(StrEnum):
     """A question to the site, which has the next move."""
     ANSWER = "answer"
     """The site's answer; it decides nothing and puts the scan back under review."""
+    UNDO = "undo"
+    """The reviewer's own last decision is taken back: the scan stands as it stood before it."""
+
+
+class BulkState(StrEnum):
+    """Where the acceptance of a whole list stands (core.usecases.accept_in_bulk)."""
+
+    SAMPLING = "sampling"
+    """A random sample is being looked at."""
+    ACCEPTING = "accepting"
+    """The whole sample was agreed to; the scans are being accepted."""
+    DONE = "done"
+    STOPPED = "stopped"
+    """A scan of the sample was disagreed with, or the reviewer gave up; nothing was accepted."""
+
+
+class SampleMark(StrEnum):
+    """What the reviewer says of one scan of a bulk acceptance's sample."""
+
+    AGREE = "agree"
+    DISAGREE = "disagree"
 
 
 class GradingState(StrEnum):
@@ -317,3 +340,28 @@ class DeliveryState(StrEnum):
     """Tried often enough; nobody tries again."""
     WITHDRAWN = "withdrawn"
     """Not sent: the subscription has ended or the person may no longer see the site."""
+
+
+class ApiScope(StrEnum):
+    """What a program's token lets it do through the API, within what its roles let it see (docs/api.md)."""
+
+    READ_PLACES = "read:places"
+    """Studies, sites, devices, technicians, protocol and model versions."""
+    READ_SCANS = "read:scans"
+    """Scans with assessment and history, their images, the worklist, examples."""
+    READ_RATES = "read:rates"
+    """Rates with their limits, trends, causes, FAZ, agreement, drift and calibration."""
+    READ_WORK = "read:work"
+    """Reacquisition requests, questions to sites, actions, alerts."""
+    READ_UPLOADS = "read:uploads"
+    """Batches, their files and receipts."""
+    READ_ADMINISTRATION = "read:administration"
+    """Accounts, roles and clients of the API."""
+    READ_AUDIT = "read:audit"
+    """Audit events."""
+    WRITE_UPLOADS = "write:uploads"
+    """Open a batch, send files, submit it, release or discard a held file."""
+    WRITE_DECISIONS = "write:decisions"
+    """Accept or override a scan, ask the site for a new one or a question."""
+    WRITE_WORK = "write:work"
+    """What a site does about a request or a question: acknowledge, schedule, not possible, answer."""
