@@ -73,6 +73,7 @@ REQUEST_NAMES = {
     RequestState.REGRADED: "Replacement scored",
     RequestState.CLOSED: "Closed",
     RequestState.NOT_POSSIBLE: "Not possible",
+    RequestState.WITHDRAWN: "Withdrawn",
 }
 REQUEST_STEPS = {
     RequestState.REQUESTED: "asked for a new scan",
@@ -82,6 +83,7 @@ REQUEST_STEPS = {
     RequestState.REGRADED: "saw the replacement scored",
     RequestState.CLOSED: "closed the request",
     RequestState.NOT_POSSIBLE: "said that a new scan is not possible",
+    RequestState.WITHDRAWN: "withdrew the request",
 }
 """What a person did by each move of a request."""
 DECISION_NAMES = {
@@ -91,6 +93,7 @@ DECISION_NAMES = {
     ReviewDecision.GRADE: "gave a masked grade",
     ReviewDecision.QUERY: "asked the site",
     ReviewDecision.ANSWER: "answered",
+    ReviewDecision.UNDO: "took the last decision back",
 }
 SUSPENDED = "Device suspended"
 SUSPENDED_HINT = "The certificate of the device was suspended when this was captured"

@@ -112,7 +112,7 @@ def mark_not_possible(session: Session, *, actor: Actor, request_id: int, reason
 
 
 def withdraw_request(session: Session, *, actor: Actor, request_id: int, reason: str) -> None:
-    """Take a request back that the site has not acknowledged; its scans are whoever undoes the decision's to restore."""
+    """Take back a request that the site has not acknowledged; core.usecases.undo_review restores its scan."""
     request = _request_for(session, actor, request_id, Role.QC_TECHNICIAN, Role.ADJUDICATOR)
     _move(session, request, RequestState.WITHDRAWN, actor=actor, note=reason)
 

@@ -1,8 +1,9 @@
-"""What people decided: review, reacquisition request and its steps."""
+"""What people decided: review with its criteria, reacquisition request and its steps."""
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.tables.base import Base, Created, Id, SiteScoped
@@ -15,6 +16,10 @@ class Review(Created, Base):
     __table_args__ = (
         Index("ix_review_masked", "id", postgresql_where=text("is_masked")),
         Index("ix_review_site_id_id", "site_id", "id"),
+        Index("ix_review_reviewer_id_id", "reviewer_id", "id"),
+        Index("uq_review_undoes_id", "undoes_id", unique=True, postgresql_where=text("undoes_id is not null")),
+        Index("ix_review_bulk_review_id", "bulk_review_id", postgresql_where=text("bulk_review_id is not null")),
+        CheckConstraint("(decision = 'undo') = (undoes_id is not null)", name="undoes_id"),
     )
 
     id: Mapped[Id]
@@ -23,12 +28,31 @@ class Review(Created, Base):
     scan_id: Mapped[int] = mapped_column(ForeignKey("scan.id"), index=True)
     assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessment.id"))
     """What the reviewer saw; None where the scan was not scored or its grade was hidden."""
-    reviewer_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    reviewer_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
     decision: Mapped[str]
     ordinal: Mapped[int | None]
     """The reviewer's own grade, where one was given."""
     reason: Mapped[str] = mapped_column(default="", server_default="")
     is_masked: Mapped[bool] = mapped_column(default=False, server_default="false")
+    replaced: Mapped[dict[str, Any] | None]
+    """What the decision replaced: state, human_ordinal and final_verdict; None of masked grades and of older rows."""
+    scan_version: Mapped[int | None]
+    """The scan's version that the decision made: as long as it is the scan's, nobody has changed it since."""
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("review.id"))
+    """Of an undo: the decision that it takes back."""
+    bulk_review_id: Mapped[int | None] = mapped_column(ForeignKey("bulk_review.id"))
+    """The bulk acceptance that this is part of."""
+
+
+class ReviewCriterion(SiteScoped, Base):
+    """One letter of the review form, as the reviewer marked it. Rows are added, never changed."""
+
+    __tablename__ = "review_criterion"
+
+    review_id: Mapped[int] = mapped_column(ForeignKey("review.id"), primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    """ReasonCode of OSCAR-MP or OSCAR-IB."""
+    is_passed: Mapped[bool]
 
 
 class ReacquisitionRequest(SiteScoped, Created, Base):
@@ -40,9 +64,10 @@ class ReacquisitionRequest(SiteScoped, Created, Base):
             "uq_reacquisition_request_open",
             "acquisition_id",
             unique=True,
-            postgresql_where=text("state not in ('closed', 'not_possible')"),
+            postgresql_where=text("state not in ('closed', 'not_possible', 'withdrawn')"),
         ),
         Index("ix_reacquisition_request_site_id_state", "site_id", "state"),
+        Index("ix_reacquisition_request_site_id_created_at", "site_id", "created_at"),
     )
 
     id: Mapped[Id]
@@ -57,6 +82,12 @@ class ReacquisitionRequest(SiteScoped, Created, Base):
     """End of the visit window; None where there is none."""
     requested_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     replacement_id: Mapped[int | None] = mapped_column(ForeignKey("acquisition.id"), index=True)
+    is_link_found: Mapped[bool] = mapped_column(default=False, server_default="false")
+    """Whether the program found the replacement by itself, or the site named the request."""
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("technician.id"))
+    """The site's technician who sees to it; None: nobody yet."""
+    received_at: Mapped[datetime | None]
+    """When the first replacement came that is still linked; None while none has."""
     closed_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1, server_default="1")
 
@@ -65,11 +96,16 @@ class ReacquisitionStep(SiteScoped, Created, Base):
     """One move of a request from state to state: who, when, why."""
 
     __tablename__ = "reacquisition_step"
-    __table_args__ = (UniqueConstraint("request_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("request_id", "number"),
+        CheckConstraint("kind in ('move', 'assign', 'unlink')", name="kind"),
+    )
 
     id: Mapped[Id]
     request_id: Mapped[int] = mapped_column(ForeignKey("reacquisition_request.id"))
     number: Mapped[int]
+    kind: Mapped[str] = mapped_column(default="move", server_default="move")
+    """StepKind: a move of the request, another owner, or a replacement taken off it."""
     state: Mapped[str]
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     note: Mapped[str] = mapped_column(default="", server_default="")

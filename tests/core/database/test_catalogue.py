@@ -30,16 +30,20 @@ EXPECTED: dict[str, dict[str, str]] = {
     "assessment":            {"dashboard": "S", "worker": "S I U(inherited_ordinal, inherited_from_id, verdict)"},
     "assessment_artifact":   {"dashboard": "S", "worker": "S I"},
     "assessment_reason":     {"dashboard": "S", "worker": "S I D"},
+    "audit_check":           {"dashboard": "S", "sealer": "S I"},
     "audit_event":           {"dashboard": "S I", "worker": "I", "sealer": "S"},
     "audit_seal":            {"sealer": "S I"},
     "batch":                 {"dashboard": "S I U(submitted_at)", "worker": "S D U(submitted_at)"},
     "batch_file":            {"dashboard": "S I D U(entry, problems, state, scan_id, image_sha256, width_px, height_px, "
                                            "text_regions)", "worker": "S D"},
     "blob":                  {"dashboard": "S I", "worker": "S I D"},
+    "bulk_review":           {"dashboard": "S I U(state, ended_at)"},
+    "bulk_review_scan":      {"dashboard": "S I U(looked_at, mark, left_out)"},
     "device":                {"dashboard": "S I U(manufacturer, model, serial, software_version, deactivated_at)", "worker": "S"},
     "email_confirmation":    {"worker": f"S D U({CONFIRMATION})"},
     "expected_scan":         {"dashboard": "S I U(first_received_at)", "worker": "S U(first_received_at)"},
     "flag_acknowledgement":  {"dashboard": "S I", "worker": "S U(ended_at)"},
+    "identity_provider":     {},
     "model_version":         {"dashboard": "S", "worker": "S I"},
     "protocol_version":      {"dashboard": "S I", "worker": "S"},
     "rate":                  {"dashboard": "S", "worker": "S I D U(n)"},
@@ -51,8 +55,11 @@ EXPECTED: dict[str, dict[str, str]] = {
     "reacquisition_request": {"dashboard": f"S I U({REQUEST})", "worker": f"S I U({REQUEST})"},
     "reacquisition_step":    {"dashboard": "S I", "worker": "S I"},
     "review":                {"dashboard": "S I", "worker": "S"},
+    "review_criterion":      {"dashboard": "S I"},
+    "review_draft":          {"dashboard": "S I D U(document, seen_version, updated_at)"},
     "scan":                  {"dashboard": "S I U(state, version, human_ordinal, final_verdict, attempts, "
                                            "worker_losses, not_before_at, failure)", "worker": "S U"},
+    "scan_claim":            {"dashboard": "S I D U(since_at, seen_at)"},
     "session":               {},
     "signed_baseline":       {"dashboard": "S"},
     "shared_image":          {"dashboard": "S", "worker": "S I"},
@@ -61,13 +68,14 @@ EXPECTED: dict[str, dict[str, str]] = {
     "study":                 {"dashboard": "S I U(name)", "worker": "S"},
     "subject":               {"dashboard": "S I", "worker": "S"},
     "technician":            {"dashboard": "S I U(name, user_id, deactivated_at)", "worker": "S"},
+    "user_identity":         {},
     "visit":                 {"dashboard": "S I", "worker": "S"},
 }
 # fmt: on
 WITHOUT_ROW_SECURITY = {"alembic_version", "blob", "model_version", "rate_term"}
 """No site, no study, no person in them."""
-PROGRAM_FUNCTIONS = "session_id, own_grants, may_grant"
-WORKER_FUNCTIONS = "may_be_told"
+PROGRAM_FUNCTIONS = "session_id, own_grants, may_grant, count_wrong_password, note_failed_login, is_proven"
+WORKER_FUNCTIONS = "may_be_told, end_expired_sessions"
 
 
 def rights_from_words(words: str) -> dict[str, frozenset[str]]:
