@@ -9,8 +9,8 @@ from core.database.tables.audit import AuditCheck, AuditEvent, AuditSeal, Rate, 
 from core.database.tables.base import Base
 from core.database.tables.best_capture import BestCapture
 from core.database.tables.certificate import Certificate, CertificateEvidence, CertificateStep
-from core.database.tables.query import QueryMessage, QuerySeen
 from core.database.tables.grading import AcceptedCheck, Grading, GradingAssignment, ReviewerCalibration
+from core.database.tables.query import QueryMessage, QuerySeen
 from core.database.tables.rate_sum import RateCell, RateSeries, RateSum, RateTerm
 from core.database.tables.re_evaluation import ReEvaluation, ReEvaluationScan
 from core.database.tables.review import ReacquisitionRequest, ReacquisitionStep, Review, ReviewCriterion
