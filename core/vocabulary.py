@@ -169,6 +169,36 @@ class RequestState(StrEnum):
     """The reviewer took the request back before anybody at the site had seen it (core.usecases.undo_review)."""
 
 
+class StepKind(StrEnum):
+    """What a step of a reacquisition request is."""
+
+    MOVE = "move"
+    """From one state to the next."""
+    ASSIGN = "assign"
+    """Another owner; the state stays."""
+    UNLINK = "unlink"
+    """A replacement was taken off it: the request stands as it stood before that came."""
+
+
+class QueryAct(StrEnum):
+    """What a message of a scan's thread does (core.usecases.follow_query)."""
+
+    QUESTION = "question"
+    ANSWER = "answer"
+    REMARK = "remark"
+    """Words that ask for nothing and change nothing."""
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    """The same question again, with what is still missing."""
+
+
+class QuerySide(StrEnum):
+    """For whom the author of a message speaks."""
+
+    CENTRE = "centre"
+    SITE = "site"
+
+
 class ReviewDecision(StrEnum):
     """What a person decided about one scan."""
 
@@ -304,6 +334,50 @@ class ActionState(StrEnum):
     """Given up, with a reason."""
 
 
+class CertificateState(StrEnum):
+    """Where a certificate stands (core.policy.certification.MOVES). The last two are not stored: they follow from its
+    last day and from an open suspension of its holder."""
+
+    REQUESTED = "requested"
+    UNDER_REVIEW = "under_review"
+    """The reading centre looks at the evidence."""
+    CERTIFIED = "certified"
+    REFUSED = "refused"
+    RECHECK_DUE = "recheck_due"
+    """The device runs other software than it was certified with."""
+    REPLACED = "replaced"
+    """A newer certificate holds instead."""
+    EXPIRED = "expired"
+    SUSPENDED = "suspended"
+
+
+class ReEvaluationState(StrEnum):
+    """Where a re-evaluation stands: judging stored scores by another protocol version."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    """By a person, before its end; what was judged until then stays so."""
+
+
+class Outcome(StrEnum):
+    """What a re-evaluation does to one scan."""
+
+    CHANGED = "changed"
+    """Judged anew, with another verdict."""
+    SAME = "same"
+    """Judged anew, with the same verdict."""
+    DECIDED = "decided"
+    """Left alone: a person has decided or asked about it."""
+    REQUESTED = "requested"
+    """Left alone: its capture is to be taken again, or answers such a request."""
+    ENDED = "ended"
+    """Left alone: superseded or closed."""
+    UNREADABLE = "unreadable"
+    """Left alone: what judging needs is not there any more."""
+
+
 class AlertKind(StrEnum):
     """What people are told of without asking (core.usecases.raise_alerts)."""
 
@@ -315,6 +389,8 @@ class AlertKind(StrEnum):
     """A technician's retraining is not done after its day: about a person, so for the reading centre alone."""
     QUEUE = "queue"
     """Scans wait for their score, and none is scored."""
+    CERTIFICATE = "certificate"
+    """A certificate ends soon, has ended, or must be checked anew: for the reading centre alone."""
 
 
 class AlertChannel(StrEnum):

@@ -48,6 +48,32 @@ class ExpectedScanType(_Document):
     lateralities: tuple[Laterality, ...] = (Laterality.OD, Laterality.OS)
     required_slabs: tuple[Slab, ...] = ()
     """Empty: every slab that was received is required."""
+    visits: tuple[str, ...] = ()
+    """Codes of the visits that should bring it; empty: every visit."""
+
+
+class VisitWindow(_Document):
+    """A visit with a window of its own."""
+
+    visit: str = Field(min_length=1)
+    days: int = Field(ge=0, le=3650)
+    """Days after the visit's first capture in which a scan may still be repeated."""
+
+
+class Certification(_Document):
+    """What a certificate asks for, and whether scans without one are marked and looked at by a person."""
+
+    technicians: bool = False
+    """Whether a scan by a technician without a certificate for its kind is marked."""
+    devices: bool = False
+    """The same for devices; a certificate is for one software version."""
+    n_evidence: int = Field(default=3, ge=1, le=50)
+    """Captures, each gradable, that have to be shown."""
+    validity_months: int = Field(default=24, ge=1, le=120)
+    source: str = (
+        "Ours. Reading centres certify technicians and devices before the first patient and again after an upgrade "
+        "(Retinal Physician 2020-06); number and validity differ from centre to centre"
+    )
 
 
 class Protocol(_Document):
@@ -71,6 +97,9 @@ class Protocol(_Document):
     """Empty: any scan type is as good as another, and nothing is expected that was not sent."""
     visit_window_days: int | None = Field(default=28, ge=0)
     """Days after a visit's first capture in which a scan may still be repeated; None: no window, always open."""
+    visit_windows: tuple[VisitWindow, ...] = ()
+    """Visits whose window differs from that."""
+    certification: Certification = Certification()
     inherit: bool = False
     """COIPS's rule: a deep slab takes the superficial slab's grade. Such scans lie outside the accept guarantee."""
     requires_scale: bool = False
@@ -94,6 +123,20 @@ class Protocol(_Document):
     def default(cls) -> "Protocol":
         """What holds where a study says nothing of its own."""
         return cls()
+
+    def window_days_of(self, visit: str) -> int | None:
+        """Days of this visit's window; None: it stays open."""
+        own = (window.days for window in self.visit_windows if window.visit == visit)
+        return next(own, self.visit_window_days)
+
+    def expected_at(self, visit: str) -> tuple[tuple[Laterality, str], ...]:
+        """Eye and type of every scan that a visit should bring."""
+        return tuple(
+            (eye, scan.scan_type)
+            for scan in self.expected
+            if not scan.visits or visit in scan.visits
+            for eye in scan.lateralities
+        )
 
     def required_slabs_of(self, scan_type: str) -> tuple[Slab, ...]:
         """The slabs that a capture of this type needs; empty: every one that was received."""

@@ -121,15 +121,14 @@ def _find_or_add_visit(
         return found
     in_force = timeline.at(head.site.study_id, entry.acquired_at)
     protocol = in_force.protocol if in_force is not None else None
-    days = protocol.visit_window_days if protocol is not None else None
-    expected = protocol.expected if protocol is not None else ()
+    days = protocol.window_days_of(entry.visit) if protocol is not None else None
     return add_visit(
         session,
         head.site.site_id,
         subject_id,
         entry.visit,
         window_ends_on=entry.acquired_at.date() + timedelta(days=days) if days is not None else None,
-        expected=[(eye, scan.scan_type) for scan in expected for eye in scan.lateralities],
+        expected=protocol.expected_at(entry.visit) if protocol is not None else (),
     )
 
 

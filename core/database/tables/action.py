@@ -42,7 +42,7 @@ class FlagAcknowledgement(Created, Base):
 
 
 class Action(SiteScoped, Created, Base):
-    """Something agreed with a site because of a unit: an issue, a retraining, a suspended device certificate."""
+    """Something agreed with a site because of a unit: an issue, a retraining, a suspended certificate."""
 
     __tablename__ = "action"
     __table_args__ = (
@@ -53,11 +53,21 @@ class Action(SiteScoped, Created, Base):
             unique=True,
             postgresql_where=text("kind = 'suspension' and state = 'open'"),
         ),
+        Index(
+            "uq_action_suspended_technician",
+            "technician_id",
+            unique=True,
+            postgresql_where=text("kind = 'suspension' and state = 'open' and technician_id is not null"),
+        ),
         Index("ix_action_device_id_created_at", "device_id", "created_at"),
+        Index("ix_action_technician_id_created_at", "technician_id", "created_at"),
         CheckConstraint("kind in ('issue', 'retraining', 'suspension')", name="kind"),
         CheckConstraint("state in ('open', 'done', 'dropped')", name="state"),
         CheckConstraint("(state = 'open') = (closed_at is null)", name="closed_at"),
-        CheckConstraint("kind <> 'suspension' or (device_id is not null and state <> 'dropped')", name="suspension"),
+        CheckConstraint(
+            "kind <> 'suspension' or ((device_id is not null or technician_id is not null) and state <> 'dropped')",
+            name="suspension",
+        ),
         CheckConstraint("kind <> 'retraining' or technician_id is not null", name="retraining"),
         CheckConstraint("(kind = 'suspension') = (due_on is null)", name="due_on"),
         CheckConstraint("text <> ''", name="text"),

@@ -16,7 +16,7 @@ class Alert(Base):
     __table_args__ = (
         Index("uq_alert_open", "study_id", "kind", "subject", unique=True, postgresql_where=text("ended_at is null")),
         Index("ix_alert_ended_at", "ended_at"),
-        CheckConstraint("kind in ('unit', 'overdue', 'retraining', 'queue')", name="kind"),
+        CheckConstraint("kind in ('unit', 'overdue', 'retraining', 'queue', 'certificate')", name="kind"),
     )
 
     id: Mapped[Id]

@@ -33,6 +33,8 @@ class ProtocolVersion(Created, Base):
     note: Mapped[str] = mapped_column(default="", server_default="")
     document: Mapped[dict[str, Any]]
     """What core.policy.protocol.Protocol reads and writes."""
+    published_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
+    """None: the program, or an operator's command."""
 
 
 class Site(Deactivated, Created, Base):
