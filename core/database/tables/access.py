@@ -97,7 +97,10 @@ class Session(Created, Base):
     """A login. Only the token's hash is stored; revoking the row ends it at the next step of any page."""
 
     __tablename__ = "session"
-    __table_args__ = (Index("ix_session_user_id", "user_id"),)
+    __table_args__ = (
+        Index("ix_session_user_id", "user_id"),
+        Index("ix_session_expires_at", "expires_at", postgresql_where=text("revoked_at is null")),
+    )
 
     id: Mapped[Id]
     token_sha256: Mapped[Sha256] = mapped_column(unique=True)
@@ -110,3 +113,35 @@ class Session(Created, Base):
     expires_at: Mapped[datetime]
     """The earlier of ``ends_at`` and last_seen_at + idle_timeout; moved on by use, at most once a minute."""
     revoked_at: Mapped[datetime | None]
+    client: Mapped[str] = mapped_column(default="", server_default="")
+    """Browser and system it was opened with, in words, so that the person knows it again."""
+
+
+class IdentityProvider(Created, Base):
+    """An OpenID provider whose word the operator lets open sessions; proven by who knows its client secret."""
+
+    __tablename__ = "identity_provider"
+    __table_args__ = (
+        Index("uq_identity_provider_live", "issuer", unique=True, postgresql_where=text("ended_at is null")),
+    )
+
+    id: Mapped[Id]
+    issuer: Mapped[str]
+    proof_sha256: Mapped[Sha256]
+    ended_at: Mapped[datetime | None]
+
+
+class UserIdentity(Created, Base):
+    """Who an account is at an identity provider; the subject is what the provider never gives to another person."""
+
+    __tablename__ = "user_identity"
+    __table_args__ = (
+        Index("uq_user_identity_subject", "issuer", "subject", unique=True, postgresql_where=text("ended_at is null")),
+        Index("uq_user_identity_user", "user_id", "issuer", unique=True, postgresql_where=text("ended_at is null")),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    ended_at: Mapped[datetime | None]

@@ -24,7 +24,15 @@ class AuditEvent(Base):
     """One change, written in the transaction that made it. Never updated or deleted."""
 
     __tablename__ = "audit_event"
-    __table_args__ = (Index("ix_audit_event_entity_entity_id", "entity", "entity_id"),)
+    __table_args__ = (
+        Index("ix_audit_event_entity_entity_id", "entity", "entity_id"),
+        # The audit browser's filters, each in the order in which it is read.
+        Index("ix_audit_event_happened_at", "happened_at", "id"),
+        Index("ix_audit_event_study_id", "study_id", "happened_at", "id"),
+        Index("ix_audit_event_site_id", "site_id", "happened_at", "id"),
+        Index("ix_audit_event_actor_id", "actor_id", "happened_at", "id"),
+        Index("ix_audit_event_action", "action", "happened_at", "id"),
+    )
 
     id: Mapped[Id]
     happened_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -32,13 +40,28 @@ class AuditEvent(Base):
     actor_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     """None: the program itself (worker, keeper, command line)."""
     study_id: Mapped[int | None] = mapped_column(ForeignKey("study.id"))
-    site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"))
     action: Mapped[str]
     entity: Mapped[str]
     entity_id: Mapped[int | None]
     before: Mapped[dict[str, Any] | None]
     after: Mapped[dict[str, Any] | None]
     reason: Mapped[str] = mapped_column(default="", server_default="")
+    meaning: Mapped[str] = mapped_column(default="", server_default="")
+    """What the person's signature says, e.g. "approved"; empty where nothing was signed."""
+
+
+class AuditCheck(Created, Base):
+    """What was found when the chain was recomputed; no fault means that nothing sealed was changed."""
+
+    __tablename__ = "audit_check"
+
+    id: Mapped[Id]
+    n_sealed: Mapped[int]
+    n_anchored: Mapped[int]
+    anchored_at: Mapped[datetime | None]
+    """When the newest head was written to the anchor outside the database."""
+    faults: Mapped[list[str]]
 
 
 class AuditSeal(Created, Base):

@@ -43,7 +43,10 @@ def test_a_person_sees_the_sites_of_the_grants_and_no_others(
         assert set(session.scalars(select(tables.Site.id))) == {getattr(world, site) for site in expected}
 
 
-HIDDEN_FROM_PAGES = {"session", "site_grant", "audit_seal", "blob", "model_version", "email_confirmation"}
+HIDDEN_FROM_PAGES = {
+    "session", "site_grant", "audit_seal", "blob", "model_version", "email_confirmation", "identity_provider",
+    "user_identity",
+}  # fmt: skip
 """No select for the dashboard at all, or nothing in them belongs to a site."""
 
 
