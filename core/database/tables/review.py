@@ -71,7 +71,7 @@ class ReacquisitionRequest(SiteScoped, Created, Base):
     )
 
     id: Mapped[Id]
-    acquisition_id: Mapped[int] = mapped_column(ForeignKey("acquisition.id"))
+    acquisition_id: Mapped[int] = mapped_column(ForeignKey("acquisition.id"), index=True)
     scan_id: Mapped[int] = mapped_column(ForeignKey("scan.id"), index=True)
     """The scan whose fault led to the request."""
     state: Mapped[str]
