@@ -254,6 +254,15 @@ class AssignmentState(StrEnum):
     """The grader may no longer grade there; somebody else got the scan."""
 
 
+class CheckCause(StrEnum):
+    """Why a person checks a scan that the model accepted."""
+
+    SAMPLE = "sample"
+    """Drawn by the protocol's share."""
+    CONSENSUS = "consensus"
+    """Graders found it ungradable."""
+
+
 class CheckState(StrEnum):
     """Where the check of an accepted scan stands."""
 

@@ -250,9 +250,8 @@ def upgrade() -> None:
         )
         op.execute(f"create trigger {name} {occasion} on {table} for each row execute function {name}()")
     for declaration, (returns, body) in FUNCTIONS.items():
-        op.execute(
-            f"create function {declaration} {returns} as $function${body.replace('{open_and_own}', OPEN_AND_OWN)}$function$"
-        )
+        asked = body.replace("{open_and_own}", OPEN_AND_OWN)
+        op.execute(f"create function {declaration} {returns} as $function${asked}$function$")
         op.execute(f"revoke all on function {signature(declaration)} from public")
         role = "worker" if declaration in FOR_WORKER else "dashboard"
         op.execute(f"grant execute on function {signature(declaration)} to octaudit_{role}")
@@ -290,7 +289,7 @@ def make_gradings() -> None:
     op.create_table(
         "grading",
         *columns_of(
-            *(whole(name) for name in ("site_id", "scan_id", "protocol_version_id")),
+            *(whole(name) for name in ("site_id", "scan_id", "protocol_version_id", "n_graders")),
             sa.Column("state", sa.String(), nullable=False),
             sa.Column("is_senior_check", sa.Boolean(), server_default="false", nullable=False),
             *(whole(name, is_nullable=True) for name in ("adjudicator_id", "consensus_ordinal")),
@@ -318,7 +317,9 @@ def make_gradings() -> None:
         ),
         sa.UniqueConstraint("scan_id", name=op.f("uq_grading_scan_id")),
     )  # fmt: skip
-    op.create_index("ix_grading_unsettled", "grading", ["state", "id"], postgresql_where=sa.text("state <> 'settled'"))
+    op.create_index(
+        "ix_grading_unsettled", "grading", ["site_id", "state", "id"], postgresql_where=sa.text("state <> 'settled'")
+    )
     op.create_index("ix_grading_site_id_id", "grading", ["site_id", "id"])
 
 

@@ -14,7 +14,7 @@ class Grading(Created, Base):
     __tablename__ = "grading"
     __table_args__ = (
         UniqueConstraint("scan_id"),
-        Index("ix_grading_unsettled", "state", "id", postgresql_where=text("state <> 'settled'")),
+        Index("ix_grading_unsettled", "site_id", "state", "id", postgresql_where=text("state <> 'settled'")),
         Index("ix_grading_site_id_id", "site_id", "id"),
         CheckConstraint("state in ('drawn', 'assigned', 'to_adjudicate', 'settled')", name="state"),
         CheckConstraint(
@@ -33,6 +33,8 @@ class Grading(Created, Base):
     scan_id: Mapped[int] = mapped_column(ForeignKey("scan.id"))
     protocol_version_id: Mapped[int] = mapped_column(ForeignKey("protocol_version.id"))
     """Whose grading plan holds for it."""
+    n_graders: Mapped[int]
+    """How many grade it, by that plan."""
     state: Mapped[str]
     """GradingState."""
     is_senior_check: Mapped[bool] = mapped_column(default=False, server_default="false")
