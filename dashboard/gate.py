@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.settings import Settings
 from core.store.access import Actor
+from core.usecases.administer_clients import TOKEN_MARK, CallerFound
 
 PUBLIC_PATHS = frozenset({"/login", "/logout", "/healthz", "/metrics", "/favicon.svg"})
 """Reached without a session; /metrics and /logout check for themselves."""
@@ -24,6 +25,17 @@ PAGELESS_PREFIXES = ("/api/", "/scans/", "/_stcore/", "/media/", "/component/")
 
 PASSWORD_PATH = "/password"  # noqa: S105 - a path
 """The only page open to a person whose password was made by somebody else."""
+API_PREFIX = "/api/"
+"""Where a program's token opens something, and nowhere else."""
+_TOKEN_REFUSALS = {
+    "unknown": ("The token is not known.", "Ask the administrator who gave it to you; tokens are shown once."),
+    "revoked": ("The token was revoked.", "Ask your administrator for a new one."),
+    "expired": ("The token has expired.", "Ask your administrator for a new one."),
+    "without rights": (
+        "The token's client has no rights left: they were taken back, or whoever gave them may not give them any more.",
+        "Ask your administrator.",
+    ),
+}
 _REFUSALS = {
     "/login": {"code": "not_signed_in", "message": "There is no session.", "remedy": "Sign in at /login."},
     PASSWORD_PATH: {
@@ -82,15 +94,30 @@ def cookie_token(headers: Headers, name: str) -> str | None:
     return morsel.value if morsel else None
 
 
-class Gate:
-    """ASGI middleware that lets nothing but public paths through without a live session.
+def bearer_token(headers: Headers) -> str | None:
+    """The token of an Authorization header; None where the header is missing or of another scheme."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
-    ``find_actor`` maps a token to its person, or None; it runs in a thread because it asks the database. The
-    actor and token are handed on in ``scope["state"]``.
+
+class Gate:
+    """ASGI middleware that lets nothing but public paths through without a live session or, to the API, a token.
+
+    ``find_actor`` maps a session's token to its person, or None; ``find_caller`` a program's token to its client, or
+    says why there is none. Both run in a thread because they ask the database. What they find is handed on in
+    ``scope["state"]``.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, find_actor: Callable[[str], Actor | None]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        find_actor: Callable[[str], Actor | None],
+        find_caller: Callable[[str], CallerFound | str] = lambda _: "unknown",
+    ) -> None:
         self._app = app
+        self._find_caller = find_caller
         self._cookie = session_cookie_name(settings)
         self._hsts = settings.secure_cookies
         self._find_actor = find_actor
@@ -105,7 +132,13 @@ class Gate:
         if scope["type"] == "http" and (path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)):
             await self._app(scope, receive, sender)
             return
+        bearer = bearer_token(Headers(scope=scope)) if path.startswith(API_PREFIX) else None
+        if scope["type"] == "http" and bearer is not None:
+            await self._admit_client(bearer, scope, receive, sender)
+            return
         token = cookie_token(Headers(scope=scope), self._cookie)
+        if token is not None and token.startswith(TOKEN_MARK):
+            token = None  # a program's token opens the API, with its scopes, and no page
         actor = await run_in_threadpool(self._find_actor, token) if token else None
         if actor is None:
             await self._turn_away(scope, receive, sender)
@@ -115,6 +148,18 @@ class Gate:
             return
         scope.setdefault("state", {}).update(actor=actor, session_token=token)
         await self._app(scope, receive, sender)
+
+    async def _admit_client(self, token: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a program on to the API. A cookie beside the header counts for nothing."""
+        found = await run_in_threadpool(self._find_caller, token)
+        if isinstance(found, str):
+            message, remedy = _TOKEN_REFUSALS[found]
+            answer = {"code": "token_refused", "message": message, "remedy": remedy}
+            headers = {"WWW-Authenticate": 'Bearer realm="octaudit", error="invalid_token"', "Cache-Control": "no-store"}
+            await JSONResponse(answer, status_code=401, headers=headers)(scope, receive, send)
+            return
+        scope.setdefault("state", {}).update(actor=found.actor, session_token=token, api_client=found.client)
+        await self._app(scope, receive, send)
 
     async def _turn_away(self, scope: Scope, receive: Receive, send: Send, *, form: str = "/login") -> None:
         if scope["type"] == "websocket":

@@ -24,6 +24,7 @@ from core.database.roles import DatabaseRole
 from core.database.session import open_database
 from core.settings import Settings, load_settings
 from core.storage import open_blob_store
+from core.usecases.administer_clients import find_caller
 from dashboard.api.app import build_api
 from dashboard.gate import Gate
 from dashboard.images import image_routes
@@ -69,7 +70,12 @@ def own_routes(installation: Installation) -> list[BaseRoute]:
 def own_middleware(installation: Installation) -> list[Middleware]:
     """What every request passes first: the meter, then the gate."""
     database = installation.database
-    gate = Middleware(Gate, settings=installation.settings, find_actor=lambda token: actor_of(database, token))
+    gate = Middleware(
+        Gate,
+        settings=installation.settings,
+        find_actor=lambda token: actor_of(database, token),
+        find_caller=lambda token: find_caller(database, token),
+    )
     return [Middleware(Meter), gate]
 
 
