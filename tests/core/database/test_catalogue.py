@@ -26,6 +26,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "alert_delivery":        {"dashboard": "S", "worker": "S I D U(state, attempts, due_at, sent_at, error)"},
     "alert_subscription":    {"dashboard": f"S({SUBSCRIPTION}) I U(wanted, ended_at)", "worker": "S"},
     "annotation":            {"dashboard": "S I U(withdrawn_at)", "worker": "S"},
+    "api_client":            {},
+    "api_token":             {},
     "app_user":              {"dashboard": f"S({USER})", "worker": f"S({USER}, email)"},
     "assessment":            {"dashboard": "S", "worker": "S I U(inherited_ordinal, inherited_from_id, verdict)"},
     "assessment_artifact":   {"dashboard": "S", "worker": "S I"},
@@ -81,7 +83,9 @@ EXPECTED: dict[str, dict[str, str]] = {
 # fmt: on
 WITHOUT_ROW_SECURITY = {"alembic_version", "blob", "model_version", "rate_term"}
 """No site, no study, no person in them."""
-PROGRAM_FUNCTIONS = "session_id, own_grants, may_grant, count_wrong_password, note_failed_login, is_proven"
+PROGRAM_FUNCTIONS = (
+    "session_id, own_grants, may_grant, answerable_for, count_wrong_password, note_failed_login, is_proven"
+)
 WORKER_FUNCTIONS = "may_be_told, end_expired_sessions"
 
 

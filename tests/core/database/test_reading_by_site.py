@@ -45,6 +45,7 @@ def test_a_person_sees_the_sites_of_the_grants_and_no_others(
 
 HIDDEN_FROM_PAGES = {
     "session", "site_grant", "audit_seal", "blob", "model_version", "email_confirmation", "identity_provider",
+    "api_client", "api_token",
     "user_identity",
 }  # fmt: skip
 """No select for the dashboard at all, or nothing in them belongs to a site."""
