@@ -161,10 +161,12 @@ def name_publishers() -> None:
     op.create_foreign_key(
         op.f("fk_protocol_version_published_by_id_app_user"), "protocol_version", "app_user", ["published_by_id"], ["id"]
     )
+    op.execute("alter table protocol_version disable trigger stays_as_written")
     op.execute(
         "update protocol_version v set published_by_id = e.actor_id from audit_event e "
         "where e.entity = 'protocol_version' and e.action = 'publish_protocol' and e.entity_id = v.id"
     )
+    op.execute("alter table protocol_version enable trigger stays_as_written")
 
 
 def redraw_suspensions(holder: str, concerns: str) -> None:
