@@ -450,3 +450,40 @@ class ApiScope(StrEnum):
     """Accept or override a scan, ask the site for a new one or a question."""
     WRITE_WORK = "write:work"
     """What a site does about a request or a question: acknowledge, schedule, not possible, answer."""
+
+
+class ReportKind(StrEnum):
+    """A document that can be made (core.reports)."""
+
+    SITE = "site"
+    """Site report card: one page for a site's staff and its managers."""
+    STUDY = "study"
+    """Study quality report: the manager's charts, for those who see the whole study."""
+    RECEIPT = "receipt"
+    """What became of a batch's files; names the files, so for the site's own people alone."""
+    TIPS = "tips"
+    """One cause of failure: what it is, what it looks like, what to do."""
+
+
+class ReportState(StrEnum):
+    """Where a report stands."""
+
+    ASKED = "asked"
+    MADE = "made"
+    FAILED = "failed"
+    """Tried often enough; nobody tries again."""
+
+
+class SchedulePace(StrEnum):
+    """How often a schedule asks for its report."""
+
+    WEEK = "week"
+    MONTH = "month"
+
+
+class ScheduleState(StrEnum):
+    """Where a schedule stands; an ended one stays as a record."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDED = "ended"

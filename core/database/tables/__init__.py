@@ -13,6 +13,7 @@ from core.database.tables.grading import AcceptedCheck, Grading, GradingAssignme
 from core.database.tables.query import QueryMessage, QuerySeen
 from core.database.tables.rate_sum import RateCell, RateSeries, RateSum, RateTerm
 from core.database.tables.re_evaluation import ReEvaluation, ReEvaluationScan
+from core.database.tables.report import Report, ReportRecipient, ReportSchedule, ReportSending
 from core.database.tables.review import ReacquisitionRequest, ReacquisitionStep, Review, ReviewCriterion
 from core.database.tables.reviewing import BulkReview, BulkReviewScan, ReviewDraft, ScanClaim
 from core.database.tables.scan import Acquisition, Batch, BatchFile, Blob, Scan, SharedImage
@@ -67,6 +68,10 @@ __all__ = [
     "ReEvaluationScan",
     "ReacquisitionRequest",
     "ReacquisitionStep",
+    "Report",
+    "ReportRecipient",
+    "ReportSchedule",
+    "ReportSending",
     "Review",
     "ReviewCriterion",
     "ReviewDraft",

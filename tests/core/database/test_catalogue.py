@@ -13,6 +13,7 @@ USER = "id, name, display_name, disabled_at, created_at"
 SUBSCRIPTION = "id, created_at, user_id, study_id, channel, wanted, url, ended_at"
 COUNTED = "is_counted_received, is_counted_decided, is_counted_gradable, counted_findings, replaces_id"
 CONFIRMATION = "code_sha256, attempts, due_at, sent_at, expires_at, error, ended_at"
+REPORT = "state, attempts, due_at, error, made_at, versions, n_pages, content_sha256, pdf_sha256"
 REQUEST = "state, version, due_on, replacement_id, closed_at"
 
 # Per table what each role may do: S select, I insert, U update, D delete; columns in brackets. Nothing else is allowed.
@@ -63,6 +64,10 @@ EXPECTED: dict[str, dict[str, str]] = {
     "re_evaluation_scan":    {"dashboard": "S", "worker": "S I"},
     "reacquisition_request": {"dashboard": f"S I U({REQUEST})", "worker": f"S I U({REQUEST})"},
     "reacquisition_step":    {"dashboard": "S I", "worker": "S I"},
+    "report":                {"dashboard": "S I", "worker": f"S I U({REPORT})"},
+    "report_recipient":      {"dashboard": "S I", "worker": "S"},
+    "report_schedule":       {"dashboard": "S I U(paused_at, ended_at, next_at)", "worker": "S U(next_at)"},
+    "report_sending":        {"dashboard": "S", "worker": "S I U(state, attempts, due_at, sent_at, error)"},
     "review":                {"dashboard": "S I", "worker": "S"},
     "review_criterion":      {"dashboard": "S I"},
     "review_draft":          {"dashboard": "S I D U(document, seen_version, updated_at)"},
@@ -86,7 +91,7 @@ WITHOUT_ROW_SECURITY = {"alembic_version", "blob", "model_version", "rate_term"}
 PROGRAM_FUNCTIONS = (
     "session_id, own_grants, may_grant, answerable_for, count_wrong_password, note_failed_login, is_proven"
 )
-WORKER_FUNCTIONS = "may_be_told, end_expired_sessions"
+WORKER_FUNCTIONS = "may_be_told, may_get_report, end_expired_sessions"
 
 
 def rights_from_words(words: str) -> dict[str, frozenset[str]]:
