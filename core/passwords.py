@@ -6,7 +6,10 @@ The comparison happens in the database, which shows nobody its hashes.
 import base64
 import binascii
 import secrets
+import threading
+from collections.abc import Sequence
 
+import zxcvbn
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError
 from argon2.low_level import ARGON2_VERSION, hash_secret
@@ -18,6 +21,12 @@ GENERATED_GROUP_LENGTH = 5
 MIN_PASSWORD_LENGTH = 12
 """NIST SP 800-63B asks for 8 at least and advises more; length counts, composition rules do not."""
 MAX_PASSWORD_LENGTH = 1024
+LEAST_STRENGTH = 3
+"""Of zxcvbn's 0 to 4: more than 10^8 guesses, which Argon2 makes a matter of years (Wheeler 2016, USENIX Security)."""
+_JUDGED_LENGTH = 72
+"""zxcvbn looks no further; what stands behind can only make a password stronger."""
+_OWN_WORDS = ("octaudit", "oct", "octa", "retina", "reading centre")
+_judging = threading.Lock()
 
 _hasher = PasswordHasher()
 """argon2-cffi's defaults: RFC 9106's second recommendation (64 MiB, 3 passes, 4 lanes)."""
@@ -61,6 +70,19 @@ def hash_as_stored(password: str, parameters: str | None) -> str:
         type=stored.type,
         version=ARGON2_VERSION,
     ).decode()
+
+
+def password_weakness(password: str, names: Sequence[str]) -> str:
+    """Why a password of allowed length is easily guessed, as a sentence; "" where it is not.
+
+    Judged against lists of passwords that leaked, words, names, dates and keyboard walks; ``names`` are the person's.
+    """
+    words = [part for name in (*names, *_OWN_WORDS) for part in (name, *name.replace(".", " ").split())]
+    with _judging:  # zxcvbn keeps the names in a dictionary that all threads share
+        found = zxcvbn.zxcvbn(password[:_JUDGED_LENGTH], user_inputs=words)
+    if found["score"] >= LEAST_STRENGTH:
+        return ""
+    return str(found["feedback"]["warning"]) or "It is made of words, names or dates that are tried first."
 
 
 def is_outdated(parameters: str) -> bool:

@@ -4,6 +4,7 @@ The token is put into the transaction, not the connection, so a pooled connectio
 """
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session, SessionTransaction
 
 from core.database.addresses import database_url
@@ -67,7 +68,8 @@ def session_scope(database: Database, *, token: str | None = None) -> Iterator[S
     """One transaction: commits at the end, rolls back on any error, then runs the after-commit actions.
 
     For the dashboard's role, ``token`` decides which rows exist; without one there are none. What the database
-    refuses (policy, grant, own work) leaves the scope as NotAllowedError.
+    refuses (policy, grant, own work) leaves the scope as NotAllowedError. Every NotAllowedError of a person is
+    written into the audit trail on its way out, in a transaction of its own.
     """
     if token is not None and database.role is not DatabaseRole.DASHBOARD:
         raise NotAllowedError(f"A session token scopes nothing for {database.role}.", remedy="Use the dashboard role.")
@@ -79,7 +81,11 @@ def session_scope(database: Database, *, token: str | None = None) -> Iterator[S
         except BaseException as error:
             session.rollback()
             if isinstance(error, ProgrammingError) and _is_refusal(error):
-                raise _refusal(error) from error
+                refusal = _refusal(error)
+                _note_refusal(session, refusal, error)
+                raise refusal from error
+            if isinstance(error, NotAllowedError):
+                _note_refusal(session, error, error)
             raise
         actions: list[Callable[[], None]] = session.info.pop(_ACTIONS, [])
     for action in actions:
@@ -149,6 +155,27 @@ def _refusal(error: ProgrammingError) -> NotAllowedError:
         f"The database refuses this: {str(error.orig).splitlines()[0]}.",
         remedy="Your role, your sites or your own part in it do not allow it; nothing was written.",
     )
+
+
+def _note_refusal(session: Session, refusal: NotAllowedError, error: BaseException) -> None:
+    """Write down what was tried and why it was refused; the database keeps a loop from filling the trail."""
+    if not session.info.get(_TOKEN):
+        return
+    try:
+        session.execute(text("select note_refusal(:tried, :told)"), {"tried": _tried(error), "told": refusal.message})
+        session.commit()
+    except SQLAlchemyError:  # the refusal itself must reach the person whatever becomes of its record
+        session.rollback()
+        _log.exception("A refusal could not be written into the audit trail.")
+
+
+def _tried(error: BaseException) -> str:
+    """The innermost use case that the error went through, e.g. ``review_scan.accept_scan``; else our innermost step."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    steps = [(str(frame.f_globals.get("__name__", "")), frame.f_code.co_name) for frame in frames]
+    own = [step for step in steps if step[0].startswith(("core.", "dashboard.")) and step[0] != __name__]
+    module, function = next((step for step in reversed(own) if ".usecases." in step[0]), own[-1] if own else ("", ""))
+    return f"{module.rpartition('.')[2]}.{function}" if module else "a statement"
 
 
 def _run(action: Callable[[], None]) -> None:

@@ -108,13 +108,14 @@ def start_session(
     idle_timeout: timedelta,
     lifetime: timedelta,
     new_hash: str | None,
+    client: str,
 ) -> int | None:
     """Compare the offered hash and make a session: the user's id, or None for wrong, disabled or locked.
 
-    ``new_hash`` replaces the stored one on success (renewed parameters). A failure is counted towards the lock-out.
+    ``client`` says in words with what it was opened. ``new_hash`` replaces the stored one on success (renewed parameters). A failure is counted towards the lock-out.
     """
     user_id: int | None = session.scalar(
-        text("select open_session(:name, :offered_hash, :token_sha256, :idle, :lifetime, :new_hash)"),
+        text("select open_session(:name, :offered_hash, :token_sha256, :idle, :lifetime, :new_hash, :client)"),
         {
             "name": name,
             "offered_hash": offered_hash,
@@ -122,6 +123,7 @@ def start_session(
             "idle": idle_timeout,
             "lifetime": lifetime,
             "new_hash": new_hash,
+            "client": client,
         },
     )
     return user_id
@@ -130,11 +132,6 @@ def start_session(
 def end_session(session: Session) -> None:
     """End the session whose token this transaction carries; harmless where there is none."""
     session.execute(text("select close_session()"))
-
-
-def end_sessions_of(session: Session, user_id: int) -> int:
-    """End every session of a user (own, or as administrator) and return how many were live."""
-    return _required(session.scalar(text("select revoke_sessions(:user_id)"), {"user_id": user_id}))
 
 
 def replace_own_password(session: Session, *, offered_hash: str, new_hash: str) -> bool:

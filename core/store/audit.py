@@ -22,8 +22,11 @@ def record_event(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     reason: str = "",
+    meaning: str = "",
 ) -> None:
     """Append who did what to which row, with the old and new values (JSON) and why.
+
+    ``meaning`` is what the person's signature says, e.g. "approved"; empty where nothing was signed.
 
     The dashboard's role can write events in the session user's own name only, within reach of that user's grants,
     and can neither change nor delete any.
@@ -36,6 +39,7 @@ def record_event(
         "entity": entity,
         "entity_id": entity_id,
         "reason": reason,
+        "meaning": meaning,
     }
     # Left out where None: an explicit None would be stored as JSON's null instead of NULL.
     values |= {

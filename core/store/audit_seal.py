@@ -29,10 +29,11 @@ _EVENT: tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...] = (
     AuditEvent.before,
     AuditEvent.after,
     AuditEvent.reason,
+    AuditEvent.meaning,
 )
 _EVENT_NAMES = (
     "id", "happened_at", "transaction_id", "actor_id", "study_id", "site_id", "action", "entity", "entity_id",
-    "before", "after", "reason",
+    "before", "after", "reason", "meaning",
 )  # fmt: skip
 
 
@@ -114,4 +115,5 @@ def _unsealed(*columns: Any) -> Select[Any]:
 
 
 def _event(row: RowMapping) -> dict[str, Any]:
-    return {name: row[name] for name in _EVENT_NAMES}
+    """What a link covers. An empty meaning is left out: events were sealed before there was one."""
+    return {name: row[name] for name in _EVENT_NAMES if name != "meaning" or row[name]}

@@ -67,15 +67,6 @@ def enable_user(session: Session, *, actor: Actor, user_id: int, reason: str = "
     record_event(session, actor=actor, action="enable_user", entity="user", entity_id=user_id, reason=reason)
 
 
-def revoke_sessions(session: Session, *, actor: Actor, user_id: int) -> int:
-    """End every session of a user; returns how many were live."""
-    n_revoked = access.end_sessions_of(session, user_id)
-    record_event(
-        session, actor=actor, action="revoke_sessions", entity="user", entity_id=user_id, after={"n_revoked": n_revoked}
-    )
-    return n_revoked
-
-
 def grant_role(
     session: Session,
     *,

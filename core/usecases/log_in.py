@@ -3,11 +3,19 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.database.session import Database, session_scope
 from core.errors import NotAllowedError, UsageError
-from core.passwords import MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH, hash_as_stored, hash_password, is_outdated
+from core.passwords import (
+    MAX_PASSWORD_LENGTH,
+    MIN_PASSWORD_LENGTH,
+    hash_as_stored,
+    hash_password,
+    is_outdated,
+    password_weakness,
+)
 from core.settings import Settings
 from core.store.access import (
     Actor,
@@ -30,8 +38,8 @@ class LoginResult:
     actor: Actor
 
 
-def log_in(database: Database, settings: Settings, *, name: str, password: str) -> LoginResult:
-    """Check name and password as the dashboard's role and open a session.
+def log_in(database: Database, settings: Settings, *, name: str, password: str, client: str = "") -> LoginResult:
+    """Check name and password as the dashboard's role and open a session; ``client`` says with what, in words.
 
     Raises NotAllowedError in the same words, and after the same work, for a wrong name, a wrong password, a disabled
     account and one that is locked for a while after five wrong passwords in a row.
@@ -51,17 +59,22 @@ def log_in(database: Database, settings: Settings, *, name: str, password: str) 
             idle_timeout=settings.session_idle_timeout,
             lifetime=settings.session_lifetime,
             new_hash=new_hash,
+            client=client,
         )
-    actor = None
-    if user_id is not None:
-        with session_scope(database, token=token) as session:
-            actor = current_actor(session)
-    if actor is None:
+    result = opened_session(database, token) if user_id is not None else None
+    if result is None:
         raise NotAllowedError(
             "Name or password is wrong, or the account is locked for a few minutes after too many attempts.",
             remedy="Try again, or ask an administrator for a new password.",
         )
-    return LoginResult(token=token, csrf_token=csrf_token_for(token), actor=actor)
+    return result
+
+
+def opened_session(database: Database, token: str) -> LoginResult | None:
+    """What a sign-in answers for a session that has just been opened; None where it has ended meanwhile."""
+    with session_scope(database, token=token) as session:
+        actor = current_actor(session)
+    return None if actor is None else LoginResult(token=token, csrf_token=csrf_token_for(token), actor=actor)
 
 
 def log_out(database: Database, *, token: str) -> None:
@@ -70,20 +83,27 @@ def log_out(database: Database, *, token: str) -> None:
         end_session(session)
 
 
-def change_password(database: Database, *, token: str, name: str, old: str, new: str) -> None:
-    """Change the password of the token's user, whose name is ``name``, and end the user's other sessions."""
-    refuse_weak_password(new, name=name)
+def change_password(database: Database, *, token: str, actor: Actor, old: str, new: str) -> None:
+    """Change the password of ``actor``, to whom the token belongs, and end the person's other sessions.
+
+    A wrong old password counts towards the lock-out of the sign-in.
+    """
+    name = actor.name
+    refuse_weak_password(new, name=name, names=[actor.display_name])
     with session_scope(database, token=token) as session:
         parameters = login_parameters(session, name)
         is_changed = replace_own_password(
             session, offered_hash=hash_as_stored(old, parameters), new_hash=hash_password(new)
         )
     if not is_changed:
-        raise NotAllowedError("The old password is wrong.", remedy="Nothing was changed; try again.")
+        raise NotAllowedError(
+            "The old password is wrong, or the account is locked for a few minutes after too many attempts.",
+            remedy="Nothing was changed; try again.",
+        )
 
 
-def refuse_weak_password(password: str, *, name: str) -> None:
-    """Raise UsageError for a password that is too short, too long or the name itself."""
+def refuse_weak_password(password: str, *, name: str, names: Sequence[str] = ()) -> None:
+    """Raise UsageError for a password that is too short, too long, holds the name or is easily guessed."""
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise UsageError(
             f"The password has {len(password)} characters.",
@@ -91,6 +111,12 @@ def refuse_weak_password(password: str, *, name: str) -> None:
         )
     if name.lower() in password.lower():
         raise UsageError("The password contains the user name.", remedy="Take another one.")
+    weakness = password_weakness(password, [name, *names])
+    if weakness:
+        raise UsageError(
+            f"The password is easily guessed. {weakness}",
+            remedy="A few unrelated words are better than one with digits.",
+        )
 
 
 def csrf_token_for(token: str) -> str:

@@ -181,9 +181,9 @@ def _record(
     after = {
         "unit": f"{scope.kind} {scope.label}", "scan_type": scope.scan_type, "number": number,
         "starts_on": f"{baseline.starts_on}", "ends_on": f"{baseline.ends_on}", "centre": baseline.centre,
-        "sigma_z": baseline.sigma_z, "n": baseline.n, "meaning": meaning,
+        "sigma_z": baseline.sigma_z, "n": baseline.n,
     }  # fmt: skip
     record_event(
         session, actor=actor, action="baseline.sign", entity="signed_baseline", entity_id=entity_id,
-        study_id=scope.study_id, site_id=scope.site_id, after=after, reason=reason,
+        study_id=scope.study_id, site_id=scope.site_id, after=after, reason=reason, meaning=meaning,
     )  # fmt: skip

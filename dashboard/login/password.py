@@ -47,9 +47,9 @@ def password_routes(installation: Installation) -> list[BaseRoute]:
             return show(request, target=target, problem="The two new passwords differ.", status=400)
         if new == old:
             return show(request, target=target, problem="The new password is the old one.", status=400)
-        token, name = request.state.session_token, request.state.actor.name
+        token, actor = request.state.session_token, request.state.actor
         try:
-            await run_in_threadpool(change_password, database, token=token, name=name, old=old, new=new)
+            await run_in_threadpool(change_password, database, token=token, actor=actor, old=old, new=new)
         except OctauditError as error:
             return show(request, target=target, problem=str(error), status=400)
         return RedirectResponse(target, status_code=303)

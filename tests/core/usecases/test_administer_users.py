@@ -21,8 +21,8 @@ from core.usecases.administer_users import (
     grant_role,
     reset_password,
     revoke_grant,
-    revoke_sessions,
 )
+from core.usecases.end_sessions import revoke_sessions
 from core.vocabulary import Role
 
 
@@ -66,7 +66,7 @@ def test_nobody_else_keeps_accounts(dashboard_database: Database, world: World, 
         lambda session: reset_password(session, actor=actor, user_id=victim),
         lambda session: disable_user(session, actor=actor, user_id=victim),
         lambda session: enable_user(session, actor=actor, user_id=victim),
-        lambda session: revoke_sessions(session, actor=actor, user_id=victim),
+        lambda session: revoke_sessions(session, user_id=victim),
     ):
         with (
             pytest.raises(NotAllowedError, match="only an administrator of all studies"),
@@ -190,8 +190,8 @@ def test_ended_sessions_are_counted_and_gone(
     owner_database: Database, dashboard_database: Database, world: World
 ) -> None:
     with session_scope(owner_database) as session:
-        assert revoke_sessions(session, actor=PROGRAM, user_id=world.users["qc"]) == 1
-        assert revoke_sessions(session, actor=PROGRAM, user_id=world.users["qc"]) == 0
+        assert revoke_sessions(session, user_id=world.users["qc"]) == 1
+        assert revoke_sessions(session, user_id=world.users["qc"]) == 0
     with session_scope(dashboard_database, token=world.tokens["qc"]) as session:
         assert current_actor(session) is None
         assert session.execute(text("select 1 from scan")).all() == []

@@ -159,7 +159,7 @@ def test_a_new_user_gets_a_generated_password_that_works_once_handed_over(
     result = sign_in(dashboard_database, settings, first.password, "grace")
     assert result.actor.must_change_password
     new = "a longer sentence of mine"
-    change_password(dashboard_database, token=result.token, name="grace", old=first.password, new=new)
+    change_password(dashboard_database, token=result.token, actor=result.actor, old=first.password, new=new)
     assert not sign_in(dashboard_database, settings, new, "grace").actor.must_change_password
     with pytest.raises(NotAllowedError):
         sign_in(dashboard_database, settings, first.password, "grace")
@@ -171,12 +171,16 @@ def test_a_password_is_changed_only_with_the_old_one_and_ends_the_other_sessions
 ) -> None:
     here, elsewhere = sign_in(dashboard_database, settings), sign_in(dashboard_database, settings)
     with pytest.raises(NotAllowedError, match="old password"):
-        change_password(dashboard_database, token=here.token, name="ada", old="wrong", new="another good password")
+        change_password(
+            dashboard_database, token=here.token, actor=here.actor, old="wrong", new="another good password"
+        )
     with pytest.raises(UsageError, match="5 characters"):
-        change_password(dashboard_database, token=here.token, name="ada", old=PASSWORD, new="short")
+        change_password(dashboard_database, token=here.token, actor=here.actor, old=PASSWORD, new="short")
+    with pytest.raises(UsageError, match=r"easily guessed\. This is a very common"):
+        change_password(dashboard_database, token=here.token, actor=here.actor, old=PASSWORD, new="password1234")
     with pytest.raises(UsageError, match="user name"):
-        change_password(dashboard_database, token=here.token, name="ada", old=PASSWORD, new="ada ada ada ada")
-    change_password(dashboard_database, token=here.token, name="ada", old=PASSWORD, new="another good password")
+        change_password(dashboard_database, token=here.token, actor=here.actor, old=PASSWORD, new="ada ada ada ada")
+    change_password(dashboard_database, token=here.token, actor=here.actor, old=PASSWORD, new="another good password")
     assert is_live(dashboard_database, here.token)
     assert not is_live(dashboard_database, elsewhere.token)
 
@@ -215,17 +219,63 @@ def test_the_database_holds_neither_token_nor_password(
     assert PASSWORD not in kept
 
 
-@pytest.mark.usefixtures("user_id")
-def test_logins_and_failures_stand_in_the_audit_trail(
-    owner_database: Database, dashboard_database: Database, settings: Settings
+def trail(database: Database) -> list[tuple[str, int | None, str]]:
+    """Action, actor and reason of every event, oldest first."""
+    with session_scope(database) as session:
+        rows = session.execute(text("select action, actor_id, reason from audit_event order by id"))
+        return [(row.action, row.actor_id, row.reason) for row in rows]
+
+
+def test_every_way_in_and_out_stands_in_the_audit_trail(
+    owner_database: Database, dashboard_database: Database, settings: Settings, user_id: int
 ) -> None:
     result = sign_in(dashboard_database, settings)
+    for password, name in (("wrong", "ada"), ("wrong", "nobody"), ("wrong", "somebody")):
+        with pytest.raises(NotAllowedError):
+            sign_in(dashboard_database, settings, password, name)
     with pytest.raises(NotAllowedError):
-        sign_in(dashboard_database, settings, "wrong")
+        change_password(dashboard_database, token=result.token, actor=result.actor, old="wrong", new=PASSWORD[::-1])
+    change_password(dashboard_database, token=result.token, actor=result.actor, old=PASSWORD, new=PASSWORD[::-1])
     log_out(dashboard_database, token=result.token)
+    execute(owner_database, "update app_user set disabled_at = now()")
+    with pytest.raises(NotAllowedError):
+        sign_in(dashboard_database, settings, PASSWORD[::-1])
+    assert trail(owner_database) == [
+        ("log_in", user_id, ""),
+        ("log_in_failed", None, ""),
+        ("log_in_failed", None, "unknown name"),
+        ("change_password_failed", user_id, ""),
+        ("change_password", user_id, ""),
+        ("log_out", user_id, ""),
+        ("log_in_failed", None, "disabled"),
+    ], "names that do not exist are one line a minute"
+
+
+def test_a_lock_out_is_told_and_a_locked_door_is_noted_once_a_minute(
+    owner_database: Database, dashboard_database: Database, settings: Settings, user_id: int
+) -> None:
+    execute(owner_database, "update app_user set failed_logins = 4")
+    for _ in range(4):
+        with pytest.raises(NotAllowedError):
+            sign_in(dashboard_database, settings, "wrong")
+    assert trail(owner_database) == [
+        ("log_in_failed", None, ""), ("locked_out", None, ""), ("log_in_failed", None, "locked"),
+    ]  # fmt: skip
     with session_scope(owner_database) as session:
-        actions = session.scalars(text("select action from audit_event order by id")).all()
-    assert actions == ["log_in", "log_in_failed", "log_out"]
+        assert session.scalars(text("select distinct entity_id from audit_event")).all() == [user_id]
+
+
+@pytest.mark.usefixtures("user_id")
+def test_guessing_the_old_password_in_an_open_session_locks_the_account(
+    owner_database: Database, dashboard_database: Database, settings: Settings
+) -> None:
+    here = sign_in(dashboard_database, settings)
+    execute(owner_database, "update app_user set failed_logins = 4")
+    for old in ("wrong", PASSWORD):
+        with pytest.raises(NotAllowedError, match="locked"):
+            change_password(dashboard_database, token=here.token, actor=here.actor, old=old, new=PASSWORD[::-1])
+    with pytest.raises(NotAllowedError):
+        sign_in(dashboard_database, settings)
 
 
 def test_the_csrf_token_belongs_to_one_session_and_does_not_give_it_away() -> None:
