@@ -142,3 +142,13 @@ def _span(days: int) -> str:
         if days >= from_days:
             return f"{int(days / unit_days)} {unit}"
     return f"{days} day{'s' if days > 1 else ''}"
+
+
+def percent(fraction: float, decimals: int = 0) -> str:
+    """A fraction as ``71 %``, with a narrow space as ISO 80000-1 asks."""
+    return f"{100 * fraction:.{decimals}f}\u202f%"
+
+
+def count(n: int) -> str:
+    """A count with thin spaces between thousands."""
+    return f"{n:,}".replace(",", "\u202f")

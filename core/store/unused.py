@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, union
 from sqlalchemy.orm import Session
 
-from core.database.tables import Assessment, AssessmentArtifact, Batch, BatchFile, Blob, Scan
+from core.database.tables import Assessment, AssessmentArtifact, Batch, BatchFile, Blob, Report, Scan
 
 _NAMING_COLUMNS = (
     Scan.image_sha256,
@@ -15,6 +15,7 @@ _NAMING_COLUMNS = (
     Assessment.faz_mask_sha256,
     Assessment.cam_sha256,
     AssessmentArtifact.mask_sha256,
+    Report.pdf_sha256,
 )
 """Every column that names a blob."""
 

@@ -5,6 +5,10 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlencode
 
+from core.wording import count, percent
+
+__all__ = ["TONES", "Content", "Html", "chip", "count", "join", "page_link", "percent", "safe", "tag"]
+
 TONES = ("good", "warn", "bad", "info", "calm")
 
 
@@ -58,13 +62,3 @@ def page_link(
     """A link to one of our pages; opened in place by the panel, and in a new tab like any link."""
     address = f"/{page}" + (f"?{urlencode(query)}" if query else "")
     return tag("a", content, href=address, data_page=page, class_=class_)
-
-
-def percent(fraction: float, decimals: int = 0) -> str:
-    """A fraction as ``71 %``, with a narrow space as ISO 80000-1 asks."""
-    return f"{100 * fraction:.{decimals}f}\u202f%"
-
-
-def count(n: int) -> str:
-    """A count with thin spaces between thousands."""
-    return f"{n:,}".replace(",", "\u202f")
