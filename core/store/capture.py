@@ -73,6 +73,11 @@ class AwaitedReplacement:
     visit: str
     laterality: Laterality
     scan_type: str
+    kind: ScanKind
+    field_width_mm: float | None
+    field_height_mm: float | None
+    capture_code: str
+    """Of the capture to be taken again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,8 @@ def read_awaited(session: Session, site_id: int, *, request_ids: Iterable[int] =
         select(
             ReacquisitionRequest.id, ReacquisitionRequest.state, ReacquisitionRequest.replacement_id,
             Acquisition.id, func.greatest(Acquisition.acquired_at, answer.acquired_at), Subject.code, Visit.code,
-            Acquisition.laterality, Acquisition.scan_type,
+            Acquisition.laterality, Acquisition.scan_type, Acquisition.kind, Acquisition.field_width_mm,
+            Acquisition.field_height_mm, Acquisition.code,
         )
         .join(Acquisition, Acquisition.id == ReacquisitionRequest.acquisition_id)
         .outerjoin(answer, answer.id == ReacquisitionRequest.replacement_id)
@@ -171,9 +177,12 @@ def read_awaited(session: Session, site_id: int, *, request_ids: Iterable[int] =
     return tuple(
         AwaitedReplacement(
             request_id, RequestState(state), replacement_id, acquisition_id, acquired_at, subject, visit,
-            Laterality(eye), scan_type,
+            Laterality(eye), scan_type, ScanKind(kind), width_mm, height_mm, code,
         )
-        for request_id, state, replacement_id, acquisition_id, acquired_at, subject, visit, eye, scan_type in rows
+        for (
+            request_id, state, replacement_id, acquisition_id, acquired_at, subject, visit, eye, scan_type, kind,
+            width_mm, height_mm, code,
+        ) in rows
     )  # fmt: skip
 
 

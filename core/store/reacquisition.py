@@ -1,18 +1,18 @@
 """Reacquisition requests and their steps, and what they do to the scans of the captures concerned. Knows no rules."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.clock import now
-from core.database.tables import Acquisition, ReacquisitionRequest, ReacquisitionStep, Scan, Site
+from core.database.tables import Acquisition, ReacquisitionRequest, ReacquisitionStep, Scan, Site, Technician
 from core.store.rate import lock_slots
 from core.store.review import StoredReason
-from core.vocabulary import RequestState, ScanState
+from core.vocabulary import RequestState, ScanState, StepKind
 
 ENDED = (RequestState.CLOSED, RequestState.NOT_POSSIBLE, RequestState.WITHDRAWN)
 """States from which a request does not move any more."""
@@ -38,6 +38,7 @@ class Request:
     due_on: date | None
     replacement_id: int | None
     version: int
+    owner_id: int | None = None
 
     @property
     def is_ended(self) -> bool:
@@ -64,7 +65,7 @@ def add_request(
     due_on: date | None,
     requested_by_id: int | None,
 ) -> int:
-    """Open a request for a capture, with its first step; return its id."""
+    """Open a request for a capture, with its first step; return its id. Whoever took the capture owns it."""
     request_id = session.scalars(
         insert(ReacquisitionRequest)
         .values(
@@ -77,12 +78,23 @@ def add_request(
             remedy=quoted.remedy,
             due_on=due_on,
             requested_by_id=requested_by_id,
+            owner_id=_active_technician_of(acquisition_id),
             created_at=now(),
         )
         .returning(ReacquisitionRequest.id)
     ).one()
     _add_step(session, request_id, site_id, 1, RequestState.REQUESTED, actor_id=requested_by_id, note=quoted.text)
     return request_id
+
+
+def _active_technician_of(acquisition_id: int) -> Any:
+    """Who took a capture, as long as that person is active at the site."""
+    return (
+        select(Technician.id)
+        .join(Acquisition, Acquisition.technician_id == Technician.id)
+        .where(Acquisition.id == acquisition_id, Technician.deactivated_at.is_(None))
+        .scalar_subquery()
+    )
 
 
 def lock_request(session: Session, request_id: int) -> Request | None:
@@ -122,6 +134,7 @@ def _requests(session: Session, *where: ColumnElement[bool]) -> list[Request]:
             ReacquisitionRequest.due_on,
             ReacquisitionRequest.replacement_id,
             ReacquisitionRequest.version,
+            ReacquisitionRequest.owner_id,
         )
         .join(Acquisition, Acquisition.id == ReacquisitionRequest.acquisition_id)
         .join(Site, Site.id == ReacquisitionRequest.site_id)
@@ -139,27 +152,63 @@ def move_request(
     actor_id: int | None,
     note: str,
     replacement_id: int | None = None,
+    is_link_found: bool = False,
     closed_at: datetime | None = None,
 ) -> Request:
     """Write a request's move to another state with its step; return it as it now stands."""
     values: dict[str, Any] = {"state": state, "version": ReacquisitionRequest.version + 1}
     if replacement_id is not None:
         values["replacement_id"] = replacement_id
+        values["is_link_found"] = is_link_found
+        values["received_at"] = func.coalesce(ReacquisitionRequest.received_at, now())
     if closed_at is not None:
         values["closed_at"] = closed_at
     session.execute(update(ReacquisitionRequest).where(ReacquisitionRequest.id == request.id).values(**values))
     _add_step(session, request.id, request.site_id, request.version + 1, state, actor_id=actor_id, note=note)
-    return Request(
-        id=request.id,
-        acquisition_id=request.acquisition_id,
-        expected_scan_id=request.expected_scan_id,
-        site_id=request.site_id,
-        study_id=request.study_id,
-        state=state,
-        due_on=request.due_on,
-        replacement_id=replacement_id or request.replacement_id,
-        version=request.version + 1,
+    return replace(
+        request, state=state, replacement_id=replacement_id or request.replacement_id, version=request.version + 1
     )
+
+
+def unlink_replacement(session: Session, request: Request, *, actor_id: int | None, note: str) -> Request:
+    """Take the replacement off a request, which then stands as it stood before it came; return it."""
+    state = _state_before_receipt(session, request.id)
+    session.execute(
+        update(ReacquisitionRequest)
+        .where(ReacquisitionRequest.id == request.id)
+        .values(
+            state=state, version=ReacquisitionRequest.version + 1, replacement_id=None, is_link_found=False,
+            received_at=None,
+        )
+    )  # fmt: skip
+    _add_step(
+        session, request.id, request.site_id, request.version + 1, state, actor_id=actor_id, note=note,
+        kind=StepKind.UNLINK,
+    )  # fmt: skip
+    return replace(request, state=state, replacement_id=None, version=request.version + 1)
+
+
+def _state_before_receipt(session: Session, request_id: int) -> RequestState:
+    latest = session.scalars(
+        select(ReacquisitionStep.state)
+        .where(ReacquisitionStep.request_id == request_id, ReacquisitionStep.state.not_in((*ENDED, *ANSWERED)))
+        .order_by(ReacquisitionStep.number.desc())
+        .limit(1)
+    ).one()
+    return RequestState(latest)
+
+
+def set_owner(session: Session, request: Request, owner_id: int, *, actor_id: int | None, note: str) -> None:
+    """Give a request to another technician, with the step that says so."""
+    session.execute(
+        update(ReacquisitionRequest)
+        .where(ReacquisitionRequest.id == request.id)
+        .values(owner_id=owner_id, version=ReacquisitionRequest.version + 1)
+    )
+    _add_step(
+        session, request.id, request.site_id, request.version + 1, request.state, actor_id=actor_id, note=note,
+        kind=StepKind.ASSIGN,
+    )  # fmt: skip
 
 
 def _add_step(
@@ -171,12 +220,14 @@ def _add_step(
     *,
     actor_id: int | None,
     note: str,
+    kind: StepKind = StepKind.MOVE,
 ) -> None:
     session.execute(
         insert(ReacquisitionStep).values(
             request_id=request_id,
             site_id=site_id,
             number=number,
+            kind=kind,
             state=state,
             actor_id=actor_id,
             note=note,
@@ -195,8 +246,8 @@ def read_replacement(session: Session, acquisition_id: int) -> ReplacementCaptur
     return None if row is None else ReplacementCapture(row.id, row.expected_scan_id, row.replaces_id)
 
 
-def set_replaces(session: Session, acquisition_id: int, *, replaces_id: int) -> None:
-    """Write down which capture this one was taken again for."""
+def set_replaces(session: Session, acquisition_id: int, *, replaces_id: int | None) -> None:
+    """Write down which capture this one was taken again for; None: for none."""
     session.execute(update(Acquisition).where(Acquisition.id == acquisition_id).values(replaces_id=replaces_id))
 
 

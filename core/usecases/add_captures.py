@@ -26,7 +26,7 @@ from core.store.capture import (
 from core.store.protocol import ProtocolTimeline, read_protocols
 from core.store.rate import lock_slots, recount_slots
 from core.usecases.check_batch import FileCheck, read_received
-from core.usecases.match_captures import Candidate, Received, find_awaited
+from core.usecases.match_captures import Candidate, Received, find_also_awaited, find_awaited
 from core.usecases.reacquire import receive_replacement
 from core.vocabulary import ScaleSource
 
@@ -44,6 +44,15 @@ class _Group:
     @property
     def key(self) -> CaptureKey:
         return self.candidates[0].key
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A new capture with a request that it answers; ``is_found``: the site did not name it."""
+
+    request_id: int
+    acquisition_id: int
+    is_found: bool
 
 
 def add_captures(
@@ -66,19 +75,25 @@ def add_captures(
     lock_slots(session, [group.slot_id for group in groups])
     sizes = {check.file.id: (check.file.width_px, check.file.height_px) for check in accepted}
     scan_ids: dict[int, int] = {}
-    answers: list[tuple[int, int]] = []
+    answers: list[_Answer] = []
     for group in groups:
         acquisition_id = group.acquisition_id
         if acquisition_id is None:
-            request = find_awaited(group.candidates[0], received)
+            first = group.candidates[0]
+            request = find_awaited(first, received)
             replaces_id = request.acquisition_id if request is not None else None
             acquisition_id = _add_acquisition(session, head, group, roster, replaces_id=replaces_id)
             if request is not None:
-                answers.append((request.request_id, acquisition_id))
+                answers.append(_Answer(request.request_id, acquisition_id, is_found=first.entry.replaces is None))
+                also = find_also_awaited(first, received, request)
+                answers += [_Answer(other.request_id, acquisition_id, is_found=True) for other in also]
         scan_ids |= _add_scans(session, head, group, acquisition_id, sizes)
     recount_slots(session, [group.slot_id for group in groups])
-    for request_id, acquisition_id in answers:
-        receive_replacement(session, actor=actor, request_id=request_id, acquisition_id=acquisition_id)
+    for answer in answers:
+        receive_replacement(
+            session, actor=actor, request_id=answer.request_id, acquisition_id=answer.acquisition_id,
+            is_found=answer.is_found,
+        )  # fmt: skip
     return scan_ids
 
 

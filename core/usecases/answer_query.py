@@ -5,10 +5,11 @@ from sqlalchemy.orm import Session
 from core.errors import IllegalMoveError, NotAllowedError, NotFoundError, UsageError
 from core.store.access import Actor
 from core.store.audit import record_event
+from core.store.query_thread import add_message
 from core.store.review import add_review, lock_reviewed_scan, set_decision
 from core.usecases.reacquire import SITE_ROLES
 from core.usecases.review_scan import reviewer_id_of
-from core.vocabulary import ReviewDecision, ScanState
+from core.vocabulary import QueryAct, QuerySide, ReviewDecision, ScanState
 
 
 def answer_query(session: Session, *, actor: Actor, scan_id: int, answer: str) -> None:
@@ -44,6 +45,10 @@ def answer_query(session: Session, *, actor: Actor, scan_id: int, answer: str) -
     set_decision(
         session, scan_id, state=ScanState.UNDER_REVIEW, final_verdict=scan.final_verdict,
         human_ordinal=scan.human_ordinal,
+    )  # fmt: skip
+    add_message(
+        session, scan_id=scan_id, site_id=scan.site_id, author_id=reviewer_id_of(actor), side=QuerySide.SITE,
+        act=QueryAct.ANSWER, text=answer.strip(),
     )  # fmt: skip
     record_event(
         session, actor=actor, action="scan.answer", entity="scan", entity_id=scan_id, study_id=scan.study_id,

@@ -78,21 +78,31 @@ def match_problems(candidates: Sequence[Candidate], received: Received) -> dict[
 def find_awaited(candidate: Candidate, received: Received) -> AwaitedReplacement | None:
     """The request that this capture answers: the one its row names, else the one that waits for just such a capture.
 
-    Same subject, visit, eye and type, taken after the capture that it replaces; of several the oldest request.
+    Same subject, visit, eye and type, taken after the capture that it replaces; of several rounds the newest.
     """
     if candidate.entry.replaces is not None:
         named = (request for request in received.awaited if request.request_id == candidate.entry.replaces)
         return next(named, None)
-    key = candidate.key
-    return next(
-        (
-            request
-            for request in received.awaited
-            if request.state in OPEN_STATES
-            and _is_same_slot(request, key)
-            and candidate.entry.acquired_at > request.acquired_at
-        ),
-        None,
+    fitting = [request for request in received.awaited if _awaits(request, candidate)]
+    return max(fitting, key=lambda request: request.request_id, default=None)
+
+
+def find_also_awaited(
+    candidate: Candidate, received: Received, answered: AwaitedReplacement
+) -> tuple[AwaitedReplacement, ...]:
+    """The other requests that wait for just such a capture and have no answer yet: one good scan settles them all."""
+    return tuple(
+        request
+        for request in received.awaited
+        if request.request_id != answered.request_id and request.replacement_id is None and _awaits(request, candidate)
+    )
+
+
+def _awaits(request: AwaitedReplacement, candidate: Candidate) -> bool:
+    return (
+        request.state in OPEN_STATES
+        and _is_same_slot(request, candidate.key)
+        and candidate.entry.acquired_at > request.acquired_at
     )
 
 

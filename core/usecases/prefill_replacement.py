@@ -33,7 +33,10 @@ def find_wanted(session: Session, request_id: int) -> ReplacementWanted:
 
 
 def prefill_replacement(session: Session, *, actor: Actor, batch_id: int, request_id: int) -> int:
-    """Give every file without a subject the request's subject, visit, eye and number; returns how many were filled."""
+    """Give every file without a subject what the request knows; returns how many were filled.
+
+    Subject, visit, eye, kind, field, a name for the new capture that the site has not used, and the request's number.
+    """
     batch = read_batch(session, batch_id)
     require_uploader(actor, batch.site)
     require_draft(batch)
@@ -42,8 +45,10 @@ def prefill_replacement(session: Session, *, actor: Actor, batch_id: int, reques
         "subject": wanted.subject,
         "visit": wanted.visit,
         "eye": wanted.laterality.value,
+        "kind": wanted.kind.value,
+        "acquisition": f"{wanted.capture_code}-R{wanted.request_id}",
         "replaces": str(wanted.request_id),
-    }
+    } | _field(wanted)
     entries = {
         file.id: file.entry | known
         for file in read_files(session, batch_id)
@@ -51,3 +56,10 @@ def prefill_replacement(session: Session, *, actor: Actor, batch_id: int, reques
     }
     write_entries(session, batch_id, entries)
     return len(entries)
+
+
+def _field(wanted: AwaitedReplacement) -> dict[str, str]:
+    """The size of the field, which decides the scan type; nothing where it was not stated."""
+    if wanted.field_width_mm is None or wanted.field_height_mm is None:
+        return {}
+    return {"field_width_mm": f"{wanted.field_width_mm:g}", "field_height_mm": f"{wanted.field_height_mm:g}"}

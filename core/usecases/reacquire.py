@@ -65,26 +65,30 @@ _UNSETTLED = frozenset(
 
 def acknowledge_request(session: Session, *, actor: Actor, request_id: int, note: str = "") -> None:
     """The site has seen the request."""
-    request = _request_for(session, actor, request_id, *SITE_ROLES)
+    request = request_for(session, actor, request_id, *SITE_ROLES)
     _move(session, request, RequestState.ACKNOWLEDGED, actor=actor, note=note)
 
 
 def schedule_request(session: Session, *, actor: Actor, request_id: int, planned_on: date, note: str = "") -> None:
     """The site has made an appointment; ``planned_on`` may lie after the due date, which the step then shows."""
-    request = _request_for(session, actor, request_id, *SITE_ROLES)
+    request = request_for(session, actor, request_id, *SITE_ROLES)
     planned = f"Planned for {planned_on.isoformat()}."
     _move(session, request, RequestState.SCHEDULED, actor=actor, note=f"{planned} {note}".strip())
 
 
-def receive_replacement(session: Session, *, actor: Actor, request_id: int, acquisition_id: int) -> None:
+def receive_replacement(
+    session: Session, *, actor: Actor, request_id: int, acquisition_id: int, is_found: bool = False
+) -> None:
     """Link the capture that was taken again to its request; intake calls this in the transaction that stores it.
+
+    ``is_found``: nobody named the request, the program found it by subject, visit, eye and scan type.
 
     Raises
     ------
     UsageError
         The capture is of another subject, visit, eye or scan type, or is the very one to be replaced.
     """
-    request = _request_for(session, actor, request_id, *SITE_ROLES)
+    request = request_for(session, actor, request_id, *SITE_ROLES)
     capture = read_replacement(session, acquisition_id)
     if capture is None:
         raise NotFoundError(f"There is no acquisition {acquisition_id}.", remedy="Upload the replacement first.")
@@ -95,25 +99,29 @@ def receive_replacement(session: Session, *, actor: Actor, request_id: int, acqu
             remedy="Correct the entry, or upload it without naming the request.",
         )
     refuse_illegal_move(request.state, RequestState.RECEIVED)
-    if capture.replaces_id != request.acquisition_id:
+    # A capture that answers several requests of its slot replaces one capture: that of the newest round.
+    if capture.replaces_id is None:
         uncount_slots(session, [request.expected_scan_id])
         set_replaces(session, acquisition_id, replaces_id=request.acquisition_id)
         recount_slots(session, [request.expected_scan_id])
-    note = f"Acquisition {acquisition_id}"
-    _move(session, request, RequestState.RECEIVED, actor=actor, note=note, replacement_id=acquisition_id)
+    note = f"Acquisition {acquisition_id}" + (", found by the program." if is_found else "")
+    _move(
+        session, request, RequestState.RECEIVED, actor=actor, note=note, replacement_id=acquisition_id,
+        is_link_found=is_found,
+    )  # fmt: skip
 
 
 def mark_not_possible(session: Session, *, actor: Actor, request_id: int, reason: str) -> None:
     """Give the request up, with a reason; its scans are closed as not possible."""
     if not reason.strip():
         raise UsageError("Why is it not possible?", remedy="Write the reason in a few words.")
-    request = _request_for(session, actor, request_id, *SITE_ROLES, Role.ADJUDICATOR)
+    request = request_for(session, actor, request_id, *SITE_ROLES, Role.ADJUDICATOR)
     _give_up(session, request, actor=actor, reason=reason.strip())
 
 
 def withdraw_request(session: Session, *, actor: Actor, request_id: int, reason: str) -> None:
     """Take back a request that the site has not acknowledged; core.usecases.undo_review restores its scan."""
-    request = _request_for(session, actor, request_id, Role.QC_TECHNICIAN, Role.ADJUDICATOR)
+    request = request_for(session, actor, request_id, Role.QC_TECHNICIAN, Role.ADJUDICATOR)
     _move(session, request, RequestState.WITHDRAWN, actor=actor, note=reason)
 
 
@@ -144,7 +152,8 @@ def refuse_illegal_move(state: RequestState, wanted: RequestState) -> None:
     )
 
 
-def _request_for(session: Session, actor: Actor, request_id: int, *roles: Role) -> Request:
+def request_for(session: Session, actor: Actor, request_id: int, *roles: Role) -> Request:
+    """The request under lock, once it is sure that this person may move it."""
     request = lock_request(session, request_id)
     if request is None:
         raise NotFoundError(f"There is no request {request_id}.", remedy="Choose one from the list of requests.")
@@ -164,6 +173,7 @@ def _move(
     actor: Actor,
     note: str,
     replacement_id: int | None = None,
+    is_link_found: bool = False,
 ) -> Request:
     refuse_illegal_move(request.state, state)
     ended_at = now() if not MOVES[state] else None
@@ -174,6 +184,7 @@ def _move(
         actor_id=actor.user_id,
         note=note,
         replacement_id=replacement_id,
+        is_link_found=is_link_found,
         closed_at=ended_at,
     )
     record_event(

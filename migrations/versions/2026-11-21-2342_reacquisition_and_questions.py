@@ -35,8 +35,7 @@ POLICIES = {
     "query_message": {
         "select": f"using ({sites(UNMASKED)})",
         "insert": (
-            f"with check (author_id {IS_OWN} and ({sites(DECIDERS)} "
-            f"or ({sites('site_technician')} and side = 'site')))"
+            f"with check (author_id {IS_OWN} and ({sites(DECIDERS)} or ({sites('site_technician')} and side = 'site')))"
         ),
     },
     "query_seen": {
@@ -115,8 +114,8 @@ TRIGGERS = {
 # Units: technicians, or sites, with at least 30 decided first captures (core.statistics.funnel.MIN_COUNTED); weeks are
 # read from the packed series as core.store.packed writes them: five numbers a week, the 2nd decided, the 3rd gradable.
 NUMBER = (
-    "get_byte(s.tallies, 20 * w + {0}) | get_byte(s.tallies, 20 * w + {0} + 1) << 8 "
-    "| get_byte(s.tallies, 20 * w + {0} + 2) << 16 | get_byte(s.tallies, 20 * w + {0} + 3) << 24"
+    "(get_byte(s.tallies, 20 * w + {0}) | (get_byte(s.tallies, 20 * w + {0} + 1) << 8) "
+    "| (get_byte(s.tallies, 20 * w + {0} + 2) << 16) | (get_byte(s.tallies, 20 * w + {0} + 3) << 24))"
 )
 MEDIAN = (
     "first_pass_median(asked_study bigint, asked_grain text, starts_on date, ends_on date)",
@@ -155,7 +154,7 @@ MEDIAN = (
       and ends_on - first_pass_median.starts_on in (91, 182, 364)
       and exists (select from site i where i.study_id = asked_study
                   and i.id = any (scoped_sites_as('{{{UNMASKED}}}')))
-    """,
+    """,  # noqa: S608 - nothing but constants of this module
 )
 
 
@@ -195,7 +194,11 @@ def change_requests() -> None:
         sa.Column("is_link_found", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
     op.create_foreign_key(
-        op.f("fk_reacquisition_request_owner_id_technician"), "reacquisition_request", "technician", ["owner_id"], ["id"]
+        op.f("fk_reacquisition_request_owner_id_technician"),
+        "reacquisition_request",
+        "technician",
+        ["owner_id"],
+        ["id"],
     )
     op.create_index(
         "ix_reacquisition_request_site_id_created_at", "reacquisition_request", ["site_id", "created_at"], unique=False
@@ -263,7 +266,9 @@ def make_threads() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["app_user.id"], name=op.f("fk_query_seen_user_id_app_user")),
         sa.ForeignKeyConstraint(["scan_id"], ["scan.id"], name=op.f("fk_query_seen_scan_id_scan")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_query_seen_site_id_site")),
-        sa.ForeignKeyConstraint(["message_id"], ["query_message.id"], name=op.f("fk_query_seen_message_id_query_message")),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["query_message.id"], name=op.f("fk_query_seen_message_id_query_message")
+        ),
         sa.PrimaryKeyConstraint("user_id", "scan_id", name=op.f("pk_query_seen")),
     )
     op.create_index(op.f("ix_query_seen_site_id"), "query_seen", ["site_id"], unique=False)
@@ -319,8 +324,7 @@ def secure() -> None:
         )
     for name, (body, when) in TRIGGERS.items():
         op.execute(
-            f"create function {name}() returns trigger language plpgsql {DEFINER} "
-            f"as $function$begin{body}end$function$"
+            f"create function {name}() returns trigger language plpgsql {DEFINER} as $function$begin{body}end$function$"
         )
         op.execute(f"create trigger {name} {when} execute function {name}()")
 

@@ -14,7 +14,7 @@ SUBSCRIPTION = "id, created_at, user_id, study_id, channel, wanted, url, ended_a
 COUNTED = "is_counted_received, is_counted_decided, is_counted_gradable, counted_findings, replaces_id"
 CONFIRMATION = "code_sha256, attempts, due_at, sent_at, expires_at, error, ended_at"
 REPORT = "state, attempts, due_at, error, made_at, versions, n_pages, content_sha256, pdf_sha256"
-REQUEST = "state, version, due_on, replacement_id, closed_at"
+REQUEST = "state, version, due_on, replacement_id, closed_at, owner_id, received_at, is_link_found"
 
 # Per table what each role may do: S select, I insert, U update, D delete; columns in brackets. Nothing else is allowed.
 # fmt: off
@@ -39,6 +39,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "batch":                 {"dashboard": "S I U(submitted_at)", "worker": "S D U(submitted_at)"},
     "batch_file":            {"dashboard": "S I D U(entry, problems, state, scan_id, image_sha256, width_px, height_px, "
                                            "text_regions)", "worker": "S D"},
+    "best_capture":          {"dashboard": "S I", "worker": "S"},
     "blob":                  {"dashboard": "S I", "worker": "S I D"},
     "bulk_review":           {"dashboard": "S I U(state, ended_at)"},
     "bulk_review_scan":      {"dashboard": "S I U(looked_at, mark, left_out)"},
@@ -53,6 +54,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "identity_provider":     {},
     "model_version":         {"dashboard": "S", "worker": "S I"},
     "protocol_version":      {"dashboard": "S I", "worker": "S"},
+    "query_message":         {"dashboard": "S I", "worker": "S"},
+    "query_seen":            {"dashboard": "S I U(message_id, seen_at)"},
     "rate":                  {"dashboard": "S", "worker": "S I D U(n)"},
     "rate_cell":             {"dashboard": "S", "worker": "S I D"},
     "rate_delta":            {"dashboard": "S I", "worker": "S I D"},
