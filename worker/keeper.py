@@ -23,6 +23,7 @@ from core.store.queue import waiting_lanes
 from core.store.rate import FOLD_LIMIT, fold_deltas
 from core.usecases.confirm_address import send_codes
 from core.usecases.deliver_alerts import deliver_alerts
+from core.usecases.hand_out_gradings import hand_out_gradings
 from core.usecases.prune_alerts import prune_alerts
 from core.usecases.prune_storage import KEEP_UNUSED, prune_blobs, prune_drafts
 from core.usecases.raise_alerts import raise_alerts
@@ -71,6 +72,7 @@ class Keeper:
             Duty("fold the counts", timedelta(seconds=3), self.fold),
             Duty("return expired leases", timedelta(seconds=10), self.return_leases),
             Duty("ring for waiting lanes", settings.worker_sweep_interval, self.ring),
+            Duty("hand out scans to grade", timedelta(seconds=15), self.hand_out_gradings),
             Duty("seal the audit trail", timedelta(seconds=5), self.seal),
             Duty("seal audit events left behind", timedelta(hours=1), self.seal_thoroughly),
             Duty("raise alerts", settings.alert_interval, self.raise_alerts),
@@ -104,6 +106,15 @@ class Keeper:
             lanes = waiting_lanes(session)
         for lane in lanes:
             self._bell.ring(lane)
+
+    def hand_out_gradings(self) -> None:
+        """Give drawn scans to graders, and what they have graded to its consensus or its adjudicator."""
+        done = hand_out_gradings(self._worker)
+        if any((done.n_assigned, done.n_settled, done.n_to_adjudicate, done.n_withdrawn)):
+            _LOG.info(
+                "Handed out %d scans to grade, withdrew %d; settled %d, passed %d on.",
+                done.n_assigned, done.n_withdrawn, done.n_settled, done.n_to_adjudicate,
+            )  # fmt: skip
 
     def seal(self) -> None:
         """Chain the audit events that are old enough."""

@@ -35,6 +35,7 @@ from core.store.queue import Claim, Success, lock_held_scans, record_failure, re
 from core.store.rate import lock_slots, recount_slots
 from core.store.reason import read_reasons
 from core.store.stored_scores import read_scores
+from core.usecases.draw_scans import ScoredCase, draw_scans
 from core.usecases.reacquire import follow_replacements
 from core.values import Judgement, ModelIdentity, ScanScores
 from core.vocabulary import ReasonCode, ScanState, Slab
@@ -123,12 +124,17 @@ def record_assessments(
     ]
     ids = add_assessments(session, new, model_version_id=model_version_id)
     record_successes(session, [Success(each.scan_id, ids[each.scan_id], each.judgement.verdict) for each in new])
+    draw_scans(session, [_scored(batch.cases[each.scan_id], ids[each.scan_id], each.judgement) for each in new])
     superficial = [case.acquisition_id for case in cases if case.slab is Slab.SUPERFICIAL]
     _complete_deep_slabs(session, superficial, family)
     n_failed = _write_failures(session, batch, max_failures=max_failures)
     follow_replacements(session, actor=PROGRAM, acquisition_ids={case.acquisition_id for case in cases})
     recount_slots(session, {case.expected_scan_id for case in cases})
     return Tally(len(cases), n_failed, len(batch.claim.scan_ids) - len(cases) - n_failed)
+
+
+def _scored(case: ScanCase, assessment_id: int, judgement: Judgement) -> ScoredCase:
+    return ScoredCase(case, _protocol_of(case), assessment_id, judgement.verdict)
 
 
 def _judged(case: ScanCase, scored: ScoredScan, family: _Family, calibration: Calibration | None) -> NewAssessment:

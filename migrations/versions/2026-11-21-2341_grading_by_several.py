@@ -141,21 +141,14 @@ FUNCTIONS = {
         where a.id = assignment and {open_and_own} for update
         """,
     ),
-    "finish_own_grading(assignment bigint, given bigint, at timestamptz)": (
+    "finish_own_repeat(assignment bigint, given bigint, at timestamptz)": (
         f"returns boolean language plpgsql volatile {DEFINER}",
         """
         begin
           update grading_assignment a set state = 'done', ordinal = given, done_at = at
-          where a.id = assignment and {open_and_own};
+          where a.id = assignment and a.repeat_of_id is not null and {open_and_own};
           return found;
         end
-        """,
-    ),
-    # A grade given from the scan's own page is the one that was asked for.
-    "own_first_grading(of_scan bigint)": (
-        f"returns bigint language sql stable {DEFINER}",
-        """
-        select a.id from grading_assignment a where {open_and_own} and a.scan_id = of_scan and a.repeat_of_id is null
         """,
     ),
     "calibrated_sites()": (
@@ -197,6 +190,11 @@ FUNCTIONS = {
         """,
     ),
 }
+# A masked grade finishes the grader's part wherever it was given: on the own list, on the scan's page, by a program.
+FINISHES_PART = """
+  update grading_assignment a set state = 'done', ordinal = new.ordinal, done_at = new.created_at
+  where a.grader_id = new.reviewer_id and a.scan_id = new.scan_id and a.state = 'open' and a.repeat_of_id is null;
+"""
 FOR_WORKER = {"people_to_grade(at_site bigint)"}
 
 
@@ -249,6 +247,14 @@ def upgrade() -> None:
             "  return new;\nend\n$function$"
         )
         op.execute(f"create trigger {name} {occasion} on {table} for each row execute function {name}()")
+    op.execute(
+        f"create function grade_finishes_part() returns trigger language plpgsql {DEFINER} as $function$\nbegin"
+        f"{FINISHES_PART}  return null;\nend\n$function$"
+    )
+    op.execute(
+        "create trigger grade_finishes_part after insert on review for each row "
+        "when (new.decision = 'grade' and new.is_masked) execute function grade_finishes_part()"
+    )
     for declaration, (returns, body) in FUNCTIONS.items():
         asked = body.replace("{open_and_own}", OPEN_AND_OWN)
         op.execute(f"create function {declaration} {returns} as $function${asked}$function$")
@@ -419,6 +425,8 @@ def make_calibrations() -> None:
 
 def downgrade() -> None:
     """Undo."""
+    op.execute("drop trigger grade_finishes_part on review")
+    op.execute("drop function grade_finishes_part()")
     for declaration in reversed(FUNCTIONS):
         op.execute(f"drop function {signature(declaration)}")
     for table in ("reviewer_calibration", "accepted_check", "grading_assignment", "grading"):
