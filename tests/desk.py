@@ -67,7 +67,9 @@ class Desk:
             seen = {"seen_version": self.version(scan_id)}
             accept_scan(session, actor=actor, scan_id=scan_id, **seen | changes)  # type: ignore[arg-type]
 
-    def override(self, token: str, scan_id: int, ordinal: int, reason: str = "The FAZ is sharp.") -> None:
+    def override(
+        self, token: str, scan_id: int, ordinal: int, reason: str = "The FAZ is sharp.", **changes: object
+    ) -> None:
         with self.as_person(token) as (session, actor):
             override_scan(
                 session,
@@ -76,6 +78,7 @@ class Desk:
                 seen_version=self.version(scan_id),
                 ordinal=ordinal,
                 reason=reason,
+                **changes,  # type: ignore[arg-type]
             )
 
     def request(self, token: str, scan_id: int, **changes: object) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.database.tables import Acquisition, Assessment, Review, Scan
 from core.store.blind_grade import FIRST_REACH, MOST_GRADES, device_code_of, site_code_of
 from core.store.newest import newest
+from core.store.review import is_standing
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import CoipsGrade, ReviewDecision
 
@@ -97,4 +98,4 @@ def read_graded_scans(
 def _given(reference: Reference) -> tuple[ColumnElement[bool], ...]:
     if reference is Reference.MASKED:
         return Review.decision == ReviewDecision.GRADE, Review.is_masked.is_(True)
-    return Review.decision != ReviewDecision.GRADE, Review.is_masked.is_(False)
+    return Review.decision != ReviewDecision.GRADE, Review.is_masked.is_(False), is_standing()

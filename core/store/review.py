@@ -1,11 +1,12 @@
 """Reviews: the scan as a reviewer finds it, and the rows that a decision writes. Decides nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, exists, insert, select, update
+from sqlalchemy.orm import Session, aliased
 
 from core.clock import now
 from core.database.tables import (
@@ -13,14 +14,16 @@ from core.database.tables import (
     Assessment,
     AssessmentReason,
     Batch,
+    ReacquisitionRequest,
     Review,
+    ReviewCriterion,
     Scan,
     Site,
     Technician,
     Visit,
 )
 from core.store.rate import lock_slots
-from core.vocabulary import ReviewDecision, ScanState, Verdict
+from core.vocabulary import ReasonCode, ReviewDecision, ScanKind, ScanState, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class ReviewedScan:
     expected_scan_id: int
     site_id: int
     study_id: int
+    kind: ScanKind
     state: ScanState
     version: int
     assessment_id: int | None
@@ -76,6 +80,7 @@ def lock_reviewed_scan(session: Session, scan_id: int) -> ReviewedScan | None:
     return ReviewedScan(
         **{
             **row,
+            "kind": ScanKind(row["kind"]),
             "state": ScanState(row["state"]),
             "final_verdict": Verdict(row["final_verdict"]) if row["final_verdict"] else None,
         }
@@ -90,6 +95,7 @@ def _reviewed_scan(scan_id: int) -> Select[*tuple[Any, ...]]:
             Acquisition.expected_scan_id,
             Scan.site_id,
             Site.study_id,
+            Scan.kind,
             Scan.state,
             Scan.version,
             Scan.assessment_id,
@@ -119,9 +125,16 @@ def add_review(
     decision: ReviewDecision,
     ordinal: int | None,
     reason: str,
+    marks: Mapping[ReasonCode, bool] | None = None,
+    undoes_id: int | None = None,
+    bulk_review_id: int | None = None,
 ) -> int:
-    """Append a review that refers to the assessment that the reviewer saw."""
-    return session.scalars(
+    """Append a review that refers to the assessment that the reviewer saw, with the criteria; return its id.
+
+    ``marks`` are the letters of the form, None where none was filled in. The row keeps what the decision replaces, and
+    the version that ``set_decision`` gives the scan in the same transaction.
+    """
+    review_id = session.scalars(
         insert(Review)
         .values(
             site_id=scan.site_id,
@@ -131,10 +144,73 @@ def add_review(
             decision=decision,
             ordinal=ordinal,
             reason=reason,
+            replaced=scan.decision_state,
+            scan_version=scan.version + 1,
+            undoes_id=undoes_id,
+            bulk_review_id=bulk_review_id,
             created_at=now(),
         )
         .returning(Review.id)
     ).one()
+    if marks:
+        rows = [
+            {"review_id": review_id, "site_id": scan.site_id, "code": code, "is_passed": is_passed}
+            for code, is_passed in marks.items()
+        ]
+        session.execute(insert(ReviewCriterion), rows)
+    return review_id
+
+
+@dataclass(frozen=True, slots=True)
+class MadeReview:
+    """A decision of one person, with what is needed to take it back."""
+
+    id: int
+    scan_id: int
+    reviewer_id: int
+    decision: ReviewDecision
+    reason: str
+    ordinal: int | None
+    created_at: datetime
+    scan_version: int | None
+    bulk_review_id: int | None
+    replaced: Mapping[str, Any] | None
+
+
+def latest_review_of(session: Session, reviewer_id: int) -> MadeReview | None:
+    """The last thing that this person decided, an undo included and masked grades not; None where there is nothing."""
+    row = session.execute(
+        select(
+            Review.id, Review.scan_id, Review.reviewer_id, Review.decision, Review.reason, Review.ordinal,
+            Review.created_at, Review.scan_version, Review.bulk_review_id, Review.replaced,
+        )
+        .where(Review.reviewer_id == reviewer_id, Review.is_masked.is_(False))
+        .order_by(Review.id.desc())
+        .limit(1)
+    ).one_or_none()  # fmt: skip
+    return None if row is None else MadeReview(**{**row._asdict(), "decision": ReviewDecision(row.decision)})
+
+
+def read_marks_of(session: Session, review_id: int) -> dict[ReasonCode, bool]:
+    """How the letters of a review's form were marked; empty where no form was filled in."""
+    rows = session.execute(
+        select(ReviewCriterion.code, ReviewCriterion.is_passed).where(ReviewCriterion.review_id == review_id)
+    )
+    return {ReasonCode(code): is_passed for code, is_passed in rows}
+
+
+def has_closed_request(session: Session, acquisition_id: int, *, since: datetime) -> bool:
+    """Whether a request that this capture answers was closed at or after a moment."""
+    found = select(ReacquisitionRequest.id).where(
+        ReacquisitionRequest.replacement_id == acquisition_id, ReacquisitionRequest.closed_at >= since
+    )
+    return session.scalar(found.limit(1)) is not None
+
+
+def is_standing() -> ColumnElement[bool]:
+    """Of a review: its giver has not taken it back, and it takes none back itself."""
+    undo = aliased(Review)
+    return and_(Review.undoes_id.is_(None), ~exists().where(undo.undoes_id == Review.id))
 
 
 def set_decision(

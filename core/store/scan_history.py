@@ -15,11 +15,13 @@ from core.database.tables import (
     ReacquisitionRequest,
     ReacquisitionStep,
     Review,
+    ReviewCriterion,
     Scan,
     User,
 )
+from core.policy.review_form import failed_criteria
 from core.store.reacquisition import ANSWERED, ENDED
-from core.vocabulary import RequestState, ReviewDecision
+from core.vocabulary import ReasonCode, RequestState, ReviewDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ class HistoryEntry:
     request_state: RequestState | None = None
     ordinal: int | None = None
     note: str = ""
+    failed: tuple[ReasonCode, ...] | None = None
+    """The letters of the review's form that failed; None: no form was filled in."""
+    is_undone: bool = False
+    """Whether the reviewer has taken the decision back."""
+    is_bulk: bool = False
+    """Whether it was accepted together with others, after a look at a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +149,10 @@ def _reviews(session: Session, scan_id: int) -> list[HistoryEntry]:
         select(Review, User.display_name)
         .outerjoin(User, User.id == Review.reviewer_id)
         .where(Review.scan_id == scan_id, Review.is_masked.is_(False))
-    )
+        .order_by(Review.id)
+    ).all()
+    marks = _read_marks(session, [review.id for review, _ in rows])
+    undone = {review.undoes_id for review, _ in rows}
     return [
         HistoryEntry(
             review.created_at,
@@ -150,9 +161,21 @@ def _reviews(session: Session, scan_id: int) -> list[HistoryEntry]:
             decision=ReviewDecision(review.decision),
             ordinal=review.ordinal,
             note=review.reason,
+            failed=failed_criteria(marks[review.id]) if review.id in marks else None,
+            is_undone=review.id in undone,
+            is_bulk=review.bulk_review_id is not None,
         )
         for review, who in rows
     ]
+
+
+def _read_marks(session: Session, review_ids: Sequence[int]) -> dict[int, dict[ReasonCode, bool]]:
+    rows = session.execute(select(ReviewCriterion).where(ReviewCriterion.review_id.in_(review_ids))).scalars()
+    order = list(ReasonCode)
+    found: dict[int, dict[ReasonCode, bool]] = {}
+    for row in sorted(rows, key=lambda row: order.index(ReasonCode(row.code))):
+        found.setdefault(row.review_id, {})[ReasonCode(row.code)] = row.is_passed
+    return found
 
 
 def _steps(session: Session, scan_id: int) -> list[HistoryEntry]:

@@ -14,6 +14,7 @@ from core.statistics.clustering import ClusteredCount, total
 from core.store.cell_count import Spans, read_cell_counts
 from core.store.rate_sum import Grain
 from core.store.reacquisition import ENDED, is_overdue
+from core.store.review import is_standing
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
 from core.store.unit import poor_visits
 from core.vocabulary import RateMeasure, ReviewDecision, ScanState, Severity
@@ -103,7 +104,7 @@ def read_waits(session: Session, chosen: ScanFilter, *, now: datetime) -> dict[i
     )
     reviewed_at = (
         select(func.min(Review.created_at))
-        .where(Review.scan_id == latest.c.id, Review.decision != ReviewDecision.GRADE)
+        .where(Review.scan_id == latest.c.id, Review.decision != ReviewDecision.GRADE, is_standing())
         .scalar_subquery()
     )
     statement = (

@@ -1,19 +1,28 @@
 """A person's decision about one scan: accept, override with a reason, ask for it to be taken again.
 
 Every verb locks the scan, checks that the reviewer saw its present version, may review at this site and judges somebody
-else's work, writes the review with the scan's new state, brings the counts and the request in line, and leaves an audit
-event. Raised by all: NotFoundError, NotAllowedError, StaleRecordError, IllegalMoveError.
+else's work, writes the review with the letters of its form and the scan's new state, brings counts and requests in
+line, removes the reviewer's draft and leaves an audit event. ``marks`` are all letters of the form for this kind of
+scan, or None where none was filled in. Raised by all: NotFoundError, NotAllowedError, StaleRecordError,
+IllegalMoveError, and UsageError for marks of another form.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from core.clock import now
 from core.errors import IllegalMoveError, NotAllowedError, NotFoundError, StaleRecordError, UsageError
+from core.policy.protocol import Protocol
+from core.policy.review_form import Marks, failed_criteria, known_marks, letter, request_reason
 from core.store.access import Actor
 from core.store.audit import record_event
+from core.store.protocol import read_protocols
+from core.store.query_thread import add_question
 from core.store.rate import recount_slots
 from core.store.reacquisition import add_request, open_request_for
+from core.store.reason import read_reasons
 from core.store.review import (
     ReviewedScan,
     StoredReason,
@@ -22,6 +31,7 @@ from core.store.review import (
     lock_reviewed_scan,
     set_decision,
 )
+from core.store.review_draft import remove_draft
 from core.usecases.reacquire import follow_replacements
 from core.vocabulary import CoipsGrade, ReasonCode, ReviewDecision, Role, ScanState, Verdict
 
@@ -40,13 +50,15 @@ def accept_scan(
     seen_version: int,
     ordinal: int | None = None,
     reason: str = "",
+    marks: Marks | None = None,
+    bulk_review_id: int | None = None,
 ) -> None:
     """Accept a scan as it is. ``ordinal`` is the reviewer's grade; without it the model's stands.
 
     Where the model abstained, accepting means at least gradable. A scan that the model graded ungradable needs
     ``override_scan``, because that contradicts it and wants a reason (IllegalMoveError).
     """
-    scan = _scan_for(session, actor, scan_id, seen_version, REVIEWERS)
+    scan = _scan_for(session, actor, scan_id, seen_version)
     _refuse_unless(scan, _DECIDABLE, "accepted")
     grade = ordinal if ordinal is not None else _grade_of_acceptance(scan)
     if grade is None or grade < CoipsGrade.GRADABLE:
@@ -54,20 +66,19 @@ def accept_scan(
             "The scan is graded ungradable, so accepting it contradicts its grade.",
             remedy="Override the grade and give the reason.",
         )
-    _decide(
-        session,
-        scan,
-        actor=actor,
-        decision=ReviewDecision.ACCEPT,
-        state=ScanState.ACCEPTED,
-        final_verdict=Verdict.ACCEPT,
-        human_ordinal=known_ordinal(grade),
-        reason=reason,
-    )
+    made = Decision(ReviewDecision.ACCEPT, ScanState.ACCEPTED, Verdict.ACCEPT, known_ordinal(grade), reason)
+    _decide(session, scan, made, actor=actor, marks=marks, bulk_review_id=bulk_review_id)
 
 
 def override_scan(
-    session: Session, *, actor: Actor, scan_id: int, seen_version: int, ordinal: int, reason: str
+    session: Session,
+    *,
+    actor: Actor,
+    scan_id: int,
+    seen_version: int,
+    ordinal: int,
+    reason: str,
+    marks: Marks | None = None,
 ) -> None:
     """Replace the model's grade by the reviewer's, with the reason.
 
@@ -75,19 +86,14 @@ def override_scan(
     """
     if not reason.strip():
         raise UsageError("An override needs a reason.", remedy="Write it in a few words.")
-    scan = _scan_for(session, actor, scan_id, seen_version, REVIEWERS)
+    scan = _scan_for(session, actor, scan_id, seen_version)
     _refuse_unless(scan, _DECIDABLE, "overridden")
     is_gradable = known_ordinal(ordinal) >= CoipsGrade.GRADABLE
-    _decide(
-        session,
-        scan,
-        actor=actor,
-        decision=ReviewDecision.OVERRIDE,
-        state=ScanState.ACCEPTED if is_gradable else ScanState.UNDER_REVIEW,
-        final_verdict=Verdict.ACCEPT if is_gradable else Verdict.REACQUIRE,
-        human_ordinal=ordinal,
-        reason=reason.strip(),
+    state, verdict = (
+        (ScanState.ACCEPTED, Verdict.ACCEPT) if is_gradable else (ScanState.UNDER_REVIEW, Verdict.REACQUIRE)
     )
+    made = Decision(ReviewDecision.OVERRIDE, state, verdict, ordinal, reason.strip())
+    _decide(session, scan, made, actor=actor, marks=marks)
 
 
 def request_reacquisition(
@@ -99,15 +105,17 @@ def request_reacquisition(
     reason_code: ReasonCode | None = None,
     text: str = "",
     remedy: str = "",
+    marks: Marks | None = None,
 ) -> int:
     """Ask the site to take the capture again; return the request's id.
 
-    What is not given is quoted from the weightiest reason of the assessment. A second bad slab of the same capture
-    joins the request that is already open. The request is due when the visit's window ends.
+    What is not given is quoted from the letters that failed, in the study's own words; without a failed letter from
+    the weightiest reason of the assessment. A second bad slab of the same capture joins the request that is already
+    open. The request is due when the visit's window ends.
     """
-    scan = _scan_for(session, actor, scan_id, seen_version, REVIEWERS)
+    scan = _scan_for(session, actor, scan_id, seen_version)
     _refuse_unless(scan, _FLAGGED, "requested again")
-    quoted = _quoted(session, scan, reason_code, text, remedy)
+    quoted = _quoted(_offered_reason(session, scan, marks), reason_code, text, remedy)
     request = open_request_for(session, scan.acquisition_id)
     request_id = (
         request.id
@@ -122,46 +130,39 @@ def request_reacquisition(
             requested_by_id=actor.user_id,
         )
     )
-    _decide(
-        session,
-        scan,
-        actor=actor,
-        decision=ReviewDecision.REQUEST_REACQUISITION,
-        state=ScanState.REACQUISITION_REQUESTED,
-        final_verdict=Verdict.REACQUIRE,
-        human_ordinal=scan.human_ordinal,
-        reason=quoted.text,
+    made = Decision(
+        ReviewDecision.REQUEST_REACQUISITION,
+        ScanState.REACQUISITION_REQUESTED,
+        Verdict.REACQUIRE,
+        scan.human_ordinal,
+        quoted.text,
     )
+    _decide(session, scan, made, actor=actor, marks=marks)
     return request_id
 
 
-def query_site(session: Session, *, actor: Actor, scan_id: int, seen_version: int, question: str) -> None:
+def query_site(
+    session: Session, *, actor: Actor, scan_id: int, seen_version: int, question: str, marks: Marks | None = None
+) -> None:
     """Ask the site something about the scan; the scan waits for the answer (core.usecases.answer_query).
 
     Grade and verdict stay as they are. The reading centre may still decide without the answer.
     """
     if not question.strip():
         raise UsageError("The question is empty.", remedy="Write what the site should look up.")
-    scan = _scan_for(session, actor, scan_id, seen_version, REVIEWERS)
+    scan = _scan_for(session, actor, scan_id, seen_version)
     _refuse_unless(scan, _ASKABLE, "asked about")
-    _decide(
-        session,
-        scan,
-        actor=actor,
-        decision=ReviewDecision.QUERY,
-        state=ScanState.QUERIED,
-        final_verdict=scan.final_verdict,
-        human_ordinal=scan.human_ordinal,
-        reason=question.strip(),
-    )
+    made = Decision(ReviewDecision.QUERY, ScanState.QUERIED, scan.final_verdict, scan.human_ordinal, question.strip())
+    _decide(session, scan, made, actor=actor, marks=marks)
+    add_question(session, scan_id=scan_id, site_id=scan.site_id, author_id=reviewer_id_of(actor), text=question.strip())
 
 
-def _scan_for(session: Session, actor: Actor, scan_id: int, seen_version: int, roles: tuple[Role, ...]) -> ReviewedScan:
-    """The locked scan, once it is sure that this person may review it and saw it as it now is."""
+def own_reviewable(session: Session, actor: Actor, scan_id: int) -> ReviewedScan:
+    """The locked scan, once it is sure that this person may review it (NotFoundError, NotAllowedError)."""
     scan = lock_reviewed_scan(session, scan_id)
     if scan is None:
         raise NotFoundError(f"There is no scan {scan_id}.", remedy="Choose one from the worklist.")
-    if not actor.has_role(*roles, study_id=scan.study_id, site_id=scan.site_id):
+    if not actor.has_role(*REVIEWERS, study_id=scan.study_id, site_id=scan.site_id):
         raise NotAllowedError(
             "Your role does not allow you to review scans of this site.",
             remedy="Ask a quality-control technician of the reading centre.",
@@ -171,6 +172,12 @@ def _scan_for(session: Session, actor: Actor, scan_id: int, seen_version: int, r
             "You acquired or uploaded this scan, so you cannot review it.",
             remedy="Leave it to another reviewer.",
         )
+    return scan
+
+
+def _scan_for(session: Session, actor: Actor, scan_id: int, seen_version: int) -> ReviewedScan:
+    """The same, once it is also sure that the person saw it as it now is."""
+    scan = own_reviewable(session, actor, scan_id)
     if scan.version != seen_version:
         raise StaleRecordError(
             "The scan has changed since you opened it; nothing was written.", remedy="Look at it again, then decide."
@@ -212,53 +219,102 @@ def known_ordinal(ordinal: int) -> int:
     return ordinal
 
 
-def _quoted(
-    session: Session, scan: ReviewedScan, reason_code: ReasonCode | None, text: str, remedy: str
-) -> StoredReason:
-    stored = first_reason(session, scan.assessment_id)
-    code = reason_code or (stored.code if stored else None)
+def _offered_reason(session: Session, scan: ReviewedScan, marks: Marks | None) -> StoredReason | None:
+    """What a request quotes where the reviewer says no more: the failed letters, else the model's first reason."""
+    given = read_reasons(session, [scan.assessment_id]).get(scan.assessment_id, ()) if scan.assessment_id else ()
+    failed = failed_criteria(marks or {}, ranked=[reason.code for reason in given])
+    if not failed:
+        return first_reason(session, scan.assessment_id)
+    in_force = read_protocols(session, [scan.study_id]).at(scan.study_id, now())
+    protocol = in_force.protocol if in_force is not None else Protocol.default()
+    by_model = {reason.code: reason for reason in given}
+    reason = request_reason(failed, lambda code: by_model.get(code) or protocol.reason(code))
+    assert reason is not None, "a letter has failed"
+    return StoredReason(str(reason.code), reason.text, reason.remedy)
+
+
+def _quoted(offered: StoredReason | None, reason_code: ReasonCode | None, text: str, remedy: str) -> StoredReason:
+    code = reason_code or (offered.code if offered else None)
     if code is None:
-        raise UsageError("Why should the capture be taken again?", remedy="Choose a reason.")
-    is_same = stored is not None and code == stored.code
+        raise UsageError("Why should the capture be taken again?", remedy="Mark what failed, or choose a reason.")
+    is_same = offered is not None and code == offered.code
     return StoredReason(
         code=str(code),
-        text=text or (stored.text if stored and is_same else ""),
-        remedy=remedy or (stored.remedy if stored and is_same else ""),
+        text=text or (offered.text if offered and is_same else ""),
+        remedy=remedy or (offered.remedy if offered and is_same else ""),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a reviewer decided and how the scan stands because of it."""
+
+    decision: ReviewDecision
+    state: ScanState
+    final_verdict: Verdict | None
+    human_ordinal: int | None
+    reason: str
+
+    @property
+    def given_ordinal(self) -> int | None:
+        """The grade that the reviewer gave with it."""
+        return self.human_ordinal if self.decision in {ReviewDecision.ACCEPT, ReviewDecision.OVERRIDE} else None
 
 
 def _decide(
     session: Session,
     scan: ReviewedScan,
+    made: Decision,
     *,
     actor: Actor,
-    decision: ReviewDecision,
-    state: ScanState,
-    final_verdict: Verdict | None,
-    human_ordinal: int | None,
-    reason: str,
+    marks: Marks | None,
+    bulk_review_id: int | None = None,
 ) -> None:
-    given = human_ordinal if decision in {ReviewDecision.ACCEPT, ReviewDecision.OVERRIDE} else None
-    add_review(session, scan, reviewer_id=reviewer_id_of(actor), decision=decision, ordinal=given, reason=reason)
-    set_decision(session, scan.scan_id, state=state, final_verdict=final_verdict, human_ordinal=human_ordinal)
+    known = known_marks(scan.kind, marks) if marks is not None else None
+    reviewer_id = reviewer_id_of(actor)
+    add_review(
+        session,
+        scan,
+        reviewer_id=reviewer_id,
+        decision=made.decision,
+        ordinal=made.given_ordinal,
+        reason=made.reason,
+        marks=known,
+        bulk_review_id=bulk_review_id,
+    )
+    more: dict[str, Any] = {} if bulk_review_id is None else {"bulk_review": bulk_review_id}
+    if known is not None:
+        more["failed"] = [letter(code) for code in failed_criteria(known)]
+    apply_decision(session, scan, made, actor=actor, more=more)
+    remove_draft(session, reviewer_id=reviewer_id, scan_id=scan.scan_id)
+
+
+def apply_decision(
+    session: Session, scan: ReviewedScan, made: Decision, *, actor: Actor, more: dict[str, Any] | None = None
+) -> None:
+    """Put a locked scan into the state that a decision gives it, with counts, requests and the audit event.
+
+    ``more`` stands in the event beside the scan's new state.
+    """
+    set_decision(
+        session,
+        scan.scan_id,
+        state=made.state,
+        final_verdict=made.final_verdict,
+        human_ordinal=made.human_ordinal,
+    )
     follow_replacements(session, actor=actor, acquisition_ids=[scan.acquisition_id])
     recount_slots(session, [scan.expected_scan_id])
-    after = {"state": state, "human_ordinal": human_ordinal, "final_verdict": final_verdict}
-    _audit(session, scan, actor, f"scan.{decision.value}", after=after, reason=reason)
-
-
-def _audit(
-    session: Session, scan: ReviewedScan, actor: Actor, action: str, *, after: dict[str, Any], reason: str
-) -> None:
+    after = {"state": made.state, "human_ordinal": made.human_ordinal, "final_verdict": made.final_verdict}
     record_event(
         session,
         actor=actor,
-        action=action,
+        action=f"scan.{made.decision.value}",
         entity="scan",
         entity_id=scan.scan_id,
         study_id=scan.study_id,
         site_id=scan.site_id,
         before=scan.decision_state,
-        after=after,
-        reason=reason,
+        after=after | (more or {}),
+        reason=made.reason,
     )

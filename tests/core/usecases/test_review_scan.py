@@ -4,14 +4,20 @@ import pytest
 from builders import make_acquisition, make_batch, make_member, make_technician
 from desk import Desk
 from lane import ABSTAINED, GRADABLE, OUTSTANDING, UNGRADABLE, Scene, make_scene, queue_scan
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.database import tables
 from core.database.session import session_scope
 from core.errors import IllegalMoveError, NotAllowedError, NotFoundError, StaleRecordError, UsageError
+from core.policy.reasons import REASON_TEXTS
+from core.policy.review_form import prefilled_marks
+from core.store.scan_history import read_history
 from core.usecases.check_rates import verify_rates
 from core.usecases.grade_masked import grade_masked
-from core.vocabulary import ReasonCode, ReviewDecision, Role, ScanState, Slab, Verdict
+from core.usecases.review_scan import query_site
+from core.vocabulary import ReasonCode, ReviewDecision, Role, ScanKind, ScanState, Slab, Verdict
+
+MP_PASSED = prefilled_marks(ScanKind.OCTA_ENFACE, ())
 
 
 def test_an_abstained_scan_that_is_accepted_is_gradable_by_a_person(desk: Desk, reviewer: str) -> None:
@@ -186,3 +192,81 @@ def test_a_decision_changes_the_counts_at_once(desk: Desk, reviewer: str) -> Non
     desk.override(reviewer, scan_id, OUTSTANDING)
     assert counted() == (True, True)
     assert verify_rates(desk.worker) == []
+
+
+def criteria_of(desk: Desk, scan_id: int) -> dict[str, bool]:
+    statement = select(tables.ReviewCriterion.code, tables.ReviewCriterion.is_passed).join(
+        tables.Review, tables.Review.id == tables.ReviewCriterion.review_id
+    )
+    with session_scope(desk.owner) as session:
+        return {
+            code: is_passed for code, is_passed in session.execute(statement.where(tables.Review.scan_id == scan_id))
+        }
+
+
+@pytest.mark.parametrize("decide", ["accept", "override", "request", "query"])
+def test_the_letters_of_the_form_are_stored_with_every_kind_of_decision(desk: Desk, reviewer: str, decide: str) -> None:
+    scan_id = desk.score(ABSTAINED + GRADABLE)
+    marks = MP_PASSED | {ReasonCode.MP_SIGNAL: False}
+    match decide:
+        case "accept":
+            desk.accept(reviewer, scan_id, marks=marks)
+        case "override":
+            desk.override(reviewer, scan_id, OUTSTANDING, marks=marks)
+        case "request":
+            desk.request(reviewer, scan_id, marks=marks)
+        case _:
+            with desk.as_person(reviewer) as (session, actor):
+                seen = desk.version(scan_id)
+                query_site(session, actor=actor, scan_id=scan_id, seen_version=seen, question="Which?", marks=marks)
+    assert criteria_of(desk, scan_id) == marks
+    with session_scope(desk.owner) as session:
+        event = session.scalars(select(tables.AuditEvent).where(tables.AuditEvent.entity == "scan")).one()
+    assert event.after["failed"] == ["S"]
+    with desk.as_person(reviewer) as (session, _):
+        assert read_history(session, scan_id)[-1].failed == (ReasonCode.MP_SIGNAL,)
+
+
+def test_marks_of_the_wrong_form_are_refused_and_nothing_is_written(desk: Desk, reviewer: str) -> None:
+    scan_id = desk.score(ABSTAINED + GRADABLE)
+    with pytest.raises(UsageError, match="OSCAR-MP"):
+        desk.accept(reviewer, scan_id, marks=prefilled_marks(ScanKind.BSCAN, ()))
+    assert desk.scan(scan_id).state == ScanState.UNDER_REVIEW
+    assert criteria_of(desk, scan_id) == {}
+
+
+def test_a_structural_scan_is_reviewed_with_oscar_ib(desk: Desk, reviewer: str) -> None:
+    scan_id = desk.score(ABSTAINED + GRADABLE)
+    with session_scope(desk.owner) as session:  # no lane scores structural scans yet
+        session.execute(update(tables.Scan).where(tables.Scan.id == scan_id).values(kind=ScanKind.BSCAN))
+    marks = prefilled_marks(ScanKind.BSCAN, ()) | {ReasonCode.IB_BEAM: False}
+    with pytest.raises(UsageError, match="OSCAR-IB"):
+        desk.accept(reviewer, scan_id, marks=MP_PASSED)
+    request_id = desk.request(reviewer, scan_id, marks=marks)
+    assert criteria_of(desk, scan_id) == marks
+    with session_scope(desk.owner) as session:
+        request = session.get_one(tables.ReacquisitionRequest, request_id)
+    assert (request.reason_code, request.text) == (ReasonCode.IB_BEAM, REASON_TEXTS[ReasonCode.IB_BEAM].text)
+
+
+def test_a_request_takes_its_reasons_from_the_letters_that_failed(desk: Desk, reviewer: str) -> None:
+    scan_id = desk.score(UNGRADABLE)
+    marks = MP_PASSED | {ReasonCode.MP_CENTRATION: False, ReasonCode.MP_SIGNAL: False}
+    request_id = desk.request(reviewer, scan_id, marks=marks)
+    with session_scope(desk.owner) as session:
+        request = session.get_one(tables.ReacquisitionRequest, request_id)
+    assert request.reason_code == ReasonCode.MP_CENTRATION, "the model's motion was marked as passed"
+    for code in (ReasonCode.MP_CENTRATION, ReasonCode.MP_SIGNAL):
+        assert REASON_TEXTS[code].text in request.text
+        assert REASON_TEXTS[code].remedy in request.remedy
+    assert verify_rates(desk.worker) == []
+
+
+def test_nobody_reads_the_criteria_of_a_review_that_is_hidden_from_them(desk: Desk, reviewer: str) -> None:
+    scan_id = desk.score(ABSTAINED + GRADABLE)
+    desk.accept(reviewer, scan_id, marks=MP_PASSED)
+    with session_scope(desk.owner) as session:
+        elsewhere = make_scene(session, desk.scene.blobs).site
+    for token, n in ((desk.hire(Role.GRADER), 0), (desk.hire(Role.ADJUDICATOR, elsewhere), 0), (reviewer, 7)):
+        with desk.as_person(token) as (session, _):
+            assert len(session.scalars(select(tables.ReviewCriterion)).all()) == n
