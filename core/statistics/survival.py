@@ -37,6 +37,8 @@ class TurnAround:
         Not computable while the curve has not come down to one half or one tenth.
     times, open_share : float array (steps,)
         Kaplan-Meier curve: share still open just after each time, 0..1; 1 before the first.
+    low, high : float array (steps,)
+        Pointwise band of the curve at the same times, 0..1.
     """
 
     n: int
@@ -45,6 +47,8 @@ class TurnAround:
     p90: DurationQuantile | NotComputable
     times: Floats
     open_share: Floats
+    low: Floats
+    high: Floats
 
 
 def turn_around(durations: ArrayLike, is_closed: ArrayLike, confidence: float = 0.95) -> TurnAround | NotComputable:
@@ -65,7 +69,7 @@ def turn_around(durations: ArrayLike, is_closed: ArrayLike, confidence: float = 
     times, share = np.asarray(found.quantiles, np.float64), np.asarray(found.probabilities, np.float64)
     low, high = _band(times, share, lasted, closed, confidence)
     median, p90 = (_quantile(at, times, share, low, high) for at in (0.5, 0.9))
-    return TurnAround(len(lasted), int((~closed).sum()), median, p90, times, share)
+    return TurnAround(len(lasted), int((~closed).sum()), median, p90, times, share, low, high)
 
 
 def _band(

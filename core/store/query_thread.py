@@ -149,5 +149,5 @@ def count_asked_scans(session: Session, chosen: ScanFilter) -> dict[int, int]:
             *filter_conditions(chosen),
         )
         .group_by(QueryMessage.site_id)
-    ).all()  # type: ignore[assignment]  # fmt: skip
+    ).all()  # fmt: skip
     return dict(rows)
