@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     """A larger uploaded file is refused while streaming, in megabytes (10^6 bytes)."""
     upload_max_files: int = Field(default=2000, ge=1)
     """Files per batch, counted inside zips too."""
+    api_requests_per_minute: int = Field(default=600, ge=1)
+    """Requests that one client of the API may send in a minute; more are answered with 429."""
     image_max_megapixels: float = Field(default=50.0, gt=0)
     """An image with more pixels (10^6) is refused before it is decoded."""
     public_url: str | None = None

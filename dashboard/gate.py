@@ -155,7 +155,10 @@ class Gate:
         if isinstance(found, str):
             message, remedy = _TOKEN_REFUSALS[found]
             answer = {"code": "token_refused", "message": message, "remedy": remedy}
-            headers = {"WWW-Authenticate": 'Bearer realm="octaudit", error="invalid_token"', "Cache-Control": "no-store"}
+            headers = {
+                "WWW-Authenticate": 'Bearer realm="octaudit", error="invalid_token"',
+                "Cache-Control": "no-store",
+            }
             await JSONResponse(answer, status_code=401, headers=headers)(scope, receive, send)
             return
         scope.setdefault("state", {}).update(actor=found.actor, session_token=token, api_client=found.client)

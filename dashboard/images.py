@@ -88,7 +88,7 @@ class _ImageDoor:
         sha256 = choose(images) if images else None
         if sha256 is None:
             return _nothing_here()
-        return _private_png(request, etag=sha256, content=lambda: self._read(sha256))
+        return private_png(request, etag=sha256, content=lambda: self._read(sha256))
 
     def _drawn(self, request: Request, layer: str, choose: Callable[[ScanImages], tuple[str | None, ...]]) -> Response:
         images = self._images(request)
@@ -97,7 +97,7 @@ class _ImageDoor:
             return _nothing_here()
         size_px = _size_px(request.query_params.get("size"))
         etag = "-".join((layer, str(size_px), *(source[:16] if source else "0" for source in sources)))
-        return _private_png(request, etag=etag, content=lambda: self._tile(layer, size_px, sources))
+        return private_png(request, etag=etag, content=lambda: self._tile(layer, size_px, sources))
 
     def _draw_tile(self, layer: str, size_px: int, sources: tuple[str | None, ...]) -> bytes:
         blobs = [self._read(source) if source else None for source in sources]
@@ -114,8 +114,9 @@ def _size_px(text: str | None) -> int:
     return min(MAX_TILE_PX, max(32, -(-asked // 32) * 32))
 
 
-def _private_png(request: Request, *, etag: str, content: Callable[[], bytes]) -> Response:
-    headers = {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Cookie"}
+def private_png(request: Request, *, etag: str, content: Callable[[], bytes]) -> Response:
+    """A PNG that a browser may keep, and whose right to be seen is asked again each time it is shown."""
+    headers = {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization"}
     if request.headers.get("if-none-match") == f'"{etag}"':
         return Response(status_code=304, headers=headers)
     return Response(content(), media_type="image/png", headers=headers)

@@ -87,9 +87,7 @@ def add_client(
     return _required(session.scalar(statement, values))
 
 
-def add_token(
-    session: Session, client_id: int, *, token_sha256: str, prefix: str, lifetime: timedelta
-) -> int | None:
+def add_token(session: Session, client_id: int, *, token_sha256: str, prefix: str, lifetime: timedelta) -> int | None:
     """Give a client a token; None where there is no live client of that id that this administrator keeps."""
     added: int | None = session.scalar(
         text("select add_api_token(:client_id, :token_sha256, :prefix, :lifetime)"),

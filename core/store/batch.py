@@ -271,9 +271,17 @@ def record_blob(session: Session, *, sha256: str, size_bytes: int, media_type: s
 
 
 def read_batches(
-    session: Session, *, uploaded_by_id: int | None = None, limit: int = 20, offset: int = 0
+    session: Session,
+    *,
+    uploaded_by_id: int | None = None,
+    before_id: int | None = None,
+    limit: int = 20,
+    offset: int = 0,
 ) -> tuple[BatchLine, ...]:
-    """Batches that the person may see, newest first; ``uploaded_by_id`` narrows to one person's."""
+    """Batches that the person may see, newest first; ``uploaded_by_id`` narrows to one person's.
+
+    ``before_id`` begins below that id, whatever has come since the page before.
+    """
     counts = (
         select(
             func.count(BatchFile.id).label("files"),
@@ -292,6 +300,8 @@ def read_batches(
     statement = statement.join(counts, true()).order_by(Batch.id.desc()).limit(limit).offset(offset)
     if uploaded_by_id is not None:
         statement = statement.where(Batch.uploaded_by_id == uploaded_by_id)
+    if before_id is not None:
+        statement = statement.where(Batch.id < before_id)
     return tuple(
         BatchLine(
             _head(row), row.display_name or "octaudit", row.files, row.accepted, row.rejected, row.held,

@@ -52,9 +52,15 @@ def read_examples(
     reason: ReasonCode | None = None,
     page: int = 0,
     page_size: int = 12,
+    before_id: int | None = None,
 ) -> ExamplePage:
-    """Page ``page`` (from 0) of the scans with that final grade and reason; no count, which would walk everything."""
+    """Page ``page`` (from 0) of the scans with that final grade and reason; no count, which would walk everything.
+
+    ``before_id`` begins below that id instead, whatever has come since the page before.
+    """
     conditions: list[ColumnElement[bool]] = [*filter_conditions(chosen), Acquisition.is_phantom.is_(False)]
+    if before_id is not None:
+        conditions.append(Scan.id < before_id)
     if ordinal is not None:
         conditions.append(func.coalesce(Scan.human_ordinal, Assessment.grade_ordinal) == ordinal)
     if reason is not None:
@@ -130,11 +136,12 @@ def _newest_scans(
         statement = _newest_after(oldest, chosen, conditions, offset=offset, limit=limit)
         return list(session.scalars(statement))
 
-    last = session.scalar(_last_scan(chosen)) or 0
+    last = session.scalar(last_scan(chosen)) or 0
     return list(newest(last, ask, n=limit, first_reach=FIRST_REACH))
 
 
-def _last_scan(chosen: ScanFilter) -> Select[int]:
+def last_scan(chosen: ScanFilter) -> Select[int]:
+    """The largest id of a scan at the filter's sites, by the index of (site, id)."""
     of_site = select(Scan.id).where(Scan.site_id == Site.id).order_by(Scan.id.desc()).limit(1).lateral()
     return select(func.max(of_site.c.id)).select_from(Site).join(of_site, true()).where(*site_conditions(chosen))
 

@@ -67,9 +67,7 @@ def add_client(
     name = " ".join(name.split())
     _refuse_unfit(name, scopes, roles, study_id)
     try:
-        client_id = store.add_client(
-            session, name=name, scopes=scopes, roles=roles, study_id=study_id, site_id=site_id
-        )
+        client_id = store.add_client(session, name=name, scopes=scopes, roles=roles, study_id=study_id, site_id=site_id)
     except IntegrityError as error:
         raise UsageError(
             f"The client {name} cannot be made: the study has one of that name, or the site is not of the study.",
@@ -83,14 +81,10 @@ def add_client(
     return client_id
 
 
-def issue_token(
-    session: Session, *, actor: Actor, client_id: int, lifetime: timedelta, now: datetime
-) -> FreshToken:
+def issue_token(session: Session, *, actor: Actor, client_id: int, lifetime: timedelta, now: datetime) -> FreshToken:
     """Give a client a new token, beside those it has: a program changes over before the old one ends."""
     if not timedelta(0) < lifetime <= MAX_LIFETIME:
-        raise UsageError(
-            f"A token cannot last {lifetime.days} days.", remedy=f"Choose 1 to {MAX_LIFETIME.days} days."
-        )
+        raise UsageError(f"A token cannot last {lifetime.days} days.", remedy=f"Choose 1 to {MAX_LIFETIME.days} days.")
     client = _find_client(session, client_id)
     prefix = f"{TOKEN_MARK}{secrets.token_hex(4)}"
     token = f"{prefix}.{secrets.token_urlsafe(32)}"

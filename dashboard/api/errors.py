@@ -3,6 +3,7 @@
 import errno
 import logging
 import re
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -18,11 +19,13 @@ from core.errors import (
     UnreadableScanError,
     UsageError,
 )
+from dashboard.api.limit import TooManyRequestsError
 from dashboard.api.spool import TooLargeError
 
 _LOG = logging.getLogger(__name__)
 _STATUS = {
     TooLargeError: 413,
+    TooManyRequestsError: 429,
     UsageError: 400,
     NotAllowedError: 403,
     NotFoundError: 404,
@@ -40,17 +43,20 @@ def install_error_handlers(api: FastAPI) -> None:
     api.add_exception_handler(OSError, _storage)
 
 
-def error_response(status: int, code: str, message: str, remedy: str) -> JSONResponse:
+def error_response(
+    status: int, code: str, message: str, remedy: str, *, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """An error as the API answers it."""
     answer = {"code": code, "message": message, "remedy": remedy}
-    return JSONResponse(answer, status_code=status, headers={"Cache-Control": "no-store"})
+    return JSONResponse(answer, status_code=status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
 async def _expected(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, OctauditError)
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)
     code = error.code if isinstance(error, UnreadableScanError) else _code(type(error))
-    return error_response(status, code, error.message, error.remedy)
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, TooManyRequestsError) else None
+    return error_response(status, code, error.message, error.remedy, headers=headers)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -62,7 +68,9 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return error_response(error.status_code, "http_error", str(error.detail), "Check the address and the method.")
+    return error_response(
+        error.status_code, "http_error", str(error.detail), "Check the address and the method.", headers=error.headers
+    )
 
 
 async def _storage(_: Request, error: Exception) -> JSONResponse:

@@ -115,9 +115,7 @@ def test_a_revoked_token_leaves_the_clients_other_tokens_alone(
 ) -> None:
     admin = actor_of(dashboard_database, world.tokens["admin"])
     with session_scope(dashboard_database, token=world.tokens["admin"]) as session:
-        second = issue_token(
-            session, actor=admin, client_id=fresh.client_id, lifetime=timedelta(days=1), now=now()
-        )
+        second = issue_token(session, actor=admin, client_id=fresh.client_id, lifetime=timedelta(days=1), now=now())
         revoke_token(session, actor=admin, token_id=fresh.token_id, reason="replaced")
         with pytest.raises(NotFoundError, match="no live token"):
             revoke_token(session, actor=admin, token_id=fresh.token_id)
@@ -216,9 +214,7 @@ def test_a_client_makes_no_clients_whatever_its_roles(dashboard_database: Databa
         )  # fmt: skip
     with session_scope(dashboard_database, token=fresh.token) as session:
         with pytest.raises(NotFoundError):
-            issue_token(
-                session, actor=found.actor, client_id=fresh.client_id, lifetime=timedelta(days=1), now=now()
-            )
+            issue_token(session, actor=found.actor, client_id=fresh.client_id, lifetime=timedelta(days=1), now=now())
         with pytest.raises(NotFoundError):
             end_client(session, actor=found.actor, client_id=fresh.client_id)
 
@@ -254,9 +250,7 @@ class TestOwnWork:
     def admin_reviews(self, owner_database: Database, world: World) -> None:
         """The administrator who answers for the client may review as well."""
         with session_scope(owner_database) as session:
-            session.add(
-                tables.SiteGrant(user_id=world.users["admin"], role="qc_technician", study_id=world.study_id)
-            )
+            session.add(tables.SiteGrant(user_id=world.users["admin"], role="qc_technician", study_id=world.study_id))
 
     def upload_by(self, owner_database: Database, world: World, user_id: int) -> None:
         with session_scope(owner_database) as session:

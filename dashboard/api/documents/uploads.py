@@ -1,29 +1,34 @@
-"""The JSON documents that the upload API takes and gives. Field names are a contract with other programs."""
+"""Batches, files, receipts: what the routes of uploads take and give."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasPath, Field, FiniteFloat
 
 from core.intake.burned_in_text import Region
 from core.intake.problems import Problem
+from core.store.batch import BatchLine
 from core.usecases.check_batch import BatchCheck, FileCheck
 from core.usecases.stage_files import ManifestOutcome, StagedFile
 from core.usecases.submit_batch import Receipt, ReceiptLine
+from core.vocabulary import FileState
+from dashboard.api.documents.base import Body, Code, Document, Text
 
 _Pixels = Annotated[int, Field(ge=0, le=100_000)]
+Reason = Annotated[Text, Field(max_length=500)]
+Cell = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] | FiniteFloat | None
+"""What one cell of a draft's table may hold."""
+ColumnName = Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")]
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(Body):
     """For which site a batch is, by the codes of study and site."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    study: str = Field(max_length=100)
-    site: str = Field(max_length=100)
+    study: Code
+    site: Code
 
 
-class RegionDocument(BaseModel):
+class RegionDocument(Body):
     """A box in pixels of the image, right and bottom exclusive."""
 
     left: _Pixels
@@ -36,25 +41,21 @@ class RegionDocument(BaseModel):
         return Region(self.left, self.top, self.right, self.bottom)
 
 
-class ReleaseRequest(BaseModel):
+class ReleaseRequest(Body):
     """Why a held file may go on, and what is cut away or painted over before."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    reason: str = Field(max_length=500)
+    reason: Reason
     crop: RegionDocument | None = None
     blacken: list[RegionDocument] = Field(default_factory=list, max_length=50)
 
 
-class DiscardRequest(BaseModel):
+class DiscardRequest(Body):
     """Why a held file is rejected."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    reason: str = Field(default="", max_length=500)
+    reason: Reason = ""
 
 
-class ProblemDocument(BaseModel):
+class ProblemDocument(Document):
     """One fault or note: stable code, sentence, cure, and the manifest column it concerns."""
 
     code: str
@@ -69,7 +70,7 @@ class ProblemDocument(BaseModel):
         return cls(**problem.as_document())
 
 
-class FileDocument(BaseModel):
+class FileDocument(Document):
     """One file: in a draft ``outcome`` is what would become of it, after submission what did."""
 
     id: int
@@ -99,7 +100,7 @@ class FileDocument(BaseModel):
         )
 
 
-class BatchDocument(BaseModel):
+class BatchDocument(Document):
     """A batch with its files."""
 
     id: int
@@ -125,7 +126,7 @@ class BatchDocument(BaseModel):
         )
 
 
-class StagedDocument(BaseModel):
+class StagedDocument(Document):
     """One file that was taken into a draft, with the problems of the file itself."""
 
     id: int
@@ -140,7 +141,7 @@ class StagedDocument(BaseModel):
         )
 
 
-class ManifestDocument(BaseModel):
+class ManifestDocument(Document):
     """What became of a manifest."""
 
     matched: int
@@ -152,14 +153,14 @@ class ManifestDocument(BaseModel):
         return cls(matched=outcome.matched, problems=[ProblemDocument.of(problem) for problem in outcome.problems])
 
 
-class UploadDocument(BaseModel):
+class UploadDocument(Document):
     """What one upload became: a file, or all members of a zip, and the manifests among them."""
 
     files: list[StagedDocument]
     manifests: list[ManifestDocument]
 
 
-class ReceiptLineDocument(BaseModel):
+class ReceiptLineDocument(Document):
     """What became of one file of a submitted batch."""
 
     file_id: int
@@ -182,7 +183,7 @@ class ReceiptLineDocument(BaseModel):
         )
 
 
-class ReceiptDocument(BaseModel):
+class ReceiptDocument(Document):
     """The receipt of a submitted batch."""
 
     receipt: str
@@ -205,9 +206,41 @@ class ReceiptDocument(BaseModel):
         )
 
 
-class ErrorDocument(BaseModel):
-    """Every error of the API: stable code, sentence, cure."""
+class BatchLineDocument(Document):
+    """One line of the list of batches: how many files it brought and what became of them."""
 
-    code: str
-    message: str
-    remedy: str
+    id: int = Field(validation_alias=AliasPath("head", "id"))
+    receipt: str = Field(validation_alias=AliasPath("head", "receipt"))
+    study: str = Field(validation_alias=AliasPath("head", "site", "study"))
+    site: str = Field(validation_alias=AliasPath("head", "site", "site"))
+    created_at: datetime = Field(validation_alias=AliasPath("head", "created_at"))
+    submitted_at: datetime | None = Field(
+        validation_alias=AliasPath("head", "submitted_at"), description="Null: a draft."
+    )
+    uploaded_by: str
+    n_files: int = Field(validation_alias="files")
+    n_accepted: int = Field(validation_alias="accepted")
+    n_rejected: int = Field(validation_alias="rejected")
+    n_held: int = Field(validation_alias="held", description="Kept out of scoring: possible burned-in text.")
+    n_waiting: int = Field(validation_alias="waiting", description="Scans that are not scored yet.")
+    n_scored: int = Field(validation_alias="scored")
+
+    @classmethod
+    def of(cls, line: BatchLine) -> "BatchLineDocument":
+        """The document of a line."""
+        return cls.model_validate(line)
+
+
+class SessionDocument(Document):
+    """Who calls, and the token that changing requests of a person's session carry in X-Octaudit-CSRF."""
+
+    name: str
+    csrf_token: str | None = Field(description="Null for a program: its token needs no other.")
+    client: str | None = Field(description="The program's name; null for a person.")
+    scopes: list[str] = Field(description="What the program's token may do; empty for a person, whom none narrows.")
+
+
+class HeldDocument(Document):
+    """What became of a held file."""
+
+    state: FileState

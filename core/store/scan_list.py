@@ -1,0 +1,142 @@
+"""Every scan that a person may see, newest first, in pages that begin below an id. One line per scan, no images."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, select, true
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition, Assessment, Device, Scan, Site, Subject, Technician, Visit
+from core.store.example import FIRST_REACH, last_scan
+from core.store.newest import newest
+from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
+from core.vocabulary import Laterality, ScanState, Slab, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ScanLine:
+    """One scan. ``model_ordinal`` is the newest assessment's grade and None where it is not scored."""
+
+    scan_id: int
+    version: int
+    state: ScanState
+    final_verdict: Verdict | None
+    human_ordinal: int | None
+    model_ordinal: int | None
+    is_abstained: bool | None
+    study_id: int
+    site_id: int
+    site_code: str
+    device_id: int
+    device_code: str
+    software_version: str
+    technician_code: str | None
+    subject_code: str
+    visit_code: str
+    acquisition_id: int
+    acquisition_code: str
+    laterality: Laterality
+    scan_type: str
+    slab: Slab
+    acquired_at: datetime
+    replaces_id: int | None
+    """The acquisition that this one was taken again for."""
+
+
+def read_scan_list(
+    session: Session,
+    chosen: ScanFilter,
+    *,
+    state: ScanState | None = None,
+    ordinal: int | None = None,
+    before_id: int | None = None,
+    limit: int,
+) -> tuple[ScanLine, ...]:
+    """At most ``limit`` scans with ids below ``before_id``, in one state and of one final grade where asked."""
+    conditions = filter_conditions(chosen)
+    if state is not None:
+        conditions.append(Scan.state == state.value)
+    if ordinal is not None:
+        conditions.append(func.coalesce(Scan.human_ordinal, Assessment.grade_ordinal) == ordinal)
+    last = session.scalar(last_scan(chosen)) or 0
+    last = last if before_id is None else min(last, before_id - 1)
+
+    def ask(oldest: int) -> list[int]:
+        return list(session.scalars(_newest_within(oldest, last, chosen, conditions, limit)))
+
+    ids = newest(last, ask, n=limit, first_reach=FIRST_REACH)
+    rows = session.execute(_LINES.where(Scan.id.in_(ids)).order_by(Scan.id.desc()))
+    return tuple(_line(row) for row in rows)
+
+
+def _newest_within(
+    oldest: int, last: int, chosen: ScanFilter, conditions: list[ColumnElement[bool]], limit: int
+) -> Select[int]:
+    """Site by site, so that the index of (site, id) serves every filter; then the newest of those."""
+    of_site = (
+        select(Scan.id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
+        .where(Scan.site_id == Site.id, Scan.id > oldest, Scan.id <= last, *conditions)
+        .order_by(Scan.id.desc())
+        .limit(limit)
+        .lateral()
+    )
+    return (
+        select(of_site.c.id)
+        .select_from(Site)
+        .join(of_site, true())
+        .where(*site_conditions(chosen))
+        .order_by(of_site.c.id.desc())
+        .limit(limit)
+    )
+
+
+_LINES = (
+    select(
+        Scan.id,
+        Scan.version,
+        Scan.state,
+        Scan.final_verdict,
+        Scan.human_ordinal,
+        Scan.slab,
+        Assessment.grade_ordinal,
+        Assessment.is_abstained,
+        Site.study_id,
+        Site.id.label("site_id"),
+        Site.code.label("site_code"),
+        Acquisition.device_id,
+        Device.code.label("device_code"),
+        Technician.code.label("technician_code"),
+        Subject.code.label("subject_code"),
+        Visit.code.label("visit_code"),
+        Acquisition.id.label("acquisition_id"),
+        Acquisition.code.label("acquisition_code"),
+        Acquisition.software_version,
+        Acquisition.laterality,
+        Acquisition.scan_type,
+        Acquisition.acquired_at,
+        Acquisition.replaces_id,
+    )
+    .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+    .join(Site, Site.id == Scan.site_id)
+    .join(Device, Device.id == Acquisition.device_id)
+    .join(Subject, Subject.id == Acquisition.subject_id)
+    .join(Visit, Visit.id == Acquisition.visit_id)
+    .outerjoin(Technician, Technician.id == Acquisition.technician_id)
+    .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
+)
+
+
+def _line(row: Row[Any]) -> ScanLine:
+    given = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's own name of a row as a mapping
+    return ScanLine(
+        scan_id=given.pop("id"),
+        state=ScanState(given.pop("state")),
+        final_verdict=Verdict(row.final_verdict) if given.pop("final_verdict") else None,
+        model_ordinal=given.pop("grade_ordinal"),
+        laterality=Laterality(given.pop("laterality")),
+        slab=Slab(given.pop("slab")),
+        **given,
+    )

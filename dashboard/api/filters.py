@@ -1,0 +1,126 @@
+"""The filters of the pages as query parameters, under the names that the pages' addresses use."""
+
+from datetime import date, timedelta
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.clock import now
+from core.errors import UsageError
+from core.store.scan_filter import ScanFilter
+from core.store.worklist import WorklistTab
+from core.vocabulary import Laterality, ReasonCode, ScanState, Slab
+from dashboard.api.documents.base import Code, Id
+from dashboard.api.paging import Paged
+from dashboard.filters import Period, period_bounds
+
+Ordinal = Annotated[int, Field(ge=0, le=2)]
+_DAYS = r"^\d{4}-\d{2}-\d{2}\.\.\d{4}-\d{2}-\d{2}$"
+
+
+class PlaceQuery(BaseModel):
+    """Study and site by id; left out: all that the caller sees."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    study: Id | None = Field(None, description="Id of a study.")
+    site: Id | None = Field(None, description="Id of a site.")
+
+
+class CaptureQuery(PlaceQuery):
+    """What narrows captures, whenever they were acquired."""
+
+    device: Id | None = Field(None, description="Id of a device.")
+    technician: Id | None = Field(None, description="Id of a technician.")
+    type: Code | None = Field(None, description="Scan type, e.g. `octa-enface 3x3`.")
+
+    def narrowed(self) -> ScanFilter:
+        """What is chosen; fields that a query has not stay open."""
+        return ScanFilter(
+            study_id=self.study,
+            site_id=self.site,
+            device_id=self.device,
+            technician_id=self.technician,
+            scan_type=self.type,
+        )
+
+
+class RateQuery(CaptureQuery):
+    """What narrows rates: the unit is a whole capture, so slab and eye do not."""
+
+    model: Code | None = Field(None, description="Model of a device.")
+    software: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")] | None = Field(
+        None, description="Software version of a device."
+    )
+    period: Period | None = Field(
+        None, description="How far back, in whole weeks (Monday to Sunday, UTC) up to and including the present one."
+    )
+    days: str | None = Field(
+        None, pattern=_DAYS, description="From one day to another, both included; outweighs `period`."
+    )
+
+    def chosen(self, *, period: Period) -> ScanFilter:
+        """The filter, with ``period`` where none is asked for. UsageError for days that are none."""
+        bounds = _day_bounds(self.days) if self.days else period_bounds(self.period or period, now().date())
+        narrowed = self.narrowed()
+        return ScanFilter(
+            study_id=narrowed.study_id,
+            site_id=narrowed.site_id,
+            device_id=narrowed.device_id,
+            technician_id=narrowed.technician_id,
+            device_model=self.model,
+            software_version=self.software,
+            scan_type=narrowed.scan_type,
+            since=bounds[0],
+            until=bounds[1],
+        )
+
+
+class ScanQuery(RateQuery):
+    """What narrows scans: slab and eye, too."""
+
+    slab: Slab | None = None
+    eye: Laterality | None = None
+
+    def chosen(self, *, period: Period = Period.ALL) -> ScanFilter:
+        """The filter, with ``period`` where none is asked for. UsageError for days that are none."""
+        whole = super().chosen(period=period)
+        fields = {name: getattr(whole, name) for name in ScanFilter.__slots__}
+        return ScanFilter(**fields | {"slab": self.slab, "laterality": self.eye})
+
+
+class ScanListQuery(Paged, ScanQuery):
+    """A page of scans, of one state and final grade where asked."""
+
+    state: ScanState | None = None
+    grade: Ordinal | None = Field(None, description="Final grade: 0 ungradable, 1 gradable, 2 outstanding.")
+
+
+class WorklistQuery(Paged, ScanQuery):
+    """A page of one list of the worklist."""
+
+    tab: WorklistTab = Field(WorklistTab.TO_DECIDE, description="Whose move it is.")
+
+
+class ExampleQuery(Paged, ScanQuery):
+    """A page of the gallery, of one final grade and with one reason where asked."""
+
+    grade: Ordinal | None = Field(None, description="Final grade: 0 ungradable, 1 gradable, 2 outstanding.")
+    reason: ReasonCode | None = None
+
+
+PlacesAsked = Annotated[PlaceQuery, Query()]
+RatesAsked = Annotated[RateQuery, Query()]
+ScansAsked = Annotated[ScanQuery, Query()]
+ScanListAsked = Annotated[ScanListQuery, Query()]
+WorklistAsked = Annotated[WorklistQuery, Query()]
+ExamplesAsked = Annotated[ExampleQuery, Query()]
+
+
+def _day_bounds(days: str) -> tuple[date, date]:
+    first, _, last = days.partition("..")
+    try:
+        return date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(f"{days} names no days.", remedy="Write 2026-08-03..2026-08-16.") from error

@@ -1,0 +1,5 @@
+"""Routes of administration."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["administration"])

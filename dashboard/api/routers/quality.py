@@ -1,0 +1,5 @@
+"""Routes of quality."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["quality"])

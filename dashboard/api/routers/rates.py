@@ -1,0 +1,5 @@
+"""Routes of rates."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["rates"])

@@ -1,0 +1,5 @@
+"""Routes of watch."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["watch"])

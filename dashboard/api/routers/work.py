@@ -1,0 +1,5 @@
+"""Routes of work."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["work"])
