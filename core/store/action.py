@@ -144,10 +144,13 @@ def read_closed_actions(
     return _rows(session, wanted.order_by(Action.closed_at.desc(), Action.id.desc()).limit(limit))
 
 
-def open_suspension(session: Session, device_id: int) -> ActionRow | None:
-    """The suspension that a device is under; None where its certificate holds."""
+def open_suspension(
+    session: Session, *, device_id: int | None = None, technician_id: int | None = None
+) -> ActionRow | None:
+    """The suspension that a device or technician is under; None where there is none."""
     is_open = and_(Action.kind == ActionKind.SUSPENSION, Action.state == ActionState.OPEN)
-    return next(iter(_rows(session, _actions(is_open, Action.device_id == device_id))), None)
+    own = Action.device_id == device_id if device_id is not None else Action.technician_id == technician_id
+    return next(iter(_rows(session, _actions(is_open, own))), None)
 
 
 def taken_while_suspended() -> ColumnElement[bool]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
-from core.database.tables import Acquisition, Annotation, Device, ProtocolVersion, Site, Study, Technician
+from core.database.tables import Acquisition, Annotation, Device, ProtocolVersion, Site, Study, Technician, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,14 @@ class TechnicianRow:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolRow:
-    """One protocol version as stored."""
+    """One protocol version as stored. ``published_by`` is empty for the program and the operator's commands."""
 
     id: int
     number: int
     effective_at: datetime
     note: str
     document: dict[str, Any]
+    published_by: str = ""
 
 
 def list_studies(session: Session) -> list[StudyRow]:
@@ -139,8 +140,9 @@ def list_protocol_versions(session: Session, study_id: int) -> list[ProtocolRow]
     rows = session.execute(
         select(
             ProtocolVersion.id, ProtocolVersion.number, ProtocolVersion.effective_at, ProtocolVersion.note,
-            ProtocolVersion.document,
+            ProtocolVersion.document, func.coalesce(User.display_name, ""),
         )
+        .outerjoin(User, User.id == ProtocolVersion.published_by_id)
         .where(ProtocolVersion.study_id == study_id)
         .order_by(ProtocolVersion.number.desc())
     )  # fmt: skip
@@ -174,10 +176,20 @@ def insert_technician(session: Session, *, site_id: int, code: str, name: str, u
 
 
 def insert_protocol_version(
-    session: Session, *, study_id: int, number: int, effective_at: datetime, note: str, document: dict[str, Any]
+    session: Session,
+    *,
+    study_id: int,
+    number: int,
+    effective_at: datetime,
+    note: str,
+    document: dict[str, Any],
+    published_by_id: int | None = None,
 ) -> int:
     """Add a protocol version; its id."""
-    version = ProtocolVersion(study_id=study_id, number=number, effective_at=effective_at, note=note, document=document)
+    version = ProtocolVersion(
+        study_id=study_id, number=number, effective_at=effective_at, note=note, document=document,
+        published_by_id=published_by_id,
+    )  # fmt: skip
     return _insert(session, version)
 
 

@@ -5,6 +5,7 @@ The conversions are here in both directions, so that a verdict can be reached ag
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select, tuple_, update
@@ -21,7 +22,7 @@ from core.values import (
     Reason,
     ScanScores,
 )
-from core.vocabulary import ArtifactType, ScanState, Slab
+from core.vocabulary import ArtifactType, ScanState, Slab, Verdict
 
 FAZ_COLUMNS = {
     "faz_area_mm2": "area_mm2",
@@ -70,6 +71,8 @@ class NewAssessment:
     judgement: Judgement
     inherited: "Inherited | None"
     pictures: StoredPictures
+    scored_at: datetime | None = None
+    """When the scores were made, where that is not now: stored scores that are judged again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,30 @@ def add_assessments(session: Session, new: Sequence[NewAssessment], *, model_ver
     return known | ids
 
 
+@dataclass(frozen=True, slots=True)
+class KnownAssessment:
+    """What a model's scores of a scan came to under a protocol version, where that was judged before."""
+
+    id: int
+    verdict: Verdict
+    is_abstained: bool
+
+
+def known_assessments(
+    session: Session, scan_ids: Sequence[int], *, protocol_version_id: int
+) -> dict[tuple[int, int], KnownAssessment]:
+    """The assessments of these scans under one protocol version, by scan and model version."""
+    rows = session.execute(
+        select(
+            Assessment.scan_id, Assessment.model_version_id, Assessment.id, Assessment.verdict, Assessment.is_abstained
+        ).where(Assessment.scan_id.in_(scan_ids), Assessment.protocol_version_id == protocol_version_id)
+    )
+    return {
+        (row.scan_id, row.model_version_id): KnownAssessment(row.id, Verdict(row.verdict), row.is_abstained)
+        for row in rows
+    }
+
+
 def _known_assessments(session: Session, new: Sequence[NewAssessment], model_version_id: int) -> dict[int, int]:
     rows = session.execute(
         select(Assessment.scan_id, Assessment.id).where(
@@ -153,8 +180,9 @@ def _assessment_row(new: NewAssessment, model_version_id: int) -> dict[str, Any]
         "faz_mask_sha256": new.pictures.faz_mask,
         "cam_sha256": new.pictures.cam,
         "verdict": new.judgement.verdict,
+        **({} if new.scored_at is None else {"scored_at": new.scored_at}),
         **_grade_columns(new.scores),
-        **_measure_columns(new.scores),
+        **_measure_columns(new.scores, has_cam=new.pictures.cam is not None),
     }
 
 
@@ -189,7 +217,8 @@ def _measures(scores: ScanScores) -> dict[str, Measure]:
     }
 
 
-def _measure_columns(scores: ScanScores) -> dict[str, Any]:
+def _measure_columns(scores: ScanScores, *, has_cam: bool) -> dict[str, Any]:
+    # Of scores that are judged again the Grad-CAM is not loaded, and there all the same.
     columns: dict[str, Any] = {"is_faz_touching_border": None}
     reasons: dict[str, str] = {}
     for name, measure in _measures(scores).items():
@@ -199,7 +228,7 @@ def _measure_columns(scores: ScanScores) -> dict[str, Any]:
             case NotComputable(reason):
                 columns[name] = None
                 reasons[name] = reason
-    if isinstance(scores.cam, NotComputable):
+    if isinstance(scores.cam, NotComputable) and not has_cam:
         reasons["cam"] = scores.cam.reason
     if isinstance(scores.faz, NotComputable):
         reasons["faz"] = scores.faz.reason

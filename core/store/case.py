@@ -32,8 +32,12 @@ class ScanCase:
     field_mm: tuple[float, float] | None
     """Width and height as entered; None where not stated."""
     scale: Scale | None
+    device_id: int
+    technician_id: int | None
     device_model: str
     """Manufacturer and model, as a protocol lists its certified devices."""
+    software_version: str
+    """Empty: not stated."""
     acquired_at: datetime
     window_ends_on: date | None
     in_force: ProtocolInForce | None
@@ -63,6 +67,9 @@ def read_cases(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanCase]
             Acquisition.field_width_mm,
             Acquisition.field_height_mm,
             Acquisition.scale_source,
+            Acquisition.device_id,
+            Acquisition.technician_id,
+            Acquisition.software_version,
             Device.manufacturer,
             Device.model,
             Acquisition.acquired_at,
@@ -91,7 +98,10 @@ def read_cases(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanCase]
             height_px=row.height_px,
             field_mm=_field(row.field_width_mm, row.field_height_mm),
             scale=_scale(row.field_width_mm, row.field_height_mm, row.width_px, row.height_px, source=row.scale_source),
+            device_id=row.device_id,
+            technician_id=row.technician_id,
             device_model=f"{row.manufacturer} {row.model}",
+            software_version=row.software_version,
             acquired_at=row.acquired_at,
             window_ends_on=row.window_ends_on,
             in_force=timeline.at(row.study_id, row.acquired_at),

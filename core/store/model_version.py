@@ -1,5 +1,6 @@
 """The model that scored last, with its card as it was stored. Reads only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,3 +31,11 @@ def read_last_model(session: Session, kind: ScanKind = ScanKind.OCTA_ENFACE) -> 
         .limit(1)
     )
     return None if found is None else ScoringModel(found.name, found.version, dict(found.card))
+
+
+def read_cards(session: Session, model_version_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """The cards of these model versions as they were stored, by the version's id."""
+    rows = session.execute(
+        select(ModelVersion.id, ModelVersion.card).where(ModelVersion.id.in_(tuple(model_version_ids)))
+    )
+    return {row.id: dict(row.card) for row in rows}

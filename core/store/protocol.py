@@ -37,6 +37,10 @@ class ProtocolTimeline:
         position = bisect_right([version.effective_at for version in versions], moment)
         return versions[max(position - 1, 0)]
 
+    def version(self, version_id: int) -> ProtocolInForce | None:
+        """The version of that id; None where none of these studies has it."""
+        return next((each for versions in self.by_study.values() for each in versions if each.id == version_id), None)
+
 
 def read_protocols(session: Session, study_ids: Iterable[int]) -> ProtocolTimeline:
     """Every protocol version of these studies, parsed."""

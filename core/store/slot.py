@@ -6,9 +6,10 @@ protocol requires is. Deciding earlier, at the first bad slab, would let failure
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -27,7 +28,7 @@ from core.store.finding import (
     read_requested,
     score_findings,
 )
-from core.store.protocol import ProtocolTimeline, read_protocols
+from core.store.protocol import ProtocolInForce, ProtocolTimeline, read_protocols
 from core.vocabulary import Severity, Slab
 
 
@@ -122,8 +123,21 @@ def week_of(moment: datetime) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def read_slots(session: Session, expected_scan_ids: Sequence[int]) -> list[Slot]:
-    """The slots with these ids that have at least one capture, in order of their id."""
+@dataclass(frozen=True, slots=True)
+class AsIf:
+    """How a scan would be judged: whether the model would abstain, and by which protocol version."""
+
+    is_abstained: bool
+    judged_by: ProtocolInForce
+
+
+def read_slots(
+    session: Session, expected_scan_ids: Sequence[int], as_if: Mapping[int, AsIf] = MappingProxyType({})
+) -> list[Slot]:
+    """The slots with these ids that have at least one capture, in order of their id.
+
+    ``as_if`` (by scan id) gives their standing as it would be; the findings stay those of what is stored.
+    """
     rows = session.execute(_capture_rows(expected_scan_ids)).all()
     timeline = read_protocols(session, {row.study_id for row in rows})
     found = _read_found(session, rows)
@@ -132,7 +146,7 @@ def read_slots(session: Session, expected_scan_ids: Sequence[int]) -> list[Slot]
         by_capture[row.expected_scan_id, row.visit_id, row.id].append(row)
     by_slot: dict[tuple[int, int], list[Capture]] = defaultdict(list)
     for (slot_id, visit_id, _), scans in by_capture.items():
-        by_slot[slot_id, visit_id].append(_capture(scans, timeline, found))
+        by_slot[slot_id, visit_id].append(_capture(scans, timeline, found, as_if))
     return [Slot(slot_id, visit_id, tuple(captures)) for (slot_id, visit_id), captures in by_slot.items()]
 
 
@@ -178,6 +192,7 @@ def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             Scan.slab,
             Scan.human_ordinal,
             Assessment.id.label("assessment_id"),
+            Assessment.protocol_version_id,
             Assessment.grade_ordinal,
             Assessment.is_abstained,
             Assessment.is_octa,
@@ -193,22 +208,40 @@ def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _capture(scans: Sequence[Any], timeline: ProtocolTimeline, found: _Found) -> Capture:
+def _judged_by(scan: Any, timeline: ProtocolTimeline, as_if: Mapping[int, AsIf]) -> ProtocolInForce | None:
+    """The version that the counting assessment of a scan was reached by; None: not scored."""
+    if scan.scan_id in as_if:
+        return as_if[scan.scan_id].judged_by
+    return None if scan.protocol_version_id is None else timeline.version(scan.protocol_version_id)
+
+
+def _required(row: Any, judged_by: Sequence[ProtocolInForce | None], timeline: ProtocolTimeline) -> frozenset[Slab]:
+    """The slabs that the capture needs by the newest version that judged it, else by the one in force when taken."""
+    versions = [version for version in judged_by if version is not None]
+    asked = max(versions, key=lambda each: each.number, default=timeline.at(row.study_id, row.acquired_at))
+    return frozenset(asked.protocol.required_slabs_of(row.scan_type) if asked else ())
+
+
+def _ordinal(scan: Any, judged_by: ProtocolInForce | None, as_if: Mapping[int, AsIf]) -> int | None:
+    is_abstained = as_if[scan.scan_id].is_abstained if scan.scan_id in as_if else scan.is_abstained
+    return decided_ordinal(
+        human=scan.human_ordinal,
+        model=scan.grade_ordinal,
+        is_abstained=is_abstained,
+        inherited=scan.inherited_ordinal,
+        is_inherit=judged_by is not None and judged_by.protocol.inherit,
+    )
+
+
+def _capture(scans: Sequence[Any], timeline: ProtocolTimeline, found: _Found, as_if: Mapping[int, AsIf]) -> Capture:
     row = scans[0]
-    in_force = timeline.at(row.study_id, row.acquired_at)
-    protocol = in_force.protocol if in_force else None
+    judged_by = [_judged_by(scan, timeline, as_if) for scan in scans]
     ordinals = {
-        Slab(scan.slab): decided_ordinal(
-            human=scan.human_ordinal,
-            model=scan.grade_ordinal,
-            is_abstained=scan.is_abstained,
-            inherited=scan.inherited_ordinal,
-            is_inherit=protocol is not None and protocol.inherit,
-        )
-        for scan in scans
+        Slab(scan.slab): _ordinal(scan, version, as_if)
+        for scan, version in zip(scans, judged_by, strict=True)
         if scan.slab is not None
     }
-    required = frozenset(protocol.required_slabs_of(row.scan_type) if protocol else ()) or frozenset(ordinals)
+    required = _required(row, judged_by, timeline) or frozenset(ordinals)
     stands = standing(required, ordinals)
     findings = _score_findings(scans)
     if stands.is_decided:

@@ -3,8 +3,10 @@
 Masks and Grad-CAM stay in the blob store: a verdict rests on numbers, so empty arrays stand in their place.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Assessment, AssessmentArtifact, ModelVersion, Scan
-from core.store.assessment import FAZ_COLUMNS, INDEX_COLUMNS, VESSEL_COLUMNS
+from core.store.assessment import FAZ_COLUMNS, INDEX_COLUMNS, VESSEL_COLUMNS, Inherited, StoredPictures
 from core.values import (
     ArtifactScore,
     Centration,
@@ -26,33 +28,67 @@ from core.values import (
     ScanScores,
     VesselMetrics,
 )
-from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, Severity
+from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, Severity, Verdict
 
-_NOT_LOADED = NotComputable("not loaded")
+NOT_LOADED = NotComputable("not loaded")
+"""Stands for a Grad-CAM that lies in the blob store."""
 _UNRECORDED = "not computed by the model of that time"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredScores:
-    """The scores that count for a scan, and the row they came from."""
+    """The scores that count for a scan, the row they came from, and what was concluded then."""
 
     assessment_id: int
+    model_version_id: int
+    protocol_version_id: int
+    scored_at: datetime
+    verdict: Verdict
+    inherited: Inherited | None
+    pictures: StoredPictures
     scores: ScanScores
 
 
 def read_scores(session: Session, scan_id: int) -> StoredScores:
     """The scores of the assessment that counts for a scan; the scan must have one."""
-    row = session.execute(
-        select(Assessment, ModelVersion)
-        .join(Scan, Scan.assessment_id == Assessment.id)
+    return read_scores_of(session, [scan_id])[scan_id]
+
+
+def read_scores_of(session: Session, scan_ids: Iterable[int]) -> dict[int, StoredScores]:
+    """The same of many scans, by scan id; those without an assessment are absent."""
+    rows = session.execute(
+        select(Scan.id, Assessment, ModelVersion)
+        .join(Assessment, Assessment.id == Scan.assessment_id)
         .join(ModelVersion, ModelVersion.id == Assessment.model_version_id)
-        .where(Scan.id == scan_id)
-    ).one()
-    assessment: Assessment = row.Assessment
-    artifacts = session.scalars(
-        select(AssessmentArtifact).where(AssessmentArtifact.assessment_id == assessment.id)
+        .where(Scan.id.in_(tuple(scan_ids)))
     ).all()
-    return StoredScores(assessment.id, _scores(scan_id, assessment, row.ModelVersion, artifacts))
+    artifacts: dict[int, list[AssessmentArtifact]] = defaultdict(list)
+    for artifact in session.scalars(
+        select(AssessmentArtifact)
+        .where(AssessmentArtifact.assessment_id.in_([row.Assessment.id for row in rows]))
+        .order_by(AssessmentArtifact.assessment_id, AssessmentArtifact.type)
+    ):
+        artifacts[artifact.assessment_id].append(artifact)
+    return {row.id: _stored(row.id, row.Assessment, row.ModelVersion, artifacts[row.Assessment.id]) for row in rows}
+
+
+def _stored(
+    scan_id: int, row: Assessment, model: ModelVersion, artifacts: Sequence[AssessmentArtifact]
+) -> StoredScores:
+    inherited = None
+    if row.inherited_from_id is not None and row.inherited_ordinal is not None:
+        inherited = Inherited(row.inherited_from_id, row.inherited_ordinal)
+    masks = {ArtifactType(artifact.type): artifact.mask_sha256 for artifact in artifacts}
+    return StoredScores(
+        assessment_id=row.id,
+        model_version_id=row.model_version_id,
+        protocol_version_id=row.protocol_version_id,
+        scored_at=row.scored_at,
+        verdict=Verdict(row.verdict),
+        inherited=inherited,
+        pictures=StoredPictures(masks, row.faz_mask_sha256, row.cam_sha256),
+        scores=_scores(scan_id, row, model, artifacts),
+    )
 
 
 def _scores(
@@ -77,12 +113,17 @@ def _scores(
         ),
         vessels=VesselMetrics(**{name: _measure(stored, name) for name in VESSEL_COLUMNS}),
         indices=ImageIndices(**{name: _measure(stored, name) for name in INDEX_COLUMNS}),
-        cam=_NOT_LOADED,
+        cam=_why_no_cam(stored),
         cam_mask_agreement=_measure(stored, "cam_mask_agreement"),
         is_octa=stored.is_octa,
         model=ModelIdentity(model.name, model.version, model.weights_sha256, model.preprocessing),
         seconds=stored.seconds,
     )
+
+
+def _why_no_cam(stored: Assessment) -> NotComputable:
+    """Why there is no Grad-CAM, where there is none; else that it lies in the blob store."""
+    return NotComputable(stored.not_computable["cam"]) if "cam" in stored.not_computable else NOT_LOADED
 
 
 def _label(stored: Assessment) -> str:

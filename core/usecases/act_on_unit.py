@@ -70,8 +70,16 @@ def assign_retraining(
 
 def suspend_device(session: Session, *, actor: Actor, device_id: int, reason: str) -> int:
     """Suspend a device's certificate: what it takes from now on is accepted and marked. Returns the action's id."""
-    unit = managed_unit(session, actor, UnitKind.DEVICE, str(device_id))
-    found = open_suspension(session, device_id)
+    return _suspend(session, actor, managed_unit(session, actor, UnitKind.DEVICE, str(device_id)), reason)
+
+
+def suspend_technician(session: Session, *, actor: Actor, technician_id: int, reason: str) -> int:
+    """The same for a technician; of the site's people the technician sees it. Returns the action's id."""
+    return _suspend(session, actor, managed_unit(session, actor, UnitKind.TECHNICIAN, str(technician_id)), reason)
+
+
+def _suspend(session: Session, actor: Actor, unit: UnitPlace, reason: str) -> int:
+    found = open_suspension(session, device_id=unit.device_id, technician_id=unit.technician_id)
     if found is not None:
         raise IllegalMoveError(
             f"{unit.label} is suspended since {found.opened_at:%d %b %Y} by {found.opened_by}.",

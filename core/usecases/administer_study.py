@@ -22,6 +22,7 @@ from core.store.access import PROGRAM, Actor
 from core.store.audit import record_event
 from core.store.mark import MarkKind
 from core.store.model_version import read_last_model
+from core.usecases.recheck_certificates import recheck_after_update
 from core.vocabulary import Role
 
 Result = TypeVar("Result")
@@ -145,6 +146,9 @@ def record_software_update(
     record_event(session, actor=actor, action="update_software", entity="device", entity_id=device_id,
                  study_id=study_id, site_id=device.site_id, before={"software_version": former},
                  after={"software_version": device.software_version})  # fmt: skip
+    recheck_after_update(
+        session, actor=actor, device_id=device_id, software_version=device.software_version, at=happened_at or now()
+    )
     text = f"{device.code}: software {former or '(none)'} → {device.software_version}"
     return store.insert_annotation(
         session, study_id=study_id, site_id=device.site_id, device_id=device_id, happened_at=happened_at or now(),
@@ -209,9 +213,10 @@ def _publish(
         session,
         f"Version {number}",
         lambda: store.insert_protocol_version(
-            session, study_id=study_id, number=number, effective_at=effective_at, note=note, document=document
+            session, study_id=study_id, number=number, effective_at=effective_at, note=note, document=document,
+            published_by_id=actor.user_id,
         ),
-    )
+    )  # fmt: skip
     record_event(session, actor=actor, action="publish_protocol", entity="protocol_version", entity_id=version_id,
                  study_id=study_id, before=versions[0].document if versions else None, after=document,
                  reason=note)  # fmt: skip

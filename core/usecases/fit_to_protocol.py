@@ -27,8 +27,11 @@ def fit_to_protocol(
 
 def _fit_artifacts(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
     is_default = protocol.region_diameter_mm is None and protocol.artifact_borders == _DEFAULT.artifact_borders
-    if is_default:
-        return scores
+    return scores if is_default else measure_artifacts(scores, protocol, scale)
+
+
+def measure_artifacts(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
+    """The artifacts measured from their masks in the protocol's region, by its borders."""
     shape = (scores.faz_mask.shape[0], scores.faz_mask.shape[1])
     region = region_of_interest(shape, scale, protocol.region_diameter_mm)
     if isinstance(region, NotComputable) or not region.any():
@@ -38,7 +41,11 @@ def _fit_artifacts(scores: ScanScores, protocol: Protocol, scale: Scale | None) 
     return replace(scores, artifacts=scores_in_region(scores.artifacts, region, borders))
 
 
-def _fit_centration(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
-    if protocol.centration_borders == _DEFAULT.centration_borders:
-        return scores
+def measure_centration(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
+    """The centration measured from the FAZ's mask, by the protocol's borders."""
     return replace(scores, centration=centration(scores.faz_mask, scale, protocol.centration_borders.thresholds))
+
+
+def _fit_centration(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
+    is_default = protocol.centration_borders == _DEFAULT.centration_borders
+    return scores if is_default else measure_centration(scores, protocol, scale)

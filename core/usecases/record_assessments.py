@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.clock import now
 from core.errors import SettingsError
 from core.policy.judge import ScanContext, judge
+from core.policy.protocol import Protocol
 from core.scoring.acceptance import UNSEEN_CODES, unseen_codes
 from core.scoring.card import Calibration
 from core.scoring.contract import ScanFailure
@@ -30,14 +31,16 @@ from core.store.assessment import (
 )
 from core.store.audit import record_event
 from core.store.case import ScanCase, read_cases
-from core.store.protocol import ProtocolInForce
+from core.store.certificate import Held, read_held
+from core.store.protocol import ProtocolInForce, read_protocols
 from core.store.queue import Claim, Success, lock_held_scans, record_failure, record_successes
 from core.store.rate import lock_slots, recount_slots
 from core.store.reason import read_reasons
 from core.store.stored_scores import read_scores
 from core.usecases.draw_scans import ScoredCase, draw_scans
 from core.usecases.reacquire import follow_replacements
-from core.values import Judgement, ModelIdentity, ScanScores
+from core.usecases.recheck_certificates import notice_software
+from core.values import ModelIdentity, ScanScores
 from core.vocabulary import ReasonCode, ScanState, Slab
 
 
@@ -118,35 +121,40 @@ def record_assessments(
     model_version_id = ensure_model_version(session, identity, card)
     add_blobs(session, [blob for case in cases for blob in batch.scored[case.scan_id].blobs])
     family = _Family(superficial_grades(session, {case.acquisition_id for case in cases}))
+    held_by = read_held(session, cases)
     new = [
-        _judged(case, batch.scored[case.scan_id], family, calibration)
+        _judged(case, batch.scored[case.scan_id], family, calibration, held_by)
         for case in sorted(cases, key=lambda case: case.slab is not Slab.SUPERFICIAL)
     ]
     ids = add_assessments(session, new, model_version_id=model_version_id)
     record_successes(session, [Success(each.scan_id, ids[each.scan_id], each.judgement.verdict) for each in new])
-    draw_scans(session, [_scored(batch.cases[each.scan_id], ids[each.scan_id], each.judgement) for each in new])
+    draw_scans(session, [_scored(batch.cases[each.scan_id], each, ids[each.scan_id]) for each in new])
     superficial = [case.acquisition_id for case in cases if case.slab is Slab.SUPERFICIAL]
     _complete_deep_slabs(session, superficial, family)
     n_failed = _write_failures(session, batch, max_failures=max_failures)
     follow_replacements(session, actor=PROGRAM, acquisition_ids={case.acquisition_id for case in cases})
     recount_slots(session, {case.expected_scan_id for case in cases})
+    notice_software(session, cases)
     return Tally(len(cases), n_failed, len(batch.claim.scan_ids) - len(cases) - n_failed)
 
 
-def _scored(case: ScanCase, assessment_id: int, judgement: Judgement) -> ScoredCase:
-    return ScoredCase(case, _protocol_of(case), assessment_id, judgement.verdict)
+def _scored(case: ScanCase, new: NewAssessment, assessment_id: int) -> ScoredCase:
+    return ScoredCase(case, _protocol_of(case), assessment_id, new.judgement.verdict)
 
 
-def _judged(case: ScanCase, scored: ScoredScan, family: _Family, calibration: Calibration | None) -> NewAssessment:
+def _judged(
+    case: ScanCase, scored: ScoredScan, family: _Family, calibration: Calibration | None, held: Held
+) -> NewAssessment:
     """The scan's assessment, with the grade it inherits; superficial slabs must come first."""
-    inherited = family.inherited_by(case)
+    inherited, in_force = family.inherited_by(case), _protocol_of(case)
     family.learn(case, scored.scores)
+    context = _context(case, inherited, _unseen(case, calibration), in_force.protocol, held)
     return NewAssessment(
         scan_id=case.scan_id,
         site_id=case.site_id,
-        protocol_version_id=_protocol_of(case).id,
+        protocol_version_id=in_force.id,
         scores=scored.scores,
-        judgement=_judge(case, scored.scores, inherited, _unseen(case, calibration)),
+        judgement=judge(scored.scores, in_force.protocol, context),
         inherited=inherited,
         pictures=scored.pictures,
     )
@@ -155,15 +163,21 @@ def _judged(case: ScanCase, scored: ScoredScan, family: _Family, calibration: Ca
 def _complete_deep_slabs(session: Session, acquisition_ids: Iterable[int], family: _Family) -> None:
     """Judge deep slabs again that were scored before their superficial slab and so could not inherit its grade."""
     waiting = deep_scans_without_inheritance(session, acquisition_ids)
-    for case in read_cases(session, waiting).values():
+    cases = read_cases(session, waiting)
+    held = read_held(session, cases.values())
+    timeline = read_protocols(session, {case.study_id for case in cases.values()})
+    for case in cases.values():
         inherited = family.inherited_by(case)
         if inherited is None:
             continue
         stored = read_scores(session, case.scan_id)
+        # The version it was judged by, which a re-evaluation may have made another than that of its day.
+        judged_by = timeline.version(stored.protocol_version_id) or _protocol_of(case)
         before = read_reasons(session, [stored.assessment_id]).get(stored.assessment_id, ())
         # Another model may have scored it: what that one had not seen stays unseen.
         unseen = tuple(reason.code for reason in before if reason.code in UNSEEN_CODES)
-        judgement = _judge(case, stored.scores, inherited, unseen)
+        context = _context(case, inherited, unseen, judged_by.protocol, held)
+        judgement = judge(stored.scores, judged_by.protocol, context)
         complete_inheritance(session, stored.assessment_id, inherited, judgement)
         success = Success(case.scan_id, stored.assessment_id, judgement.verdict)
         record_successes(session, [success])
@@ -190,21 +204,20 @@ def _unseen(case: ScanCase, calibration: Calibration | None) -> tuple[ReasonCode
     )
 
 
-def _judge(
-    case: ScanCase, scores: ScanScores, inherited: Inherited | None, unseen: tuple[ReasonCode, ...]
-) -> Judgement:
-    protocol = _protocol_of(case).protocol
-    context = ScanContext(
+def _context(
+    case: ScanCase, inherited: Inherited | None, unseen: tuple[ReasonCode, ...], protocol: Protocol, held: Held
+) -> ScanContext:
+    return ScanContext(
         scale=case.scale,
         slab=case.slab,
         laterality=case.laterality,
         inherited_ordinal=None if inherited is None else inherited.ordinal,
         is_window_open=case.is_window_open(now().date()),
         scan_type=case.scan_type,
-        is_device_certified=not protocol.known_devices or case.device_model in protocol.known_devices,
+        is_device_certified=held.is_device_certified(case, protocol),
+        is_technician_certified=held.is_technician_certified(case, protocol),
         unseen=unseen,
     )
-    return judge(scores, protocol, context)
 
 
 def _protocol_of(case: ScanCase) -> ProtocolInForce:
