@@ -152,3 +152,11 @@ def percent(fraction: float, decimals: int = 0) -> str:
 def count(n: int) -> str:
     """A count with thin spaces between thousands."""
     return f"{n:,}".replace(",", "\u202f")
+
+
+def days_words(days: float) -> str:
+    """A wait in the unit that fits: ``40 min``, ``5 h``, ``2.5 days``."""
+    if days < 1.0:
+        minutes = days * 24 * 60
+        return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"  # noqa: PLR2004 - two hours
+    return f"{days:.1f} days"

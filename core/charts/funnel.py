@@ -74,7 +74,7 @@ def draw_funnel(comparison: UnitComparison) -> alt.LayerChart:
     rows = unit_rows(comparison.units)
     reach = 1.08 * max(unit.point.effective_n for unit in comparison.units)
     x = alt.X("effective_n:Q", title="Effective number of captures", scale=alt.Scale(domain=[0, reach], nice=False))
-    base = alt.Chart(_data(rows)).encode(x=x, y=_share("rate", "Ungradable at the first pass"))
+    base = alt.Chart(_data(rows)).encode(x=x, y=share_axis("rate", "Ungradable at the first pass"))
     click = alt.selection_point(name=SELECTED, fields=["key"], on="click", empty=False)
     points = base.mark_point(filled=True, size=120, opacity=0.95, cursor="pointer").encode(
         color=_standing_colour(rows), shape=_standing_shape(rows), tooltip=_tooltip()
@@ -83,8 +83,8 @@ def draw_funnel(comparison: UnitComparison) -> alt.LayerChart:
     names = named.mark_text(align="left", dx=9, dy=-1, fontWeight=600, color=FAINT).encode(text="unit:N")
     return alt.LayerChart(
         layer=[
-            *_limit_lines(comparison.funnel, reach),
-            _target_rule(comparison.funnel),
+            *limit_lines(comparison.funnel, reach),
+            target_rule(comparison.funnel),
             names,
             points.add_params(click),
         ]
@@ -169,7 +169,8 @@ _RATIOS = (
 )
 
 
-def _limit_lines(funnel: Funnel, reach: float) -> list[alt.Chart]:
+def limit_lines(funnel: Funnel, reach: float) -> list[alt.Chart]:
+    """Both pairs of limits up to an effective number of ``reach``; what leaves the axis is cut off."""
     sizes = np.linspace(1.0, max(reach, 2.0), _N_STEPS)
     limits = funnel.limits(sizes)
     lines = []
@@ -181,20 +182,30 @@ def _limit_lines(funnel: Funnel, reach: float) -> list[alt.Chart]:
             rows: list[dict[str, object]] = [
                 {"n": float(n), "limit": float(value), "level": level} for n, value in zip(sizes, values, strict=True)
             ]
-            line = alt.Chart(_data(rows)).mark_line(strokeWidth=1.4, opacity=0.85, strokeDash=dash, color=colour)
+            line = alt.Chart(_data(rows)).mark_line(
+                strokeWidth=1.4, opacity=0.85, strokeDash=dash, color=colour, clip=True
+            )
             lines.append(line.encode(x="n:Q", y=alt.Y("limit:Q"), tooltip=[alt.Tooltip("level:N", title="Limit")]))
     return lines
 
 
-def _target_rule(funnel: Funnel) -> alt.Chart:
+def target_rule(funnel: Funnel) -> alt.Chart:
+    """The usual rate."""
     rule = alt.Chart(_data([{"target": funnel.target}])).mark_rule(strokeWidth=1.4, color=FAINT)
     chart: alt.Chart = rule.encode(y="target:Q", tooltip=[alt.Tooltip("target:Q", title="Usual rate", format=".1%")])
     return chart
 
 
-def _share(field: str, title: str) -> alt.Y:
+def share_axis(field: str, title: str, *, top: float = 1.0) -> alt.Y:
+    """A vertical axis of shares from 0 to ``top``."""
     axis = alt.Axis(format=".0%", tickCount=5)
-    return alt.Y(f"{field}:Q", title=title, axis=axis, scale=alt.Scale(domain=[0, 1]))
+    return alt.Y(f"{field}:Q", title=title, axis=axis, scale=alt.Scale(domain=[0, top]))
+
+
+def standing_mark(name: str) -> tuple[str, str]:
+    """Shape and colour of a unit that stands so."""
+    place = STANDINGS.index(name)
+    return _SHAPES[place], _COLOURS[place]
 
 
 def _present(rows: Sequence[dict[str, object]]) -> list[str]:

@@ -13,6 +13,7 @@ from core.store.overview import WeekTally
 
 FIRST = "First pass"
 FINAL = "Final"
+_FEW = 4
 AXIS_PX = 44
 """Both charts' vertical axes take this much, so that their weeks stand above each other."""
 
@@ -73,7 +74,9 @@ def draw_rates(points: Sequence[WeekPoint], marks: Sequence[Mark] = ()) -> alt.L
     scale = alt.Scale(domain=[0, 1])
     axis = alt.Axis(format=".0%", tickCount=5, minExtent=AXIS_PX)
     legend = alt.Legend(orient="top", symbolOpacity=1, symbolSize=90)
-    colour = alt.Color("series:N", title=None, sort=[FIRST, FINAL], legend=legend)
+    # One domain for both: only so do colour and shape share one legend.
+    series = alt.Scale(domain=[FIRST, FINAL])
+    colour = alt.Color("series:N", title=None, scale=series, legend=legend)
     base = alt.Chart(_data(_rate_rows(points))).encode(
         x=_week_axis(points), y=alt.Y("value:Q", scale=scale, title="Gradable", axis=axis), color=colour
     )
@@ -81,7 +84,7 @@ def draw_rates(points: Sequence[WeekPoint], marks: Sequence[Mark] = ()) -> alt.L
     band = base.transform_filter(alt.datum.series == FIRST).mark_area(opacity=0.14)
     line = base.mark_line(strokeWidth=2)
     dots = base.mark_point(filled=True, size=46, opacity=1).encode(
-        shape=alt.Shape("series:N", title=None, sort=[FIRST, FINAL], legend=legend), tooltip=tooltip
+        shape=alt.Shape("series:N", title=None, scale=series, legend=legend), tooltip=tooltip
     )
     layers = [band.encode(y="low:Q", y2="high:Q"), line, dots]
     shown = _mark_rows(points, marks)
@@ -107,7 +110,9 @@ def draw_counts(points: Sequence[WeekPoint]) -> alt.Chart:
         alt.Tooltip("week:T", title="Week from", format="%d %b %Y"),
         alt.Tooltip("decided:Q", title="First captures decided"),
     ]
-    axis = alt.Axis(tickCount=2, tickMinStep=1, minExtent=AXIS_PX)
+    top = max((point.decided for point in points), default=0)
+    few = {"values": sorted({0, top // 2, top})} if top < _FEW else {}  # else there would be halves of captures
+    axis = alt.Axis(tickCount=2, format="d", minExtent=AXIS_PX, **few)
     bars = alt.Chart(_data(_count_rows(points))).mark_bar(size=9, opacity=0.5)
     chart: alt.Chart = bars.encode(
         x=_week_axis(points), y=alt.Y("decided:Q", title="Decided", axis=axis), tooltip=tooltip

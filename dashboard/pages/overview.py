@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.charts.dictionaries import GROUP_COLUMNS, MATRIX_COLUMNS, WEEK_COLUMNS
+from core.charts.matrix import matrix_rows
 from core.charts.weekly import draw_counts, draw_rates, week_points, week_rows
 from core.clock import now
 from core.store.mark import Mark, read_marks
@@ -16,7 +17,7 @@ from core.vocabulary import Role
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.counters import counter_strip
-from dashboard.components.flag_matrix import flag_matrix, matrix_rows, matrix_words
+from dashboard.components.flag_matrix import flag_matrix, matrix_words
 from dashboard.components.group_table import group_rows, group_table
 from dashboard.components.mark_list import mark_list
 from dashboard.components.panel import empty_state, panel
