@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import audit_watch
 import pytest
 from databases import fresh_settings, settings_for
 from demo_rows import Demo, write_demo_rows
@@ -53,6 +54,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     without = [item for item in items if item.get_closest_marker("real_data")]
     config.hook.pytest_deselected(items=without)
     items[:] = [item for item in items if item not in without]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _changes_leave_events() -> Iterator[None]:
+    """Whatever a use case changes as the dashboard's role leaves an audit event (audit_watch.py)."""
+    audit_watch.watch()
+    yield
+    audit_watch.unwatch()
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def end_sessions_of(session: Session, user_id: int) -> int:
 
 
 def close_expired_sessions(session: Session) -> int:
-    """Mark sessions that ran out as ended, each with its event; for the worker's role. Returns how many, 1,000 at most."""
+    """Mark sessions that ran out as ended, each with its event; for the worker's role. Returns how many."""
     return session.scalar(text("select end_expired_sessions()")) or 0
 
 

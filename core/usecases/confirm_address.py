@@ -61,8 +61,11 @@ def confirm_address(database: Database, *, token: str, code: str) -> None:
         if actor is None:
             raise NotAllowedError("The session has ended.", remedy="Sign in again.")
         outcome = confirm_own_address(session, cleaned_code(code))
-        if outcome is ConfirmOutcome.CONFIRMED:
-            record_event(session, actor=actor, action="email.confirm", entity="user", entity_id=actor.user_id)
+        action = "email.confirm" if outcome is ConfirmOutcome.CONFIRMED else "email.confirm_failed"
+        record_event(
+            session, actor=actor, action=action, entity="user", entity_id=actor.user_id,
+            reason="" if outcome is ConfirmOutcome.CONFIRMED else outcome.value,
+        )  # fmt: skip
     if outcome is not ConfirmOutcome.CONFIRMED:
         message, remedy = _REFUSALS[outcome]
         raise UsageError(message, remedy=remedy)

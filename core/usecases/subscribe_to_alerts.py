@@ -56,7 +56,7 @@ def choose_mail(
     cleaned = address.strip()
     if not (_EMAIL.fullmatch(cleaned) and len(cleaned) <= _LONGEST_ADDRESS) and (wanted or cleaned):
         raise UsageError("The e-mail address is none.", remedy="Enter one, like name@example.org.")
-    _change_address(session, cleaned)
+    _change_address(session, actor, cleaned)
     existing = own_subscription(session, study_id, AlertChannel.EMAIL)
     if existing is not None:
         _change(session, actor, existing, wanted)
@@ -64,21 +64,24 @@ def choose_mail(
         _add(session, actor, study_id, AlertChannel.EMAIL, wanted)
 
 
-def _change_address(session: Session, cleaned: str) -> None:
+def _change_address(session: Session, actor: Actor, cleaned: str) -> None:
     own = read_own_address(session)
     waiting = own.pending.address if own.pending else None
-    if not cleaned:
+    if not cleaned and (waiting or own.confirmed):
         forget_own_address(session)
-    elif cleaned != (waiting or own.confirmed):
-        ask_for_code(session, cleaned)
+        record_event(session, actor=actor, action="email.forget", entity="user", entity_id=actor.user_id)
+    elif cleaned and cleaned != (waiting or own.confirmed):
+        ask_for_code(session, actor=actor, address=cleaned)
 
 
-def ask_for_code(session: Session, address: str) -> None:
+def ask_for_code(session: Session, *, actor: Actor, address: str) -> None:
     """Have a code sent to an address, anew where one was; the person's next step is to enter it."""
     if not ask_confirmation(session, address):
         raise UsageError(
             "Five codes were asked for within a day.", remedy="Wait until tomorrow, or enter the one that has come."
         )
+    # Without the address: the trail is kept for ever, and read by others.
+    record_event(session, actor=actor, action="email.ask", entity="user", entity_id=actor.user_id)
 
 
 def connect_webhook(

@@ -69,7 +69,7 @@ def _draw_confirmation(waiting: PendingAddress, confirmed: str | None) -> None:
         if left.form_submit_button("Confirm", type="primary", key="mail.confirm.code", width="stretch"):
             perform_apart(lambda token: _confirm(token, code))
         elif right.form_submit_button("Send another code", key="mail.confirm.again", width="stretch"):
-            perform(lambda session, _: _ask_again(session, waiting.address))
+            perform(lambda session, actor: _ask_again(session, actor, waiting.address))
 
 
 def _code_words(waiting: PendingAddress) -> str:
@@ -143,8 +143,8 @@ def _confirm(token: str, code: str) -> str:
     return "The address is confirmed: alerts go there from now on."
 
 
-def _ask_again(session: Session, address: str) -> str:
-    ask_for_code(session, address)
+def _ask_again(session: Session, actor: Actor, address: str) -> str:
+    ask_for_code(session, actor=actor, address=address)
     return "Another code is on its way; the one before does not count any more."
 
 
