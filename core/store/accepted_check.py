@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -139,32 +139,13 @@ def read_open_checks(session: Session, chosen: ScanFilter, *, page: int, page_si
     return OpenChecks(items, rows[0].total if rows else 0)
 
 
-def lock_open_check(session: Session, check_id: int) -> tuple[int, int | None] | None:
-    """Scan and the model's grade of an open check, locked; None where there is none that this person may answer."""
-    row = session.execute(
-        select(AcceptedCheck.scan_id, Assessment.grade_ordinal)
-        .join(Assessment, Assessment.id == AcceptedCheck.assessment_id)
-        .where(AcceptedCheck.id == check_id, AcceptedCheck.state == CheckState.OPEN)
-        .with_for_update(of=AcceptedCheck)
-    ).one_or_none()
-    return None if row is None else (row.scan_id, row.grade_ordinal)
+def scan_of_open_check(session: Session, check_id: int) -> int | None:
+    """The scan of an open check; None where there is none that this person may see.
 
-
-def close_check(
-    session: Session, check_id: int, state: CheckState, *, ordinal: int, checked_by_id: int, at: datetime
-) -> None:
-    """Write what the check found."""
-    session.execute(
-        update(AcceptedCheck)
-        .where(AcceptedCheck.id == check_id)
-        .values(state=state, ordinal=ordinal, checked_by_id=checked_by_id, checked_at=at)
-    )
-
-
-def open_check_of(session: Session, scan_id: int) -> int | None:
-    """The open check of a scan, where there is one that this person may answer."""
+    The decision about the scan answers it (a trigger on review), whatever page the decision is made on.
+    """
     return session.scalar(
-        select(AcceptedCheck.id).where(AcceptedCheck.scan_id == scan_id, AcceptedCheck.state == CheckState.OPEN)
+        select(AcceptedCheck.scan_id).where(AcceptedCheck.id == check_id, AcceptedCheck.state == CheckState.OPEN)
     )
 
 

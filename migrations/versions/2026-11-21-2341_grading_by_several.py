@@ -47,10 +47,6 @@ POLICIES = {
         "select": f"using ({sites(REVIEWERS + ',' + KEEPERS)})",
         # Who settles a grading may call for a check; what else is checked is drawn.
         "insert": f"with check ({sites('adjudicator')} and cause = 'consensus' and state = 'open')",
-        "update": (
-            f"using ({sites(REVIEWERS)} and state = 'open') "
-            f"with check ({sites(REVIEWERS)} and state <> 'open' and checked_by_id {IS_OWN})"
-        ),
     },
     "reviewer_calibration": {
         "select": (
@@ -65,7 +61,6 @@ GRANTS = (
     "select on grading, grading_assignment, accepted_check, reviewer_calibration to octaudit_dashboard",
     "update (state, consensus_ordinal, settlement, settled_by_id, settled_at, reason) on grading to octaudit_dashboard",
     "insert on accepted_check, reviewer_calibration to octaudit_dashboard",
-    "update (state, ordinal, checked_by_id, checked_at) on accepted_check to octaudit_dashboard",
     "update (ended_at) on reviewer_calibration to octaudit_dashboard",
     "select, insert on grading, grading_assignment, accepted_check to octaudit_worker",
     f"update ({SETTLED}) on grading to octaudit_worker",
@@ -107,12 +102,6 @@ TRIGGERS = {
         "grading_assignment",
         "before insert",
         "grader_id",
-        "{own_work}",
-    ),
-    "check_is_not_of_own_work": (
-        "accepted_check",
-        "before update of checked_by_id",
-        "checked_by_id",
         "{own_work}",
     ),
 }
@@ -195,6 +184,16 @@ FINISHES_PART = """
   update grading_assignment a set state = 'done', ordinal = new.ordinal, done_at = new.created_at
   where a.grader_id = new.reviewer_id and a.scan_id = new.scan_id and a.state = 'open' and a.repeat_of_id is null;
 """
+# So does a person's decision answer the check of an accepted scan, on whatever page it was made.
+ANSWERS_CHECK = """
+  update accepted_check c set state = case when new.ordinal > 0 then 'confirmed' else 'overturned' end,
+    ordinal = new.ordinal, checked_by_id = new.reviewer_id, checked_at = new.created_at
+  where c.scan_id = new.scan_id and c.state = 'open';
+"""
+ON_REVIEW = {
+    "grade_finishes_part": ("new.decision = 'grade' and new.is_masked", FINISHES_PART),
+    "decision_answers_check": ("new.decision in ('accept', 'override') and new.ordinal is not null", ANSWERS_CHECK),
+}
 FOR_WORKER = {"people_to_grade(at_site bigint)"}
 
 
@@ -247,14 +246,14 @@ def upgrade() -> None:
             "  return new;\nend\n$function$"
         )
         op.execute(f"create trigger {name} {occasion} on {table} for each row execute function {name}()")
-    op.execute(
-        f"create function grade_finishes_part() returns trigger language plpgsql {DEFINER} as $function$\nbegin"
-        f"{FINISHES_PART}  return null;\nend\n$function$"
-    )
-    op.execute(
-        "create trigger grade_finishes_part after insert on review for each row "
-        "when (new.decision = 'grade' and new.is_masked) execute function grade_finishes_part()"
-    )
+    for name, (condition, body) in ON_REVIEW.items():
+        op.execute(
+            f"create function {name}() returns trigger language plpgsql {DEFINER} as $function$\nbegin{body}"
+            "  return null;\nend\n$function$"
+        )
+        op.execute(
+            f"create trigger {name} after insert on review for each row when ({condition}) execute function {name}()"
+        )
     for declaration, (returns, body) in FUNCTIONS.items():
         asked = body.replace("{open_and_own}", OPEN_AND_OWN)
         op.execute(f"create function {declaration} {returns} as $function${asked}$function$")
@@ -425,8 +424,9 @@ def make_calibrations() -> None:
 
 def downgrade() -> None:
     """Undo."""
-    op.execute("drop trigger grade_finishes_part on review")
-    op.execute("drop function grade_finishes_part()")
+    for name in ON_REVIEW:
+        op.execute(f"drop trigger {name} on review")
+        op.execute(f"drop function {name}()")
     for declaration in reversed(FUNCTIONS):
         op.execute(f"drop function {signature(declaration)}")
     for table in ("reviewer_calibration", "accepted_check", "grading_assignment", "grading"):
