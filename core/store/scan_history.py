@@ -21,7 +21,13 @@ from core.database.tables import (
 )
 from core.policy.review_form import failed_criteria
 from core.store.reacquisition import ANSWERED, ENDED
-from core.vocabulary import ReasonCode, RequestState, ReviewDecision
+from core.vocabulary import ReasonCode, RequestState, ReviewDecision, StepKind
+
+STEP_WORDS = {
+    StepKind.ASSIGN: "gave the request to another owner",
+    StepKind.UNLINK: "took the replacement off the request",
+}
+"""What a person did by a step of a request that is no move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,5 +195,7 @@ def _steps(session: Session, scan_id: int) -> list[HistoryEntry]:
     )
     return [
         HistoryEntry(step.created_at, who, "", request_state=RequestState(step.state), note=step.note)
+        if step.kind == StepKind.MOVE
+        else HistoryEntry(step.created_at, who, STEP_WORDS[StepKind(step.kind)], note=step.note)
         for step, who in rows
     ]

@@ -5,8 +5,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from core.database.tables import (
     Acquisition,
@@ -22,6 +22,7 @@ from core.database.tables import (
 from core.policy.reasons import REASON_TEXTS
 from core.store.action import taken_while_suspended
 from core.store.overview import TO_DECIDE_STATES, WAITING_STATES
+from core.store.query_thread import read_threads
 from core.store.reacquisition import ANSWERED, ENDED
 from core.store.reason import read_reasons
 from core.store.scan_filter import ScanFilter, filter_conditions
@@ -43,6 +44,8 @@ class WorklistTab(StrEnum):
     """Not scored yet."""
     STUCK = "stuck"
     """Could not be scored: an administrator looks."""
+    RESULT = "result"
+    """As a site sees it: everything that was sent and of which nobody has said yet what becomes of it."""
 
 
 TAB_STATES = {
@@ -52,9 +55,24 @@ TAB_STATES = {
     WorklistTab.WAITING: WAITING_STATES,
     WorklistTab.STUCK: (ScanState.FAILED, ScanState.QUARANTINED),
 }
+SITE_TABS = (WorklistTab.REACQUIRE, WorklistTab.QUERIED, WorklistTab.RESULT, WorklistTab.STUCK)
+"""The lists of a site. A request that it has answered waits for its result and is no more to be taken again."""
 
 _DUE_ON = func.coalesce(ReacquisitionRequest.due_on, Visit.window_ends_on)
 """The request's day where there is a request, else the end of the visit window."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRequest:
+    """The open request of a scan on the list. ``owner`` is a technician's code; None: nobody sees to it yet."""
+
+    id: int
+    version: int
+    state: RequestState
+    owner_id: int | None
+    owner: str | None
+    round_number: int
+    """From 1, among the requests of the same expected scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +85,8 @@ class WorklistItem:
     laterality: Laterality
     slab: Slab
     scan_type: str
+    study_id: int
+    site_id: int
     site_code: str
     device_code: str
     technician_code: str | None
@@ -76,13 +96,20 @@ class WorklistItem:
     due_on: date | None
     grade_ordinal: int | None
     is_abstained: bool
-    request_state: RequestState | None
+    request: ItemRequest | None
     failure: str | None
     reasons: tuple[Reason, ...]
     question: str | None
     """What the site was asked, where its answer is awaited."""
+    n_new_messages: int = 0
+    """Messages of its thread that the person who looks has not had before them."""
     is_device_suspended: bool = False
     """Whether the device's certificate was suspended when this was captured."""
+
+    @property
+    def request_state(self) -> RequestState | None:
+        """How its open request stands; None without one."""
+        return self.request.state if self.request is not None else None
 
     @property
     def is_answered(self) -> bool:
@@ -104,19 +131,31 @@ class WorklistPage:
 
 
 def read_worklist(
-    session: Session, chosen: ScanFilter, tab: WorklistTab, *, today: date, page: int, page_size: int = 25
+    session: Session,
+    chosen: ScanFilter,
+    tab: WorklistTab,
+    *,
+    today: date,
+    page: int,
+    page_size: int = 25,
+    is_site: bool = False,
+    reader_id: int | None = None,
 ) -> WorklistPage:
-    """Page ``page`` (from 0) of one list, by what can still be done.
+    """Page ``page`` (from 0) of one list, by what can still be done; ``is_site``: in the lists of a site.
 
     Open windows come first, the one that ends soonest on top; then scans without a window; then windows that have
     closed, the latest first; last the scans whose replacement has come.
     """
-    totals = _read_totals(session, chosen)
+    totals = _read_totals(session, chosen, is_site=is_site)
     rows = session.execute(
-        _rows(chosen, tab).order_by(*_urgency(today), Scan.id).offset(page * page_size).limit(page_size)
+        _rows(chosen, tab, is_site=is_site)
+        .order_by(*_urgency(today), Scan.id)
+        .offset(page * page_size)
+        .limit(page_size)
     ).all()
     reasons = read_reasons(session, [row.assessment_id for row in rows if row.assessment_id is not None])
     questions = read_questions(session, (row.id for row in rows if row.state == ScanState.QUERIED))
+    threads = read_threads(session, (row.id for row in rows), reader_id=reader_id)
     items = tuple(
         WorklistItem(
             scan_id=row.id,
@@ -125,6 +164,8 @@ def read_worklist(
             laterality=Laterality(row.laterality),
             slab=Slab(row.slab),
             scan_type=row.scan_type,
+            study_id=row.study_id,
+            site_id=row.site_id,
             site_code=row.site_code,
             device_code=row.device_code,
             technician_code=row.technician_code,
@@ -134,10 +175,11 @@ def read_worklist(
             due_on=row.due_on,
             grade_ordinal=row.grade_ordinal,
             is_abstained=bool(row.is_abstained),
-            request_state=RequestState(row.request_state) if row.request_state else None,
+            request=_request(row),
             failure=row.failure,
             reasons=_reasons(row, reasons.get(row.assessment_id, ())),
             question=questions.get(row.id),
+            n_new_messages=threads[row.id].n_new,
             is_device_suspended=row.is_device_suspended,
         )
         for row in rows
@@ -154,25 +196,71 @@ def _reasons(row: Row[Any], from_model: tuple[Reason, ...]) -> tuple[Reason, ...
     return asked, *(reason for reason in from_model if reason.code is not code)
 
 
+def _request(row: Row[Any]) -> ItemRequest | None:
+    if row.request_state is None:
+        return None
+    return ItemRequest(
+        row.request_id, row.request_version, RequestState(row.request_state), row.owner_id, row.owner, row.round_number
+    )
+
+
 def _urgency(today: date) -> tuple[ColumnElement[Any], ...]:
     is_answered, is_closed = ReacquisitionRequest.state.in_(ANSWERED), today > _DUE_ON
     standing = case((is_answered, 3), (_DUE_ON.is_(None), 1), (is_closed, 2), else_=0)
     return standing, func.abs(_DUE_ON - today)
 
 
-def _read_totals(session: Session, chosen: ScanFilter) -> dict[WorklistTab, int]:
+def _read_totals(session: Session, chosen: ScanFilter, *, is_site: bool) -> dict[WorklistTab, int]:
     watched = [state for states in TAB_STATES.values() for state in states]
     statement = select(Scan.state, func.count()).where(Scan.state.in_(watched), *filter_conditions(chosen))
     if chosen.asks_of_captures:
         statement = statement.join(Acquisition, Acquisition.id == Scan.acquisition_id)
     counts = {ScanState(state): n for state, n in session.execute(statement.group_by(Scan.state))}
-    return {tab: sum(counts.get(state, 0) for state in states) for tab, states in TAB_STATES.items()}
+    totals = {tab: sum(counts.get(state, 0) for state in states) for tab, states in TAB_STATES.items()}
+    if is_site:
+        answered = session.scalar(
+            select(func.count())
+            .select_from(Scan)
+            .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+            .join(ReacquisitionRequest, _is_open_request())
+            .where(
+                Scan.state == ScanState.REACQUISITION_REQUESTED, ReacquisitionRequest.state.in_(ANSWERED),
+                *filter_conditions(chosen),
+            )
+        ) or 0  # fmt: skip
+        totals[WorklistTab.REACQUIRE] -= answered
+        totals[WorklistTab.RESULT] = totals[WorklistTab.WAITING] + totals[WorklistTab.TO_DECIDE] + answered
+    return totals
 
 
-def _rows(chosen: ScanFilter, tab: WorklistTab) -> Select:  # type: ignore[type-arg]
-    is_open_request = and_(
-        ReacquisitionRequest.acquisition_id == Acquisition.id, ReacquisitionRequest.state.not_in(ENDED)
-    )
+def _is_open_request() -> ColumnElement[bool]:
+    return and_(ReacquisitionRequest.acquisition_id == Acquisition.id, ReacquisitionRequest.state.not_in(ENDED))
+
+
+def _of_tab(tab: WorklistTab, *, is_site: bool) -> ColumnElement[bool]:
+    """Which scans are in a list; the statement must join the open request."""
+    if tab is WorklistTab.RESULT:
+        sent = (*WAITING_STATES, *TO_DECIDE_STATES, ScanState.REACQUISITION_REQUESTED)
+        is_answered = ReacquisitionRequest.state.in_(ANSWERED)
+        return and_(Scan.state.in_(sent), or_(Scan.state != ScanState.REACQUISITION_REQUESTED, is_answered))
+    if tab is WorklistTab.REACQUIRE and is_site:
+        is_owed = or_(ReacquisitionRequest.state.is_(None), ReacquisitionRequest.state.not_in(ANSWERED))
+        return and_(Scan.state.in_(TAB_STATES[tab]), is_owed)
+    return Scan.state.in_(TAB_STATES[tab])
+
+
+def _rows(chosen: ScanFilter, tab: WorklistTab, *, is_site: bool) -> Select:  # type: ignore[type-arg]
+    owner, earlier, its_capture = aliased(Technician), aliased(ReacquisitionRequest), aliased(Acquisition)
+    round_number = (
+        select(func.count())
+        .select_from(earlier)
+        .join(its_capture, its_capture.id == earlier.acquisition_id)
+        .where(
+            its_capture.expected_scan_id == Acquisition.expected_scan_id, earlier.id <= ReacquisitionRequest.id,
+            earlier.state != RequestState.WITHDRAWN,
+        )
+        .scalar_subquery()
+    )  # fmt: skip
     return (
         select(
             Scan.id,
@@ -184,6 +272,8 @@ def _rows(chosen: ScanFilter, tab: WorklistTab) -> Select:  # type: ignore[type-
             Acquisition.laterality,
             Acquisition.scan_type,
             Acquisition.acquired_at,
+            Site.study_id,
+            Scan.site_id,
             Site.code.label("site_code"),
             Device.code.label("device_code"),
             Technician.code.label("technician_code"),
@@ -191,6 +281,11 @@ def _rows(chosen: ScanFilter, tab: WorklistTab) -> Select:  # type: ignore[type-
             Visit.code.label("visit_code"),
             Assessment.grade_ordinal,
             Assessment.is_abstained,
+            ReacquisitionRequest.id.label("request_id"),
+            ReacquisitionRequest.version.label("request_version"),
+            ReacquisitionRequest.owner_id,
+            owner.code.label("owner"),
+            round_number.label("round_number"),
             ReacquisitionRequest.state.label("request_state"),
             ReacquisitionRequest.reason_code.label("request_reason_code"),
             ReacquisitionRequest.text.label("request_text"),
@@ -205,6 +300,7 @@ def _rows(chosen: ScanFilter, tab: WorklistTab) -> Select:  # type: ignore[type-
         .join(Visit, Visit.id == Acquisition.visit_id)
         .outerjoin(Technician, Technician.id == Acquisition.technician_id)
         .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
-        .outerjoin(ReacquisitionRequest, is_open_request)
-        .where(Scan.state.in_(TAB_STATES[tab]), *filter_conditions(chosen))
+        .outerjoin(ReacquisitionRequest, _is_open_request())
+        .outerjoin(owner, owner.id == ReacquisitionRequest.owner_id)
+        .where(_of_tab(tab, is_site=is_site), *filter_conditions(chosen))
     )

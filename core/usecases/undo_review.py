@@ -17,6 +17,7 @@ from core.clock import now
 from core.errors import IllegalMoveError, NotFoundError
 from core.policy.review_form import ReviewDraft
 from core.store.access import Actor
+from core.store.query_thread import add_message
 from core.store.reacquisition import Request, open_request_for, scan_states
 from core.store.review import (
     MadeReview,
@@ -29,7 +30,7 @@ from core.store.review import (
 from core.store.review_draft import put_draft
 from core.usecases.reacquire import withdraw_request
 from core.usecases.review_scan import Decision, apply_decision, own_reviewable, reviewer_id_of
-from core.vocabulary import RequestState, ReviewDecision, ScanState, Verdict
+from core.vocabulary import QueryAct, QuerySide, RequestState, ReviewDecision, ScanState, Verdict
 
 UNDO_WINDOW = timedelta(minutes=15)
 """Long enough to notice a slip, too short for a site to plan by what is then taken back."""
@@ -89,6 +90,11 @@ def undo_review(session: Session, *, actor: Actor, review_id: int, reason: str =
         # Before the scan is restored: the counts, which follow then, name a capture's failure by its request.
         _withdraw(session, _unanswered_request(session, scan), actor=actor, reason=words)
     _restore(session, scan, latest, actor=actor, reason=words)
+    if latest.decision is ReviewDecision.QUERY:
+        add_message(
+            session, scan_id=scan.scan_id, site_id=scan.site_id, author_id=reviewer_id_of(actor),
+            side=QuerySide.CENTRE, act=QueryAct.RESOLVED, text=words,
+        )  # fmt: skip
     _bring_form_back(session, scan, latest)
     return scan.scan_id
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from core.store.worklist import WorklistItem
+from core.store.worklist import ItemRequest, WorklistItem
 from core.vocabulary import OperatorFixable, ReasonCode, ScanState, Verdict
 from core.wording import (
     EYE_NAMES,
@@ -16,18 +16,20 @@ from core.wording import (
     SUSPENDED,
     SUSPENDED_HINT,
     VERDICT_NAMES,
-    days_left_words,
     scan_type_words,
 )
+from dashboard.components.countdown import countdown
 from dashboard.components.markup import Html, chip, join, page_link, tag
-
-SOON_DAYS = 7
-"""A window that ends within a week is marked: an appointment takes about that long to make."""
 
 
 def worklist_rows(items: Sequence[WorklistItem], today: date) -> Html:
     """One row per scan; the whole row leads to the scan."""
     return tag("ul", *(_row(item, today) for item in items), class_="rows")
+
+
+def item_name(item: WorklistItem) -> str:
+    """Which scan, in a few words: ``S01-002 V1 OD``."""
+    return f"{item.subject_code} {item.visit_code} {item.laterality}"
 
 
 def _row(item: WorklistItem, today: date) -> Html:
@@ -47,8 +49,10 @@ def _why(item: WorklistItem) -> Html:
     elif item.reasons and not item.is_answered:
         remedy = tag("p", tag("b", "What to do: "), item.reasons[0].remedy, class_="remedy")
     chips = [] if item.is_answered else [_verdict_chip(item)]
-    if item.request_state is not None:
-        chips.append(chip(REQUEST_NAMES[item.request_state], "info"))
+    if item.request is not None:
+        chips += _request_chips(item.request)
+    if item.n_new_messages:
+        chips.append(chip(f"{item.n_new_messages} new message{'' if item.n_new_messages == 1 else 's'}", "warn"))
     if item.grade_ordinal is not None:
         chips.append(chip("Model abstained" if item.is_abstained else GRADE_NAMES[item.grade_ordinal]))
     if item.is_device_suspended:
@@ -59,6 +63,13 @@ def _why(item: WorklistItem) -> Html:
         chips.append(chip(FIXABLE_NAMES[OperatorFixable.YES], "good"))
     title = tag("p", page_link(lead, "scan", {"id": item.scan_id}), class_="lead")
     return tag("div", title, remedy, tag("div", *[c for c in chips if c is not None], class_="more"), class_="why")
+
+
+def _request_chips(request: ItemRequest) -> list[Html | None]:
+    """How the request stands, which round it is, and who sees to it."""
+    again = chip(f"Round {request.round_number}", "warn") if request.round_number > 1 else None
+    owner = f"Owner {request.owner}" if request.owner else "No owner yet"
+    return [chip(REQUEST_NAMES[request.state], "info"), again, chip(owner, "calm" if request.owner else "warn")]
 
 
 def _lead(item: WorklistItem) -> str:
@@ -90,7 +101,4 @@ def _where(item: WorklistItem) -> Html:
 def _due(item: WorklistItem, today: date) -> Html:
     if item.is_answered:
         return tag("div", tag("strong", "replacement sent"), class_="due")
-    days = item.days_left(today)
-    tone = None if days is None or days > SOON_DAYS else "bad" if days < 0 else "warn"
-    day = tag("span", f"until {item.due_on:%d %b %Y}", class_="small muted") if item.due_on else None
-    return tag("div", tag("strong", days_left_words(days)), day, class_=f"due {tone or ''}".strip())
+    return countdown(item.days_left(today), item.due_on)
