@@ -14,26 +14,6 @@ ESTIMATE_NAMES = {
     Estimate.SHRUNKEN: "Shrunken",
     Estimate.STANDARDISED: "Standardised for case mix",
 }
-CRUDE_CAPTION = (
-    "**Forest plot, crude rates.** The filled mark is the unit's own rate, the bar its 95 % interval (Wilson, "
-    "effective number). The hollow square is the shrunken rate: drawn towards the other units as far as its own "
-    "numbers are weak. The dashed line is the usual rate."
-)
-SHRUNKEN_CAPTION = (
-    "**Forest plot, shrunken rates.** The filled mark is the unit's rate drawn towards the other units as far as its "
-    "own numbers are weak (empirical Bayes), with its 95 % interval: the better guess of what it will do next. The "
-    "hollow square is the crude rate. The dashed line is the usual rate."
-)
-STANDARDISED_CAPTION = (
-    "**Forest plot, standardised rates.** The filled mark is the rate that the unit would have with everybody's mix of "
-    "cases (observed / expected times the usual rate), with its 95 % interval; the hollow square is the crude rate. "
-    "Where both lie together, the cases are not the reason. Colours and shapes are those of the funnel."
-)
-CAPTIONS = {
-    Estimate.CRUDE: CRUDE_CAPTION,
-    Estimate.SHRUNKEN: SHRUNKEN_CAPTION,
-    Estimate.STANDARDISED: STANDARDISED_CAPTION,
-}
 _HEADS = (
     ("Observed", "Ungradable first captures"), ("Expected", "As many as these cases would have at the usual rates"),
     ("Observed / expected", "1 is as expected, with its 95 % interval"),

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.charts.agreement import confusion_rows, draw_confusion, draw_kappas, kappa_rows
+from core.charts.captions import CONFUSION_CAPTION, KAPPA_CAPTION
 from core.charts.dictionaries import CONFUSION_COLUMNS, KAPPA_COLUMNS
 from core.clock import now
 from core.statistics.agreement_intervals import Agreement
@@ -15,15 +16,6 @@ from dashboard.filters import SCAN_FIELDS, Field, Period, draw_filters, url_choi
 from dashboard.session import open_session
 
 BY_WORDS = {GroupBy.SITE: "By site", GroupBy.DEVICE: "By device", GroupBy.SLAB: "By slab"}
-CONFUSION_CAPTION = (
-    "**Confusion matrix.** A figure is how many pairs of grades met there, its colour their share of the row. Off the "
-    "diagonal the two differ; the first row and column are what decides whether a scan counts."
-)
-KAPPA_CAPTION = (
-    "**Kappa by group.** Agreement of model and people beyond chance, two steps apart weighing four times one step; "
-    "bars are 95 % intervals over resampled patients. From the dashed line on (0.81) it is called almost perfect. "
-    "Compare it with what two people reach, not with 1."
-)
 NO_GRADES = (
     "No masked grades in this selection",
     "Agreement needs grades that people gave without seeing the model's. Ask graders for some, or clear the filters.",

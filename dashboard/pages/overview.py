@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.charts.captions import MATRIX_CAPTION, WEEKS_CAPTION
 from core.charts.dictionaries import GROUP_COLUMNS, MATRIX_COLUMNS, WEEK_COLUMNS
 from core.charts.matrix import matrix_rows
 from core.charts.weekly import draw_counts, draw_rates, week_points, week_rows
@@ -27,18 +28,7 @@ from dashboard.filters import RATE_FIELDS, Field, Period, draw_filters, url_filt
 from dashboard.navigation import CENTRE, COMPARERS
 from dashboard.session import current_user, open_session
 
-MATRIX_CAPTION = (
-    "Red ◆ and amber ▲ rates lie above the 99.8 % and the 95 % limit around the usual rate, on the effective number of "
-    "captures; ● lies within, ○ has too few to judge. An arrow is a change of more than a standard error against the "
-    "period before. *New* was not flagged four weeks ago, *seen* was acknowledged. Overdue repeats are red from 3 on "
-    "if half of all open; turn-around is amber beyond 3 days, red beyond 7; neither makes a site red. A cell leads to "
-    "its trend, its causes or its worklist, *Act* to what is done about the site."
-)
-WEEKS_CAPTION = (
-    "**By week** of acquisition. *First pass* counts every capture as it first came, *final* each expected scan that "
-    "has a gradable capture by now; the band is the first-pass rate's 95 % interval. The bars say how many captures "
-    "stand behind it: weeks of few vary by chance. Dashed uprights are marked events."
-)
+MATRIX_LINKS = "A cell leads to its trend, its causes or its worklist, *Act* to what is done about the site."
 PERIOD = Period.WEEKS_26
 """Shown without a choice: long enough for a trend, short enough to be of now."""
 
@@ -85,7 +75,7 @@ def _draw_matrix(matrix: FlagMatrix) -> None:
     st.subheader("Sites by indicator")
     panel(matrix_words(matrix), key="matrix-words")
     panel(flag_matrix(matrix, {Field.PERIOD.value: PERIOD.value, **url_filters()}), key="matrix")
-    st.caption(MATRIX_CAPTION)
+    st.caption(f"{MATRIX_CAPTION} {MATRIX_LINKS}")
     draw_chart_data(ChartData("sites-by-indicator", matrix_rows(matrix), MATRIX_COLUMNS), behind="table")
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.charts.captions import FOREST_CAPTIONS, FUNNEL_CAPTION
 from core.charts.dictionaries import STANDARDISED_COLUMNS, UNIT_COLUMNS
 from core.charts.funnel import MOST_IN_FOREST, SELECTED, Estimate, draw_forest, draw_funnel, estimate_rows
 from core.clock import now
@@ -10,7 +11,7 @@ from core.store.unit import UnitKind
 from core.usecases.judge_units import UnitComparison, compare_units
 from core.usecases.look_at_unit import read_notes
 from core.usecases.standardise_units import StandardisedUnits, standardise_units
-from dashboard.components.case_mix import CAPTIONS, ESTIMATE_NAMES, adjusted_words, case_mix_table
+from dashboard.components.case_mix import ESTIMATE_NAMES, adjusted_words, case_mix_table
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, go_to, panel
@@ -22,13 +23,6 @@ from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, url_choi
 from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_26
-FUNNEL_CAPTION = (
-    "**Funnel plot.** Each mark is one unit: to the right those with many captures, upwards those that fail often. The "
-    "horizontal line is the usual rate: of all units together, without those that lie far outside. A unit that fails "
-    "as often as usual stays between the solid lines in 499 of 500 cases and between the dashed ones in 19 of 20; "
-    "limits are exact binomial ones on the *effective* number of captures, because scans of one patient visit are "
-    "alike. A unit above the upper solid line is worth a call. Click a mark for its trend."
-)
 
 
 def main() -> None:
@@ -94,12 +88,12 @@ def _draw_charts(
             draw_funnel(comparison), alt=alt, selection=SELECTED,
             key=f"octaudit.funnel.{comparison.kind}",
         )  # fmt: skip
-        st.caption(FUNNEL_CAPTION)
+        st.caption(f"{FUNNEL_CAPTION} Click a mark for its trend.")
     with right:
         alt = f"Forest plot: every unit's {estimate} rate with its interval."
         draw_chart(draw_forest(comparison, estimate, cases), alt=alt)
         cut = f" The {MOST_IN_FOREST} of most concern." if len(comparison.units) > MOST_IN_FOREST else ""
-        st.caption(CAPTIONS[estimate] + cut)
+        st.caption(FOREST_CAPTIONS[estimate] + cut)
     rows, columns = estimate_rows(comparison, estimate, cases), UNIT_COLUMNS | (STANDARDISED_COLUMNS if cases else {})
     draw_chart_data(ChartData(f"{comparison.kind}-comparison", rows, columns))
     unit = chosen_unit(comparison, picked.get("key")) if picked else None

@@ -5,6 +5,7 @@ from datetime import date
 
 import streamlit as st
 
+from core.charts.captions import CONTROL_CAPTION, SUMS_CAPTION
 from core.charts.control import SELECTED, draw_control, draw_cusum, draw_ewma, point_rows
 from core.charts.dictionaries import MULTIPLE_COLUMNS, POINT_COLUMNS
 from core.clock import now
@@ -27,18 +28,6 @@ from dashboard.filters import UNIT_FIELDS, Field, Period, days_address, draw_fil
 from dashboard.session import current_user, open_session
 
 PERIOD = Period.WEEKS_52
-CONTROL_CAPTION = (
-    "**Control chart.** Each point is as many weeks as hold 5 patient visits; its share of ungradable first captures "
-    "stands against limits of its own (grey), which a steady process leaves once in 370 points. The dashed line is the "
-    "frozen baseline, provisional until somebody signs one, and the bar at the bottom the time it was taken from. "
-    "Dashed uprights are marked events. *Laney* widens the limits where weeks differ more than patients do; *p* does "
-    "not. Click a point for its scans."
-)
-SUMS_CAPTION = (
-    "**CUSUM** adds up evidence that the odds of failing have doubled; above the dashed line it is a signal. **EWMA** "
-    "is a moving average in standard deviations of a point; beyond a dashed line the rate has drifted. Both see a slow "
-    "decline that no single point shows. A steady process crosses either line once in about 500 points."
-)
 MULTIPLES_CAPTION = (
     "**Small multiples.** Every unit from 0 to 100 % ungradable, those that break a rule first, then by how much "
     "evidence of failing too often there is now. Grey: each point's limits; line: the baseline."
@@ -80,7 +69,7 @@ def _draw_trend(trend: Trend, marks: Sequence[Mark], who: str, since: date | Non
         draw_control(trend, marks, since), alt=alt, selection=SELECTED,
         key="octaudit.control",
     )  # fmt: skip
-    st.caption(CONTROL_CAPTION)
+    st.caption(f"{CONTROL_CAPTION} Click a point for its scans.")
     if marks:
         panel(mark_list(marks), key="marks")
     if trend.cusum and trend.ewma:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import streamlit as st
 
+from core.charts.captions import DRIFT_CAPTION, INDICES_CAPTION, SCORES_CAPTION
 from core.charts.dictionaries import DRIFT_COLUMNS, INDEX_COLUMNS, SCORE_COLUMNS
 from core.charts.drift import draw_indices, draw_scores, drift_rows, index_rows, score_rows
 from core.clock import now
@@ -22,19 +23,6 @@ from dashboard.filters import SCAN_FIELDS, UNIT_FIELDS, Field, Period, draw_filt
 from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_13
-SCORES_CAPTION = (
-    "**Scores.** How the model's probability of *ungradable* is distributed, in tenths, in this period and in the year "
-    "before (grey). A hump that moves right: worse scans, or a model that no longer fits the images."
-)
-INDICES_CAPTION = (
-    "**Device's quality index.** What the device itself says of its scans, for instance SSI, drawn where the selection "
-    "has one index only. It falls with the score: the scans are worse. It stays: look at the model."
-)
-TABLE_CAPTION = (
-    "Drift is judged by effect size, not by p-value, because with many scans any difference is significant: PSI (from "
-    "0.10 moderate, from 0.25 major), Jensen-Shannon distance and Wasserstein distance (from 0.1), and only where it "
-    "is larger than 99 of 100 draws of chance. Fewer than 30 on one side are too few to judge."
-)
 
 
 NOTHING_SCORED = (
@@ -96,7 +84,7 @@ def _draw_drift() -> None:
     panel(drift_words(watch), key="words")
     _draw_charts(watch)
     panel(drift_table(watch, {Field.PERIOD.value: PERIOD.value, **url_filters()}), key="devices")
-    st.caption(TABLE_CAPTION)
+    st.caption(DRIFT_CAPTION)
     draw_chart_data(ChartData("drift-by-device", drift_rows(watch.devices), DRIFT_COLUMNS))
     st.caption(
         f"As of {watch.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: scored slabs of first captures; of the index, "

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.charts.captions import CURES_CAPTION, HEAT_CAPTION, PARETO_CAPTION, SEVERITY_CAPTION
 from core.charts.causes import (
     MOST_GROUPS,
     SELECTED,
@@ -28,23 +29,6 @@ from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, scans_ad
 from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_26
-PARETO_CAPTION = (
-    "**Pareto.** Every ungradable first capture counts once, under its weightiest cause: what a person asked a repeat "
-    "for, else the model's first reason. *Together* adds the causes from the top: often few explain most failures."
-)
-CURES_CAPTION = (
-    "**Operator or patient.** The same captures by site and by who could cure the cause. A site with many that can be "
-    "cured at the device needs training; one with many that lie with the patient does not."
-)
-HEAT_CAPTION = (
-    "**Heat map.** A figure is how many captures failed with that cause; a capture with two causes counts under both. "
-    "The colour is their share of the decided captures of that column, so that large sites do not look worse for being "
-    "large. Columns of few captures vary by chance: see Sites & devices. Click a cell for its scans."
-)
-SEVERITY_CAPTION = (
-    "**Severity.** Artifacts of all decided first captures, gradable or not: mild takes 1 to 10 % of the region of "
-    "interest, severe more. Rising mild artifacts come before failures."
-)
 
 
 def main() -> None:
@@ -67,7 +51,7 @@ def main() -> None:
     if len(sites) > 1:
         _draw_heat("site", "Site", sites, filters)
     _draw_heat("device", "Device", devices, filters)
-    st.caption(HEAT_CAPTION + _cut_words(findings))
+    st.caption(f"{HEAT_CAPTION}{_cut_words(findings)} Click a cell for its scans.")
     st.subheader("Severity")
     draw_chart(draw_severities(findings.all), alt="Mild and severe artifacts among all captures.")
     st.caption(SEVERITY_CAPTION)
