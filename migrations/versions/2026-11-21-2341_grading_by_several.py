@@ -69,7 +69,7 @@ GRANTS = (
 SAME_SITE = {
     "grading": {"scan_id": "scan"},
     "grading_assignment": {"grading_id": "grading", "scan_id": "scan", "repeat_of_id": "grading_assignment"},
-    "accepted_check": {"scan_id": "scan", "assessment_id": "assessment"},
+    "accepted_check": {"scan_id": "scan", "assessment_id": "assessment", "review_id": "review"},
 }
 """Columns that name a row of the same site."""
 
@@ -187,12 +187,17 @@ FINISHES_PART = """
 # So does a person's decision answer the check of an accepted scan, on whatever page it was made.
 ANSWERS_CHECK = """
   update accepted_check c set state = case when new.ordinal > 0 then 'confirmed' else 'overturned' end,
-    ordinal = new.ordinal, checked_by_id = new.reviewer_id, checked_at = new.created_at
+    ordinal = new.ordinal, checked_by_id = new.reviewer_id, checked_at = new.created_at, review_id = new.id
   where c.scan_id = new.scan_id and c.state = 'open';
+"""
+REOPENS_CHECK = """
+  update accepted_check c set state = 'open', ordinal = null, checked_by_id = null, checked_at = null, review_id = null
+  where c.scan_id = new.scan_id and c.review_id = new.undoes_id;
 """
 ON_REVIEW = {
     "grade_finishes_part": ("new.decision = 'grade' and new.is_masked", FINISHES_PART),
     "decision_answers_check": ("new.decision in ('accept', 'override') and new.ordinal is not null", ANSWERS_CHECK),
+    "undo_reopens_check": ("new.undoes_id is not null", REOPENS_CHECK),
 }
 FOR_WORKER = {"people_to_grade(at_site bigint)"}
 
@@ -383,7 +388,7 @@ def make_checks() -> None:
             *(whole(name) for name in ("site_id", "scan_id", "assessment_id")),
             sa.Column("cause", sa.String(), nullable=False),
             sa.Column("state", sa.String(), nullable=False),
-            *(whole(name, is_nullable=True) for name in ("ordinal", "checked_by_id")),
+            *(whole(name, is_nullable=True) for name in ("ordinal", "checked_by_id", "review_id")),
             moment("checked_at"),
         ),
         sa.CheckConstraint("cause in ('sample', 'consensus')", name=op.f("ck_accepted_check_cause")),
@@ -394,7 +399,12 @@ def make_checks() -> None:
             name=op.f("ck_accepted_check_checked"),
         ),
         *keys_of(
-            "accepted_check", site_id="site", scan_id="scan", assessment_id="assessment", checked_by_id="app_user"
+            "accepted_check",
+            site_id="site",
+            scan_id="scan",
+            assessment_id="assessment",
+            checked_by_id="app_user",
+            review_id="review",
         ),
         sa.UniqueConstraint("scan_id", name=op.f("uq_accepted_check_scan_id")),
     )

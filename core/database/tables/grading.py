@@ -127,6 +127,8 @@ class AcceptedCheck(Created, Base):
     """The checker's own grade."""
     checked_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     checked_at: Mapped[datetime | None]
+    review_id: Mapped[int | None] = mapped_column(ForeignKey("review.id"))
+    """The decision that answered it; where that is undone the check is open again."""
 
 
 class ReviewerCalibration(Created, Base):
