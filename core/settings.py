@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     webhook_key_file: Path | None = None
     """File with the key from which the secrets of webhooks are worked out, shared by keeper and dashboard; unset:
     HOME/webhook.key, made when missing."""
+    dicom_key_file: Path | None = None
+    """File with the key that seals the UIDs of DICOM objects, for the dashboard and the operator's commands; unset:
+    HOME/dicom.key, made when missing. Without it no DICOM results can be made of scans received before."""
     alert_keep: timedelta = timedelta(days=365)
     """Alerts that ended longer ago than this are removed, with what was sent about them."""
     log_level: str = "INFO"

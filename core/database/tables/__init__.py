@@ -9,6 +9,7 @@ from core.database.tables.audit import AuditCheck, AuditEvent, AuditSeal, Rate, 
 from core.database.tables.base import Base
 from core.database.tables.best_capture import BestCapture
 from core.database.tables.certificate import Certificate, CertificateEvidence, CertificateStep
+from core.database.tables.dicom import DicomSource
 from core.database.tables.grading import AcceptedCheck, Grading, GradingAssignment, ReviewerCalibration
 from core.database.tables.query import QueryMessage, QuerySeen
 from core.database.tables.rate_sum import RateCell, RateSeries, RateSum, RateTerm
@@ -19,6 +20,7 @@ from core.database.tables.reviewing import BulkReview, BulkReviewScan, ReviewDra
 from core.database.tables.scan import Acquisition, Batch, BatchFile, Blob, Scan, SharedImage
 from core.database.tables.study import Annotation, Device, ProtocolVersion, Site, Study, Technician
 from core.database.tables.subject import ExpectedScan, Subject, Visit
+from core.database.tables.worker import WorkerHour, WorkerProcess
 
 __all__ = [
     "AcceptedCheck",
@@ -48,6 +50,7 @@ __all__ = [
     "CertificateEvidence",
     "CertificateStep",
     "Device",
+    "DicomSource",
     "EmailConfirmation",
     "ExpectedScan",
     "FlagAcknowledgement",
@@ -89,4 +92,6 @@ __all__ = [
     "User",
     "UserIdentity",
     "Visit",
+    "WorkerHour",
+    "WorkerProcess",
 ]

@@ -32,7 +32,10 @@ class Assessment(SiteScoped, Base):
     """
 
     __tablename__ = "assessment"
-    __table_args__ = (UniqueConstraint("scan_id", "model_version_id", "protocol_version_id"),)
+    __table_args__ = (
+        UniqueConstraint("scan_id", "model_version_id", "protocol_version_id"),
+        Index("ix_assessment_site_id_scored_at", "site_id", "scored_at"),
+    )
 
     id: Mapped[Id]
     scan_id: Mapped[int] = mapped_column(ForeignKey("scan.id"))

@@ -48,6 +48,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "certificate_evidence":  {"dashboard": "S I"},
     "certificate_step":      {"dashboard": "S I", "worker": "S I"},
     "device":                {"dashboard": "S I U(manufacturer, model, serial, software_version, deactivated_at)", "worker": "S"},
+    "dicom_source":          {"dashboard": "S I"},
     "email_confirmation":    {"worker": f"S D U({CONFIRMATION})"},
     "expected_scan":         {"dashboard": "S I U(first_received_at)", "worker": "S U(first_received_at)"},
     "flag_acknowledgement":  {"dashboard": "S I", "worker": "S U(ended_at)"},
@@ -86,6 +87,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "subject":               {"dashboard": "S I", "worker": "S"},
     "technician":            {"dashboard": "S I U(name, user_id, deactivated_at)", "worker": "S"},
     "user_identity":         {},
+    "worker_hour":           {"dashboard": "S", "worker": "S I D U(n_scored, n_failed, n_retried, seconds)"},
+    "worker_process":        {"dashboard": "S", "worker": "S I D U(beaten_at, ended_at, facts)"},
     "visit":                 {"dashboard": "S I", "worker": "S"},
 }
 # fmt: on
