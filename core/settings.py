@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """File with the key of the audit chain, readable by the keeper alone; unset: HOME/audit.key, made when missing."""
     audit_anchor_file: Path | None = None
     """Append-only file, outside the database, with the heads of the audit chain; unset: HOME/audit.anchor."""
+    audit_check_interval: timedelta = timedelta(days=1)
+    """How often the keeper recomputes the whole audit chain; the page Audit shows what it found."""
     redis_url: SecretStr | None = None
     """Celery broker, e.g. redis://redis:6379/0; unset: the embedded server's socket."""
     blob_url: str | None = None

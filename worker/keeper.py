@@ -23,12 +23,14 @@ from core.store.queue import waiting_lanes
 from core.store.rate import FOLD_LIMIT, fold_deltas
 from core.usecases.confirm_address import send_codes
 from core.usecases.deliver_alerts import deliver_alerts
+from core.usecases.end_sessions import close_expired_sessions
 from core.usecases.hand_out_gradings import hand_out_gradings
 from core.usecases.prune_alerts import prune_alerts
 from core.usecases.prune_storage import KEEP_UNUSED, prune_blobs, prune_drafts
 from core.usecases.raise_alerts import raise_alerts
 from core.usecases.return_leases import return_leases
 from core.usecases.seal_audit import seal_audit
+from core.usecases.verify_audit import check_audit
 from worker.heartbeat import Heartbeat
 
 _LOG = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class Keeper:
         self._blobs = blobs
         self._bell = bell
         self._sender = threading.Thread()
+        self._checker = threading.Thread()
         self._heartbeat = Heartbeat.of_keeper(settings)
         self.duties: Sequence[Duty] = (
             Duty("fold the counts", timedelta(seconds=3), self.fold),
@@ -75,6 +78,8 @@ class Keeper:
             Duty("hand out scans to grade", timedelta(seconds=15), self.hand_out_gradings),
             Duty("seal the audit trail", timedelta(seconds=5), self.seal),
             Duty("seal audit events left behind", timedelta(hours=1), self.seal_thoroughly),
+            Duty("check the audit trail", settings.audit_check_interval, self.check_audit),
+            Duty("close sessions that ran out", timedelta(minutes=1), self.close_sessions),
             Duty("raise alerts", settings.alert_interval, self.raise_alerts),
             Duty("send alerts", timedelta(seconds=15), self.send_alerts),
             Duty("remove what is old and unused", timedelta(hours=1), self.prune),
@@ -123,6 +128,23 @@ class Keeper:
     def seal_thoroughly(self) -> None:
         """Look for events that settled after newer ones had been sealed."""
         seal_audit(self._sealer, self._settings, is_thorough=True)
+
+    def check_audit(self) -> None:
+        """Recompute the chain beside the other duties: over years it grows to minutes."""
+        if not self._checker.is_alive():
+            self._checker = threading.Thread(target=self._check, name="check-audit", daemon=True)
+            self._checker.start()
+
+    def _check(self) -> None:
+        try:
+            for fault in check_audit(self._sealer, self._settings).faults:
+                _LOG.error("The audit trail: %s", fault)
+        except Exception:  # noqa: BLE001 - logged, and tried again at the next turn
+            _LOG.exception("The keeper could not check the audit trail; it tries again later.")
+
+    def close_sessions(self) -> None:
+        """Write down which sessions ran out."""
+        close_expired_sessions(self._worker)
 
     def raise_alerts(self) -> None:
         """Open alerts for what has arisen and end those that are over."""

@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from core.errors import SettingsError
+from core.errors import SettingsError, UsageError
 from core.key_file import make_key, read_key
 from core.settings import Settings
 
@@ -21,6 +22,20 @@ class AuditHead:
     count: int
     chain_hmac: str
     sealed_at: str
+
+    def in_words(self) -> str:
+        """As reports and backups carry it: ``1234:0f3a...``."""
+        return f"{self.count}:{self.chain_hmac}"
+
+    @classmethod
+    def of_words(cls, words: str) -> "AuditHead":
+        """The head that ``in_words`` wrote, without its moment; UsageError for anything else."""
+        count, _, chain_hmac = words.strip().partition(":")
+        if not (count.isdecimal() and re.fullmatch("[0-9a-f]{64}", chain_hmac)):
+            raise UsageError(
+                f"{words!r} is no head of the chain.", remedy="Copy it from a report: COUNT:64 hex digits."
+            )
+        return cls(int(count), chain_hmac, "")
 
 
 def anchor_file(settings: Settings) -> Path:
