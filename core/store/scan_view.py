@@ -34,6 +34,7 @@ from core.vocabulary import (
     CoipsGrade,
     Laterality,
     ScaleSource,
+    ScanKind,
     ScanState,
     Severity,
     Slab,
@@ -171,6 +172,11 @@ class ScanView:
     """Scans of other sites that hold this very image, where the person may see them."""
     is_device_suspended: bool
     """Whether the device's certificate was suspended when this was captured."""
+
+    @property
+    def kind(self) -> ScanKind:
+        """What it is a picture of: the first word of the scan type (core.policy.scan_types)."""
+        return ScanKind(self.scan_type.partition(" ")[0])
 
 
 def read_scan(session: Session, scan_id: int) -> ScanView | None:

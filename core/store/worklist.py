@@ -210,6 +210,18 @@ def _urgency(today: date) -> tuple[ColumnElement[Any], ...]:
     return standing, func.abs(_DUE_ON - today)
 
 
+def listed_scans(chosen: ScanFilter, tab: WorklistTab, *, today: date) -> Select[int]:
+    """The ids of a list in its order, without what its rows show: for who walks through it (core.store.list_place)."""
+    return (
+        select(Scan.id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Visit, Visit.id == Acquisition.visit_id)
+        .outerjoin(ReacquisitionRequest, _is_open_request())
+        .where(_of_tab(tab, is_site=False), *filter_conditions(chosen))
+        .order_by(*_urgency(today), Scan.id)
+    )
+
+
 def _read_totals(session: Session, chosen: ScanFilter, *, is_site: bool) -> dict[WorklistTab, int]:
     watched = [state for states in TAB_STATES.values() for state in states]
     statement = select(Scan.state, func.count()).where(Scan.state.in_(watched), *filter_conditions(chosen))
