@@ -15,6 +15,7 @@ WITHOUT_EVENT = {
     "batch": "a draft of an upload; submitting it is the event",
     "batch_file": "a draft's files and table; submitting it is the event",
     "blob": "bytes by their hash; what names them has the event",
+    "dicom_source": "what a file of a draft states; submitting it is the event",
     "rate_delta": "counts that go along with a change",
     "review_draft": "an unfinished form; saving it is the event",
     "scan_claim": "who is looking at a scan just now",
