@@ -28,6 +28,7 @@ from core.usecases.hand_out_gradings import hand_out_gradings
 from core.usecases.prune_alerts import prune_alerts
 from core.usecases.prune_storage import KEEP_UNUSED, prune_blobs, prune_drafts
 from core.usecases.raise_alerts import raise_alerts
+from core.usecases.re_evaluate import carry_out_re_evaluations
 from core.usecases.return_leases import return_leases
 from core.usecases.seal_audit import seal_audit
 from core.usecases.verify_audit import check_audit
@@ -69,6 +70,7 @@ class Keeper:
         self._blobs = blobs
         self._bell = bell
         self._sender = threading.Thread()
+        self._judge = threading.Thread()
         self._checker = threading.Thread()
         self._heartbeat = Heartbeat.of_keeper(settings)
         self.duties: Sequence[Duty] = (
@@ -82,6 +84,7 @@ class Keeper:
             Duty("close sessions that ran out", timedelta(minutes=1), self.close_sessions),
             Duty("raise alerts", settings.alert_interval, self.raise_alerts),
             Duty("send alerts", timedelta(seconds=15), self.send_alerts),
+            Duty("judge scans again", timedelta(seconds=5), self.re_evaluate),
             Duty("remove what is old and unused", timedelta(hours=1), self.prune),
         )
 
@@ -164,6 +167,21 @@ class Keeper:
             deliver_alerts(self._worker, self._settings)
         except Exception:  # noqa: BLE001 - logged, and tried again at the next turn
             _LOG.exception("The keeper could not send alerts; it tries again soon.")
+
+    def re_evaluate(self) -> None:
+        """Carry out ordered re-evaluations beside the other duties: a whole programme takes minutes."""
+        if not self._judge.is_alive():
+            self._judge = threading.Thread(target=self._re_evaluate, name="re-evaluate", daemon=True)
+            self._judge.start()
+
+    def _re_evaluate(self) -> None:
+        try:
+            n_visits = carry_out_re_evaluations(self._worker, self._blobs)
+        except Exception:  # noqa: BLE001 - logged; it goes on where it stopped at the next turn
+            _LOG.exception("The keeper could not judge scans again; it tries again soon.")
+            return
+        if n_visits:
+            _LOG.info("Judged the scans of %d visits again.", n_visits)
 
     def prune(self) -> None:
         """Remove drafts that nobody finished, files that no row names, and alerts that are long over."""

@@ -12,8 +12,11 @@ from core.database.tables import (
     Assessment,
     Batch,
     ModelVersion,
+    ProtocolVersion,
     ReacquisitionRequest,
     ReacquisitionStep,
+    ReEvaluation,
+    ReEvaluationScan,
     Review,
     ReviewCriterion,
     Scan,
@@ -21,7 +24,7 @@ from core.database.tables import (
 )
 from core.policy.review_form import failed_criteria
 from core.store.reacquisition import ANSWERED, ENDED
-from core.vocabulary import ReasonCode, RequestState, ReviewDecision, StepKind
+from core.vocabulary import Outcome, ReasonCode, RequestState, ReviewDecision, StepKind
 
 STEP_WORDS = {
     StepKind.ASSIGN: "gave the request to another owner",
@@ -72,12 +75,6 @@ class OpenRequest:
         return self.state in ANSWERED
 
 
-def open_question(history: Sequence[HistoryEntry]) -> HistoryEntry | None:
-    """The latest question to the site; None where there was none."""
-    asked = (entry for entry in reversed(history) if entry.decision is ReviewDecision.QUERY)
-    return next(asked, None)
-
-
 def read_questions(session: Session, scan_ids: Iterable[int]) -> dict[int, str]:
     """The latest question about each of these scans that has one."""
     rows = session.execute(
@@ -112,7 +109,9 @@ def read_history(session: Session, scan_id: int) -> tuple[HistoryEntry, ...]:
     if any(review.decision is ReviewDecision.REQUEST_REACQUISITION for review in reviews):
         # The review says the same; without one it was another slab of the capture that led to the request.
         steps = [step for step in steps if step.request_state is not RequestState.REQUESTED]
-    entries = [*_arrival(session, scan_id), *_scores(session, scan_id), *reviews, *steps]
+    entries = [
+        *_arrival(session, scan_id), *_scores(session, scan_id), *_re_evaluations(session, scan_id), *reviews, *steps,
+    ]  # fmt: skip
     return tuple(sorted(entries, key=lambda entry: entry.happened_at))
 
 
@@ -134,20 +133,40 @@ def _arrival(session: Session, scan_id: int) -> list[HistoryEntry]:
 
 
 def _scores(session: Session, scan_id: int) -> list[HistoryEntry]:
+    # Scores that were judged again are further assessments of the same moment; the first is that of the scoring.
     rows = session.execute(
         select(Assessment.scored_at, Assessment.grade_ordinal, Assessment.is_abstained, ModelVersion)
         .join(ModelVersion, ModelVersion.id == Assessment.model_version_id)
         .where(Assessment.scan_id == scan_id)
+        .order_by(Assessment.id)
     )
-    return [
-        HistoryEntry(
-            scored_at,
-            None,
-            f"scored by {model.name} {model.version}{', which abstained; likeliest grade' if is_abstained else ''}",
-            ordinal=ordinal,
-        )
-        for scored_at, ordinal, is_abstained, model in rows
-    ]
+    first: dict[tuple[datetime, int], HistoryEntry] = {}
+    for scored_at, ordinal, is_abstained, model in rows:
+        doubt = ", which abstained; likeliest grade" if is_abstained else ""
+        entry = HistoryEntry(scored_at, None, f"scored by {model.name} {model.version}{doubt}", ordinal=ordinal)
+        first.setdefault((scored_at, model.id), entry)
+    return list(first.values())
+
+
+def _re_evaluations(session: Session, scan_id: int) -> list[HistoryEntry]:
+    """Judged again by another protocol version. Reason and name are shown to whom row-level security shows the act."""
+    rows = session.execute(
+        select(ReEvaluationScan, ReEvaluation, ProtocolVersion.number, User.display_name)
+        .outerjoin(ReEvaluation, ReEvaluation.id == ReEvaluationScan.re_evaluation_id)
+        .outerjoin(ProtocolVersion, ProtocolVersion.id == ReEvaluation.protocol_version_id)
+        .outerjoin(User, User.id == ReEvaluation.requested_by_id)
+        .where(ReEvaluationScan.scan_id == scan_id, ReEvaluationScan.verdict_after.is_not(None))
+        .order_by(ReEvaluationScan.re_evaluation_id)
+    )
+    entries = []
+    for done, act, number, who in rows:
+        by = f"protocol version {number} (re-evaluation {act.id})" if act is not None else "another protocol version"
+        is_same = done.outcome == Outcome.SAME
+        change = "with the same verdict" if is_same else f"{done.verdict_before} became {done.verdict_after}"
+        note = act.reason if act is not None else ""
+        separator = ", " if is_same else ": "
+        entries.append(HistoryEntry(done.created_at, who, f"judged again by {by}{separator}{change}", note=note))
+    return entries
 
 
 def _reviews(session: Session, scan_id: int) -> list[HistoryEntry]:
