@@ -173,6 +173,11 @@ def draw_filters(session: Session, fields: Sequence[Field], *, today: date, peri
     return _only(fields, _read(period, today))
 
 
+def filter_in_url(fields: Sequence[Field], *, today: date) -> ScanFilter:
+    """What the address chooses of these filters, for a page that draws none of them."""
+    return _only(fields, _read(Period.ALL, today))
+
+
 def _draw_select(field: Field, offer: _Offer, *, default: str | None) -> None:
     key = f"octaudit.filter.{field}"
     options = ["", *offer.values] if offer.all_words else list(offer.values)

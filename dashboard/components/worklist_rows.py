@@ -1,6 +1,6 @@
 """The rows of the worklist: thumbnail, eye in large letters, why, what cures it, where from, days left. Markup only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from core.store.worklist import ItemRequest, WorklistItem
@@ -22,9 +22,9 @@ from dashboard.components.countdown import countdown
 from dashboard.components.markup import Html, chip, join, page_link, tag
 
 
-def worklist_rows(items: Sequence[WorklistItem], today: date) -> Html:
-    """One row per scan; the whole row leads to the scan."""
-    return tag("ul", *(_row(item, today) for item in items), class_="rows")
+def worklist_rows(items: Sequence[WorklistItem], today: date, *, within: Mapping[str, str] | None = None) -> Html:
+    """One row per scan; the whole row leads to the scan. ``within``: the list, as the scan's address names it."""
+    return tag("ul", *(_row(item, today, within or {}) for item in items), class_="rows")
 
 
 def item_name(item: WorklistItem) -> str:
@@ -32,9 +32,9 @@ def item_name(item: WorklistItem) -> str:
     return f"{item.subject_code} {item.visit_code} {item.laterality}"
 
 
-def _row(item: WorklistItem, today: date) -> Html:
+def _row(item: WorklistItem, today: date, within: Mapping[str, str]) -> Html:
     eye = tag("div", item.laterality, tag("small", EYE_NAMES[item.laterality]), class_="eye")
-    return tag("li", _thumbnail(item), eye, _why(item), _where(item), _due(item, today), class_="row")
+    return tag("li", _thumbnail(item), eye, _why(item, within), _where(item), _due(item, today), class_="row")
 
 
 def _thumbnail(item: WorklistItem) -> Html:
@@ -42,7 +42,7 @@ def _thumbnail(item: WorklistItem) -> Html:
     return tag("div", image, class_="thumb")
 
 
-def _why(item: WorklistItem) -> Html:
+def _why(item: WorklistItem, within: Mapping[str, str]) -> Html:
     lead, remedy = _lead(item), None
     if item.question is not None:
         remedy = tag("p", tag("b", "Question to the site: "), tag("q", item.question), class_="remedy")
@@ -61,7 +61,7 @@ def _why(item: WorklistItem) -> Html:
     chips += [chip(REASON_NAMES[reason.code], title=reason.text) for reason in others]
     if item.reasons and item.reasons[0].operator_fixable is OperatorFixable.YES and not item.is_answered:
         chips.append(chip(FIXABLE_NAMES[OperatorFixable.YES], "good"))
-    title = tag("p", page_link(lead, "scan", {"id": item.scan_id}), class_="lead")
+    title = tag("p", page_link(lead, "scan", {"id": item.scan_id, **within}), class_="lead")
     return tag("div", title, remedy, tag("div", *[c for c in chips if c is not None], class_="more"), class_="why")
 
 

@@ -12,8 +12,9 @@ from dashboard.components.pager import draw_pager, page_number
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.worklist_moves import draw_rows_with_moves
 from dashboard.components.worklist_rows import worklist_rows
-from dashboard.filters import SCAN_FIELDS, draw_filters
+from dashboard.filters import SCAN_FIELDS, draw_filters, url_filters
 from dashboard.navigation import CENTRE
+from dashboard.scan_list import ScanList
 from dashboard.session import current_user, open_session
 
 PAGE_SIZE = 25
@@ -104,7 +105,7 @@ def main() -> None:
     if is_acted_on:
         draw_rows_with_moves(found.items, actor, today)
     else:
-        panel(worklist_rows(found.items, today), key="rows")
+        panel(worklist_rows(found.items, today, within=ScanList(tab, url_filters()).query), key="rows")
     draw_pager(number, page_size, shown=len(found.items), total=found.total, noun="scans")
 
 
