@@ -129,7 +129,7 @@ _LINES = (
 )
 
 
-def _line(row: Row[Any]) -> ScanLine:
+def _line(row: Row[*tuple[Any, ...]]) -> ScanLine:
     given = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's own name of a row as a mapping
     return ScanLine(
         scan_id=given.pop("id"),

@@ -12,13 +12,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard.api.answers import REFUSALS
 from dashboard.api.errors import install_error_handlers
 from dashboard.api.limit import OnceAnHour, RequestLimit
-from dashboard.api.routers import administration, audit, places, quality, rates, scans, session, uploads, watch, work
+from dashboard.api.routers import (
+    administration,
+    audit,
+    decisions,
+    places,
+    quality,
+    rates,
+    scans,
+    session,
+    uploads,
+    watch,
+    work,
+)
 from dashboard.installation import Installation
 
 ROUTERS: tuple[APIRouter, ...] = (
     session.router,
     places.router,
     scans.router,
+    decisions.router,
     rates.router,
     quality.router,
     watch.router,

@@ -1,6 +1,7 @@
 """The filters of the pages as query parameters, under the names that the pages' addresses use."""
 
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Query
@@ -8,13 +9,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.clock import now
 from core.errors import UsageError
+from core.statistics.control_chart import ChartKind
+from core.store.assessment import FAZ_COLUMNS
+from core.store.graded_scan import Reference
 from core.store.scan_filter import ScanFilter
+from core.store.unit import UnitKind
 from core.store.worklist import WorklistTab
-from core.vocabulary import Laterality, ReasonCode, ScanState, Slab
+from core.usecases.compare_faz import FazBy, Magnification
+from core.usecases.compare_grades import GroupBy
+from core.vocabulary import ActionState, Laterality, ReasonCode, RequestState, ScanState, Slab
 from dashboard.api.documents.base import Code, Id
 from dashboard.api.paging import Paged
 from dashboard.filters import Period, period_bounds
 
+FazMetric = StrEnum("FazMetric", {name.upper(): name for name in FAZ_COLUMNS})
+"""A metric of the foveal avascular zone, by its column."""
 Ordinal = Annotated[int, Field(ge=0, le=2)]
 _DAYS = r"^\d{4}-\d{2}-\d{2}\.\.\d{4}-\d{2}-\d{2}$"
 
@@ -90,6 +99,46 @@ class ScanQuery(RateQuery):
         return ScanFilter(**fields | {"slab": self.slab, "laterality": self.eye})
 
 
+class UnitsQuery(RateQuery):
+    """What is compared."""
+
+    by: UnitKind = UnitKind.SITE
+    standardised: bool = Field(default=False, description="Also the rates at the usual mix of cases; takes longer.")
+
+
+class UnitWeeksQuery(RateQuery):
+    """What is given week by week."""
+
+    by: UnitKind = UnitKind.SITE
+
+
+class TrendsQuery(RateQuery):
+    """Whose trends, against which limits."""
+
+    by: UnitKind = UnitKind.SITE
+    limits: ChartKind = Field(ChartKind.LANEY, description="Laney p' widens the limits where weeks differ more.")
+
+
+class FazQuery(ScanQuery):
+    """Which metric of which slab, in which millimetres."""
+
+    metric: FazMetric = FazMetric.FAZ_AREA_MM2
+    group: FazBy = FazBy.SITE
+    scale: Magnification = Field(Magnification.NOMINAL, description="Corrected: for axial length, where it is known.")
+
+
+class AgreementQuery(ScanQuery):
+    """By what agreement is broken down."""
+
+    group: GroupBy = GroupBy.SITE
+
+
+class CalibrationQuery(ScanQuery):
+    """What the model is held against."""
+
+    reference: Reference = Field(Reference.MASKED, description="Masked grades, or decisions that saw the model's.")
+
+
 class ScanListQuery(Paged, ScanQuery):
     """A page of scans, of one state and final grade where asked."""
 
@@ -110,9 +159,46 @@ class ExampleQuery(Paged, ScanQuery):
     reason: ReasonCode | None = None
 
 
-PlacesAsked = Annotated[PlaceQuery, Query()]
+class RequestsQuery(Paged, ScanQuery):
+    """A page of requests."""
+
+    state: RequestState | None = None
+    reason: ReasonCode | None = None
+    overdue: bool = Field(default=False, description="Only what is owed after its day.")
+
+
+class ActionsQuery(PlaceQuery):
+    """Actions of one state."""
+
+    state: ActionState = ActionState.OPEN
+
+
+class AlertsQuery(BaseModel):
+    """Alerts, with those that are over where asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ended_within_days: int = Field(0, ge=0, le=366, description="Also those that ended within so many days.")
+
+
+class CertificatesQuery(PlaceQuery):
+    """Certificates."""
+
+    history: bool = Field(default=False, description="Also those that have ended.")
+
+
+RequestsAsked = Annotated[RequestsQuery, Query()]
+ActionsAsked = Annotated[ActionsQuery, Query()]
+AlertsAsked = Annotated[AlertsQuery, Query()]
+CertificatesAsked = Annotated[CertificatesQuery, Query()]
 RatesAsked = Annotated[RateQuery, Query()]
 ScansAsked = Annotated[ScanQuery, Query()]
+UnitsAsked = Annotated[UnitsQuery, Query()]
+UnitWeeksAsked = Annotated[UnitWeeksQuery, Query()]
+TrendsAsked = Annotated[TrendsQuery, Query()]
+FazAsked = Annotated[FazQuery, Query()]
+AgreementAsked = Annotated[AgreementQuery, Query()]
+CalibrationAsked = Annotated[CalibrationQuery, Query()]
 ScanListAsked = Annotated[ScanListQuery, Query()]
 WorklistAsked = Annotated[WorklistQuery, Query()]
 ExamplesAsked = Annotated[ExampleQuery, Query()]

@@ -262,3 +262,10 @@ class ScanScoresDocument(Document):
     per_device: int = Field(description="Most scans that are given of one device.")
     n_devices: int
     scans: list[ScanScoreDocument]
+
+
+class SharedImageDocument(Document):
+    """One image that came from more than one site."""
+
+    image_sha256: str
+    scans: list[SentScanDocument]

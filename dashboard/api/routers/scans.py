@@ -4,9 +4,11 @@ from dataclasses import fields
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy.orm import Session
 
 from core.clock import now
 from core.errors import NotFoundError, UsageError
+from core.store.example import read_examples
 from core.store.scan_image import ScanImages, read_scan_images
 from core.store.scan_list import read_scan_list
 from core.store.scan_view import AssessmentView, ScanView, read_scan
@@ -21,7 +23,8 @@ from dashboard.api.documents.scans import (
     ScanLineDocument,
     WorklistItemDocument,
 )
-from dashboard.api.filters import ScanListAsked, WorklistAsked
+from dashboard.api.documents.work import DecidedDocument
+from dashboard.api.filters import ExamplesAsked, ScanListAsked, WorklistAsked
 from dashboard.api.guard import Caller, ScanReader
 from dashboard.api.paging import cursor
 from dashboard.images import private_png
@@ -158,3 +161,13 @@ def _no_image() -> NotFoundError:
     return NotFoundError(
         "There is no such image, or your role does not show it to you.", remedy="See GET /scans/{scan_id}."
     )
+
+
+def decided(session: Session, scan_id: int) -> DecidedDocument:
+    """Where a scan stands after a step of this transaction."""
+    session.flush()
+    session.expire_all()
+    view = read_scan(session, scan_id)
+    if view is None:
+        raise NotFoundError("There is no such scan, or your role does not show it to you.", remedy="See GET /scans.")
+    return DecidedDocument.model_validate(view)
