@@ -31,10 +31,10 @@ class GradingWorld:
 
     def plan(self, **changes: object) -> None:
         """The study's protocol gets this grading plan."""
-        document = Protocol(grading=GradingPlan(**EVERY_SCAN | changes)).model_dump(mode="json")  # type: ignore[arg-type]
+        document = Protocol(grading=GradingPlan(**EVERY_SCAN | changes)).model_dump(mode="json")
         with session_scope(self.desk.owner) as session:
             session.execute(
-                ProtocolVersion.__table__.insert().values(  # type: ignore[attr-defined]
+                ProtocolVersion.__table__.insert().values(
                     study_id=self.desk.scene.study.id, number=2, effective_at="2025-06-01T00:00:00Z", document=document
                 )
             )

@@ -9,9 +9,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core.database.tables import AcceptedCheck, Acquisition, Assessment, Batch, Device, Scan, Site, Subject, Technician
+from core.store.calibration_mode import is_model_shown
 from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions
-from core.vocabulary import CheckCause, CheckState, Laterality, ScanState, Slab
+from core.vocabulary import CheckCause, CheckState, Laterality, ScanState, Slab, Verdict
 
 MOST_CHECKS = 5_000
 """The latest checks: enough for any interval, and bounded work."""
@@ -147,6 +148,34 @@ def scan_of_open_check(session: Session, check_id: int) -> int | None:
     return session.scalar(
         select(AcceptedCheck.scan_id).where(AcceptedCheck.id == check_id, AcceptedCheck.state == CheckState.OPEN)
     )
+
+
+def read_model_grade(session: Session, scan_id: int) -> tuple[int, float] | None:
+    """The model's grade of a scan and its probability; None where this person may not know it yet."""
+    row = session.execute(
+        select(Assessment.grade_ordinal, Assessment.probabilities)
+        .join(Scan, Scan.assessment_id == Assessment.id)
+        .where(Scan.id == scan_id, is_model_shown())
+    ).one_or_none()
+    return None if row is None else (row.grade_ordinal, float(max(row.probabilities.values())))
+
+
+def read_accepted_share(session: Session, chosen: ScanFilter, *, limit: int = MOST_CHECKS) -> tuple[int, int]:
+    """How many of the latest scored scans under ``chosen`` the model accepted, and of how many."""
+    statement = (
+        select(Assessment.verdict)
+        .join(Scan, Scan.assessment_id == Assessment.id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .where(Acquisition.is_phantom.is_(False), *filter_conditions(chosen))
+        .order_by(Assessment.id.desc())
+        .limit(limit)
+    )
+    last = session.scalar(select(func.max(Assessment.id))) or 0
+    verdicts = newest(
+        last, lambda oldest: session.scalars(statement.where(Assessment.id > oldest)).all(), n=limit,
+        first_reach=FIRST_REACH,
+    )  # fmt: skip
+    return sum(verdict == Verdict.ACCEPT for verdict in verdicts), len(verdicts)
 
 
 def read_checked(session: Session, chosen: ScanFilter, *, limit: int = MOST_CHECKS) -> tuple[CheckedScan, ...]:

@@ -45,7 +45,7 @@ def start_calibration(session: Session, *, actor: Actor, study_id: int, user_id:
 
 
 def stop_calibration(session: Session, *, actor: Actor, study_id: int, calibration_id: int) -> None:
-    """The reviewer sees the model's grade at once again. Raises NotAllowedError, and IllegalMoveError where it ended."""
+    """The reviewer sees the model's grade at once again; NotAllowedError, or IllegalMoveError where it has ended."""
     _require_keeper(actor, study_id)
     if not end_calibration(session, calibration_id, at=now()):
         raise IllegalMoveError("This calibration has ended already.", remedy="Look at the page again.")

@@ -242,7 +242,7 @@ def test_a_scan_is_drawn_once_whatever_scores_it_again_and_phantoms_never(world:
         phantom = make_acquisition(session, world.desk.scene.site, device=world.desk.scene.device, is_phantom=True)
     world.score(acquisition=phantom)
     with session_scope(world.desk.owner) as session:
-        session.execute(tables.Scan.__table__.update().values(state="queued"))  # type: ignore[attr-defined]
+        session.execute(tables.Scan.__table__.update().values(state="queued"))
     world.score()
     with session_scope(world.desk.owner) as session:
         drawn = session.scalars(select(tables.Grading.scan_id)).all()

@@ -1,0 +1,90 @@
+"""Grading with three keys: 0, 1 and 2 choose, S saves and goes on. What is chosen belongs to one scan alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from core.wording import GRADE_NAMES
+from dashboard.components.markup import Content, Html, tag
+from dashboard.components.panel import panel
+
+_CHOICE = "grading.choice"
+CRITERIA = {
+    0: "Macula off-centre or blurred, vessels blurred: not enough to judge anything.",
+    1: "Moderate blur or stripe noise; macula clear, vessels moderately blurred.",
+    2: "Fully visible, at most slight stripe noise; macula clear, vessels clear or slightly blurred.",
+}
+"""COIPS, Table 2."""
+KEYS_CAPTION = "Keys: 0, 1, 2 choose the grade, S saves it and opens the next scan."
+
+
+def chosen_grade(subject: str) -> int | None:
+    """What is chosen for this subject (``assignment-7``) and not saved yet."""
+    chosen: tuple[str, int] | None = st.session_state.get(_CHOICE)
+    return chosen[1] if chosen is not None and chosen[0] == subject else None
+
+
+def forget_choice() -> None:
+    """Once a grade is saved."""
+    st.session_state.pop(_CHOICE, None)
+
+
+def draw_grade_keys(subject: str) -> None:
+    """Draw a button per grade with its key and its criteria."""
+    chosen = chosen_grade(subject)
+    for ordinal, name in GRADE_NAMES.items():
+        st.button(
+            name,
+            key=f"grading.{subject}.{ordinal}",
+            type="primary" if chosen == ordinal else "secondary",
+            icon=":material/radio_button_checked:" if chosen == ordinal else ":material/radio_button_unchecked:",
+            shortcut=str(ordinal),
+            on_click=_choose,
+            args=(subject, ordinal),
+            width="stretch",
+        )
+        st.caption(CRITERIA[ordinal])
+
+
+def draw_save(subject: str, label: str, on_click: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """The button that saves; with its key, once a grade is chosen."""
+    st.button(
+        label,
+        key=f"grading.{subject}.save",
+        type="primary",
+        icon=":material/keyboard_return:",
+        shortcut="s",
+        on_click=on_click,
+        args=args,
+        disabled=chosen_grade(subject) is None,
+        width="stretch",
+    )
+    st.caption(KEYS_CAPTION)
+
+
+def draw_picture(scan_id: int, next_scan_id: int | None, *, key: str, caption: str) -> None:
+    """The scan's pixels, and the next one's fetched already, so that it is there at once."""
+    picture = tag(
+        "img", src=f"/scans/{scan_id}/image.png", alt="The scan to grade",
+        style="width:100%;max-height:74vh;object-fit:contain;border-radius:8px;background:#000",
+    )  # fmt: skip
+    ahead: Content = (
+        tag("img", src=f"/scans/{next_scan_id}/image.png", alt="", style="display:none")
+        if next_scan_id is not None
+        else None
+    )
+    panel(tag("div", picture, ahead), key=key)
+    st.caption(caption)
+
+
+def grade_table(rows: list[tuple[str, int]]) -> Html:
+    """Whose grade is which."""
+    body = [
+        tag("tr", tag("th", who, scope="row"), tag("td", GRADE_NAMES[ordinal])) for who, ordinal in rows
+    ]  # fmt: skip
+    return tag("div", tag("table", tag("tbody", *body)), class_="scroll", aria_label="The graders' grades")
+
+
+def _choose(subject: str, ordinal: int) -> None:
+    st.session_state[_CHOICE] = (subject, ordinal)
