@@ -282,8 +282,8 @@ def _moment(text: str, zone: str) -> datetime | None:
     """A DICOM DT (PS3.5, 6.2) of at least minutes, to the second."""
     for sign in "+-":
         if sign in text:
-            text, _, offset = text.partition(sign)
-            zone = sign + offset
+            text, _, digits = text.partition(sign)
+            zone = sign + digits
     try:
         moment = datetime.strptime(text[:12] + (text[12:14] or "00"), "%Y%m%d%H%M%S")  # noqa: DTZ007 - zone below
         if not zone:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset
-from pydicom.pixels import apply_color_lut
+from pydicom.pixels.processing import apply_color_lut
 
 from core.errors import UnreadableScanError
 from core.intake.problems import Problem
@@ -92,6 +92,6 @@ def _through(window: tuple[float, float], values: NDArray[Any], header: Dataset)
     """The linear window of PS3.3, C.11.2.1.2.1, onto 0..255."""
     centre, width = window
     slope, intercept = float(header.get("RescaleSlope") or 1), float(header.get("RescaleIntercept") or 0)
-    scaled = values.astype(np.float32) * slope + intercept
-    shown = ((scaled - (centre - 0.5)) / (width - 1) + 0.5) * 255
+    scaled = values.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    shown: NDArray[np.float32] = ((scaled - (centre - 0.5)) / (width - 1) + 0.5) * 255
     return np.clip(np.rint(shown), 0, 255).astype(np.uint8)

@@ -1,4 +1,7 @@
-"""One uploaded file read once: pixels without identity, their canonical bytes, suspected lettering, and all notes."""
+"""One uploaded file read once: pixels without identity, their canonical bytes, suspected lettering, and all notes.
+
+Of a DICOM object what it states of its scan comes too, and the UIDs by which results will name it.
+"""
 
 import threading
 from dataclasses import dataclass
@@ -7,8 +10,10 @@ from pathlib import Path
 from core.errors import UnreadableScanError
 from core.intake.burned_in_text import Region, find_lettering
 from core.intake.canonical import encode_image
+from core.intake.dicom_facts import DicomFacts, DicomReference
 from core.intake.problems import Problem
-from core.intake.readers.raster import read_raster
+from core.intake.readers.dicom import MAGIC, PREAMBLE_BYTES, DicomScan, is_dicom, read_dicom
+from core.intake.readers.raster import RasterScan, read_raster
 
 BURNED_IN_TEXT = "possible_burned_in_text"
 """Code of the problem that holds a file until a person has looked at it."""
@@ -18,31 +23,64 @@ _one_at_a_time = threading.Semaphore(1)
 
 
 @dataclass(frozen=True, slots=True)
+class DicomOrigin:
+    """What a DICOM object stated; ``reference`` is None where it lacks a UID."""
+
+    facts: DicomFacts
+    reference: DicomReference | None
+
+
+@dataclass(frozen=True, slots=True)
 class ScanFile:
-    """What was read from one file: ``png`` is None where it could not be read, and ``problems`` say why."""
+    """What was read from one file: ``png`` is None where it could not be read, and ``problems`` say why.
+
+    ``origin`` is None but for a DICOM object.
+    """
 
     png: bytes | None
     width_px: int | None
     height_px: int | None
     text_regions: tuple[Region, ...]
     problems: tuple[Problem, ...]
+    origin: DicomOrigin | None = None
 
 
 def read_scan_file(path: Path, *, max_megapixels: float) -> ScanFile:
     """Read the file at ``path``; a bad file is a ScanFile with problems, never an exception.
 
-    Everything but the pixels is dropped: EXIF, XMP, PNG text, colour profiles, thumbnails. Text-like regions hold it.
+    Everything but the pixels is dropped: EXIF, XMP, PNG text, colour profiles, thumbnails, and every attribute of a
+    DICOM object but those of the scan and its device. Text-like regions hold it, and so does an object's own word
+    that it has burned-in annotation.
     """
     try:
         with _one_at_a_time:
-            scan = read_raster(path, max_megapixels=max_megapixels)
+            scan = _read(path, max_megapixels)
             regions = find_lettering(scan.image)
             png = encode_image(scan.image)
     except UnreadableScanError as error:
         return ScanFile(None, None, None, (), (Problem.of(error),))
     height, width = scan.image.shape
     problems = scan.notes + ((lettering_problem(len(regions)),) if regions else ())
-    return ScanFile(png, width, height, regions, problems)
+    if isinstance(scan, RasterScan):
+        return ScanFile(png, width, height, regions, problems)
+    if scan.is_annotated and not regions:
+        problems += (_ANNOTATED,)
+    return ScanFile(png, width, height, regions, problems, DicomOrigin(scan.facts, scan.reference))
+
+
+def _read(path: Path, max_megapixels: float) -> RasterScan | DicomScan:
+    """By content, whatever the name says."""
+    with path.open("rb") as file:
+        head = file.read(PREAMBLE_BYTES + len(MAGIC))
+    read = read_dicom if is_dicom(head) else read_raster
+    return read(path, max_megapixels=max_megapixels)
+
+
+_ANNOTATED = Problem(
+    BURNED_IN_TEXT,
+    "The object says of itself that it has burned-in annotation: (0028,0301) is YES.",
+    "Look at it: crop the text away, or confirm that nothing there names a person. Best export without overlay.",
+)
 
 
 def lettering_problem(count: int) -> Problem:

@@ -95,10 +95,11 @@ class BatchLine:
 
 @dataclass(frozen=True, slots=True)
 class SiteRoster:
-    """Ids of a site's devices and technicians by code, and the devices' registered software versions."""
+    """Ids of a site's devices and technicians by code, and the devices' registered serials and software versions."""
 
     device_ids: dict[str, int]
     device_software: dict[str, str]
+    device_serials: dict[str, str]
     technician_ids: dict[str, int]
 
 
@@ -130,7 +131,7 @@ def find_site(session: Session, *, study: str, site: str) -> SiteRef:
 def read_roster(session: Session, site_id: int) -> SiteRoster:
     """The devices and technicians of a site that are in use."""
     devices = session.execute(
-        select(Device.code, Device.id, Device.software_version)
+        select(Device.code, Device.id, Device.software_version, Device.serial)
         .where(Device.site_id == site_id, Device.deactivated_at.is_(None))
         .order_by(Device.code)
     ).all()
@@ -140,8 +141,9 @@ def read_roster(session: Session, site_id: int) -> SiteRoster:
         .order_by(Technician.code)
     ).all()
     return SiteRoster(
-        device_ids={code: id_ for code, id_, _ in devices},
-        device_software={code: software for code, _, software in devices},
+        device_ids={row.code: row.id for row in devices},
+        device_software={row.code: row.software_version for row in devices},
+        device_serials={row.code: row.serial for row in devices},
         technician_ids={code: id_ for code, id_ in technicians},  # noqa: C416 - rows are no plain tuples
     )
 

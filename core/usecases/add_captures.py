@@ -4,12 +4,14 @@ Runs inside the transaction and under the site's upload lock of its caller.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from core.intake.dicom_check import is_field_of_file
+from core.intake.dicom_facts import DicomFacts
 from core.intake.manifest import Entry
 from core.store.access import Actor
 from core.store.batch import BatchHead, SiteRoster
@@ -73,6 +75,7 @@ def add_captures(
     groups = _groups(session, head, candidates, received, timeline, received_at=received_at)
     # Slots before anything below them, in one order: whoever counts or decides takes the same locks.
     lock_slots(session, [group.slot_id for group in groups])
+    facts = {check.file.id: check.facts for check in accepted}
     sizes = {check.file.id: (check.file.width_px, check.file.height_px) for check in accepted}
     scan_ids: dict[int, int] = {}
     answers: list[_Answer] = []
@@ -82,7 +85,10 @@ def add_captures(
             first = group.candidates[0]
             request = find_awaited(first, received)
             replaces_id = request.acquisition_id if request is not None else None
-            acquisition_id = _add_acquisition(session, head, group, roster, replaces_id=replaces_id)
+            source = _scale_source(group.candidates[0], facts)
+            acquisition_id = _add_acquisition(
+                session, head, group, roster, replaces_id=replaces_id, scale_source=source
+            )
             if request is not None:
                 answers.append(_Answer(request.request_id, acquisition_id, is_found=first.entry.replaces is None))
                 also = find_also_awaited(first, received, request)
@@ -147,11 +153,24 @@ def _find_or_add_visit(
     )
 
 
+def _scale_source(candidate: Candidate, facts: Mapping[int, DicomFacts | None]) -> ScaleSource | None:
+    """The file's own scale where the row's field is the one that the file states, else the manifest's."""
+    entry = candidate.entry
+    if entry.field_width_mm is None or entry.field_height_mm is None:
+        return None
+    return ScaleSource.FILE if is_field_of_file(entry, facts.get(candidate.file_id)) else ScaleSource.MANIFEST
+
+
 def _add_acquisition(
-    session: Session, head: BatchHead, group: _Group, roster: SiteRoster, *, replaces_id: int | None
+    session: Session,
+    head: BatchHead,
+    group: _Group,
+    roster: SiteRoster,
+    *,
+    replaces_id: int | None,
+    scale_source: ScaleSource | None,
 ) -> int:
     entry = group.candidates[0].entry
-    has_field = entry.field_width_mm is not None and entry.field_height_mm is not None
     capture = NewCapture(
         code=entry.acquisition,
         device_id=roster.device_ids[entry.device],
@@ -162,7 +181,7 @@ def _add_acquisition(
         software_version=entry.software_version or roster.device_software.get(entry.device, ""),
         field_width_mm=entry.field_width_mm,
         field_height_mm=entry.field_height_mm,
-        scale_source=ScaleSource.MANIFEST.value if has_field else None,
+        scale_source=scale_source.value if scale_source else None,
         device_quality_name=entry.device_quality_name,
         device_quality_value=entry.device_quality_value,
         axial_length_mm=entry.axial_length_mm,

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from core.intake.dicom_check import file_conflicts
+from core.intake.dicom_facts import DicomFacts
 from core.intake.hints import eye_conflict
 from core.intake.manifest import Entry, Roster, check_row, quoted
 from core.intake.problems import Problem
@@ -13,6 +15,7 @@ from core.intake.scan_file import BURNED_IN_TEXT
 from core.scoring.contract import OPEN_LANES
 from core.store.batch import BatchHead, SiteRoster, StoredFile, read_batch, read_files, read_roster
 from core.store.capture import read_awaited, read_received_captures, read_received_images
+from core.store.dicom_source import read_facts_of_batch
 from core.usecases.match_captures import Candidate, Received, match_problems
 from core.vocabulary import FileState, ScanKind
 
@@ -24,6 +27,8 @@ class FileCheck:
     file: StoredFile
     entry: Entry | None
     problems: tuple[Problem, ...]
+    facts: DicomFacts | None = None
+    """What the file itself states, where it is a DICOM object."""
 
     @property
     def outcome(self) -> FileState:
@@ -58,7 +63,8 @@ def check_files(
 ) -> tuple[FileCheck, ...]:
     """Check these files of a batch; the roster is the site's."""
     codes = Roster(head.site.study, head.site.site, tuple(roster.device_ids), tuple(roster.technician_ids))
-    rows = [_check_row(file, codes, now) for file in files]
+    stated = read_facts_of_batch(session, head.id)
+    rows = [_check_row(file, codes, now, stated.get(file.id)) for file in files]
     candidates = [
         Candidate(row.file.id, row.file.name, row.file.image_sha256, row.entry)
         for row in rows
@@ -66,7 +72,8 @@ def check_files(
     ]
     found = match_problems(candidates, read_received(session, head.site.site_id, candidates))
     return tuple(
-        FileCheck(row.file, row.entry, _blocking_first(row.problems + found.get(row.file.id, ()))) for row in rows
+        FileCheck(row.file, row.entry, _blocking_first(row.problems + found.get(row.file.id, ())), row.facts)
+        for row in rows
     )
 
 
@@ -82,7 +89,7 @@ def read_received(session: Session, site_id: int, candidates: Sequence[Candidate
     )
 
 
-def _check_row(file: StoredFile, roster: Roster, now: datetime) -> FileCheck:
+def _check_row(file: StoredFile, roster: Roster, now: datetime, stated: DicomFacts | None) -> FileCheck:
     problems = tuple(Problem.from_document(document) for document in file.problems)
     if file.image_sha256 is None:
         # Of a file that cannot be read, an empty row is no further fault.
@@ -90,7 +97,9 @@ def _check_row(file: StoredFile, roster: Roster, now: datetime) -> FileCheck:
     values = {"study": roster.study, "site": roster.site, **file.entry, "file": file.name}
     entry, faults = check_row(values, roster, now=now)
     notes = eye_conflict(file.name, entry.eye) + _lane_problems(entry.kind) if entry is not None else ()
-    return FileCheck(file, entry, problems + faults + notes)
+    if entry is not None and stated is not None:
+        notes += file_conflicts(entry, stated)
+    return FileCheck(file, entry, problems + faults + notes, stated)
 
 
 def _lane_problems(kind: ScanKind) -> tuple[Problem, ...]:

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,7 +21,7 @@ from core.intake.canonical import MEDIA_TYPE
 from core.intake.hints import hinted_entry
 from core.intake.manifest_csv import MAX_MANIFEST_BYTES, ManifestTable, read_manifest
 from core.intake.problems import Problem
-from core.intake.scan_file import ScanFile, read_scan_file
+from core.intake.scan_file import DicomOrigin, ScanFile, read_scan_file
 from core.settings import Settings
 from core.storage import BlobStore
 from core.store.access import Actor
@@ -32,9 +32,12 @@ from core.store.batch import (
     count_files,
     read_batch,
     read_files,
+    read_roster,
     record_blob,
     write_entries,
 )
+from core.store.dicom_source import add_dicom_source
+from core.uid_seal import seal
 from core.usecases.open_batch import clean_values
 from core.usecases.upload_rights import require_draft, require_uploader
 
@@ -181,11 +184,33 @@ def _store(staging: Staging, source: _Source, scan: ScanFile, entry: Mapping[str
             width_px=scan.width_px,
             height_px=scan.height_px,
             text_regions=[region.as_document() for region in scan.text_regions],
-            entry=hinted_entry(shown) | clean_values(entry),
+            entry=hinted_entry(shown) | _stated_entry(session, batch, scan.origin) | clean_values(entry),
             problems=[problem.as_document() for problem in scan.problems],
         )
         file_id = add_file(session, batch, row)
+        if scan.origin is not None:
+            _store_origin(session, staging, batch, file_id, scan.origin)
     return StagedFile(file_id, shown, scan.problems)
+
+
+def _stated_entry(session: Session, batch: BatchHead, origin: DicomOrigin | None) -> dict[str, str]:
+    """The row as a DICOM object states it; its device is the one that the site registered with that serial."""
+    if origin is None:
+        return {}
+    serials = read_roster(session, batch.site.site_id).device_serials
+    devices = [code for code, serial in serials.items() if serial and serial == origin.facts.serial]
+    return origin.facts.entry | ({"device": devices[0]} if len(devices) == 1 else {})
+
+
+def _store_origin(session: Session, staging: Staging, batch: BatchHead, file_id: int, origin: DicomOrigin) -> None:
+    reference = origin.reference
+    add_dicom_source(
+        session,
+        site_id=batch.site.site_id,
+        batch_file_id=file_id,
+        facts=origin.facts.as_document(),
+        sealed_reference=None if reference is None else seal(staging.settings, asdict(reference)),
+    )
 
 
 def _draft(session: Session, staging: Staging) -> BatchHead:

@@ -7,7 +7,7 @@ has looked at it (core.usecases.release_held).
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -117,7 +117,7 @@ def _stored_or_rejected(blobs: BlobStore, check: FileCheck) -> FileCheck:
         "The draft is so old that its stored image was removed.",
         "Upload the file once more in a new batch.",
     )
-    return FileCheck(check.file, check.entry, (gone, *check.problems))
+    return replace(check, problems=(gone, *check.problems))
 
 
 def _record(session: Session, head: BatchHead, checks: Sequence[FileCheck], *, actor: Actor) -> None:

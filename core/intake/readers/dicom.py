@@ -24,7 +24,7 @@ from PIL import Jpeg2KImagePlugin, JpegImagePlugin
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.filereader import _read_file_meta_info, read_preamble
-from pydicom.pixels import iter_pixels
+from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import JPEG2000 as JPEG2000_LOSSY
 from pydicom.uid import (
     UID,
@@ -152,12 +152,12 @@ class _reading:  # noqa: N801 - used as a function
         try:
             return _read_header(self._path)
         except BaseException as error:
-            self._warnings.__exit__()
+            self._warnings.__exit__(None, None, None)
             self._translate(error)
             raise
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._warnings.__exit__()
+        self._warnings.__exit__(None, None, None)
         self._translate(error)
 
     @staticmethod

@@ -1,0 +1,50 @@
+"""DICOM origins of uploaded files: what an object stated, and its sealed UIDs. Knows no key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from core.database.tables import BatchFile, DicomSource
+from core.intake.dicom_facts import DicomFacts
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrigin:
+    """The object that a scan came from. ``sealed_reference`` is None where the object lacks a UID."""
+
+    facts: DicomFacts
+    sealed_reference: str | None
+
+
+def add_dicom_source(
+    session: Session, *, site_id: int, batch_file_id: int, facts: Mapping[str, Any], sealed_reference: str | None
+) -> None:
+    """Write down where an uploaded file came from."""
+    session.execute(
+        insert(DicomSource.__table__).values(  # type: ignore[arg-type]  # the table: no RETURNING, nothing to read back
+            site_id=site_id, batch_file_id=batch_file_id, facts=dict(facts), sealed_reference=sealed_reference
+        )
+    )
+
+
+def read_facts_of_batch(session: Session, batch_id: int) -> dict[int, DicomFacts]:
+    """What the DICOM objects of a batch stated, by file id."""
+    rows = session.execute(
+        select(DicomSource.batch_file_id, DicomSource.facts)
+        .join(BatchFile, BatchFile.id == DicomSource.batch_file_id)
+        .where(BatchFile.batch_id == batch_id)
+    )
+    return {file_id: DicomFacts.from_document(facts) for file_id, facts in rows}
+
+
+def read_origin(session: Session, scan_id: int) -> StoredOrigin | None:
+    """Where a scan came from; None where it was no DICOM object, or the session's person may not see it."""
+    row = session.execute(
+        select(DicomSource.facts, DicomSource.sealed_reference)
+        .join(BatchFile, BatchFile.id == DicomSource.batch_file_id)
+        .where(BatchFile.scan_id == scan_id)
+    ).one_or_none()
+    return None if row is None else StoredOrigin(DicomFacts.from_document(row.facts), row.sealed_reference)
