@@ -20,6 +20,7 @@ KIND_WORDS = {
     AlertKind.OVERDUE: "Overdue requests and issues",
     AlertKind.RETRAINING: "Overdue retraining",
     AlertKind.QUEUE: "Stalled queues",
+    AlertKind.CERTIFICATE: "Certificates that end or must be checked",
 }
 """The kinds as a person chooses between them."""
 
@@ -37,6 +38,17 @@ def what(alert: AlertRow) -> str:
             oldest_at = datetime.fromisoformat(detail["oldest_at"])
             waiting = f"{detail['n']} scan{' waits' if detail['n'] == 1 else 's wait'}"
             return f"{waiting} in lane {detail['lane']} since {oldest_at:%d %b %H:%M} UTC and none is scored"
+        case AlertKind.CERTIFICATE:
+            return _certificate(alert)
+
+
+def _certificate(alert: AlertRow) -> str:
+    whose = (
+        f"Certificate of device {alert.detail['device']}" if alert.detail["device"] else "A technician's certificate"
+    )
+    if alert.detail["why"] == "recheck_due":
+        return f"{whose} must be checked anew: the device runs other software"
+    return f"{whose} ends on {date.fromisoformat(alert.detail['expires_on']):%d %b %Y}"
 
 
 def _owed(alert: AlertRow) -> str:
@@ -60,6 +72,8 @@ def address(alert: AlertRow, *, n_weeks: int = 26) -> str:
             return f"/actions?{urlencode({**study, 'site': str(alert.site_id)})}"
         case AlertKind.OVERDUE | AlertKind.RETRAINING:
             return f"/worklist?{urlencode({**study, 'site': str(alert.site_id), 'tab': 'reacquire'})}"
+        case AlertKind.CERTIFICATE:
+            return f"/certificates?{urlencode({**study, 'site': str(alert.site_id)})}"
         case AlertKind.QUEUE:
             return f"/worklist?{urlencode({**study, 'tab': 'waiting'})}"
 

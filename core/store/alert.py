@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
@@ -14,14 +14,17 @@ from core.database.tables import (
     AlertDelivery,
     Assessment,
     Batch,
+    Certificate,
+    Device,
     ReacquisitionRequest,
     Scan,
     Site,
     Study,
+    Technician,
 )
 from core.store.overview import WAITING_STATES
 from core.store.reacquisition import is_overdue
-from core.vocabulary import ActionKind, ActionState, AlertKind, DeliveryState
+from core.vocabulary import ActionKind, ActionState, AlertKind, CertificateState, DeliveryState
 
 ALERTING_LOCK = 0x0C7A_A1E7
 """Key of the advisory lock under which one keeper at a time raises alerts (any number, the same everywhere)."""
@@ -111,6 +114,42 @@ def read_overdue_actions(session: Session, study_id: int, *, today: date) -> lis
         Event(
             study_id, row.site_id, kinds[ActionKind(row.kind)], f"action:{row.id}",
             {"action_id": row.id, "due_on": f"{row.due_on}"},
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def read_certificates_due(session: Session, study_id: int, *, today: date, notice: timedelta) -> list[Event]:
+    """An event for each certificate that ends within ``notice``, has ended, or must be checked anew.
+
+    One of a holder who is out of use is none; nor is one whose renewal was granted. It names no technician.
+    """
+    rows = session.execute(
+        select(
+            Certificate.id, Certificate.site_id, Certificate.state, Certificate.expires_on, Device.code,
+            Certificate.software_version,
+        )
+        .join(Site, Site.id == Certificate.site_id)
+        .outerjoin(Device, Device.id == Certificate.device_id)
+        .outerjoin(Technician, Technician.id == Certificate.technician_id)
+        .where(
+            Site.study_id == study_id,
+            Device.deactivated_at.is_(None),
+            Technician.deactivated_at.is_(None),
+            or_(
+                Certificate.state == CertificateState.RECHECK_DUE,
+                and_(Certificate.state == CertificateState.CERTIFIED, Certificate.expires_on <= today + notice),
+            ),
+        )
+        .order_by(Certificate.id)
+    )  # fmt: skip
+    return [
+        Event(
+            study_id, row.site_id, AlertKind.CERTIFICATE, f"certificate:{row.id}",
+            {
+                "certificate_id": row.id, "device": row.code or "", "expires_on": f"{row.expires_on}",
+                "why": "recheck_due" if row.state == CertificateState.RECHECK_DUE else "expires",
+            },
         )
         for row in rows
     ]  # fmt: skip

@@ -20,6 +20,7 @@ from core.store.alert import (
     list_studies,
     lock_alerts,
     open_alerts,
+    read_certificates_due,
     read_open,
     read_overdue,
     read_overdue_actions,
@@ -35,6 +36,8 @@ from core.usecases.find_flags import standing_weeks
 from core.usecases.judge_units import JudgedUnit, compare_units
 from core.vocabulary import AlertChannel, AlertKind, AlertPace
 
+CERTIFICATE_NOTICE = timedelta(days=30)
+"""So long before its last day a certificate is announced: time to take and judge new evidence."""
 ALERTED_UNITS = (UnitKind.SITE, UnitKind.DEVICE, UnitKind.MODEL, UnitKind.SOFTWARE)
 """Technicians are compared on the page and not announced: a message about one person is for people to write."""
 
@@ -96,6 +99,7 @@ def read_standing(session: Session, study_id: int, settings: Settings, *, at: da
     lasting = [
         *read_overdue(session, study_id, today=at.date()),
         *read_overdue_actions(session, study_id, today=at.date()),
+        *read_certificates_due(session, study_id, today=at.date(), notice=CERTIFICATE_NOTICE),
         *read_stalled(session, study_id, at=at, patience=settings.alert_queue_patience),
     ]
     worth = [event for event, unit in judged if unit.is_red] + lasting

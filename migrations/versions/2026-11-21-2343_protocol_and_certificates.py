@@ -37,8 +37,7 @@ def scope(roles: str) -> str:
 
 IS_OWN = "= (select current_user_id())"
 IS_ONES_OWN = (
-    "(technician_id is null or "
-    f"exists (select from technician t where t.id = technician_id and t.user_id {IS_OWN}))"
+    f"(technician_id is null or exists (select from technician t where t.id = technician_id and t.user_id {IS_OWN}))"
 )
 SEES_CERTIFICATE = "exists (select from certificate c where c.id = certificate_id)"
 MAY_ASK = f"({sites(KEEPERS)} or ({sites('site_technician')} and {IS_ONES_OWN}))"
@@ -76,7 +75,7 @@ GRANTS = (
     "update (state, certified_at, expires_on, ended_at) on certificate to octaudit_dashboard",
     "update (state, ended_at) on re_evaluation to octaudit_dashboard",
     "select on re_evaluation_scan to octaudit_dashboard",
-    "select on certificate, re_evaluation to octaudit_worker",
+    "select on certificate, certificate_evidence, re_evaluation to octaudit_worker",
     "update (state, ended_at) on certificate to octaudit_worker",
     "select, insert on certificate_step, re_evaluation_scan to octaudit_worker",
     "update (state, done_up_to, started_at, ended_at) on re_evaluation to octaudit_worker",
@@ -159,7 +158,11 @@ def name_publishers() -> None:
     """Who published each version, from the audit trail where it was a person."""
     op.add_column("protocol_version", sa.Column("published_by_id", sa.BigInteger(), nullable=True))
     op.create_foreign_key(
-        op.f("fk_protocol_version_published_by_id_app_user"), "protocol_version", "app_user", ["published_by_id"], ["id"]
+        op.f("fk_protocol_version_published_by_id_app_user"),
+        "protocol_version",
+        "app_user",
+        ["published_by_id"],
+        ["id"],
     )
     op.execute("alter table protocol_version disable trigger stays_as_written")
     op.execute(
@@ -367,9 +370,7 @@ def downgrade() -> None:
     op.drop_index("ix_action_technician_id_created_at", table_name="action")
     op.drop_index("uq_action_suspended_technician", table_name="action")
     redraw_suspensions(FORMER_HOLDER, FORMER_CONCERNS)
-    op.drop_constraint(
-        op.f("fk_protocol_version_published_by_id_app_user"), "protocol_version", type_="foreignkey"
-    )
+    op.drop_constraint(op.f("fk_protocol_version_published_by_id_app_user"), "protocol_version", type_="foreignkey")
     op.drop_column("protocol_version", "published_by_id")
     for table in TABLES:
         op.drop_table(table)
