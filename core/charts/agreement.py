@@ -39,7 +39,10 @@ def draw_confusion(found: Agreement, first: str, second: str) -> alt.LayerChart:
     order = list(GRADE_NAMES.values())
     base = alt.Chart(_data(confusion_rows(found))).encode(
         x=alt.X(
-            "second:N", sort=order, title=second, axis=alt.Axis(orient="top", labelAngle=0, labelExpr=_IN_TWO_LINES)
+            "second:N",
+            sort=order,
+            title=second,
+            axis=alt.Axis(orient="top", labelAngle=0, labelExpr=_IN_TWO_LINES, labelPadding=18),
         ),
         y=alt.Y("first:N", sort=order, title=first),
     )

@@ -162,7 +162,7 @@ def _facts(overview: Overview, findings: FindingCounts, complete: Completeness, 
         _fact("Received of expected", "–" if received is None else percent(received),
               f"{of(complete.received, complete.expected)} scans so far" if complete.expected else "nothing expected"),
         _fact("Waiting", count(work.waiting + work.to_decide),
-              f"{count(work.waiting)} for a score, {count(work.to_decide)} to decide"),
+              f"{count(work.waiting)} to score, {count(work.to_decide)} to decide"),
     ]  # fmt: skip
 
 

@@ -86,6 +86,7 @@ GRANTS = (
     f"insert, update ({MADE}) on report to octaudit_worker",
     "update (next_at) on report_schedule to octaudit_worker",
     "insert, update (state, attempts, due_at, sent_at, error) on report_sending to octaudit_worker",
+    "select on signed_baseline to octaudit_worker",  # what the trends of a study report are held against
 )
 # Whose grants reach a report: {granted} is a row of site_grant, the names after it are the function's arguments.
 REACHES = f"""
@@ -302,5 +303,6 @@ def downgrade() -> None:
     """Undo."""
     for declaration in reversed(FUNCTIONS):
         op.execute(f"drop function {signature(declaration)}")
+    op.execute("revoke select on signed_baseline from octaudit_worker")
     for table in ("report_sending", "report_recipient", "report", "report_schedule"):
         op.drop_table(table)
