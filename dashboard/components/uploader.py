@@ -28,7 +28,7 @@ def draw_uploader(
             "study": site.study,
             "site": site.site,
             "max_bytes": settings.upload_max_file_mb * 1_000_000,
-            "limits": f"PNG, JPEG, TIFF, BMP, zip and the table as CSV; up to {settings.upload_max_file_mb} MB each, "
+            "limits": f"DICOM, PNG, JPEG, TIFF, BMP, zip and the table as CSV; up to {settings.upload_max_file_mb} MB each, "
             f"{settings.upload_max_files} files in a batch, {settings.image_max_megapixels:g} megapixels per image",
         },
         key=f"uploader-{site.site_id}-{batch_id}",
