@@ -53,6 +53,7 @@ PAGES = (
     Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),
     Page("Scan", "pages/scan.py", ":material/visibility:", EVERYBODY, "Quality", is_listed=False),
     Page("Admin", "pages/admin.py", ":material/settings:", frozenset({Role.ADMIN}), "Administration"),
+    Page("Audit", "pages/audit.py", ":material/history:", frozenset({Role.MANAGER, Role.ADMIN}), "Administration"),
 )
 
 

@@ -285,3 +285,27 @@ MULTIPLE_COLUMNS = {
     },
     "high": POINT_COLUMNS["high"],
 }
+
+RECEIPT_COLUMNS = {
+    "days": "Days since the request at which a replacement came",
+    "received": "Share of requests whose replacement has come by then, 0 to 1 (Kaplan and Meier)",
+    "low": "Lower end of its pointwise 95 % band (log-log scale)",
+    "high": "Upper end of the same band",
+}
+QUERY_COLUMNS = {
+    "site": "Code of the site",
+    "asked": "Scored scans of first captures that the site was asked about (count)",
+    "scored": "Scored scans of first captures, by the day of capture (count)",
+    "per_100": "100 * asked / scored",
+    "low": "Lower end of Wilson's 95 % interval on the effective number, per 100",
+    "high": "Upper end of the same interval",
+}
+FEEDBACK_COLUMNS = {
+    "from": "First day of the point (Monday, UTC), by day of capture",
+    "to": "Last day of the point: four weeks, fewer at the beginning",
+    "gradable": "Own first captures that are decided and gradable (count)",
+    "decided": "Own first captures of which every required slab is graded (count)",
+    "rate": "gradable / decided, 0 to 1",
+    "low": "Lower end of Wilson's 95 % interval of rate on the effective number",
+    "high": "Upper end of the same interval",
+}

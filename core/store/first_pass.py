@@ -49,11 +49,6 @@ def read_own_places(session: Session, user_id: int, site_ids: Sequence[int]) -> 
     return tuple(OwnPlace(*row) for row in rows)
 
 
-def own_sites(session: Session) -> tuple[int, ...]:
-    """The sites that this session may see, by code."""
-    return tuple(session.scalars(select(Site.id).order_by(Site.code)))
-
-
 def read_study_median(
     session: Session, study_id: int, *, by_technician: bool, since: date, until: date
 ) -> StudyMedian | None:

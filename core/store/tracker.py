@@ -1,11 +1,11 @@
 """Reacquisition requests as people follow them: a paged table, the course of one, and the times behind the figures."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.database.tables import (
@@ -40,7 +40,6 @@ class TrackerFilter:
     owner_id: int | None = None
     reason: ReasonCode | None = None
     only_overdue: bool = False
-    request_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,7 @@ class TrackedRequest:
     scan_type: str
     slab: Slab
     scan_id: int
+    acquisition_id: int
     expected_scan_id: int
     reason: ReasonCode
     text: str
@@ -160,7 +160,7 @@ def read_board(
     """The first ``n`` of each state, as the board shows them: the soonest due, of ended ones the last."""
     found = {}
     for state in states:
-        narrowed = TrackerFilter((state,), wanted.owner_id, wanted.reason, wanted.only_overdue)
+        narrowed = replace(wanted, states=(state,))
         found[state] = _items(session, _listed(chosen, narrowed, today).limit(n))
     return found
 
@@ -203,8 +203,13 @@ def list_owners(session: Session, site_id: int) -> tuple[Owner, ...]:
 
 
 def _conditions(chosen: ScanFilter, wanted: TrackerFilter, today: date) -> list[ColumnElement[bool]]:
-    """What both the table and its counts are narrowed by; the states narrow the table alone."""
-    conditions = request_conditions(chosen)
+    """What both the table and its counts are narrowed by; the states narrow the table alone.
+
+    The period leaves out what ended before it: what is open is listed whenever it was requested.
+    """
+    conditions = request_conditions(replace(chosen, since=None, until=None))
+    if chosen.since is not None:
+        conditions.append(or_(_R.state.in_(OPEN), _R.closed_at >= day_start(chosen.since)))
     if wanted.owner_id is not None:
         conditions.append(_R.owner_id == wanted.owner_id)
     if wanted.reason is not None:
@@ -293,6 +298,7 @@ def _items(session: Session, statement: Select[*tuple[Any, ...]]) -> tuple[Track
             scan_type=row.scan_type,
             slab=Slab(row.slab),
             scan_id=row.ReacquisitionRequest.scan_id,
+            acquisition_id=row.ReacquisitionRequest.acquisition_id,
             expected_scan_id=row.expected_scan_id,
             reason=ReasonCode(row.ReacquisitionRequest.reason_code),
             text=row.ReacquisitionRequest.text,

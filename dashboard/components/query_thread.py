@@ -13,7 +13,7 @@ from core.usecases.follow_query import remark, reopen_query, resolve_query
 from core.usecases.reacquire import SITE_ROLES
 from core.usecases.review_scan import REVIEWERS
 from core.vocabulary import QueryAct, QuerySide, Role, ScanState
-from dashboard.administration.steps import draw_outcome, fresh_key, perform
+from dashboard.administration.steps import fresh_key, perform
 from dashboard.components.markup import Html, chip, tag
 from dashboard.components.panel import panel
 from dashboard.session import open_session
@@ -49,7 +49,6 @@ def draw_query_thread(view: ScanView, actor: Actor) -> None:
     if not thread.messages:
         return
     st.subheader("Questions to the site")
-    draw_outcome()
     panel(thread_markup(thread, is_waiting=view.state is ScanState.QUERIED), key="thread")
     _draw_replies(view, thread, actor)
 

@@ -1,0 +1,48 @@
+"""One request of the tracker: what it asks for, what this person may do, and all captures of its expected scan."""
+
+from datetime import date
+
+import streamlit as st
+
+from core.store.access import Actor
+from core.store.tracker import TrackedRequest, read_tracked
+from core.wording import EYE_NAMES, REQUEST_NAMES, SLAB_NAMES, scan_type_words
+from dashboard.components.capture_choice import draw_captures
+from dashboard.components.markup import Html, chip, page_link, tag
+from dashboard.components.open_request import movable_of, open_request
+from dashboard.components.panel import empty_state, panel
+from dashboard.components.request_moves import draw_moves
+from dashboard.session import open_session
+
+
+def draw_detail(request_id: int, actor: Actor, *, today: date) -> None:
+    """Draw the request with its buttons; says so where there is none that the person may see."""
+    with open_session() as session:
+        request = read_tracked(session, [request_id]).get(request_id)
+    if request is None:
+        empty_state("No such request", "It belongs to another site, or was taken back. Choose one below.", key="gone")
+        return
+    with st.container(border=True, key="octaudit-request-detail"):
+        panel(_title(request), key="detail-title")
+        if request.is_open:
+            panel(open_request(request, today), key="detail")
+            draw_moves(movable_of(request), actor, today=today, where="detail")
+        draw_captures(request.acquisition_id, actor, today=today, is_quiet=False)
+        st.button("Close this view", icon=":material/close:", type="tertiary", on_click=_close)
+
+
+def _title(request: TrackedRequest) -> Html:
+    eye = tag("div", request.laterality, tag("small", EYE_NAMES[request.laterality]), class_="eye")
+    what = f"{scan_type_words(request.scan_type)}, {SLAB_NAMES[request.slab].lower()}"
+    scan = page_link(f"scan {request.scan_id}", "scan", {"id": request.scan_id})
+    words = tag(
+        "div",
+        tag("h2", f"{request.subject_code} · {request.visit_code} · {what}"),
+        tag("p", f"{request.study_code}, {request.site_code} · request {request.id} for ", scan, class_="sub"),
+    )
+    states = tag("div", chip(REQUEST_NAMES[request.state], "info"), class_="states")
+    return tag("header", eye, words, states, class_="title")
+
+
+def _close() -> None:
+    st.query_params.pop("request", None)
