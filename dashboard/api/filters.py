@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.clock import now
 from core.errors import UsageError
 from core.statistics.control_chart import ChartKind
-from core.store.assessment import FAZ_COLUMNS
 from core.store.graded_scan import Reference
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
@@ -22,8 +21,17 @@ from dashboard.api.documents.base import Code, Id
 from dashboard.api.paging import Paged
 from dashboard.filters import Period, period_bounds
 
-FazMetric = StrEnum("FazMetric", {name.upper(): name for name in FAZ_COLUMNS})
-"""A metric of the foveal avascular zone, by its column."""
+
+class FazMetric(StrEnum):
+    """A metric of the foveal avascular zone, by its column (core.store.assessment.FAZ_COLUMNS)."""
+
+    AREA = "faz_area_mm2"
+    PERIMETER = "faz_perimeter_mm"
+    ACIRCULARITY = "faz_acircularity_index"
+    CIRCULARITY = "faz_circularity"
+    AXIS_RATIO = "faz_axis_ratio"
+
+
 Ordinal = Annotated[int, Field(ge=0, le=2)]
 _DAYS = r"^\d{4}-\d{2}-\d{2}\.\.\d{4}-\d{2}-\d{2}$"
 
@@ -122,7 +130,7 @@ class TrendsQuery(RateQuery):
 class FazQuery(ScanQuery):
     """Which metric of which slab, in which millimetres."""
 
-    metric: FazMetric = FazMetric.FAZ_AREA_MM2
+    metric: FazMetric = FazMetric.AREA
     group: FazBy = FazBy.SITE
     scale: Magnification = Field(Magnification.NOMINAL, description="Corrected: for axial length, where it is known.")
 

@@ -143,7 +143,7 @@ def _faz(found: FazComparison) -> FazDocument:
                 n_scans=len(group.points),
                 n_patients=group.n_patients,
                 quartiles=group.quartiles,
-                mean=group.mean,  # type: ignore[arg-type] - an interval, or why there is none
+                mean=group.mean,
                 n_outliers=group.n_outliers,
             )
             for group in found.groups
@@ -157,12 +157,12 @@ def _faz(found: FazComparison) -> FazDocument:
                 ordinal=each.ordinal,
                 n_scans=len(each.values),
                 n_patients=each.n_patients,
-                mean=each.mean,  # type: ignore[arg-type]
+                mean=each.mean,
             )
             for each in found.effect.grades
         ],
-        effect_ungradable=found.effect.ungradable,  # type: ignore[arg-type]
-        effect_middle=found.effect.middle,  # type: ignore[arg-type]
+        effect_ungradable=found.effect.ungradable,
+        effect_middle=found.effect.middle,
         missing=[MissingDocument(reason=reason, n_scans=n) for reason, n in found.missing.items()],
         sources=[ScaleSourceDocument(source=source, n_scans=n) for source, n in found.sources.items()],
     )
@@ -186,12 +186,11 @@ def _faz_point(point: FazPoint) -> FazPointDocument:
 
 def _faz_pairs(pairs: FazPairs) -> FazPairsDocument:
     found = pairs.found
-    is_there = isinstance(found, PairedDifferences)
     return FazPairsDocument(
         kind=pairs.kind,
         n_pairs=len(pairs.pairs),
-        bias=found.bias if is_there else found,  # type: ignore[arg-type, union-attr]
-        repeatability=found.repeatability if is_there else found,  # type: ignore[arg-type, union-attr]
+        bias=found.bias if isinstance(found, PairedDifferences) else found,
+        repeatability=found.repeatability if isinstance(found, PairedDifferences) else found,
     )
 
 
@@ -206,9 +205,9 @@ def agreement_found(found: Agreement) -> AgreementFoundDocument:
     """The document of an agreement that could be computed."""
     return AgreementFoundDocument(
         confusion=found.confusion.tolist(),
-        percent=found.percent,  # type: ignore[arg-type] - read from its attributes
-        kappa=found.kappa,  # type: ignore[arg-type]
-        ac1=found.ac1,  # type: ignore[arg-type]
+        percent=found.percent,
+        kappa=found.kappa,
+        ac1=found.ac1,
         n_scans=found.n_scans,
         n_patients=found.n_patients,
     )

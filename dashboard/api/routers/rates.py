@@ -72,7 +72,7 @@ def read_rates_overview(asked: RatesAsked, caller: RateReader) -> OverviewDocume
         design_effect=factor,
         current=RatePair.model_validate(pair_of(found.current, factor=factor)),
         previous=RatePair.model_validate(pair_of(found.previous, factor=factor)) if found.previous else None,
-        attention=found.attention,  # type: ignore[arg-type] - read from its attributes
+        attention=found.attention,
         sites=[_group(each, factor) for each in found.sites],
         devices=[_group(each, factor) for each in found.devices],
         weeks=[_week(each, factor) for each in found.weeks],
@@ -181,7 +181,7 @@ def list_shared_images(asked: RatesAsked, caller: RateReader) -> Listing[SharedI
 
 def _group(group: GroupTally, factor: float) -> GroupRates:
     return GroupRates(
-        **pair_of(group.tally, factor=factor),  # type: ignore[arg-type] - the fields of a RatePair
+        **pair_of(group.tally, factor=factor),
         id=group.id,
         code=group.code,
         name=group.name,
@@ -191,7 +191,7 @@ def _group(group: GroupTally, factor: float) -> GroupRates:
 
 
 def _week(week: WeekTally, factor: float) -> WeekRates:
-    return WeekRates(**pair_of(week.tally, factor=factor), week_on=week.week_on)  # type: ignore[arg-type]
+    return WeekRates(**pair_of(week.tally, factor=factor), week_on=week.week_on)
 
 
 def _compared(
@@ -214,8 +214,8 @@ def _compared(
         is_red=each.is_red,
         is_amber=each.is_amber,
         is_judged=each.is_judged,
-        shrunken=each.shrunken or shrinkage,  # type: ignore[arg-type] - the rate, or why there is none
-        standardised=cases.rates.get(each.unit.key, NotComputable("not in this selection")) if cases else None,  # type: ignore[arg-type]
+        shrunken=each.shrunken or shrinkage,
+        standardised=cases.rates.get(each.unit.key, NotComputable("not in this selection")) if cases else None,
     )
 
 

@@ -1,6 +1,6 @@
 """Batches from draft to receipt. Uploads stream to disk; what blocks (PostgreSQL, decoding) runs in a thread."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -40,7 +40,9 @@ router = APIRouter(tags=["uploads"])
 FileName = Annotated[str, Query(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 BatchId = Annotated[Id, Path(description="Id of a batch.")]
 FileId = Annotated[Id, Path(description="Id of a file of a batch.")]
-CSV = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "Columns and an example row."}}
+CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "Columns and an example row."}
+}
 BODY = {
     "requestBody": {
         "required": True,

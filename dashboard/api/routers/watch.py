@@ -119,17 +119,16 @@ def _drift(found: Drift | NotComputable) -> MaybeDriftDocument:
 
 def _calibration(of: CalibrationOf) -> CalibrationOfDocument:
     found = of.found
-    is_there = isinstance(found, Calibration)
     return CalibrationOfDocument(
         name=of.name,
         device_id=of.device_id,
         n_scans=of.n_scans,
         n_patients=of.n_patients,
-        predicted=found.predicted if is_there else found,  # type: ignore[arg-type, union-attr] - or why there is none
-        observed=found.observed if is_there else found,  # type: ignore[arg-type, union-attr]
-        excess=found.excess if is_there else found,  # type: ignore[arg-type, union-attr]
-        slope=found.slope if is_there else found,  # type: ignore[arg-type, union-attr]
-        error=of.error,  # type: ignore[arg-type]
+        predicted=found.predicted if isinstance(found, Calibration) else found,
+        observed=found.observed if isinstance(found, Calibration) else found,
+        excess=found.excess if isinstance(found, Calibration) else found,
+        slope=found.slope if isinstance(found, Calibration) else found,
+        error=of.error,
         is_off=of.is_off,
         points=[ReliabilityDocument.model_validate(point) for point in of.points],
     )
@@ -147,7 +146,7 @@ def _comparison(each: VersionComparison) -> VersionComparisonDocument:
             VerdictChangeDocument(champion=first, challenger=second, n=n)
             for (first, second), n in sorted(each.verdicts.items())
         ],
-        changed=each.changed,  # type: ignore[arg-type] - an interval or None
+        changed=each.changed,
         changes=[
             ChangedScanDocument(
                 scan_id=pair.scan_id,
