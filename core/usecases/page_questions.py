@@ -10,9 +10,12 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
+from core.store.access import Actor
 from core.store.action import read_closed_actions, read_open_actions
 from core.store.alert import read_ended_alerts, read_open_alerts
 from core.store.alert_delivery import read_latest_sendings, read_subscriptions
+from core.store.audit_check import read_chain_status
+from core.store.audit_trail import TrailFilter, TrailKind, read_people, read_trail
 from core.store.batch import read_batch, read_batches, read_files, read_roster, read_sites
 from core.store.cause import read_findings
 from core.store.email_confirmation import read_own_address
@@ -35,6 +38,7 @@ from core.usecases.compare_grades import GroupBy, compare_grades
 from core.usecases.compare_versions import compare_versions
 from core.usecases.flag_sites import flag_sites
 from core.usecases.judge_units import compare_units, visit_factor
+from core.usecases.look_at_scan import look_at_scan
 from core.usecases.look_at_unit import read_notes
 from core.usecases.sign_baseline import propose_baseline, scope_of
 from core.usecases.standardise_units import standardise_units
@@ -65,6 +69,8 @@ class Visit:
         return ScanFilter(since=until - timedelta(weeks=n), until=until)
 
 
+SOMEBODY = Actor(user_id=1, name="somebody", display_name="Somebody", grants=())
+"""Whose drafts and decisions are asked for; row-level security goes by the session alone."""
 Question = Callable[[Session, Visit], object]
 
 
@@ -148,10 +154,11 @@ def _worklist(session: Session, visit: Visit, *, tab: WorklistTab, page: int = 0
 
 
 def _scan(session: Session, visit: Visit) -> None:
-    read_scan(session, visit.scan_id)
+    view = read_scan(session, visit.scan_id)
+    assert view is not None, "the visit's person may see it"
+    look_at_scan(session, view, actor=SOMEBODY, chosen=ScanFilter(), tab=WorklistTab.TO_DECIDE, today=visit.today)
     read_scan_to_grade(session, visit.scan_id)
     read_scan_images(session, visit.scan_id)
-    read_worklist(session, ScanFilter(), WorklistTab.TO_DECIDE, today=visit.today, page=0, page_size=2)
 
 
 def _upload(session: Session, _: Visit) -> None:
@@ -178,6 +185,14 @@ def _actions(session: Session, _: Visit) -> None:
     read_filter_choices(session, ScanFilter())
     read_open_actions(session, study_id=None, site_id=None)
     read_closed_actions(session, study_id=None, site_id=None, limit=50)
+
+
+def _audit(session: Session, visit: Visit, *, kind: TrailKind) -> None:
+    read_chain_status(session)
+    studies = read_filter_choices(session, ScanFilter()).studies
+    read_people(session)
+    study_id = studies[0].id if studies else 0
+    read_trail(session, TrailFilter(study_id=study_id, kind=kind, since=visit.now - timedelta(days=30)), limit=51)
 
 
 PAGES: dict[str, Question] = {
@@ -207,5 +222,7 @@ PAGES: dict[str, Question] = {
     "Upload, receipt": _receipt,
     "Alerts": _alerts,
     "Actions": _actions,
+    "Audit": partial(_audit, kind=TrailKind.ALL),
+    "Audit, signatures": partial(_audit, kind=TrailKind.SIGNATURES),
 }
 """Page, and where it has several views, which of them -> what it asks."""

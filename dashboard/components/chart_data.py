@@ -1,11 +1,15 @@
 """The data behind a chart: a download as CSV, and what its columns mean. Draws no chart."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 
 import streamlit as st
+
+from core.reports.spreadsheet import harmless
+from dashboard.downloads import noted
+from dashboard.filters import url_filters
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -32,21 +36,23 @@ def draw_chart_data(data: ChartData, *, behind: str = "chart") -> None:
     """A folded panel under a chart or table: what the columns mean, both files to download."""
     with st.expander(f"Data behind the {behind}", icon=":material/table:"):
         with st.container(horizontal=True):
-            st.download_button(
-                "Data (CSV)", data.csv(), file_name=f"{data.file_name}.csv", mime="text/csv", on_click="ignore",
-                key=f"octaudit.download.{data.file_name}", icon=":material/download:",
-            )  # fmt: skip
-            st.download_button(
-                "Data dictionary (CSV)", data.dictionary_csv(), file_name=f"{data.file_name}-dictionary.csv",
-                mime="text/csv", on_click="ignore", key=f"octaudit.dictionary.{data.file_name}",
-                icon=":material/menu_book:",
-            )  # fmt: skip
+            _download("Data (CSV)", f"{data.file_name}.csv", data.csv, icon="download", n_rows=len(data.rows))
+            _download(
+                "Data dictionary (CSV)", f"{data.file_name}-dictionary.csv", data.dictionary_csv, icon="menu_book"
+            )
         st.markdown("\n".join(f"- **{name}**: {meaning}" for name, meaning in data.dictionary.items()))
+
+
+def _download(label: str, name: str, write: Callable[[], str], *, icon: str, n_rows: int | None = None) -> None:
+    st.download_button(
+        label, noted(name, lambda _: write(), n_rows=n_rows, chosen=url_filters()), file_name=name, mime="text/csv",
+        on_click="ignore", key=f"octaudit.download.{name}", icon=f":material/{icon}:",
+    )  # fmt: skip
 
 
 def _written(columns: Sequence[str], rows: Rows) -> str:
     text = StringIO()
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
     return text.getvalue()

@@ -544,6 +544,9 @@ def upgrade() -> None:
     op.drop_index("ix_audit_event_site_id", "audit_event")
     for name, columns in TRAIL_INDEXES.items():
         op.create_index(name, "audit_event", list(columns))
+    op.create_index(
+        "ix_audit_event_signed", "audit_event", ["happened_at", "id"], postgresql_where=sa.text("meaning <> ''")
+    )
     op.add_column("session", sa.Column("client", sa.String(), server_default="", nullable=False))
     op.create_index(
         "ix_session_expires_at", "session", ["expires_at"], postgresql_where=sa.text("revoked_at is null")
@@ -562,7 +565,7 @@ def downgrade() -> None:
         make(declaration, returns, body)
     op.drop_index("ix_session_expires_at", "session")
     op.drop_column("session", "client")
-    for name in TRAIL_INDEXES:
+    for name in (*TRAIL_INDEXES, "ix_audit_event_signed"):
         op.drop_index(name, "audit_event")
     op.create_index("ix_audit_event_site_id", "audit_event", ["site_id"])
     op.drop_column("audit_event", "meaning")

@@ -32,6 +32,7 @@ class AuditEvent(Base):
         Index("ix_audit_event_site_id", "site_id", "happened_at", "id"),
         Index("ix_audit_event_actor_id", "actor_id", "happened_at", "id"),
         Index("ix_audit_event_action", "action", "happened_at", "id"),
+        Index("ix_audit_event_signed", "happened_at", "id", postgresql_where=text("meaning <> ''")),
     )
 
     id: Mapped[Id]

@@ -46,6 +46,8 @@ NO_VIEW = {
     "core.usecases.change_place": "writes",
     "core.usecases.check_batch": "one draft's files",
     "core.usecases.look_at_unit": "one unit",
+    "core.usecases.end_sessions": "writes",
+    "core.usecases.note_export": "writes",
     "core.usecases.open_batch": "writes",
     "core.usecases.prefill_replacement": "one request",
     "core.usecases.release_held": "writes",
