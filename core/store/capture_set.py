@@ -1,6 +1,6 @@
 """All captures of an expected scan beside each other: grades, artifacts, reasons, and which of them stands for it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from core.database.tables import (
     Technician,
     User,
 )
+from core.store.calibration_mode import hidden_scans
 from core.store.reason import read_reasons
 from core.store.slot import decided_ordinal, read_slots
 from core.values import Reason
@@ -39,6 +40,8 @@ class SetScan:
     reasons: tuple[Reason, ...]
     own_user_ids: frozenset[int]
     """Accounts of who uploaded it and of who took it: they do not choose it."""
+    is_hidden: bool = False
+    """The person who looks grades it before seeing anybody's grade (core.store.calibration_mode)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ def read_capture_set(session: Session, expected_scan_id: int) -> CaptureSet | No
     ).all()  # fmt: skip
     if not rows:
         return None
-    scans = _scans(session, rows)
+    hidden = hidden_scans(session, {row.scan_id for row in rows})
+    scans = _scans(session, rows, hidden)
     gradable = {
         capture.acquisition_id: capture.standing.is_gradable
         for slot in read_slots(session, [expected_scan_id])
@@ -129,8 +133,8 @@ def read_capture_set(session: Session, expected_scan_id: int) -> CaptureSet | No
     firsts = {row.id: row for row in reversed(rows)}
     captures = [
         SetCapture(
-            row.id, row.code, row.acquired_at, row.technician_code, row.replaces_id, gradable.get(row.id, False),
-            tuple(scans[row.id]),
+            row.id, row.code, row.acquired_at, row.technician_code, row.replaces_id,
+            gradable.get(row.id, False) and not any(scan.is_hidden for scan in scans[row.id]), tuple(scans[row.id]),
         )
         for row in reversed(firsts.values())
     ]  # fmt: skip
@@ -167,8 +171,8 @@ def _read_choice(session: Session, expected_scan_id: int) -> Choice | None:
     return None if row is None else Choice(row[0], row[1] or "somebody who has left", row[2], row[3])
 
 
-def _scans(session: Session, rows: Sequence[Any]) -> dict[int, list[SetScan]]:
-    assessments = [row.assessment_id for row in rows if row.assessment_id is not None]
+def _scans(session: Session, rows: Sequence[Any], hidden: Collection[int]) -> dict[int, list[SetScan]]:
+    assessments = [row.assessment_id for row in rows if row.assessment_id is not None and row.scan_id not in hidden]
     reasons = read_reasons(session, assessments)
     marks: dict[int, list[tuple[ArtifactType, Severity]]] = {}
     for assessment_id, type_, severity in session.execute(
@@ -179,6 +183,7 @@ def _scans(session: Session, rows: Sequence[Any]) -> dict[int, list[SetScan]]:
         marks.setdefault(assessment_id, []).append((ArtifactType(type_), Severity(severity)))
     found: dict[int, list[SetScan]] = {}
     for row in rows:
+        is_hidden = row.scan_id in hidden
         ordinal = decided_ordinal(
             human=row.human_ordinal, model=row.grade_ordinal, is_abstained=row.is_abstained, inherited=None,
             is_inherit=False,
@@ -186,8 +191,8 @@ def _scans(session: Session, rows: Sequence[Any]) -> dict[int, list[SetScan]]:
         own = frozenset(user for user in (row.uploaded_by_id, row.user_id) if user is not None)
         found.setdefault(row.id, []).append(
             SetScan(
-                row.scan_id, Slab(row.slab), ScanState(row.state), ordinal, row.human_ordinal is not None,
-                tuple(marks.get(row.assessment_id, ())), reasons.get(row.assessment_id, ()), own,
+                row.scan_id, Slab(row.slab), ScanState(row.state), None if is_hidden else ordinal,
+                row.human_ordinal is not None, tuple(marks.get(row.assessment_id, ())), reasons.get(row.assessment_id, ()), own, is_hidden,
             )
         )  # fmt: skip
     return found

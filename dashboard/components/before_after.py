@@ -75,6 +75,8 @@ def _image(scan: SetScan) -> Content:
 
 
 def _grade(scan: SetScan) -> Content:
+    if scan.is_hidden:
+        return tag("span", "hidden until you have graded it", class_="muted")
     if scan.ordinal is None:
         words = "the model was not sure" if scan.state in {ScanState.UNDER_REVIEW, ScanState.QUERIED} else "not scored"
         return tag("span", f"{STATE_NAMES[scan.state]}: {words}", class_="muted")
@@ -83,6 +85,8 @@ def _grade(scan: SetScan) -> Content:
 
 
 def _artifacts(scan: SetScan) -> Content:
+    if scan.is_hidden:
+        return ""
     if not scan.severities:
         return tag("span", "none measured", class_="muted")
     return tag(
@@ -93,6 +97,8 @@ def _artifacts(scan: SetScan) -> Content:
 
 
 def _reasons(scan: SetScan) -> Content:
+    if scan.is_hidden:
+        return ""
     if not scan.reasons:
         return tag("span", "none", class_="muted")
     return join((tag("span", REASON_NAMES[reason.code], title=reason.text) for reason in scan.reasons), "; ")
