@@ -3,7 +3,7 @@
 A certificate is one row per asking; expiry follows from its last day and suspension from an open suspension among the
 actions, which may now be a technician's too. Certificates of a technician are seen by the reading centre and by that
 person. A re-evaluation is ordered by an administrator and carried out with the worker's rights; what it did to each
-scan is a row that nobody changes. Revision 0020, after 0019.
+scan is a row that nobody changes. What a visit still owes is found by an index of its own. Revision 0020, after 0019.
 """
 
 from collections.abc import Sequence
@@ -152,6 +152,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_action_technician_id_created_at", "action", ["technician_id", "created_at"], unique=False)
     redraw_alert_kinds(ALERT_KINDS)
+    op.create_index(
+        "ix_expected_scan_missing",
+        "expected_scan",
+        ["site_id", "visit_id"],
+        unique=False,
+        postgresql_where=sa.text("first_received_at is null"),
+    )
 
 
 def name_publishers() -> None:
@@ -359,6 +366,7 @@ def make_re_evaluated_scans() -> None:
 
 def downgrade() -> None:
     """Undo; suspensions of technicians and alerts about certificates go with it."""
+    op.drop_index("ix_expected_scan_missing", table_name="expected_scan")
     op.execute("delete from alert_delivery d using alert a where a.id = d.alert_id and a.kind = 'certificate'")
     op.execute("delete from alert where kind = 'certificate'")
     redraw_alert_kinds(FORMER_ALERT_KINDS)

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.tables.base import Base, Created, Id, SiteScoped
@@ -35,7 +35,12 @@ class ExpectedScan(SiteScoped, Created, Base):
     """The slot subject x visit x eye x type. The final rate and completeness count slots, not attempts."""
 
     __tablename__ = "expected_scan"
-    __table_args__ = (UniqueConstraint("visit_id", "laterality", "scan_type"),)
+    __table_args__ = (
+        UniqueConstraint("visit_id", "laterality", "scan_type"),
+        Index(
+            "ix_expected_scan_missing", "site_id", "visit_id", postgresql_where=text("first_received_at is null")
+        ),
+    )  # fmt: skip
 
     id: Mapped[Id]
     visit_id: Mapped[int] = mapped_column(ForeignKey("visit.id"))
