@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect
 from core.statistics.funnel import FunnelPoint, FunnelUnit, Side, Zone, funnel
-from core.statistics.survival import DurationQuantile, turn_around
+from core.statistics.survival import duration_reached
 from core.store.flag_acknowledgement import Acknowledgement, FlagKey, read_acknowledgements
 from core.store.scan_filter import ScanFilter
 from core.store.site_week import (
@@ -141,6 +141,7 @@ class _Window:
 
     poor: Mapping[int, ClusteredCount]
     severe: Mapping[int, Counter[str]]
+    design: DesignEffect
 
     def count(self, site_id: int, indicator: Indicator) -> ClusteredCount:
         """Captures with the fault, in the visits they come from; an artifact keeps the visits' sizes alone."""
@@ -218,13 +219,12 @@ def _window(weeks: Sequence[SiteWeek], period: tuple[date, date] | None, back: t
         if period is None or period[0] - back <= week.week_on < period[1] - back:
             poor[week.site_id] = poor.get(week.site_id, ClusteredCount()) + week.poor
             severe.setdefault(week.site_id, Counter()).update(week.severe)
-    return _Window(poor, severe)
+    return _Window(poor, severe, design_effect(list(poor.values())))
 
 
 def _lights(look: _Window, patients: Mapping[int, int], indicator: Indicator) -> dict[int, Light]:
-    design = design_effect(list(look.poor.values()))
     units = [FunnelUnit(id_, look.count(id_, indicator), patients.get(id_, 0)) for id_ in look.poor]
-    found = funnel(units, design=design)
+    found = funnel(units, design=look.design)
     if isinstance(found, NotComputable):
         return {}
     return {int(point.key): _light(point) for point in found.points}
@@ -246,14 +246,13 @@ def _rate_cell(
     lights: Sequence[Mapping[int, Light]],
 ) -> Cell:
     count = look.count(site_id, indicator)
-    design = design_effect(list(look.poor.values()))
     history = [each.get(site_id, Light.UNKNOWN) in (Light.RED, Light.AMBER) for each in lights]
     return Cell(
         indicator,
         lights[0].get(site_id, Light.UNKNOWN),
         count.k,
         count.n,
-        change=_change(count, before.count(site_id, indicator), design) if before else None,
+        change=_change(count, before.count(site_id, indicator), look.design) if before else None,
         n_in_a_row=history.index(False) if False in history else len(history),
     )
 
@@ -281,14 +280,11 @@ def _overdue_cell(requests: OpenRequests | None) -> Cell:
 def _wait_cell(waits: Waits | None) -> Cell:
     if waits is None:
         return Cell(Indicator.TURN_AROUND, Light.UNKNOWN, 0, 0)
-    found = turn_around(waits.seconds, waits.is_decided)
-    assert not isinstance(found, NotComputable), "a site with waits has scans"
-    p90 = found.p90
-    reached = isinstance(p90, DurationQuantile)
-    lasted = timedelta(seconds=p90.value if isinstance(p90, DurationQuantile) else max(waits.seconds))
+    p90 = duration_reached(waits.seconds, waits.is_decided, 0.9)
+    lasted = timedelta(seconds=max(waits.seconds) if p90 is None else p90)
     light = Light.GREEN if lasted <= SLOW else Light.AMBER if lasted <= TOO_SLOW else Light.RED
-    days = lasted / timedelta(days=1) if reached else None
-    return Cell(Indicator.TURN_AROUND, light, found.n - found.n_open, found.n, days=days)
+    days = None if p90 is None else lasted / timedelta(days=1)
+    return Cell(Indicator.TURN_AROUND, light, sum(waits.is_decided), len(waits.seconds), days=days)
 
 
 def _worst_first(row: SiteFlags) -> tuple[bool, int, int, float, str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from core.statistics.survival import turn_around
+from core.statistics.survival import duration_reached, turn_around
 from core.values import NotComputable
 
 WEEKS = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
@@ -64,3 +64,13 @@ def test_nothing_and_nonsense():
         turn_around([-1.0], [True])
     with pytest.raises(ValueError, match="at least 0"):
         turn_around([1.0, 2.0], [True])
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40])
+def test_the_time_reached_is_that_of_the_curve(n):
+    rng = np.random.default_rng(n)
+    for _ in range(50):
+        days, is_closed = rng.integers(0, 12, n), rng.random(n) < 0.7
+        expected = turn_around(days, is_closed).p90
+        found = duration_reached(days, is_closed, 0.9)
+        assert found == (None if isinstance(expected, NotComputable) else expected.value)
