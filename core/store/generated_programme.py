@@ -32,6 +32,11 @@ class Programme:
     ends_at: datetime
 
 
+def has_study(session: Session) -> bool:
+    """Whether the database holds any study, generated or not."""
+    return bool(session.scalar(text("select exists (select from study)")))
+
+
 def write_programme(
     session: Session,
     *,
@@ -45,7 +50,7 @@ def write_programme(
     Needs the owner's rights. Ids are given here, so the database must hold no programme yet (NotAllowedError). Count
     with core.store.generated_counts afterwards.
     """
-    if session.scalar(text("select exists (select from study)")):
+    if has_study(session):
         raise NotAllowedError("This database holds a study.", remedy="Generate a programme into an empty database.")
     n_visits = max(1, round(n_scans / SCANS_PER_VISIT))
     values = {

@@ -20,7 +20,7 @@ from core.database.roles import DatabaseRole
 from core.database.session import Database, open_database, session_scope
 from core.settings import Settings, load_settings
 from core.store.generated_counts import count_programme, tidy
-from core.store.generated_programme import write_programme
+from core.store.generated_programme import has_study, write_programme
 from core.store.generated_reader import Reader, add_reader
 from core.usecases.page_questions import PAGES, Question, Visit
 
@@ -121,25 +121,29 @@ def measure_pages(
     found: dict[int, list[dict[str, Any]]] = {}
     for n_scans in sizes:
         on_step(f"{n_scans:,} scans: generating")
-        with _programme(n_scans, now) as settings:
+        with generated_programme(n_scans, now) as settings:
             found[n_scans] = measure_programme(settings, now=now, n_rounds=n_rounds, on_page=on_step)
     return record_of(found, n_rounds=n_rounds)
 
 
 @contextmanager
-def _programme(n_scans: int, now: datetime) -> Iterator[Settings]:
-    """A generated programme in servers of its own, for as long as the block runs."""
+def generated_programme(n_scans: int, ends_at: datetime, *, home: Path | None = None) -> Iterator[Settings]:
+    """A generated programme in servers of its own, for as long as the block runs.
+
+    In a temporary folder, or in ``home``, which keeps it: there it is only made once, whatever its size.
+    """
     with tempfile.TemporaryDirectory(prefix="octaudit-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)  # as root PostgreSQL runs under an account of its own, which must get in
-        home = Path(folder) / "home"
-        with embedded_servers(home):
-            settings = load_settings(home=home)
+        kept = home or Path(folder) / "home"
+        with embedded_servers(kept):
+            settings = load_settings(home=kept)
             initialise_database(settings)
             migrate.upgrade(settings)
             with open_database(settings, DatabaseRole.OWNER) as owner:
                 with session_scope(owner) as session:
-                    write_programme(session, n_scans=n_scans, ends_at=now)
-                    count_programme(session)
+                    if not has_study(session):
+                        write_programme(session, n_scans=n_scans, ends_at=ends_at)
+                        count_programme(session)
                 tidy(owner)
             yield settings
 
@@ -207,3 +211,24 @@ def counting_words(record: Mapping[str, Any]) -> str:
         f"that, counting {counting:.1f} ms: {100 * counting / scoring:.1f} % of scoring, "
         f"{100 * counting / writing:.0f} % of writing ({record['n_scans']} phantoms, batches of 16, one round)."
     )
+
+
+MOST_S = 1.0
+"""Asked: the last chart of a page stands within this in Chromium."""
+
+
+def browsing_table(record: Mapping[str, Any]) -> str:
+    """The record of bench/browsing.py as a table; what takes too long is in bold."""
+    lines = [
+        f"| page | median of {record['n_looks']} (s) | longest (s) |",
+        "|---|---:|---:|",
+        *(
+            f"| {row['page']} | {_bold(row['median_s'])} | {_bold(row['most_s'])} |"
+            for row in sorted(record["pages"], key=lambda row: -row["median_s"])
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _bold(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds <= MOST_S else f"**{seconds:.2f}**"

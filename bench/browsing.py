@@ -1,0 +1,99 @@
+"""How long a page takes in Chromium until its last chart stands, on a generated programme of a million scans.
+
+Run it with ``python bench/browsing.py [HOME]``: HOME keeps the generated programme for the next run; without it a
+temporary one is made, which takes minutes and about 8 GB.
+"""
+
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from browser import find_chromium, launch_arguments  # noqa: E402 - the tests' own browser and server
+from playwright.sync_api import Page, sync_playwright  # noqa: E402
+from served import serve, watched_page  # noqa: E402
+
+from core.database.roles import DatabaseRole  # noqa: E402
+from core.database.session import open_database, session_scope  # noqa: E402
+from core.settings import Settings  # noqa: E402
+from core.store.generated_reader import Reader, add_reader  # noqa: E402
+from core.usecases.measure_pages import browsing_table, generated_programme  # noqa: E402
+from core.vocabulary import Role  # noqa: E402
+from dashboard.navigation import PAGES  # noqa: E402
+
+FIGURES = ROOT / "docs" / "figures" / "browsing.json"
+N_SCANS, N_LOOKS = 1_000_000, 5
+NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
+ADDRESSED = {"scan": "id={scan_id}"}
+"""Pages that are reached by an address with a parameter."""
+
+# What changes after the answer of the last script run is the drawing of its charts. Quiet for so long, it is over.
+QUIET_MS = 700
+WATCH = """
+() => {
+  window.lastChange = performance.now();
+  new MutationObserver(() => { window.lastChange = performance.now(); })
+    .observe(document, {subtree: true, childList: true, characterData: true, attributes: true});
+}
+"""
+IS_STILL = f"""
+() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
+  && performance.now() - window.lastChange > {QUIET_MS}
+"""
+
+
+def main(say: Callable[[str], object], home: Path | None) -> None:
+    """Open every page of a manager of all sites a few times, note when it stood still, and write the figures."""
+    with generated_programme(N_SCANS, NOW, home=home) as settings:
+        with open_database(settings, DatabaseRole.OWNER) as owner, session_scope(owner) as session:
+            reader = add_reader(session, None)
+        record = {"n_scans": N_SCANS, "n_looks": N_LOOKS, "pages": _look_at_all(settings, reader)}
+    say(browsing_table(record))
+    FIGURES.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+class _Looker:
+    """A manager's browser on the dashboard that serves these settings."""
+
+    def __init__(self, page: Page, address: str, reader: Reader) -> None:
+        self._page, self._address, self._reader = page, address, reader
+        page.context.add_cookies([{"name": "octaudit_session", "value": reader.token, "url": address}])
+        page.add_init_script(f"({WATCH})()")
+
+    def look(self, url_path: str) -> float:
+        """Seconds from asking for the page until nothing in it changed any more."""
+        query = ADDRESSED.get(url_path, "").format(scan_id=self._reader.scan_id)
+        self._page.goto(f"{self._address}/{url_path}?{query}".removesuffix("?"), wait_until="commit")
+        self._page.wait_for_function(IS_STILL, polling=50)
+        changed_ms: float = self._page.evaluate("() => window.lastChange")
+        return changed_ms / 1000.0
+
+
+def _look_at_all(settings: Settings, reader: Reader) -> list[dict[str, Any]]:
+    found = []
+    with serve(settings) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=launch_arguments())
+        looker = _Looker(watched_page(browser, address, []), address, reader)
+        for each in PAGES:
+            if Role.MANAGER in each.roles:
+                looker.look(each.url_path)  # warms the caches of browser and server
+                seconds = [looker.look(each.url_path) for _ in range(N_LOOKS)]
+                found.append(
+                    {
+                        "page": each.title,
+                        "median_s": round(statistics.median(seconds), 2),
+                        "most_s": round(max(seconds), 2),
+                    }
+                )
+        browser.close()
+    return found
+
+
+if __name__ == "__main__":
+    main(lambda line: sys.stdout.write(f"{line}\n"), Path(sys.argv[1]) if len(sys.argv) > 1 else None)
