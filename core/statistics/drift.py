@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtri
 
 from core.values import NotComputable
 
@@ -27,6 +28,9 @@ _N_DRAWS = 1000
 _CHANCE_LEVEL = 0.997
 """Of each of three measures: all three together leave it about once in a hundred times by chance."""
 _SEED = 11
+_N_BRIDGES = 200
+_PLAIN_SHARES = (0.6, 0.85, 0.75)
+"""What share of a limiting distribution's quantile the draws' quantile never fell below, with 30 scans and more."""
 
 
 class DriftLevel(StrEnum):
@@ -41,17 +45,18 @@ class DriftLevel(StrEnum):
 class DriftMeasure:
     """One effect size, >= 0, its practical threshold, and what 997 of 1000 draws without any drift stay below.
 
-    The last keeps small samples quiet: with 30 scans in ten bins PSI is around 0.3 by chance alone.
+    The last keeps small samples quiet: with 30 scans in ten bins PSI is around 0.3 by chance alone. It is None, because
+    nothing was drawn, where each measure is below its threshold or plainly within what chance brings.
     """
 
     value: float
     threshold: float
-    by_chance: float
+    by_chance: float | None
 
     @property
     def is_beyond(self) -> bool:
         """Large enough to matter, and larger than so few scans show by chance."""
-        return self.value >= self.threshold and self.value > self.by_chance
+        return self.value >= self.threshold and self.by_chance is not None and self.value > self.by_chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,8 @@ def drift_of_counts(reference: ArrayLike, current: ArrayLike, middles: ArrayLike
 
     PSI: Yurdakul and Naranjo 2020, doi:10.21314/JRMV.2020.227, eq. 1; Jensen-Shannon: Lin 1991, doi:10.1109/18.61115;
     Wasserstein: the area between the two distribution functions. Half a count is added to every bin for PSI, so that
-    an empty one does not make it infinite. What chance brings is drawn from the pooled histogram, 1000 times, seeded.
+    an empty one does not make it infinite. What chance brings is drawn from the pooled histogram, 1000 times, seeded,
+    where it is not plain without drawing.
     Raises ValueError for histograms of other bins; not computable with fewer than 30 scans or a constant reference.
     """
     before, now = np.asarray(reference, np.int64), np.asarray(current, np.int64)
@@ -120,18 +126,45 @@ def drift_of_counts(reference: ArrayLike, current: ArrayLike, middles: ArrayLike
     spread = float(np.sqrt(before @ (at - mean) ** 2 / n_before))
     if not spread:
         return NotComputable("all values of the reference are equal")
-    rng = np.random.default_rng(_SEED)
-    pooled = (before + now) / (n_before + n_now)
-    drawn = [rng.multinomial(n, pooled, size=_N_DRAWS) for n in (n_before, n_now)]
     found = _effect_sizes(before, now, at / spread)
-    chance = np.quantile(_effect_sizes(drawn[0], drawn[1], at / spread), _CHANCE_LEVEL, axis=-1)
     thresholds = (PSI_MODERATE, JENSEN_SHANNON_MODERATE, WASSERSTEIN_MODERATE)
+    is_plain = ((found < thresholds) | (found < _plainly_chance(before, now, at / spread))).all()
+    chance = (None, None, None) if is_plain else _by_chance(before, now, at / spread)
     psi, jensen_shannon, wasserstein = (
-        DriftMeasure(float(value), border, float(noise))
+        DriftMeasure(float(value), border, noise)
         for value, border, noise in zip(found, thresholds, chance, strict=True)
     )
     shift = (float(now @ at) / n_now - mean) / spread
     return Drift(psi, jensen_shannon, wasserstein, shift, n_before, n_now)
+
+
+def _plainly_chance(before: Counts, now: Counts, at: Floats) -> Floats:
+    """Effect sizes (3,) so small that a thousand draws would surely say: by chance.
+
+    Well below their limiting distributions, which overstate PSI with few scans: without drift PSI / (1/n + 1/m) tends
+    to chi-square with a degree of freedom less than there are bins (Yurdakul and Naranjo 2020, theorem 1), the squared
+    Jensen-Shannon distance to an eighth of that in bits, and the distribution functions' difference to a normal bridge.
+    """
+    n_before, n_now = int(before.sum()), int(now.sum())
+    pooled = (before + now) / (n_before + n_now)
+    scale = 1.0 / n_before + 1.0 / n_now
+    psi = scale * float(chdtri(max(int((pooled > 0.0).sum()) - 1, 1), 1.0 - _CHANCE_LEVEL))
+    root = np.sqrt(pooled)
+    normal = np.random.default_rng(_SEED).standard_normal((_N_BRIDGES, len(pooled)))
+    bridge = np.sqrt(scale) * (root * normal - pooled * (normal @ root)[:, None])
+    order = np.argsort(at)
+    gaps = np.abs(np.cumsum(bridge[:, order], axis=-1))[:, :-1] @ np.diff(at[order])
+    limits = np.array([psi, np.sqrt(psi / (8.0 * np.log(2.0))), np.quantile(gaps, _CHANCE_LEVEL)])
+    return np.asarray(limits * _PLAIN_SHARES, np.float64)
+
+
+def _by_chance(before: Counts, now: Counts, at: Floats) -> tuple[float, ...]:
+    """What 997 of 1000 pairs of histograms stay below that are drawn from one distribution, measure by measure."""
+    rng = np.random.default_rng(_SEED)
+    n_before, n_now = int(before.sum()), int(now.sum())
+    pooled = (before + now) / (n_before + n_now)
+    drawn = [rng.multinomial(n, pooled, size=_N_DRAWS) for n in (n_before, n_now)]
+    return tuple(np.quantile(_effect_sizes(drawn[0], drawn[1], at), _CHANCE_LEVEL, axis=-1).tolist())
 
 
 def _too_few(n_reference: int, n_current: int) -> NotComputable:

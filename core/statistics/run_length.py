@@ -19,6 +19,7 @@ IN_CONTROL_RUN = 500.0
 _N_STATES = 120
 _MAX_CORRELATION = 0.999
 _CLOSE_ENOUGH = 0.005
+_LEAST_SHARE = 1e-4
 _MOST_KINDS = 50
 """Of more points every second, third, ... by size stands for its neighbours: years of weeks differ little in size."""
 
@@ -162,9 +163,11 @@ def _mean_passage(passage: Floats, start: int) -> float:
 def threshold_for(run_length: Callable[[float], float], wanted: float, low: float, high: float) -> float:
     """The threshold between ``low`` and ``high`` at which a growing ``run_length`` is ``wanted``, within 0.5 %.
 
-    Where counts are so few that run lengths jump, the smallest threshold whose run is at least the wanted one.
+    Where counts are so few that run lengths jump, the smallest threshold whose run is at least the wanted one. Where
+    points are so large that every run is longer, almost ``low``: any step beyond it signals.
     """
-    while high - low > _CLOSE_ENOUGH * high / 2.0:
+    least = low + _LEAST_SHARE * (high - low)
+    while high - low > _CLOSE_ENOUGH * high / 2.0 and high > least:
         middle = (low + high) / 2.0
         found = run_length(middle)
         if abs(found / wanted - 1.0) < _CLOSE_ENOUGH:

@@ -204,12 +204,12 @@ def _read_marks(session: Session, review_ids: Sequence[int]) -> dict[int, dict[R
 
 
 def _steps(session: Session, scan_id: int) -> list[HistoryEntry]:
+    capture = select(Scan.acquisition_id).where(Scan.id == scan_id).scalar_subquery()
     rows = session.execute(
         select(ReacquisitionStep, User.display_name)
         .join(ReacquisitionRequest, ReacquisitionRequest.id == ReacquisitionStep.request_id)
-        .join(Scan, Scan.acquisition_id == ReacquisitionRequest.acquisition_id)
         .outerjoin(User, User.id == ReacquisitionStep.actor_id)
-        .where(Scan.id == scan_id)
+        .where(ReacquisitionRequest.acquisition_id == capture)
         .order_by(ReacquisitionStep.number)
     )
     return [

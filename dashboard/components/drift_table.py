@@ -71,7 +71,8 @@ def _row(each: DeviceDrift, filters: Mapping[str, str]) -> Html:
 def _figures(found: Drift | NotComputable) -> tuple[Html, Html]:
     if isinstance(found, NotComputable):
         return tag("td", "–", class_="num", title=found.reason), tag("td", "–", class_="num", title=found.reason)
-    words = f"By chance up to {found.psi.by_chance:.2f}"
+    chance = found.psi.by_chance
+    words = "Below what matters, by each measure" if chance is None else f"By chance up to {chance:.2f}"
     return tag("td", f"{found.psi.value:.2f}", class_="num", title=words), tag(
         "td", f"{found.shift:+.2f}", class_="num"
     )

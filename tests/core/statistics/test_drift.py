@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import norm, wasserstein_distance
 
-from core.statistics.drift import DriftLevel, drift, drift_of_counts
+from core.statistics.drift import DriftLevel, _by_chance, _plainly_chance, drift, drift_of_counts
 from core.values import NotComputable
 
 MIDDLES = np.arange(4.0)
@@ -59,8 +59,26 @@ def test_many_scans_with_a_meaningless_difference_are_not_flagged():
     """A test's p-value would be far below 0.001 here."""
     rng = np.random.default_rng(3)
     found = drift(rng.normal(0, 1, 60_000), rng.normal(0.04, 1, 60_000))
-    assert found.wasserstein.value > found.wasserstein.by_chance
+    assert 0.02 < found.wasserstein.value < found.wasserstein.threshold
+    assert found.wasserstein.by_chance is None
     assert found.level is DriftLevel.NONE
+
+
+def test_a_few_scans_beyond_the_threshold_are_held_against_chance():
+    rng = np.random.default_rng(4)
+    found = drift(rng.normal(0, 1, 60), rng.normal(0, 1, 30))
+    assert found.psi.value >= found.psi.threshold
+    assert found.level is DriftLevel.NONE
+
+
+@pytest.mark.parametrize(("n", "m"), [(30, 30), (200, 30), (400, 90), (2_000, 500)])
+@pytest.mark.parametrize("shape", ["flat", "steep", "bell"])
+def test_what_is_called_plain_chance_is_chance_to_the_draws_as_well(n, m, shape):
+    places = np.arange(12)
+    pooled = {"flat": np.ones(12), "steep": 0.5**places + 0.004, "bell": np.exp(-(((places - 6) / 3) ** 2))}[shape]
+    rng = np.random.default_rng(n)
+    before, now = (rng.multinomial(size, pooled / pooled.sum()) for size in (n, m))
+    assert (_plainly_chance(before, now, places / 3.0) < _by_chance(before, now, places / 3.0)).all()
 
 
 def test_what_cannot_be_compared_says_why():
