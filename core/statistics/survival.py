@@ -80,7 +80,7 @@ def duration_reached(durations: ArrayLike, is_closed: ArrayLike, share: float) -
     lasted, closed = np.asarray(durations, np.float64), np.asarray(is_closed, np.bool_)
     order = np.lexsort((~closed, lasted))  # what ends at the moment another is cut off was at risk beside it
     at_risk = np.arange(len(order), 0, -1)
-    open_share = np.cumprod(np.where(closed[order], 1.0 - 1.0 / at_risk, 1.0))
+    open_share = np.cumprod(np.where(closed[order], 1.0 - 1.0 / at_risk, 1.0), dtype=np.float64)
     return _first_time(lasted[order], open_share, 1.0 - share)
 
 

@@ -3,6 +3,7 @@
 The parts that belong to other floors (the worker, the dashboard) are started as programs, never imported.
 """
 
+import os
 import sys
 import time
 import urllib.request
@@ -58,7 +59,7 @@ def worker_programs(settings: Settings) -> tuple[Program, ...]:
     environment = child_environment(settings)
     return (
         Program("worker", (sys.executable, "-m", "worker"), environment, grace=WORKER_GRACE),
-        Program("keeper", (sys.executable, "-m", "worker.keeper"), environment),
+        Program("keeper", (sys.executable, "-m", "worker.keeper"), {**environment, **_one_thread()}),
     )
 
 
@@ -66,7 +67,12 @@ def dashboard_program(settings: Settings, reach: Reach) -> Program:
     """The dashboard on the given address."""
     address = {"OCTAUDIT_DASHBOARD_HOST": reach.host, "OCTAUDIT_DASHBOARD_PORT": str(reach.port)}
     command = (sys.executable, "-m", "dashboard.server")
-    return Program("dashboard", command, {**child_environment(settings), **address})
+    return Program("dashboard", command, {**child_environment(settings), **_one_thread(), **address})
+
+
+def _one_thread() -> dict[str, str]:
+    """For programs whose matrices are small: threads of the linear algebra that wait on a busy core cost ten times."""
+    return {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
