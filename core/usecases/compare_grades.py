@@ -1,4 +1,4 @@
-"""Agreement of the model with people, and of people with each other, on masked grades; whole and by group."""
+"""Agreement on masked grades: model with people, person with person, a person twice, model with the consensus."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.statistics.agreement_intervals import Agreement, agreement
 from core.store.blind_grade import MaskedScan, read_masked_grades
+from core.store.grading_view import RepeatedGrade, SettledScan, read_repeats, read_settled
 from core.store.scan_filter import ScanFilter
 from core.values import NotComputable
 
@@ -61,6 +62,12 @@ class GradeComparison:
     is_cut: bool
     model: Agreement | NotComputable
     people: Agreement | NotComputable
+    repeats: Agreement | NotComputable
+    """The same person's two grades of one scan: intra-grader agreement."""
+    consensus: Agreement | NotComputable
+    """The model against what graders and adjudicators settled on."""
+    settled: tuple[SettledScan, ...]
+    """The latest scans that were settled, the newest first."""
     n_model_silent: int
     """Masked grades of scans that the model abstained from or has not scored; they are left out."""
     groups: tuple[GroupAgreement, ...]
@@ -71,12 +78,16 @@ def compare_grades(session: Session, chosen: ScanFilter, by: GroupBy) -> GradeCo
     """Agreement under ``chosen``, with intervals over resampled patients."""
     grades = read_masked_grades(session, chosen)
     model, people = model_pairs(grades.scans), people_pairs(grades.scans)
+    settled = read_settled(session, chosen)
     disputed = {pair.scan.scan_id: pair.scan for pair in (*model, *people) if pair.is_across}
     return GradeComparison(
         as_of=grades.as_of,
         is_cut=grades.is_cut,
         model=_agreement(model),
         people=_agreement(people),
+        repeats=_repeats(read_repeats(session, chosen)),
+        consensus=_consensus(settled),
+        settled=settled,
         n_model_silent=sum(len(scan.grades) for scan in grades.scans if scan.model_ordinal is None),
         groups=_groups(model, _NAMES[by]),
         disputed=tuple(disputed.values()),
@@ -105,6 +116,23 @@ def _agreement(pairs: Sequence[Pair]) -> Agreement | NotComputable:
         np.array([pair.first for pair in pairs], np.intp),
         np.array([pair.second for pair in pairs], np.intp),
         [str(pair.scan.subject_id) for pair in pairs],
+    )
+
+
+def _repeats(repeats: Sequence[RepeatedGrade]) -> Agreement | NotComputable:
+    return agreement(
+        np.array([repeat.first for repeat in repeats], np.intp),
+        np.array([repeat.second for repeat in repeats], np.intp),
+        [str(repeat.subject_id) for repeat in repeats],
+    )
+
+
+def _consensus(settled: Sequence[SettledScan]) -> Agreement | NotComputable:
+    known = [scan for scan in settled if scan.model_ordinal is not None]
+    return agreement(
+        np.array([scan.model_ordinal for scan in known], np.intp),
+        np.array([scan.consensus_ordinal for scan in known], np.intp),
+        [str(scan.subject_id) for scan in known],
     )
 
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+from core.policy.grading_plan import Settlement
 from core.statistics.agreement_intervals import Agreement
 from core.statistics.resampling import Interval
 from core.store.blind_grade import MaskedScan
+from core.store.grading_view import SettledScan
 from core.usecases.compare_grades import GradeComparison
 from core.values import NotComputable
 from core.wording import GRADE_NAMES, SLAB_NAMES
 from dashboard.components.markup import Html, count, join, page_link, percent, tag
+from dashboard.components.pager import counted
 
 MOST_LISTED = 25
 
@@ -19,6 +22,8 @@ def agreement_cards(comparison: GradeComparison) -> Html:
         "div",
         _card("Model and people", comparison.model, "The model's grade against each masked grade of a person."),
         _card("Person and person", comparison.people, "Masked grades of two people for the same scan: the yardstick."),
+        _card("One person twice", comparison.repeats, "A grader's first grade against the masked repeat of it."),
+        _card("Model and consensus", comparison.consensus, "What graders agreed on, or an adjudicator settled."),
         class_="rates",
     )
 
@@ -52,6 +57,43 @@ def disputed_list(scans: Sequence[MaskedScan]) -> Html:
         "div", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)), class_="scroll", tabindex="0",
         role="region", aria_label="Disputed scans",
     )  # fmt: skip
+
+
+def settled_words(settled: Sequence[SettledScan]) -> Html:
+    """How many scans were settled, and how."""
+    n_agreed = sum(scan.settlement is Settlement.AGREEMENT for scan in settled)
+    checked = [scan for scan in settled if scan.is_senior_check]
+    n_changed = sum(scan.is_overruled for scan in checked)
+    words = (
+        f"{counted(len(settled), 'scans')} settled: {count(n_agreed)} by the graders' agreement, "
+        f"{count(len(settled) - n_agreed)} by an adjudicator, {count(len(checked))} of them as the senior check, which "
+        f"changed {count(n_changed)}."
+    )
+    return tag("p", words, " ", page_link("Plan and progress", "grading", {"view": "plan"}))
+
+
+def adjudicated_list(settled: Sequence[SettledScan]) -> Html:
+    """Scans that an adjudicator settled, the newest first, with the grades that led there."""
+    rows = [_settled_row(scan) for scan in settled if scan.settlement is Settlement.ADJUDICATION][:MOST_LISTED]
+    heads = [tag("th", name, scope="col") for name in ("Scan", "Where", "Slab", "Model", "Graders", "Consensus")]
+    return tag(
+        "div", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)), class_="scroll", tabindex="0",
+        role="region", aria_label="Scans settled by an adjudicator",
+    )  # fmt: skip
+
+
+def _settled_row(scan: SettledScan) -> Html:
+    model = "abstained" if scan.model_ordinal is None else GRADE_NAMES[scan.model_ordinal]
+    graders = join([GRADE_NAMES[ordinal] for ordinal in sorted(scan.ordinals)], " · ")
+    return tag(
+        "tr",
+        tag("th", page_link(f"Scan {scan.scan_id}", "scan", {"id": scan.scan_id}), scope="row"),
+        tag("td", f"{scan.site_code} · {scan.device_code}"),
+        tag("td", SLAB_NAMES[scan.slab]),
+        tag("td", model),
+        tag("td", graders),
+        tag("td", GRADE_NAMES[scan.consensus_ordinal]),
+    )
 
 
 def _row(scan: MaskedScan) -> Html:

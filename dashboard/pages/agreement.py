@@ -6,9 +6,10 @@ from core.charts.agreement import confusion_rows, draw_confusion, draw_kappas, k
 from core.charts.captions import CONFUSION_CAPTION, KAPPA_CAPTION
 from core.charts.dictionaries import CONFUSION_COLUMNS, KAPPA_COLUMNS
 from core.clock import now
+from core.policy.grading_plan import Settlement
 from core.statistics.agreement_intervals import Agreement
 from core.usecases.compare_grades import GradeComparison, GroupBy, compare_grades
-from dashboard.components.agreement_words import agreement_cards, disputed_list
+from dashboard.components.agreement_words import adjudicated_list, agreement_cards, disputed_list, settled_words
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, panel
@@ -18,7 +19,7 @@ from dashboard.session import open_session
 BY_WORDS = {GroupBy.SITE: "By site", GroupBy.DEVICE: "By device", GroupBy.SLAB: "By slab"}
 NO_GRADES = (
     "No masked grades in this selection",
-    "Agreement needs grades that people gave without seeing the model's. Ask graders for some, or clear the filters.",
+    "Agreement needs grades given without seeing the model's: the protocol's grading plan draws scans for that.",
 )
 
 
@@ -39,6 +40,11 @@ def main() -> None:
     draw_chart(draw_kappas(comparison.groups), alt="Kappa of model and people by group.")
     st.caption(KAPPA_CAPTION + _silent_words(comparison))
     draw_chart_data(ChartData(f"agreement-by-{by}", kappa_rows(comparison.groups), KAPPA_COLUMNS))
+    if comparison.settled:
+        st.subheader("Settled by graders and adjudicators")
+        panel(settled_words(comparison.settled), key="settled")
+        if any(scan.settlement is Settlement.ADJUDICATION for scan in comparison.settled):
+            panel(adjudicated_list(comparison.settled), key="adjudicated")
     if comparison.disputed:
         st.subheader("To be talked about")
         panel(disputed_list(comparison.disputed), key="disputed")
