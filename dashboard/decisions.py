@@ -1,69 +1,75 @@
-"""What a click on the scan page writes: callbacks around the review and reacquisition use cases. Draws only outcomes.
+"""What a click on the scan page writes: callbacks around the review's use cases. Draws only outcomes.
 
 A callback gets the version that the person saw as an argument bound when the button was drawn. Read again at the click,
 it would always be the newest one, and a colleague's decision in between would be overwritten unseen.
 """
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import streamlit as st
 
 from core.errors import OctauditError
+from core.policy.review_form import ReviewDraft
 from core.store.access import current_actor
-from core.usecases.answer_query import answer_query
+from core.store.scan_view import ScanView
 from core.usecases.grade_masked import grade_masked
-from core.usecases.reacquire import acknowledge_request, mark_not_possible, schedule_request
+from core.usecases.prepare_review import keep_draft
 from core.usecases.review_scan import accept_scan, override_scan, query_site, request_reacquisition
-from core.vocabulary import ReasonCode
+from core.usecases.undo_review import undo_review
+from core.vocabulary import ReviewDecision
+from dashboard.components.review_form.show import FormEvent
 from dashboard.session import open_session
 
 _OUTCOME = "octaudit.outcome"
 
 
-def accept(scan_id: int, seen_version: int) -> None:
-    """Accept the scan as the model graded it."""
-    _write("Accepted.", accept_scan, scan_id=scan_id, seen_version=seen_version)
+def decide(event: FormEvent, *, scan: str) -> bool:
+    """Write a decision of the review form about the scan called ``scan``; whether it was written.
+
+    What was refused is kept as a draft, so that nothing that was typed is lost.
+    """
+    draft = event.draft
+    about: dict[str, Any] = {"scan_id": event.scan, "seen_version": event.version, "marks": draft.marks}
+    match event.do:
+        case ReviewDecision.ACCEPT:
+            return _write(f"Accepted. {scan}", accept_scan, **about)
+        case ReviewDecision.OVERRIDE if draft.ordinal is None:
+            _refuse("Choose a grade first.")
+            return False
+        case ReviewDecision.OVERRIDE:
+            arguments = {"ordinal": draft.ordinal, "reason": draft.reason}
+            return _write(f"The grade was overridden. {scan}", override_scan, **about, **arguments)
+        case ReviewDecision.REQUEST_REACQUISITION:
+            words = {"text": draft.text.strip(), "remedy": draft.remedy.strip()}
+            return _write(f"The site was asked for a new scan. {scan}", request_reacquisition, **about, **words)
+        case ReviewDecision.QUERY:
+            return _write(f"The question was sent to the site. {scan}", query_site, **about, question=draft.question)
+        case _:
+            _refuse("This is no decision of the review form.")
+            return False
 
 
-def override(scan_id: int, seen_version: int) -> None:
-    """Replace the model's grade by the one chosen in the form, with its reason."""
-    ordinal, reason = st.session_state["override.grade"], st.session_state["override.reason"]
-    if ordinal is None:
-        _refuse("Choose a grade first.")
-        return
-    arguments = {"scan_id": scan_id, "seen_version": seen_version, "ordinal": ordinal, "reason": reason}
-    if _write("The grade was overridden.", override_scan, **arguments):
-        st.session_state["override.reason"] = ""
+def undo(review_id: int) -> bool:
+    """Take the own last decision back; whether it was."""
+    return _write("Undone: the scan stands as it stood before.", undo_review, review_id=review_id)
 
 
-def request(scan_id: int, seen_version: int) -> None:
-    """Ask the site for a new capture, for the reason chosen in the form."""
-    code: ReasonCode | None = st.session_state["request.code"]
-    _write(
-        "The site was asked for a new scan.",
-        request_reacquisition,
-        scan_id=scan_id,
-        seen_version=seen_version,
-        reason_code=code,
-        text=st.session_state["request.text"].strip(),
-        remedy=st.session_state["request.remedy"].strip(),
+def keep(view: ScanView, draft: ReviewDraft) -> bool:
+    """Keep the review form as it is filled in, without a word unless that fails."""
+    said = st.session_state.get(_OUTCOME)
+    is_kept = _write(
+        "",
+        keep_draft,
+        scan_id=view.scan_id,
+        site_id=view.site_id,
+        kind=view.kind,
+        seen_version=view.version,
+        draft=draft,
     )
-
-
-def query(scan_id: int, seen_version: int) -> None:
-    """Ask the site what is written in the form."""
-    question = st.session_state["query.text"]
-    arguments = {"scan_id": scan_id, "seen_version": seen_version, "question": question}
-    if _write("The question was sent to the site.", query_site, **arguments):
-        st.session_state["query.text"] = ""
-
-
-def answer(scan_id: int) -> None:
-    """The site answers the open question with what is written in the form."""
-    if _write("The answer was sent.", answer_query, scan_id=scan_id, answer=st.session_state["answer.text"]):
-        st.session_state["answer.text"] = ""
+    if is_kept:
+        st.session_state[_OUTCOME] = said
+    return is_kept
 
 
 def grade(scan_id: int) -> None:
@@ -73,23 +79,6 @@ def grade(scan_id: int) -> None:
         _refuse("Choose a grade first.")
         return
     _write("Your grade is written.", grade_masked, scan_id=scan_id, ordinal=ordinal, reason=reason.strip())
-
-
-def acknowledge(request_id: int) -> None:
-    """The site has seen the request."""
-    _write("Acknowledged.", acknowledge_request, request_id=request_id)
-
-
-def schedule(request_id: int) -> None:
-    """The site has made an appointment on the day chosen in the form."""
-    planned_on: date = st.session_state["schedule.day"]
-    _write(f"Scheduled for {planned_on:%d %b %Y}.", schedule_request, request_id=request_id, planned_on=planned_on)
-
-
-def give_up(request_id: int) -> None:
-    """A new capture is not possible, for the reason written in the form."""
-    reason = st.session_state["not-possible.reason"]
-    _write("Closed as not possible.", mark_not_possible, request_id=request_id, reason=reason)
 
 
 def draw_outcome() -> None:

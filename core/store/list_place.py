@@ -1,9 +1,8 @@
-"""Where a scan stands in the worklist's list that somebody walks through: the number, the scans beside it, the total."""
+"""Where a scan stands in the list that somebody walks through: its number, the scans beside it, the total."""
 
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.store.scan_filter import ScanFilter
@@ -28,6 +27,4 @@ def read_place(session: Session, chosen: ScanFilter, tab: WorklistTab, *, today:
         first = ids[0] if ids else None
         return ListPlace(None, len(ids), None, first, first)
     at = ids.index(scan_id)
-    return ListPlace(
-        at + 1, len(ids), ids[at - 1] if at else None, ids[at + 1] if at + 1 < len(ids) else None, ids[0]
-    )
+    return ListPlace(at + 1, len(ids), ids[at - 1] if at else None, ids[at + 1] if at + 1 < len(ids) else None, ids[0])

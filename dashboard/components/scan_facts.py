@@ -1,6 +1,7 @@
 """Title, metrics, facts and history of one scan. Markup from a frozen value."""
 
 from core.measures.words import FAZ, MEASURES, PERCENT_UNIT, MeasureWords
+from core.policy.review_form import letter
 from core.store.same_image import SentScan
 from core.store.scan_history import HistoryEntry
 from core.store.scan_view import ScanView
@@ -9,6 +10,7 @@ from core.wording import (
     DECISION_NAMES,
     EYE_NAMES,
     GRADE_NAMES,
+    REASON_NAMES,
     REQUEST_NAMES,
     REQUEST_STEPS,
     SEVERITY_NAMES,
@@ -147,6 +149,21 @@ def _event(entry: HistoryEntry) -> Html:
     grade = f": {GRADE_NAMES[entry.ordinal]}" if entry.ordinal is not None else ""
     who = tag("b", f"{entry.who} ") if entry.who else None
     sentence = text if entry.who else text[:1].upper() + text[1:]
+    if entry.is_bulk:
+        sentence += " together with others, after a sample"
     note = tag("div", tag("q", entry.note)) if entry.note else None
+    taken_back = join([" ", chip("undone", "warn")]) if entry.is_undone else None
     when = tag("time", f"{entry.happened_at:%d %b %Y, %H:%M} UTC", datetime=entry.happened_at.isoformat())
-    return tag("li", when, who, sentence, grade, note, class_="person" if entry.who else None)
+    return tag(
+        "li", when, who, sentence, grade, taken_back, _letters(entry), note, class_="person" if entry.who else None
+    )
+
+
+def _letters(entry: HistoryEntry) -> Html | None:
+    """What failed on the review's form; nothing where none was filled in."""
+    if entry.failed is None:
+        return None
+    if not entry.failed:
+        return tag("div", "all letters passed", class_="small muted")
+    names = ", ".join(f"{letter(code)} {REASON_NAMES[code].lower()}" for code in entry.failed)
+    return tag("div", f"failed: {names}", class_="small")

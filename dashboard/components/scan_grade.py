@@ -1,5 +1,6 @@
 """The model's grade with probabilities, the reasons of the verdict and the artifacts found. Markup only."""
 
+from core.measures.device_index import INDEX_LIMITS
 from core.scoring.card import calibration_in
 from core.store.scan_view import AssessmentView, ScanView
 from core.values import Reason
@@ -37,7 +38,31 @@ def grade(view: ScanView) -> Html:
     verdict = view.final_verdict or assessment.verdict
     head.append(chip(VERDICT_NAMES[verdict], VERDICT_TONES[verdict]))
     accept = accept_line(calibration_in(assessment.card), assessment.conformal_level)
-    return tag("section", tag("div", *head, class_="grade"), _probabilities(assessment), accept, aria_label="Grade")
+    return tag(
+        "section",
+        tag("div", *head, class_="grade"),
+        _probabilities(assessment),
+        accept,
+        device_index(view),
+        aria_label="Grade",
+    )
+
+
+def device_index(view: ScanView) -> Html | None:
+    """The device's own index beside its published limit; None where the device gave none.
+
+    The two may disagree, and both are shown: an index does not see motion or a wrong centre.
+    """
+    if view.device_quality is None:
+        return None
+    name, value = view.device_quality
+    limit = INDEX_LIMITS.get(name)
+    words = tag("b", f"Device index {name} {value:g}")
+    if limit is None:
+        return tag("p", words, " · no published limit", class_="small")
+    verdict = ("reaches", "good") if value >= limit.limit else ("below", "warn")
+    source = tag("span", f" the limit of {limit.limit:g} ({limit.device})", title=limit.source)
+    return tag("p", words, " ", chip(*verdict), source, class_="small")
 
 
 def _not_scored(view: ScanView) -> Html:

@@ -6,36 +6,44 @@ from core.clock import now
 from core.scoring.card import calibration_in
 from core.store.access import Actor
 from core.store.masked_grade import ScanToGrade, read_scan_to_grade
-from core.store.scan_filter import ScanFilter
 from core.store.scan_view import ScanView, read_scan
-from core.store.worklist import WorklistTab, read_worklist
-from dashboard.components.decision import draw_decision
+from core.usecases.look_at_scan import Surroundings, look_at_scan
+from dashboard.components.capture_check import check_list
+from dashboard.components.capture_choice import draw_captures
+from dashboard.components.exchange import draw_exchange
 from dashboard.components.guarantee import accept_guarantee
-from dashboard.components.markup import page_link, tag
 from dashboard.components.masked_grade import draw_masked_grade
 from dashboard.components.panel import empty_state, panel
+from dashboard.components.review_box import ReviewContext, draw_claims, draw_review, may_review
+from dashboard.components.review_walk import Walk, draw_walk, list_of
 from dashboard.components.scan_facts import facts, history, measures_table, same_image, title
 from dashboard.components.scan_grade import artifacts_table, grade, reasons
 from dashboard.components.viewer.show import show_viewer
 from dashboard.decisions import draw_outcome
-from dashboard.filters import MAX_ID
+from dashboard.filters import MAX_ID, SCAN_FIELDS, filter_in_url
 from dashboard.session import current_user, open_session
 
 
 def main() -> None:
     """Draw the page."""
-    actor, scan_id = current_user(), _asked_scan()
+    actor, scan_id, today = current_user(), _asked_scan(), now().date()
+    within, is_followed = list_of(st.query_params)
+    chosen = filter_in_url(SCAN_FIELDS, today=today)
     with open_session() as session:
         view = read_scan(session, scan_id) if scan_id is not None else None
-        to_grade = read_scan_to_grade(session, scan_id) if scan_id is not None and view is None else None
-        waiting = read_worklist(session, ScanFilter(), WorklistTab.TO_DECIDE, today=now().date(), page=0, page_size=2)
+        if view is None:
+            to_grade = read_scan_to_grade(session, scan_id) if scan_id is not None else None
+        else:
+            beside = look_at_scan(session, view, actor=actor, chosen=chosen, tab=within.tab, today=today)
     if view is None:
         _draw_without_view(to_grade)
         return
+    walk = Walk(within, beside.place, is_followed)
     panel(title(view), key="title")
+    if may_review(view, actor) or is_followed or beside.undoable is not None:
+        draw_walk(walk, beside.undoable, scan_id=view.scan_id)
     draw_outcome()
-    following = [item.scan_id for item in waiting.items if item.scan_id != view.scan_id]
-    _draw_scan(view, actor, following[0] if following else None)
+    _draw_scan(view, actor, beside, walk.onward)
 
 
 def _draw_without_view(to_grade: ScanToGrade | None) -> None:
@@ -52,24 +60,27 @@ def _draw_without_view(to_grade: ScanToGrade | None) -> None:
     )
 
 
-def _draw_scan(view: ScanView, actor: Actor, next_scan_id: int | None) -> None:
+def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str | None) -> None:
     image, verdict = st.columns([8, 5], gap="medium")
     with image:
-        show_viewer(view, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
+        show_viewer(view, beside.previous, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
         st.subheader("Artifacts")
         panel(artifacts_table(view), key="artifacts")
         st.subheader("Metrics")
         panel(measures_table(view), key="measures")
+        draw_captures(view.acquisition_id, actor, today=now().date())
     with verdict:
         panel(grade(view), key="grade")
         panel(reasons(view), key="reasons")
         if view.same_image:
             panel(same_image(view), key="same-image")
-        draw_decision(view, actor, today=now().date())
+        if may_review(view, actor):
+            draw_claims(view, actor)
+            draw_review(view, ReviewContext(beside.draft, onward))
+        draw_exchange(view, actor, today=now().date())
         _draw_guarantee(view)
-        if next_scan_id is not None:
-            link = page_link("Next flagged scan →", "scan", {"id": next_scan_id})
-            panel(tag("p", link, style="text-align:right"), key="next")
+        st.subheader("Check list")
+        panel(check_list(view, beside.checks), key="checks")
         st.subheader("Capture")
         panel(facts(view), key="facts")
         st.subheader("History")

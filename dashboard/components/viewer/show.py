@@ -6,21 +6,25 @@ from typing import Any
 
 import streamlit as st
 
+from core.store.beside_scan import PreviousScan
 from core.store.scan_view import ScanView, SlabView
 from core.values import Scale
 from core.vocabulary import ArtifactType
-from core.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES
+from core.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES
 from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, FAZ_COLOUR
 
 FOLDER = Path(__file__).resolve().parent
 
 
-def show_viewer(view: ScanView, *, key: str) -> None:
-    """The capture's slabs side by side, the opened scan first; zoom, contrast and overlays act on all alike."""
+def show_viewer(view: ScanView, previous: PreviousScan | None = None, *, key: str) -> None:
+    """The capture's slabs side by side, the opened scan first; zoom, contrast and overlays act on all alike.
+
+    ``previous``, the same eye at the visit before, stands beside the opened scan where the person wants it.
+    """
     ordered = sorted(view.slabs, key=lambda slab: slab.scan_id != view.scan_id)
     _component()(
         data={
-            "panes": [_pane(slab, view) for slab in ordered],
+            "panes": [_pane(slab, view) for slab in ordered] + ([_before(previous, view)] if previous else []),
             "artifacts": [
                 {"type": type_, "name": ARTIFACT_NAMES[type_], "colour": ARTIFACT_COLOURS[type_]}
                 for type_ in ArtifactType
@@ -49,6 +53,23 @@ def _pane(slab: SlabView, view: ScanView) -> dict[str, Any]:
     }
 
 
+def _before(previous: PreviousScan, view: ScanView) -> dict[str, Any]:
+    """The visit before: its pixels alone, because its overlays were drawn for another image."""
+    when = f"{previous.visit_code}, {previous.acquired_at:%d %b %Y}"
+    grade = "not graded" if previous.ordinal is None else GRADE_NAMES[previous.ordinal].lower()
+    return {
+        "name": f"Visit before: {when} · {grade}",
+        "alt": f"{EYE_NAMES[view.laterality].capitalize()} at the visit before, {when}",
+        "width": previous.width_px,
+        "height": previous.height_px,
+        "image": f"/scans/{previous.scan_id}/image.png",
+        "masks": {},
+        "faz": None,
+        "cam": None,
+        "before": True,
+    }
+
+
 def _scale(scale: Scale | None) -> dict[str, Any] | None:
     if scale is None:
         return None
@@ -63,5 +84,5 @@ def _component() -> Any:
         "octaudit.viewer",
         html=(FOLDER / "viewer.html").read_text("utf-8"),
         css=shared + (FOLDER / "viewer.css").read_text("utf-8"),
-        js=(FOLDER / "viewer.js").read_text("utf-8"),
+        js=(FOLDER.parent / "keys.js").read_text("utf-8") + (FOLDER / "viewer.js").read_text("utf-8"),
     )

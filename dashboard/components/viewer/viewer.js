@@ -212,7 +212,9 @@ class Viewer {
     const width = data.panes[0].width;
     for (const pane of this.panes) pane.description.ratio = width / pane.description.width;
     this.find(".panes").replaceChildren(...this.panes.map((pane) => pane.figure));
-    this.find(".side").hidden = this.panes.length < 2;
+    const isBefore = (pane) => Boolean(pane.description.before);
+    this.find(".side").hidden = this.panes.filter((pane) => !isBefore(pane)).length < 2;
+    this.find(".before").hidden = !this.panes.some(isBefore);
     this.find(".foot").textContent = data.scale
       ? `Length bar: ${data.scale.words}. Grad-CAM shows where the model looked; it is no measurement.`
       : "No length bar: the scale of this scan is not known. Grad-CAM shows where the model looked; it is no measurement.";
@@ -230,11 +232,11 @@ class Viewer {
       list.append(this.makeSwitch(type, name, `<i class="swatch" style="background:${colour}"></i>`));
     }
     if (this.data.panes.some((pane) => pane.faz)) {
-      list.append(this.makeSwitch("faz", "FAZ outline", `<i class="ring" style="border-color:${this.data.fazColour}"></i>`));
+      list.append(this.makeSwitch("faz", "FAZ outline <kbd>f</kbd>", `<i class="ring" style="border-color:${this.data.fazColour}"></i>`));
     }
     if (this.data.panes.some((pane) => pane.cam)) {
       const ramp = `<i class="ramp" style="background:linear-gradient(to right,${this.data.camColours.join(",")})"></i>`;
-      list.append(this.makeSwitch("cam", "Grad-CAM", ramp));
+      list.append(this.makeSwitch("cam", "Grad-CAM <kbd>c</kbd>", ramp));
       const opacity = document.createElement("label");
       opacity.innerHTML = '<span>Opacity</span> <input type="range" data-set="opacity" min="5" max="100">';
       list.append(opacity);
@@ -265,12 +267,35 @@ class Viewer {
         this.redraw();
       } else if (target.dataset.set) {
         this.state[target.dataset.set] = target.type === "checkbox" ? target.checked : Number(target.value);
-        if (target.dataset.set === "side") this.arrange();
+        if (target.dataset.set === "side" || target.dataset.set === "before") this.arrange();
         else if (target.dataset.set === "opacity") this.redraw();
         else this.retone();
       }
     };
     for (const pane of this.panes) this.listenTo(pane);
+    this.stopKeys = listenForKeys({
+      m: () => this.flip(this.data.artifacts.map(({ type }) => type)),
+      f: () => this.flip(["faz"]),
+      c: () => this.flip(["cam"]),
+      s: () => this.set("side"),
+      v: () => this.set("before"),
+    });
+  }
+
+  // All of these overlays off where one is on, else all on; as by their switches.
+  flip(types) {
+    const inputs = types.map((type) => this.find(`input[data-layer="${type}"]`)).filter(Boolean);
+    const isOn = !inputs.some((input) => input.checked);
+    for (const input of inputs) {
+      input.checked = isOn;
+      this.state.on[input.dataset.layer] = isOn;
+    }
+    this.redraw();
+  }
+
+  set(name) {
+    const input = this.find(`input[data-set="${name}"]`);
+    if (!input.closest("label").hidden) input.click();
   }
 
   listenTo(pane) {
@@ -334,7 +359,11 @@ class Viewer {
   }
 
   arrange() {
-    this.panes.forEach((pane, at) => { pane.figure.hidden = at > 0 && !this.state.side; });
+    // The visit before takes the place of the other slabs: more than two images are too small to compare.
+    const showsBefore = this.state.before && this.panes.some((pane) => pane.description.before);
+    this.panes.forEach((pane, at) => {
+      pane.figure.hidden = at > 0 && (pane.description.before ? !showsBefore : !this.state.side || showsBefore);
+    });
     this.resize();
   }
 
@@ -360,6 +389,7 @@ class Viewer {
   }
 
   close() {
+    this.stopKeys();
     this.observer.disconnect();
     cancelAnimationFrame(this.frame);
   }
@@ -371,7 +401,7 @@ export default function ({ data, key, parentElement }) {
   if (root.octaudit?.shown === shown) return undefined;
   root.octaudit?.viewer.close();
   const state = kept.get(key) ?? {
-    zoom: null, x: 0.5, y: 0.5, brightness: 0, contrast: 0, side: true, opacity: 60,
+    zoom: null, x: 0.5, y: 0.5, brightness: 0, contrast: 0, side: true, before: false, opacity: 60,
     on: { ...Object.fromEntries(data.artifacts.map((a) => [a.type, true])), faz: true, cam: false },
   };
   kept.set(key, state);

@@ -1,0 +1,79 @@
+// The bar above a scan: previous and next of the list, undo, the sample's marks, and the keys of the page.
+function button(words, key, act, { tone = "", isPossible = true } = {}) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = `do ${tone}`;
+  element.disabled = !isPossible;
+  element.onclick = act;
+  const cap = document.createElement("kbd");
+  cap.textContent = key;
+  element.append(words, cap);
+  return element;
+}
+
+function draw(root, data, ask) {
+  const keys = {};
+  const offer = (words, key, message, options = {}) => {
+    if (options.isPossible !== false) keys[key] = () => ask(message);
+    return button(words, key, () => ask(message), options);
+  };
+  const walk = [];
+  if (data.list) {
+    const { name, number, total, previous, next, back } = data.list;
+    const place = document.createElement("span");
+    place.className = "place";
+    const strong = document.createElement("b");
+    strong.textContent = number === null ? `${total} left` : `${number} of ${total}`;
+    place.append(strong, ` · ${name}`);
+    walk.push(
+      offer("← Previous", "p", { go: previous }, { isPossible: Boolean(previous) }), place,
+      offer("Next →", "n", { go: next }, { isPossible: Boolean(next) }), offer("Back to the list", "w", { go: back }),
+    );
+  }
+  const rest = [];
+  if (data.sample) {
+    rest.push(
+      offer("Agree", "y", { mark: "agree" }, { tone: data.sample.mark === "agree" ? "good" : "" }),
+      offer("Disagree", "x", { mark: "disagree" }, { tone: data.sample.mark === "disagree" ? "bad" : "" }),
+    );
+  }
+  if (data.undo) rest.push(offer(`Undo: ${data.undo.words}`, "u", { undo: data.undo.id }));
+  const help = root.querySelector(".help");
+  const toggle = () => (help.open ? help.close() : help.showModal());
+  rest.push(button("Keys", "?", toggle));
+  keys["?"] = toggle;
+  root.querySelector(".walk").replaceChildren(...walk);
+  root.querySelector(".rest").replaceChildren(...rest);
+  help.querySelector("button").onclick = () => help.close();
+  help.querySelector("dl").replaceChildren(...data.keys.flatMap(([key, words]) => {
+    const [term, meaning] = [document.createElement("dt"), document.createElement("dd")];
+    for (const one of key.split(" ")) {
+      const cap = document.createElement("kbd");
+      cap.textContent = one;
+      term.append(cap, " ");
+    }
+    meaning.textContent = words;
+    return [term, meaning];
+  }));
+  return listenForKeys(keys);
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".bar");
+  const shown = JSON.stringify(data);
+  if (root.octaudit?.shown === shown) return undefined;
+  root.octaudit?.stop();
+  // One question at a time: keys pressed while the answer is on its way would be about a scan that nobody sees any more.
+  let isAsked = false;
+  const ask = (message) => {
+    if (isAsked) return;
+    isAsked = true;
+    setTimeout(() => { isAsked = false; }, 5000);
+    setTriggerValue("asked", { ...message, at: data.scan });
+  };
+  root.octaudit = { shown, stop: draw(root, data, ask) };
+  return () => {
+    root.octaudit?.stop();
+    root.octaudit = undefined;
+  };
+}

@@ -1,0 +1,1 @@
+"""The review form of the scan page: letters, grade, words and decisions, by mouse and by keys."""
