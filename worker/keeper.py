@@ -1,4 +1,4 @@
-"""The periodic process: returns leases, rings for waiting lanes, folds counts, seals events, sends alerts, tidies up.
+"""The periodic process: leases, bells, counts, seals, alerts, reports, tidying up.
 
 Every duty is safe to run from several keepers at once and after any pause. One that fails is logged and does not keep
 the others from their turn. Run it as `python -m worker.keeper`.
@@ -17,6 +17,8 @@ from core.broker import Bell, open_bell
 from core.clock import now
 from core.database.roles import DatabaseRole
 from core.database.session import Database, open_database, session_scope
+from core.reports.make_report import make_asked
+from core.reports.send_reports import send_reports
 from core.settings import Settings, load_settings
 from core.storage import BlobStore, open_blob_store
 from core.store.queue import waiting_lanes
@@ -30,6 +32,7 @@ from core.usecases.prune_storage import KEEP_UNUSED, prune_blobs, prune_drafts
 from core.usecases.raise_alerts import raise_alerts
 from core.usecases.re_evaluate import carry_out_re_evaluations
 from core.usecases.return_leases import return_leases
+from core.usecases.schedule_reports import ask_due
 from core.usecases.seal_audit import seal_audit
 from core.usecases.verify_audit import check_audit
 from worker.heartbeat import Heartbeat
@@ -70,6 +73,7 @@ class Keeper:
         self._blobs = blobs
         self._bell = bell
         self._sender = threading.Thread()
+        self._maker = threading.Thread()
         self._judge = threading.Thread()
         self._checker = threading.Thread()
         self._heartbeat = Heartbeat.of_keeper(settings)
@@ -85,6 +89,7 @@ class Keeper:
             Duty("raise alerts", settings.alert_interval, self.raise_alerts),
             Duty("send alerts", timedelta(seconds=15), self.send_alerts),
             Duty("judge scans again", timedelta(seconds=5), self.re_evaluate),
+            Duty("make reports", timedelta(seconds=2), self.make_reports),
             Duty("remove what is old and unused", timedelta(hours=1), self.prune),
         )
 
@@ -182,6 +187,20 @@ class Keeper:
             return
         if n_visits:
             _LOG.info("Judged the scans of %d visits again.", n_visits)
+
+    def make_reports(self) -> None:
+        """Make and send reports beside the other duties: a large one takes seconds."""
+        if not self._maker.is_alive():
+            self._maker = threading.Thread(target=self._make, name="make-reports", daemon=True)
+            self._maker.start()
+
+    def _make(self) -> None:
+        try:
+            ask_due(self._worker)
+            make_asked(self._worker, self._blobs)
+            send_reports(self._worker, self._settings, self._blobs)
+        except Exception:  # noqa: BLE001 - logged, and tried again at the next turn
+            _LOG.exception("The keeper could not make reports; it tries again soon.")
 
     def prune(self) -> None:
         """Remove drafts that nobody finished, files that no row names, and alerts that are long over."""

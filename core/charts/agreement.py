@@ -37,13 +37,10 @@ def confusion_rows(found: Agreement) -> list[Row]:
 def draw_confusion(found: Agreement, first: str, second: str) -> alt.LayerChart:
     """Rows are ``first``'s grades, columns ``second``'s; figures are pairs, colours the share of the row."""
     order = list(GRADE_NAMES.values())
+    # The padding holds the names' second line, which Vega would draw over the cells.
+    across = alt.Axis(orient="top", labelAngle=0, labelExpr=_IN_TWO_LINES, labelPadding=18)
     base = alt.Chart(_data(confusion_rows(found))).encode(
-        x=alt.X(
-            "second:N",
-            sort=order,
-            title=second,
-            axis=alt.Axis(orient="top", labelAngle=0, labelExpr=_IN_TWO_LINES, labelPadding=18),
-        ),
+        x=alt.X("second:N", sort=order, title=second, axis=across),
         y=alt.Y("first:N", sort=order, title=first),
     )
     scale = alt.Scale(scheme="viridis", domain=[0, 1])

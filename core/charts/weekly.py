@@ -111,8 +111,9 @@ def draw_counts(points: Sequence[WeekPoint]) -> alt.Chart:
         alt.Tooltip("decided:Q", title="First captures decided"),
     ]
     top = max((point.decided for point in points), default=0)
-    few = {"values": sorted({0, top // 2, top})} if top < _FEW else {}  # else there would be halves of captures
-    axis = alt.Axis(tickCount=2, format="d", minExtent=AXIS_PX, **few)
+    # Else there would be halves of captures.
+    values = sorted({0, top // 2, top}) if top < _FEW else alt.Undefined
+    axis = alt.Axis(tickCount=2, format="d", minExtent=AXIS_PX, values=values)
     bars = alt.Chart(_data(_count_rows(points))).mark_bar(size=9, opacity=0.5)
     chart: alt.Chart = bars.encode(
         x=_week_axis(points), y=alt.Y("decided:Q", title="Decided", axis=axis), tooltip=tooltip

@@ -9,7 +9,7 @@ from core.charts.funnel import FEW, FEWER, WATCH, WORSE, standing
 from core.charts.position import draw_position
 from core.charts.weekly import draw_counts, draw_rates, week_points
 from core.reports.chart_image import chart_svg
-from core.reports.parts import Part, bar, interval, named, of, period_words, rich, share, table
+from core.reports.parts import Cell, Part, bar, interval, named, of, period_words, rich, share, table
 from core.reports.scope import Scope
 from core.reports.typeset import Document
 from core.reports.versions import Versions, read_versions
@@ -186,7 +186,7 @@ def _fact(label: str, value: str, note: str) -> Part:
 
 def _reasons(findings: FindingCounts, versions: Versions) -> Part:
     ordered = sorted(findings.first_causes.items(), key=lambda item: (-item[1], item[0]))[:MOST_REASONS]
-    rows = []
+    rows: list[list[Cell]] = []
     for code, n in ordered:
         label = REASON_NAMES[code]
         rows.append([named(label), of(n, findings.failed), percent(n / findings.failed),
@@ -205,7 +205,8 @@ def _as_group(each: UnitCount) -> GroupTally:
 def _groups(kind: str, groups: Sequence[GroupTally], factor: float) -> Part:
     """The table of devices or technicians, and the sentence below it; those too few to judge are not ranked."""
     seen = sorted((group for group in groups if group.tally.received), key=_lowest_first)
-    rows = [[named(group.code, group.name), count(group.tally.decided), *_rate_cells(group, factor)]
+    rows: list[list[Cell]] = [
+        [named(group.code, group.name), count(group.tally.decided), *_rate_cells(group, factor)]
             for group in seen[:MOST_GROUPS]]  # fmt: skip
     heads = (
         ("Code", "left", "1fr"), ("Decided", "right", "auto"), ("First pass", "right", "auto"),

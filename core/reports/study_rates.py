@@ -203,7 +203,7 @@ def _rising_sites(watch: Watch) -> list[Part]:
     too_few = f" Too few visits for a single point: {few}." if few else ""
     if not worse:
         return [note(f"No site's own chart breaks a rule on the bad side.{too_few}")]
-    rows = [
+    rows: list[list[Cell]] = [
         [named(each.unit.label, each.unit.name), lead_words(rising_points(each.trend), "Own chart")] for each in worse
     ]
     heads = (("Site", "left", "1fr"), ("What its own chart says", "left", "2fr"))

@@ -166,6 +166,16 @@ def read_batch(session: Session, batch_id: int) -> BatchHead:
     return _head(row)
 
 
+def find_batch(session: Session, receipt: str) -> int:
+    """The batch of this receipt code; NotFoundError where there is none that the person may see."""
+    found = session.scalar(select(Batch.id).where(Batch.receipt == receipt.strip()))
+    if found is None:
+        raise NotFoundError(
+            f"There is no batch with receipt {receipt!r}, or none that you may see.", remedy="Check the code."
+        )
+    return found
+
+
 def lock_for_submission(session: Session, batch: BatchHead) -> BatchHead:
     """Wait until no other batch of the site is being submitted, and read the batch anew.
 
