@@ -191,8 +191,15 @@ def _scans(session: Session, rows: Sequence[Any], hidden: Collection[int]) -> di
         own = frozenset(user for user in (row.uploaded_by_id, row.user_id) if user is not None)
         found.setdefault(row.id, []).append(
             SetScan(
-                row.scan_id, Slab(row.slab), ScanState(row.state), None if is_hidden else ordinal,
-                row.human_ordinal is not None, tuple(marks.get(row.assessment_id, ())), reasons.get(row.assessment_id, ()), own, is_hidden,
+                scan_id=row.scan_id,
+                slab=Slab(row.slab),
+                state=ScanState(row.state),
+                ordinal=None if is_hidden else ordinal,
+                is_by_person=row.human_ordinal is not None,
+                severities=tuple(marks.get(row.assessment_id, ())),
+                reasons=reasons.get(row.assessment_id, ()),
+                own_user_ids=own,
+                is_hidden=is_hidden,
             )
-        )  # fmt: skip
+        )
     return found

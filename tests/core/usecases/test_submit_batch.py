@@ -14,8 +14,10 @@ from core.intake.manifest_csv import manifest_template
 from core.policy.protocol import ExpectedScanType, Protocol
 from core.scoring.contract import OPEN_LANES
 from core.settings import Settings
+from core.store.batch import read_files
 from core.usecases.check_batch import check_batch
 from core.usecases.open_batch import fill_in, open_batch
+from core.usecases.prefill_replacement import prefill_replacement
 from core.usecases.stage_files import ManifestOutcome
 from core.usecases.submit_batch import read_receipt, submit_batch
 from core.vocabulary import FileState, RequestState, Role, ScanKind, ScanState
@@ -260,6 +262,51 @@ class TestReplacements:
         assert request.state == RequestState.RECEIVED
         assert request.replacement_id == acquisition.id
         assert acquisition.replaces_id == request.acquisition_id
+        assert request.is_link_found is not named, "what the program found by itself is recorded as found"
+        assert request.received_at is not None
+
+    def test_one_good_scan_answers_every_round_of_its_slot(
+        self, clinic: Clinic, owner_database: Database, request_id: int
+    ):
+        with session_scope(owner_database) as session:
+            first = session.get_one(tables.ReacquisitionRequest, request_id)
+            faulty = session.get_one(tables.Acquisition, first.acquisition_id)
+            site = session.get_one(tables.Site, clinic.site_id)
+            slot = session.get_one(tables.ExpectedScan, faulty.expected_scan_id)
+            second = make_acquisition(session, site, slot=slot)
+            scan = make_scan(session, site, acquisition=second, state=ScanState.REACQUISITION_REQUESTED.value)
+            newer = tables.ReacquisitionRequest(
+                site_id=site.id, acquisition_id=second.id, scan_id=scan.id, state=RequestState.ACKNOWLEDGED.value,
+                reason_code="oscar-mp:M", text="Motion", remedy="Take it again",
+            )  # fmt: skip
+            session.add(newer)
+            session.flush()
+            newer_id, second_id = newer.id, second.id
+        batch = clinic.open()
+        clinic.stage_row(batch, "a.png", png(phantom(1)))
+        receipt = clinic.submit(batch)
+        with session_scope(owner_database) as session:
+            new = session.get_one(tables.Scan, receipt.lines[0].scan_id).acquisition_id
+            assert session.get_one(tables.Acquisition, new).replaces_id == second_id, "that of the newest round"
+        for id_ in (request_id, newer_id):
+            found = self.request(owner_database, id_)
+            assert (found.state, found.replacement_id) == (RequestState.RECEIVED, new)
+
+    def test_an_upload_from_a_request_is_filled_in_with_what_the_request_knows(
+        self, clinic: Clinic, owner_database: Database, request_id: int
+    ):
+        batch = clinic.open()
+        clinic.stage(batch, "a.png", png(phantom(1)))
+        with clinic.session() as session:
+            assert prefill_replacement(session, actor=clinic.actor, batch_id=batch, request_id=request_id) == 1
+            entry = read_files(session, batch)[0].entry
+        asked = self.request(owner_database, request_id)
+        with session_scope(owner_database) as session:
+            code = session.get_one(tables.Acquisition, asked.acquisition_id).code
+        assert entry == {
+            "subject": "P-001", "visit": "V1", "eye": "OD", "kind": "octa-enface", "field_width_mm": "3",
+            "field_height_mm": "3", "acquisition": f"{code}-R{request_id}", "replaces": f"{request_id}",
+        }  # fmt: skip
 
     def test_a_second_slab_of_the_replacement_may_follow_later(
         self, clinic: Clinic, owner_database: Database, request_id: int
