@@ -1,5 +1,7 @@
 """The name of a scan type: its kind and nominal field, as slots, protocols and charts spell it."""
 
+import re
+
 from core.vocabulary import ScanKind
 
 NOMINAL_TOLERANCE_MM = 0.25
@@ -16,3 +18,10 @@ def scan_type(kind: ScanKind, field_width_mm: float | None, field_height_mm: flo
 def _nominal(size_mm: float) -> str:
     half_step = round(size_mm * 2.0) / 2.0
     return f"{half_step if abs(half_step - size_mm) <= NOMINAL_TOLERANCE_MM else size_mm:g}"
+
+
+def is_scan_type(name: str) -> bool:
+    """Whether this is how a slot's type is spelt: a kind, and a field in millimetres or "unknown field"."""
+    kind, _, field = name.partition(" ")
+    is_field = field == "unknown field" or re.fullmatch(r"\d+(\.\d+)?x\d+(\.\d+)?", field) is not None
+    return kind in list(ScanKind) and is_field

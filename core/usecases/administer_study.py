@@ -70,7 +70,7 @@ def publish_protocol(
     refuse_unless_admin(actor, study_id)
     if not note.strip():
         raise UsageError("A protocol version needs a note.", remedy="Say in a few words what changed and why.")
-    _refuse_unless_promised(session, protocol)
+    refuse_unless_promised(session, protocol)
     versions = store.list_protocol_versions(session, study_id)
     if versions and Protocol.model_validate(versions[0].document) == protocol:
         raise UsageError(f"Nothing differs from version {versions[0].number}.", remedy="Change a value first.")
@@ -82,7 +82,7 @@ def publish_protocol(
     return version_id
 
 
-def _refuse_unless_promised(session: Session, protocol: Protocol) -> None:
+def refuse_unless_promised(session: Session, protocol: Protocol) -> None:
     """Refuse an accept level that the calibration scans of the model in use are too few for."""
     model = read_last_model(session)
     calibration = None if model is None else calibration_in(model.card)

@@ -15,7 +15,6 @@ import dashboard.session
 from core.broker import open_bell
 from core.database.session import Database, session_scope
 from core.database.tables import ModelVersion, Site
-from core.errors import UsageError
 from core.policy.protocol import ExpectedScanType, Protocol
 from core.settings import Settings
 from core.storage import open_blob_store
@@ -23,7 +22,6 @@ from core.store import administration as store
 from core.store.access import PROGRAM, list_grants
 from core.usecases.administer_study import add_device, add_site, add_study, add_technician
 from core.vocabulary import Role, Slab
-from dashboard.administration.protocol import changed_fields, parse_protocol
 from dashboard.installation import Installation, install
 
 APP = Path(dashboard.session.__file__).with_name("app.py")
@@ -186,23 +184,3 @@ def test_nobody_but_an_administrator_sees_the_page(
     monkeypatch.setattr(dashboard.session, "session_token", lambda: token)
     page.run()
     assert not page.button
-
-
-def test_a_version_names_what_it_changed():
-    before = Protocol.default().model_dump(mode="json")
-    assert changed_fields(before, before | {"visit_window_days": 7, "inherit": True}) == [
-        "visit window days",
-        "superficial slab decides",
-    ]
-
-
-def test_borders_that_cross_are_refused():
-    document = Protocol.default().model_dump(mode="json")
-    document["artifact_borders"] |= {"mild_from": 0.2, "severe_above": 0.1}
-    with pytest.raises(UsageError, match="Severe must begin later"):
-        parse_protocol(document)
-
-
-def test_a_value_out_of_range_is_named():
-    with pytest.raises(UsageError, match="accept level"):
-        parse_protocol(Protocol.default().model_dump(mode="json") | {"conformal_level": 0.9})
