@@ -12,6 +12,8 @@ COMPARERS = CENTRE - {Role.GRADER}
 """Roles that compare sites with each other; a grader sees no site's results before grading."""
 JUDGES = frozenset({Role.ADJUDICATOR, Role.MANAGER, Role.ADMIN})
 """Roles that may see masked grades (row-level security on review)."""
+DECIDERS = frozenset({Role.QC_TECHNICIAN, Role.ADJUDICATOR})
+"""Who decides about scans (core.usecases.review_scan)."""
 EVERYBODY = frozenset(Role)
 UPLOADERS = frozenset({Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN})
 """Who may send scans (core.usecases.upload_rights)."""
@@ -47,10 +49,15 @@ PAGES = (
     Page("Worklist", "pages/worklist.py", ":material/checklist:", EVERYBODY, "Quality"),
     Page("Tracker", "pages/tracker.py", ":material/route:", COMPARERS | {Role.SITE_TECHNICIAN}, "Quality"),
     Page("My feedback", "pages/feedback.py", ":material/school:", frozenset({Role.SITE_TECHNICIAN}), "Quality"),
+    Page(
+        "Completeness", "pages/completeness.py", ":material/fact_check:", COMPARERS | {Role.SITE_TECHNICIAN}, "Quality"
+    ),
+    Page("Certificates", "pages/certificates.py", ":material/verified:", ALERTED, "Quality"),
     Page("Actions", "pages/actions.py", ":material/assignment:", ALERTED, "Quality"),
     Page("Alerts", "pages/alerts.py", ":material/notifications:", ALERTED, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
     Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),
+    Page("Accept in bulk", "pages/bulk.py", ":material/done_all:", DECIDERS, "Quality", is_listed=False),
     Page("Scan", "pages/scan.py", ":material/visibility:", EVERYBODY, "Quality", is_listed=False),
     Page("Admin", "pages/admin.py", ":material/settings:", frozenset({Role.ADMIN}), "Administration"),
     Page("Audit", "pages/audit.py", ":material/history:", frozenset({Role.MANAGER, Role.ADMIN}), "Administration"),

@@ -11,7 +11,7 @@ from core.vocabulary import AlertKind
 from core.wording import ago
 from dashboard.components.markup import Html, count, join, page_link, tag
 
-_ORDER = (AlertKind.UNIT, AlertKind.QUEUE, AlertKind.RETRAINING, AlertKind.OVERDUE)
+_ORDER = (AlertKind.UNIT, AlertKind.QUEUE, AlertKind.RETRAINING, AlertKind.CERTIFICATE, AlertKind.OVERDUE)
 MOST_ROWS = 200
 """Rows of the page's table; more of them would be overdue requests, which the worklist pages through."""
 MOST_GROUPS = 8

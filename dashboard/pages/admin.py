@@ -13,11 +13,18 @@ from dashboard.administration.changes import draw_study_change
 from dashboard.administration.people import draw_grants, draw_users
 from dashboard.administration.places import draw_devices, draw_list, draw_sites, draw_study_form, draw_technicians
 from dashboard.administration.protocol import draw_protocol
+from dashboard.administration.re_evaluation import draw_re_evaluation
 from dashboard.administration.steps import draw_outcome
 from dashboard.components.panel import empty_state
 from dashboard.session import current_user, open_session
 
-PARTS = ("Studies", "Protocol", "Sites", "Devices", "Technicians", "Users", "Roles")
+SECTIONS = {
+    "Places": ("Studies", "Sites", "Devices", "Technicians"),
+    "Protocol": ("Protocol", "Re-evaluation"),
+    "People": ("Users", "Roles"),
+}
+"""What belongs together; certificates have a page of their own, because managers keep them."""
+PART_WORDS = {"Protocol": "Versions"}
 STUDY_COLUMNS = {"code": "Code", "name": "Name", "n_sites": "Sites"}
 
 
@@ -51,12 +58,29 @@ def main() -> None:
 
 
 def _chosen_part() -> str:
-    asked = st.query_params.get("part", PARTS[0])
-    st.session_state["admin.part"] = asked if asked in PARTS else PARTS[0]
+    """The section and its part, as buttons; the part is held in the URL."""
+    asked = st.query_params.get("part", "Studies")
+    section = next((name for name, parts in SECTIONS.items() if asked in parts), "Places")
+    st.session_state["admin.section"] = section
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            "Section", list(SECTIONS), key="admin.section", label_visibility="collapsed", required=True,
+            on_change=_open_section,
+        )  # fmt: skip
+        if st.button("Certificates", icon=":material/verified:", type="tertiary"):
+            st.switch_page("pages/certificates.py")
+    parts = SECTIONS[section]
+    st.session_state["admin.part"] = asked if asked in parts else parts[0]
     chosen = st.segmented_control(
-        "Part", PARTS, key="admin.part", label_visibility="collapsed", required=True, on_change=_write, args=("part",)
-    )
-    return chosen or PARTS[0]
+        "Part", parts, key="admin.part", label_visibility="collapsed", required=True, on_change=_write, args=("part",),
+        format_func=lambda part: PART_WORDS.get(part, part),
+    )  # fmt: skip
+    return chosen or parts[0]
+
+
+def _open_section() -> None:
+    """Go to the first part of the section that was chosen."""
+    st.query_params["part"] = SECTIONS[st.session_state["admin.section"]][0]
 
 
 def _draw_study_part(part: str, studies: Sequence[StudyRow], actor: Actor) -> None:
@@ -74,6 +98,8 @@ def _draw_study_part(part: str, studies: Sequence[StudyRow], actor: Actor) -> No
     match part:
         case "Protocol":
             draw_protocol(study, versions, model)
+        case "Re-evaluation":
+            draw_re_evaluation(study, versions, sites)
         case "Sites":
             draw_sites(study, sites)
         case "Devices":
