@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.database.tables import Acquisition, Assessment, Device, Scan, Visit
+from core.store.calibration_mode import is_model_shown
 from core.vocabulary import ScanState
 
 
@@ -47,7 +48,7 @@ def read_previous(session: Session, scan_id: int) -> PreviousScan | None:
         )
         .join(Scan, (Scan.acquisition_id == Acquisition.id) & (Scan.slab == its_scan.slab))
         .join(Visit, Visit.id == Acquisition.visit_id)
-        .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
+        .outerjoin(Assessment, and_(Assessment.id == Scan.assessment_id, is_model_shown()))
         .where(its_scan.id == scan_id, Scan.state != ScanState.SUPERSEDED)
         .order_by(Acquisition.acquired_at.desc(), Scan.id.desc())
         .limit(1)

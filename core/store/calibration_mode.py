@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, exists, func, insert, or_, select, text, update
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, any_, cast, exists, func, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import Review, ReviewerCalibration, Scan, User
@@ -38,7 +38,8 @@ def is_model_shown() -> ColumnElement[bool]:
 
     The own grade is a masked one or that of a decision. Graders are masked by row-level security instead.
     """
-    calibrated = select(func.calibrated_sites(type_=ARRAY(BigInteger))).scalar_subquery()
+    # The cast makes one array of it; without one PostgreSQL compares the site with every row of the subquery.
+    calibrated = cast(select(func.calibrated_sites()).scalar_subquery(), ARRAY(BigInteger))
     is_graded = exists().where(
         Review.scan_id == Scan.id, Review.reviewer_id == func.current_user_id(), Review.ordinal.is_not(None)
     )

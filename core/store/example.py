@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, exists, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, AssessmentArtifact, AssessmentReason, Device, Scan, Site
+from core.store.calibration_mode import is_model_shown
 from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
 from core.vocabulary import ArtifactType, Laterality, ReasonCode, Slab
@@ -58,7 +59,9 @@ def read_examples(
 
     ``before_id`` begins below that id instead, whatever has come since the page before.
     """
-    conditions: list[ColumnElement[bool]] = [*filter_conditions(chosen), Acquisition.is_phantom.is_(False)]
+    conditions: list[ColumnElement[bool]] = [
+        *filter_conditions(chosen), Acquisition.is_phantom.is_(False), is_model_shown(),
+    ]  # fmt: skip
     if before_id is not None:
         conditions.append(Scan.id < before_id)
     if ordinal is not None:

@@ -8,6 +8,7 @@ from sqlalchemy import ARRAY, BigInteger, Select, column, func, literal, select,
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Scan, Site
+from core.store.calibration_mode import is_model_shown
 from core.store.cell_count import read_cell_counts
 from core.store.rate_sum import Grain
 from core.store.scan_filter import ScanFilter, filter_conditions
@@ -74,5 +75,7 @@ def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]
         .join(Assessment, Assessment.id == Scan.assessment_id)
         .order_by(Acquisition.acquired_at, Scan.id)
     )
+    # A point of a chart is a single scan with what the model said of it.
+    statement = statement.where(is_model_shown())
     slab: Slab | None = chosen.slab
     return statement if slab is None else statement.where(Scan.slab == slab)

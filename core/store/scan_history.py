@@ -103,15 +103,14 @@ def read_request(session: Session, acquisition_id: int) -> OpenRequest | None:
     )
 
 
-def read_history(session: Session, scan_id: int) -> tuple[HistoryEntry, ...]:
-    """Everything that happened to the scan and its acquisition, oldest first."""
+def read_history(session: Session, scan_id: int, *, is_model_hidden: bool = False) -> tuple[HistoryEntry, ...]:
+    """Everything that happened to the scan and its acquisition, oldest first; what the model said where it is shown."""
     reviews, steps = _reviews(session, scan_id), _steps(session, scan_id)
     if any(review.decision is ReviewDecision.REQUEST_REACQUISITION for review in reviews):
         # The review says the same; without one it was another slab of the capture that led to the request.
         steps = [step for step in steps if step.request_state is not RequestState.REQUESTED]
-    entries = [
-        *_arrival(session, scan_id), *_scores(session, scan_id), *_re_evaluations(session, scan_id), *reviews, *steps,
-    ]  # fmt: skip
+    by_model = [] if is_model_hidden else [*_scores(session, scan_id), *_re_evaluations(session, scan_id)]
+    entries = [*_arrival(session, scan_id), *by_model, *reviews, *steps]
     return tuple(sorted(entries, key=lambda entry: entry.happened_at))
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Assessment, AssessmentArtifact, Scan
+from core.store.calibration_mode import hidden_scans
 from core.store.masked_grade import read_scan_to_grade
 
 
@@ -22,13 +23,15 @@ class ScanImages:
 def read_scan_images(session: Session, scan_id: int) -> ScanImages | None:
     """The blobs of ``scan_id``; None where there is no such scan or the session's person may not see it.
 
-    A grader who has not graded the scan yet gets the image and none of what the model drew.
+    Who is masked or in calibration mode and has not graded the scan yet gets the image and none of what the model drew.
     """
     row = session.execute(
         select(Scan.image_sha256, Scan.assessment_id, Assessment.faz_mask_sha256, Assessment.cam_sha256)
         .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
         .where(Scan.id == scan_id)
     ).one_or_none()
+    if row is not None and hidden_scans(session, [scan_id]):
+        return ScanImages(row.image_sha256, None, None, {})
     if row is None:
         to_grade = read_scan_to_grade(session, scan_id)
         return None if to_grade is None else ScanImages(to_grade.image_sha256, None, None, {})

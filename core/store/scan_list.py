@@ -1,6 +1,6 @@
 """Every scan that a person may see, newest first, in pages that begin below an id. One line per scan, no images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Scan, Site, Subject, Technician, Visit
+from core.store.calibration_mode import hidden_scans
 from core.store.example import FIRST_REACH, last_scan
 from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
@@ -67,7 +68,12 @@ def read_scan_list(
 
     ids = newest(last, ask, n=limit, first_reach=FIRST_REACH)
     rows = session.execute(_LINES.where(Scan.id.in_(ids)).order_by(Scan.id.desc()))
-    return tuple(_line(row) for row in rows)
+    hidden = hidden_scans(session, ids)
+    return tuple(_without_model(line) if line.scan_id in hidden else line for line in map(_line, rows))
+
+
+def _without_model(line: ScanLine) -> ScanLine:
+    return replace(line, final_verdict=None, model_ordinal=None, is_abstained=None)
 
 
 def _newest_within(

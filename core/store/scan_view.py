@@ -25,6 +25,7 @@ from core.database.tables import (
 from core.policy.protocol import Protocol
 from core.store.action import taken_while_suspended
 from core.store.assessment import FAZ_COLUMNS, VESSEL_COLUMNS
+from core.store.calibration_mode import hidden_scans
 from core.store.reason import read_reasons
 from core.store.same_image import SentScan, read_same_image
 from core.store.scan_history import HistoryEntry, OpenRequest, read_history, read_request
@@ -172,6 +173,8 @@ class ScanView:
     """Scans of other sites that hold this very image, where the person may see them."""
     is_device_suspended: bool
     """Whether the device's certificate was suspended when this was captured."""
+    is_model_hidden: bool
+    """The person is in calibration mode and has not graded the scan yet: nothing of the model's is in this value."""
 
     @property
     def kind(self) -> ScanKind:
@@ -185,13 +188,14 @@ def read_scan(session: Session, scan_id: int) -> ScanView | None:
     if row is None:
         return None
     scan, acquisition = row.Scan, row.Acquisition
+    is_hidden = scan.id in hidden_scans(session, [scan.id])
     return ScanView(
         scan_id=scan.id,
         version=scan.version,
         state=ScanState(scan.state),
         slab=Slab(scan.slab),
         human_ordinal=scan.human_ordinal,
-        final_verdict=Verdict(scan.final_verdict) if scan.final_verdict else None,
+        final_verdict=Verdict(scan.final_verdict) if scan.final_verdict and not is_hidden else None,
         failure=scan.failure,
         image_sha256=scan.image_sha256,
         study_id=row.study_id,
@@ -218,11 +222,12 @@ def read_scan(session: Session, scan_id: int) -> ScanView | None:
         device_quality=_device_quality(acquisition),
         replaces_id=acquisition.replaces_id,
         slabs=_read_slabs(session, acquisition.id),
-        assessment=_read_assessment(session, scan.assessment_id),
+        assessment=None if is_hidden else _read_assessment(session, scan.assessment_id),
         request=read_request(session, acquisition.id),
-        history=read_history(session, scan.id),
+        history=read_history(session, scan.id, is_model_hidden=is_hidden),
         same_image=read_same_image(session, scan.image_sha256, own_site_id=scan.site_id),
         is_device_suspended=row.is_device_suspended,
+        is_model_hidden=is_hidden,
     )
 
 
@@ -288,6 +293,7 @@ def _read_slabs(session: Session, acquisition_id: int) -> tuple[SlabView, ...]:
             AssessmentArtifact.mask_sha256.is_not(None),
         )
     ).all()
+    hidden = hidden_scans(session, [row.Scan.id for row in rows])
     return tuple(
         SlabView(
             scan_id=row.Scan.id,
@@ -295,9 +301,13 @@ def _read_slabs(session: Session, acquisition_id: int) -> tuple[SlabView, ...]:
             width_px=row.Scan.width_px,
             height_px=row.Scan.height_px,
             state=ScanState(row.Scan.state),
-            artifact_types=tuple(type_ for type_ in ArtifactType if (row.Scan.assessment_id, type_) in masks),
-            has_faz=row.faz_mask_sha256 is not None,
-            has_cam=row.cam_sha256 is not None,
+            artifact_types=tuple(
+                type_
+                for type_ in ArtifactType
+                if (row.Scan.assessment_id, type_) in masks and row.Scan.id not in hidden
+            ),
+            has_faz=row.faz_mask_sha256 is not None and row.Scan.id not in hidden,
+            has_cam=row.cam_sha256 is not None and row.Scan.id not in hidden,
         )
         for row in rows
     )

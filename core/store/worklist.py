@@ -21,6 +21,7 @@ from core.database.tables import (
 )
 from core.policy.reasons import REASON_TEXTS
 from core.store.action import taken_while_suspended
+from core.store.calibration_mode import hidden_scans
 from core.store.overview import TO_DECIDE_STATES, WAITING_STATES
 from core.store.query_thread import read_threads
 from core.store.reacquisition import ANSWERED, ENDED
@@ -156,11 +157,12 @@ def read_worklist(
     reasons = read_reasons(session, [row.assessment_id for row in rows if row.assessment_id is not None])
     questions = read_questions(session, (row.id for row in rows if row.state == ScanState.QUERIED))
     threads = read_threads(session, (row.id for row in rows), reader_id=reader_id)
+    hidden = hidden_scans(session, [row.id for row in rows])
     items = tuple(
         WorklistItem(
             scan_id=row.id,
             state=ScanState(row.state),
-            verdict=Verdict(row.final_verdict) if row.final_verdict else None,
+            verdict=Verdict(row.final_verdict) if row.final_verdict and row.id not in hidden else None,
             laterality=Laterality(row.laterality),
             slab=Slab(row.slab),
             scan_type=row.scan_type,
@@ -173,11 +175,11 @@ def read_worklist(
             visit_code=row.visit_code,
             acquired_at=row.acquired_at,
             due_on=row.due_on,
-            grade_ordinal=row.grade_ordinal,
-            is_abstained=bool(row.is_abstained),
+            grade_ordinal=None if row.id in hidden else row.grade_ordinal,
+            is_abstained=bool(row.is_abstained) and row.id not in hidden,
             request=_request(row),
             failure=row.failure,
-            reasons=_reasons(row, reasons.get(row.assessment_id, ())),
+            reasons=_reasons(row, () if row.id in hidden else reasons.get(row.assessment_id, ())),
             question=questions.get(row.id),
             n_new_messages=threads[row.id].n_new,
             is_device_suspended=row.is_device_suspended,
