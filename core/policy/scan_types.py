@@ -25,3 +25,12 @@ def is_scan_type(name: str) -> bool:
     kind, _, field = name.partition(" ")
     is_field = field == "unknown field" or re.fullmatch(r"\d+(\.\d+)?x\d+(\.\d+)?", field) is not None
     return kind in list(ScanKind) and is_field
+
+
+def kind_and_field(name: str) -> tuple[ScanKind, tuple[float, float] | None]:
+    """The kind and nominal field (mm) of a type that ``is_scan_type`` knows; None where the field is not known."""
+    kind, _, field = name.partition(" ")
+    if field == "unknown field":
+        return ScanKind(kind), None
+    width, _, height = field.partition("x")
+    return ScanKind(kind), (float(width), float(height))

@@ -266,3 +266,31 @@ def _of_site(column: Any, chosen: ScanFilter) -> Iterable[ColumnElement[bool]]:
         yield column == chosen.site_id
     if chosen.study_id is not None:
         yield column.in_(select(Site.id).where(Site.study_id == chosen.study_id))
+
+
+@dataclass(frozen=True, slots=True)
+class MissingSlot:
+    """An expected scan of which nothing was received: what an upload of it can be filled in with."""
+
+    slot_id: int
+    site_id: int
+    subject_code: str
+    visit_code: str
+    laterality: Laterality
+    scan_type: str
+
+
+def find_missing_slot(session: Session, slot_id: int) -> MissingSlot | None:
+    """The slot; None where there is none in sight of which nothing was received."""
+    row = session.execute(
+        select(
+            ExpectedScan.id, ExpectedScan.site_id, Subject.code.label("subject"), Visit.code.label("visit"),
+            ExpectedScan.laterality, ExpectedScan.scan_type,
+        )
+        .join(Visit, Visit.id == ExpectedScan.visit_id)
+        .join(Subject, Subject.id == Visit.subject_id)
+        .where(ExpectedScan.id == slot_id, ExpectedScan.first_received_at.is_(None))
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        return None
+    return MissingSlot(row.id, row.site_id, row.subject, row.visit, Laterality(row.laterality), row.scan_type)

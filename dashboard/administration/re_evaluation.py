@@ -1,4 +1,4 @@
-"""Re-evaluation on the Admin page: choose version and scans, see what would change, order it with a reason, follow it."""
+"""Re-evaluation on the Admin page: choose version and scans, see what would change, order it, follow it."""
 
 from collections.abc import Sequence
 from dataclasses import replace

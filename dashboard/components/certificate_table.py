@@ -1,4 +1,4 @@
-"""Certificates as a table with what each amounts to today, their evidence and their steps. Markup from frozen values."""
+"""Certificates as a table with what each amounts to today, their evidence, their steps. Markup from frozen values."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,6 +1,7 @@
 """The steps of the upload page: choose a site and drop files, fill the table in and check, submit, receipt."""
 
 import streamlit as st
+from sqlalchemy.orm import Session
 
 from core.clock import now
 from core.errors import OctauditError
@@ -8,6 +9,7 @@ from core.store.access import Actor
 from core.store.batch import SiteRef, read_batch, read_batches, read_files, read_roster
 from core.usecases.check_batch import BatchCheck, check_batch
 from core.usecases.log_in import csrf_token_for
+from core.usecases.prefill_missing import MissingWanted, prefill_missing
 from core.usecases.prefill_replacement import ReplacementWanted, prefill_replacement
 from core.usecases.submit_batch import read_receipt, submit_batch
 from core.vocabulary import FileState
@@ -28,6 +30,7 @@ from dashboard.components.uploader import draw_uploader
 from dashboard.installation import installation
 from dashboard.session import open_session, session_token
 
+Wanted = ReplacementWanted | MissingWanted
 PAGE_SIZE = 20
 REFRESH_S = 3
 """How often a receipt asks how far scoring is: a scan takes a second or so."""
@@ -35,7 +38,7 @@ SHOWN_HELD = 10
 """Held files shown at once; the next ones follow as these are decided."""
 
 
-def draw_start(actor: Actor, places: tuple[SiteRef, ...], wanted: ReplacementWanted | None) -> None:
+def draw_start(actor: Actor, places: tuple[SiteRef, ...], wanted: Wanted | None) -> None:
     """Step 1: for which site, and the drop zone."""
     if not places:
         empty_state(
@@ -68,7 +71,7 @@ def draw_batches(actor: Actor) -> None:
     draw_pager(number, PAGE_SIZE, shown=len(lines), total=None, noun="batches")
 
 
-def draw_draft(actor: Actor, batch_id: int, wanted: ReplacementWanted | None) -> None:
+def draw_draft(actor: Actor, batch_id: int, wanted: Wanted | None) -> None:
     """Steps 2 and 3: more files, the table, what is wrong and how to cure it, submit."""
     with open_session() as session:
         check = check_batch(session, batch_id, now=now())
@@ -111,17 +114,25 @@ def is_draft(batch_id: int) -> bool:
         return read_batch(session, batch_id).submitted_at is None
 
 
-def _draw_drop_zone(actor: Actor, place: SiteRef, batch_id: int | None, wanted: ReplacementWanted | None) -> None:
+def _draw_drop_zone(actor: Actor, place: SiteRef, batch_id: int | None, wanted: Wanted | None) -> None:
     def go_on(uploaded_id: int) -> None:
         if wanted is not None:
             with open_session() as session:
-                prefill_replacement(session, actor=actor, batch_id=uploaded_id, request_id=wanted.awaited.request_id)
+                _prefill(session, actor, uploaded_id, wanted)
         renew_table(uploaded_id)
         st.query_params["batch"] = str(uploaded_id)
         st.rerun()
 
     csrf_token = csrf_token_for(session_token() or "")
     draw_uploader(installation().settings, place, batch_id=batch_id, csrf_token=csrf_token, on_uploaded=go_on)
+
+
+def _prefill(session: Session, actor: Actor, batch_id: int, wanted: Wanted) -> None:
+    """Give the files what is known of what they are for."""
+    if isinstance(wanted, MissingWanted):
+        prefill_missing(session, actor=actor, batch_id=batch_id, slot_id=wanted.slot.slot_id)
+    else:
+        prefill_replacement(session, actor=actor, batch_id=batch_id, request_id=wanted.awaited.request_id)
 
 
 def _draw_submit(actor: Actor, check: BatchCheck) -> None:
@@ -171,7 +182,15 @@ def _draw_held(actor: Actor, batch_id: int) -> None:
         st.caption(f"{len(files) - SHOWN_HELD} more follow as you decide these.")
 
 
-def _say_wanted(wanted: ReplacementWanted) -> None:
+def _say_wanted(wanted: Wanted) -> None:
+    if isinstance(wanted, MissingWanted):
+        slot = wanted.slot
+        st.info(
+            f"Missing scan: subject {slot.subject_code}, visit {slot.visit_code}, {slot.laterality}, "
+            f"{scan_type_words(slot.scan_type)}. These are filled in for you.",
+            icon=":material/fact_check:",
+        )
+        return
     awaited = wanted.awaited
     st.info(
         f"Replacement for request {awaited.request_id}: subject {awaited.subject}, visit {awaited.visit}, "

@@ -1,4 +1,4 @@
-"""Certificates: which devices and technicians hold one, which end soon, and every step to the next. Load, choose, draw."""
+"""Certificates: which devices and technicians hold one, which end soon, and the way to the next. Load, choose, draw."""
 
 from collections.abc import Sequence
 from datetime import date

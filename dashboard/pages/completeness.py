@@ -1,4 +1,4 @@
-"""Completeness: what each visit should have brought, what is missing, until when it can be taken. Load, choose, draw."""
+"""Completeness: what each visit should have brought, what is missing, until when it can be sent. Load, choose, draw."""
 
 from collections.abc import Sequence
 from datetime import date

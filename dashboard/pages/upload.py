@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.errors import OctauditError
 from core.store.batch import read_sites
+from core.usecases.prefill_missing import MissingWanted, find_missing
 from core.usecases.prefill_replacement import ReplacementWanted, find_wanted
 from core.usecases.upload_rights import may_upload
 from dashboard.components.panel import empty_state
@@ -34,13 +35,13 @@ def main() -> None:
     st.button("Back to all uploads", icon=":material/arrow_back:", type="tertiary", on_click=st.query_params.clear)
 
 
-def _wanted() -> ReplacementWanted | None:
-    """The reacquisition request in the URL, which the worklist puts there."""
-    request_id = _number("request")
-    if request_id is None:
-        return None
+def _wanted() -> ReplacementWanted | MissingWanted | None:
+    """The request or the missing scan in the URL, which the worklist or Completeness puts there."""
+    request_id, slot_id = _number("request"), _number("missing")
     with open_session() as session:
-        return find_wanted(session, request_id)
+        if request_id is not None:
+            return find_wanted(session, request_id)
+        return None if slot_id is None else find_missing(session, slot_id)
 
 
 def _number(name: str) -> int | None:
