@@ -1,7 +1,7 @@
 """The filters of the pages as query parameters, under the names that the pages' addresses use."""
 
 from datetime import date, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated
 
 from fastapi import Query
@@ -30,6 +30,14 @@ class FazMetric(StrEnum):
     ACIRCULARITY = "faz_acircularity_index"
     CIRCULARITY = "faz_circularity"
     AXIS_RATIO = "faz_axis_ratio"
+
+
+class FeedbackWeeks(IntEnum):
+    """The spans that the study's median is worked out for, in weeks."""
+
+    QUARTER = 13
+    HALF_YEAR = 26
+    YEAR = 52
 
 
 Ordinal = Annotated[int, Field(ge=0, le=2)]
@@ -175,6 +183,20 @@ class RequestsQuery(Paged, ScanQuery):
     overdue: bool = Field(default=False, description="Only what is owed after its day.")
 
 
+class VisitsQuery(Paged, CaptureQuery):
+    """A page of visits."""
+
+    gaps: bool = Field(default=True, description="Only visits of which something is missing.")
+
+
+class FeedbackQuery(BaseModel):
+    """Whole weeks up to and including the present one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weeks: FeedbackWeeks = FeedbackWeeks.HALF_YEAR
+
+
 class ActionsQuery(PlaceQuery):
     """Actions of one state."""
 
@@ -196,6 +218,8 @@ class CertificatesQuery(PlaceQuery):
 
 
 RequestsAsked = Annotated[RequestsQuery, Query()]
+VisitsAsked = Annotated[VisitsQuery, Query()]
+FeedbackAsked = Annotated[FeedbackQuery, Query()]
 ActionsAsked = Annotated[ActionsQuery, Query()]
 AlertsAsked = Annotated[AlertsQuery, Query()]
 CertificatesAsked = Annotated[CertificatesQuery, Query()]

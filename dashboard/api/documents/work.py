@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from core.store.completeness import SlotState
 from core.store.query_thread import ThreadState
 from core.store.unit import UnitKind
 from core.vocabulary import (
@@ -21,7 +22,8 @@ from core.vocabulary import (
     Slab,
     StepKind,
 )
-from dashboard.api.documents.base import Body, Document, Text
+from dashboard.api.documents.base import Body, Document, MaybeRange, Rate, Text
+from dashboard.api.documents.quality import CauseCountsDocument
 
 
 class RequestDocument(Document):
@@ -207,3 +209,78 @@ class DecidedDocument(Document):
     scan_id: int
     version: int
     state: ScanState
+
+
+class QuantileDocument(Document):
+    """The time by which a share of the requests is answered, in days."""
+
+    value: float
+    low: float
+    high: float | None = Field(description="Null: not known yet.")
+
+
+class RequestFiguresDocument(Document):
+    """What comes of requests."""
+
+    as_of: datetime
+    n_requests: int
+    n_cases: int = Field(description="Expected scans that were asked for again, however often.")
+    n_open: int
+    success: MaybeRange = Field(description="Share of cases that ended with an accepted scan, 0..1.")
+    within_window: MaybeRange = Field(description="Share received by the day that they were due, 0..1.")
+    n_received: int | None
+    median_to_receipt_days: QuantileDocument | None
+    p90_to_receipt_days: QuantileDocument | None
+    not_computable: str | None = Field(description="Why there is no time to receipt; null where there is one.")
+
+
+class SlotDocument(Document):
+    """One expected scan of a visit."""
+
+    slot_id: int
+    laterality: Laterality
+    scan_type: str
+    state: SlotState
+    scan_id: int | None
+
+
+class VisitDocument(Document):
+    """What one visit owes."""
+
+    visit_id: int
+    site_id: int
+    site_code: str
+    subject_code: str
+    visit_code: str
+    window_ends_on: date | None
+    slots: list[SlotDocument]
+
+
+class SiteCompletenessDocument(Document):
+    """How much of what was expected one site has sent."""
+
+    site_id: int
+    study_code: str
+    site_code: str
+    site_name: str
+    n_expected: int
+    n_received: int
+    n_missing_open: int = Field(description="Missing, and the visit's window is open.")
+    n_missing_closed: int = Field(description="Missing, and the window has closed.")
+
+
+class FeedbackDocument(Document):
+    """A technician's own first-pass rate beside the study's median; of others the median alone."""
+
+    study_code: str
+    site_code: str
+    technician_code: str | None
+    since: date
+    until: date = Field(description="Exclusive.")
+    gradable: Rate
+    n_received: int
+    n_patients: int
+    is_judged: bool
+    study_median: MaybeRange = Field(description="Of units with at least 30 decided captures, 0..1.")
+    n_units: int | None = Field(description="Units behind the median.")
+    causes: CauseCountsDocument

@@ -53,10 +53,12 @@ def read_causes(asked: RatesAsked, caller: RateReader) -> CausesDocument:
     return CausesDocument(
         as_of=found.as_of,
         unit=FIRST_CAPTURES,
-        whole=_counts(found.all),
-        sites=[GroupCausesDocument(id=each.id, code=each.code, counts=_counts(each.counts)) for each in found.sites],
+        whole=cause_counts(found.all),
+        sites=[
+            GroupCausesDocument(id=each.id, code=each.code, counts=cause_counts(each.counts)) for each in found.sites
+        ],
         devices=[
-            GroupCausesDocument(id=each.id, code=each.code, counts=_counts(each.counts)) for each in found.devices
+            GroupCausesDocument(id=each.id, code=each.code, counts=cause_counts(each.counts)) for each in found.devices
         ],
     )
 
@@ -101,7 +103,8 @@ def read_agreement(asked: AgreementAsked, caller: RateReader) -> AgreementDocume
     )
 
 
-def _counts(counts: FindingCounts) -> CauseCountsDocument:
+def cause_counts(counts: FindingCounts) -> CauseCountsDocument:
+    """The document of causes and artifacts."""
     codes = sorted({*counts.causes, *counts.first_causes}, key=lambda code: (-counts.first_causes.get(code, 0), code))
     return CauseCountsDocument(
         n_decided=counts.decided,
