@@ -53,6 +53,15 @@ def hidden_scans(session: Session, scan_ids: Collection[int]) -> frozenset[int]:
     return frozenset(session.scalars(select(Scan.id).where(Scan.id.in_(scan_ids), ~is_model_shown())))
 
 
+def read_own_grade(session: Session, scan_id: int) -> int | None:
+    """The masked grade that the session's person gave this scan; None where there is none."""
+    return session.scalar(
+        select(Review.ordinal).where(
+            Review.scan_id == scan_id, Review.reviewer_id == func.current_user_id(), Review.is_masked
+        )
+    )
+
+
 def reviewers_of_study(session: Session, study_id: int) -> tuple[Reviewer, ...]:
     """The study's quality-control technicians; for its managers and administrators alone."""
     rows = session.execute(text("select id, display_name from reviewers_of_study(:study_id)"), {"study_id": study_id})

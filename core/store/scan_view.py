@@ -25,7 +25,7 @@ from core.database.tables import (
 from core.policy.protocol import Protocol
 from core.store.action import taken_while_suspended
 from core.store.assessment import FAZ_COLUMNS, VESSEL_COLUMNS
-from core.store.calibration_mode import hidden_scans
+from core.store.calibration_mode import hidden_scans, read_own_grade
 from core.store.reason import read_reasons
 from core.store.same_image import SentScan, read_same_image
 from core.store.scan_history import HistoryEntry, OpenRequest, read_history, read_request
@@ -175,6 +175,8 @@ class ScanView:
     """Whether the device's certificate was suspended when this was captured."""
     is_model_hidden: bool
     """The person is in calibration mode and has not graded the scan yet: nothing of the model's is in this value."""
+    own_grade: int | None
+    """The person's own masked grade."""
 
     @property
     def kind(self) -> ScanKind:
@@ -228,6 +230,7 @@ def read_scan(session: Session, scan_id: int) -> ScanView | None:
         same_image=read_same_image(session, scan.image_sha256, own_site_id=scan.site_id),
         is_device_suspended=row.is_device_suspended,
         is_model_hidden=is_hidden,
+        own_grade=read_own_grade(session, scan.id),
     )
 
 

@@ -18,6 +18,7 @@ from core.policy.protocol import Protocol
 from core.policy.review_form import Marks, failed_criteria, known_marks, letter, request_reason
 from core.store.access import Actor
 from core.store.audit import record_event
+from core.store.calibration_mode import hidden_scans
 from core.store.protocol import read_protocols
 from core.store.query_thread import add_question
 from core.store.rate import recount_slots
@@ -60,6 +61,11 @@ def accept_scan(
     """
     scan = _scan_for(session, actor, scan_id, seen_version)
     _refuse_unless(scan, _DECIDABLE, "accepted")
+    if ordinal is None and hidden_scans(session, [scan_id]):
+        raise IllegalMoveError(
+            "You are in calibration mode, so you cannot confirm a grade that you have not seen.",
+            remedy="Give your own grade first.",
+        )
     grade = ordinal if ordinal is not None else _grade_of_acceptance(scan)
     if grade is None or grade < CoipsGrade.GRADABLE:
         raise IllegalMoveError(

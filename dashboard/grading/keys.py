@@ -16,7 +16,8 @@ CRITERIA = {
     2: "Fully visible, at most slight stripe noise; macula clear, vessels clear or slightly blurred.",
 }
 """COIPS, Table 2."""
-KEYS_CAPTION = "Keys: 0, 1, 2 choose the grade, S saves it and opens the next scan."
+KEYS_CAPTION = "Keys: 0, 1, 2 choose the grade, S saves it."
+NEXT_CAPTION = "Keys: 0, 1, 2 choose the grade, S saves it and opens the next scan."
 
 
 def chosen_grade(subject: str) -> int | None:
@@ -47,8 +48,10 @@ def draw_grade_keys(subject: str) -> None:
         st.caption(CRITERIA[ordinal])
 
 
-def draw_save(subject: str, label: str, on_click: Callable[..., Any], args: tuple[Any, ...]) -> None:
-    """The button that saves; with its key, once a grade is chosen."""
+def draw_save(
+    subject: str, label: str, on_click: Callable[..., Any], args: tuple[Any, ...], *, onward: bool = True
+) -> None:
+    """The button that saves, once a grade is chosen; ``onward``: the next scan follows."""
     st.button(
         label,
         key=f"grading.{subject}.save",
@@ -60,7 +63,7 @@ def draw_save(subject: str, label: str, on_click: Callable[..., Any], args: tupl
         disabled=chosen_grade(subject) is None,
         width="stretch",
     )
-    st.caption(KEYS_CAPTION)
+    st.caption(NEXT_CAPTION if onward else KEYS_CAPTION)
 
 
 def draw_picture(scan_id: int, next_scan_id: int | None, *, key: str, caption: str) -> None:

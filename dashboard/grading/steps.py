@@ -12,6 +12,7 @@ from core.store.access import Actor, current_actor
 from core.usecases.calibrate_reviewer import start_calibration, stop_calibration
 from core.usecases.check_accepted import check_accepted
 from core.usecases.grade_assigned import grade_assigned
+from core.usecases.grade_masked import grade_masked
 from core.usecases.settle_grading import settle_grading
 from core.vocabulary import CoipsGrade
 from core.wording import GRADE_NAMES
@@ -32,6 +33,16 @@ def save_own(subject: str, assignment_id: int) -> None:
     def write(session: Session, actor: Actor, ordinal: int, remark: str) -> str:
         grade_assigned(session, actor=actor, assignment_id=assignment_id, ordinal=ordinal, reason=remark)
         return f"Saved: {GRADE_NAMES[ordinal]}."
+
+    _save(subject, write)
+
+
+def grade_first(subject: str, scan_id: int) -> None:
+    """In calibration mode: the own grade of a scan, after which the model's is shown."""
+
+    def write(session: Session, actor: Actor, ordinal: int, remark: str) -> str:
+        grade_masked(session, actor=actor, scan_id=scan_id, ordinal=ordinal, reason=remark)
+        return f"Saved: {GRADE_NAMES[ordinal]}. Now the model's grade is shown."
 
     _save(subject, write)
 
