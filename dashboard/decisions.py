@@ -4,7 +4,8 @@ A callback gets the version that the person saw as an argument bound when the bu
 it would always be the newest one, and a colleague's decision in between would be overwritten unseen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 import streamlit as st
@@ -12,16 +13,20 @@ import streamlit as st
 from core.errors import OctauditError
 from core.policy.review_form import ReviewDraft
 from core.store.access import current_actor
+from core.store.scan_filter import ScanFilter
 from core.store.scan_view import ScanView
+from core.usecases.accept_in_bulk import BulkView, accept_piece, mark_sample, open_bulk, stop_bulk
 from core.usecases.grade_masked import grade_masked
 from core.usecases.prepare_review import keep_draft
 from core.usecases.review_scan import accept_scan, override_scan, query_site, request_reacquisition
 from core.usecases.undo_review import undo_review
-from core.vocabulary import ReviewDecision
+from core.vocabulary import ReviewDecision, SampleMark
 from dashboard.components.review_form.show import FormEvent
 from dashboard.session import open_session
 
 _OUTCOME = "octaudit.outcome"
+_REFUSED = object()
+"""What a use case that was refused returned; one that was written may well return None."""
 
 
 def decide(event: FormEvent, *, scan: str) -> bool:
@@ -57,8 +62,7 @@ def undo(review_id: int) -> bool:
 
 def keep(view: ScanView, draft: ReviewDraft) -> bool:
     """Keep the review form as it is filled in, without a word unless that fails."""
-    said = st.session_state.get(_OUTCOME)
-    is_kept = _write(
+    return _write(
         "",
         keep_draft,
         scan_id=view.scan_id,
@@ -67,9 +71,30 @@ def keep(view: ScanView, draft: ReviewDraft) -> bool:
         seen_version=view.version,
         draft=draft,
     )
-    if is_kept:
-        st.session_state[_OUTCOME] = said
-    return is_kept
+
+
+def open_list(chosen: ScanFilter, filters: Mapping[str, str], *, today: date) -> int | None:
+    """Fix the list under ``chosen`` and draw its sample: the bulk acceptance's id; None where it was refused."""
+    opened = _written("", open_bulk, chosen=chosen, filters=filters, today=today)
+    return opened if isinstance(opened, int) else None
+
+
+def mark_sampled(bulk_id: int, scan_id: int, mark: SampleMark) -> BulkView | None:
+    """Agree or disagree with the acceptance of a sampled scan; the bulk acceptance as it then stands."""
+    words = "" if mark is SampleMark.AGREE else "You disagreed: nothing of the list is accepted."
+    marked = _written(words, mark_sample, bulk_id=bulk_id, scan_id=scan_id, mark=mark)
+    return marked if isinstance(marked, BulkView) else None
+
+
+def accept_piece_of(bulk_id: int) -> int | None:
+    """Accept the next scans of an agreed list: how many are left; None where it was refused."""
+    left = _written("", accept_piece, bulk_id=bulk_id)
+    return left if isinstance(left, int) else None
+
+
+def stop_list(bulk_id: int) -> None:
+    """Give a bulk acceptance up."""
+    _write("Given up.", stop_bulk, bulk_id=bulk_id)
 
 
 def grade(scan_id: int) -> None:
@@ -95,17 +120,23 @@ def draw_outcome() -> None:
 
 def _write(done: str, verb: Callable[..., Any], **arguments: Any) -> bool:
     """Run a use case in its own transaction as the signed-in person; whether it was written."""
+    return _written(done, verb, **arguments) is not _REFUSED
+
+
+def _written(done: str, verb: Callable[..., Any], **arguments: Any) -> Any:
+    """The same; what the use case returned, or ``_REFUSED``. Without ``done`` nothing is said of it."""
     try:
         with open_session() as session:
             actor = current_actor(session)
             if actor is None:
-                return False  # the page that follows says that the session has ended
-            verb(session, actor=actor, **arguments)
+                return _REFUSED  # the page that follows says that the session has ended
+            result = verb(session, actor=actor, **arguments)
     except OctauditError as error:
         _refuse(str(error))
-        return False
-    st.session_state[_OUTCOME] = ("done", done)
-    return True
+        return _REFUSED
+    if done:
+        st.session_state[_OUTCOME] = ("done", done)
+    return result
 
 
 def _refuse(words: str) -> None:

@@ -29,6 +29,8 @@ class Candidate:
     human_ordinal: int | None
     is_stranger: bool
     """Whether it looks like no OCTA image."""
+    is_model_hidden: bool = False
+    """Whether the reviewer, in calibration mode, has yet to give the own grade."""
 
 
 def sample_size(n: int) -> int:
@@ -51,6 +53,7 @@ def why_left_out(candidate: Candidate) -> str:
     ordinal = candidate.model_ordinal if candidate.human_ordinal is None else candidate.human_ordinal
     reasons = (
         (not candidate.may_review, "your role does not cover its site"),
+        (candidate.is_model_hidden, "you are in calibration mode and have not graded it yourself"),
         (candidate.is_own_work, "you acquired or uploaded it"),
         (not candidate.is_to_decide, "it does not wait for a decision"),
         (ordinal is None, "it is not scored"),

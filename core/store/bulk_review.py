@@ -23,6 +23,7 @@ from core.database.tables import (
     Technician,
     Visit,
 )
+from core.store.calibration_mode import is_model_shown
 from core.store.scan_filter import ScanFilter
 from core.store.worklist import WorklistTab, listed_scans
 from core.vocabulary import BulkState, Laterality, ReasonCode, SampleMark, ScanState, Slab
@@ -41,6 +42,8 @@ class ListedScan:
     human_ordinal: int | None
     own_user_ids: frozenset[int]
     is_stranger: bool
+    is_model_hidden: bool
+    """Whether the person may know nothing of the model's yet (core.store.calibration_mode)."""
     site_code: str
     subject_code: str
     visit_code: str
@@ -89,6 +92,7 @@ def read_listed(session: Session, chosen: ScanFilter, *, today: date, limit: int
         select(
             Scan.id, Site.study_id, Scan.site_id, Scan.version, Scan.state, Assessment.grade_ordinal,
             Scan.human_ordinal, Batch.uploaded_by_id, Technician.user_id, is_stranger.label("is_stranger"),
+            is_model_shown().label("is_shown"),
             Site.code.label("site_code"), Subject.code.label("subject_code"), Visit.code.label("visit_code"),
             Acquisition.laterality, Scan.slab,
         )
@@ -105,8 +109,8 @@ def read_listed(session: Session, chosen: ScanFilter, *, today: date, limit: int
         row.id: ListedScan(
             row.id, row.study_id, row.site_id, row.version, ScanState(row.state), row.grade_ordinal,
             row.human_ordinal, frozenset(user for user in (row.uploaded_by_id, row.user_id) if user is not None),
-            row.is_stranger, row.site_code, row.subject_code, row.visit_code, Laterality(row.laterality),
-            Slab(row.slab),
+            row.is_stranger, not row.is_shown, row.site_code, row.subject_code, row.visit_code,
+            Laterality(row.laterality), Slab(row.slab),
         )
         for row in rows
     }  # fmt: skip

@@ -228,6 +228,7 @@ def _candidate(scan: ListedScan, actor: Actor) -> Candidate:
         model_ordinal=scan.model_ordinal,
         human_ordinal=scan.human_ordinal,
         is_stranger=scan.is_stranger,
+        is_model_hidden=scan.is_model_hidden,
     )
 
 

@@ -17,26 +17,43 @@ from core.store.alert_delivery import read_latest_sendings, read_subscriptions
 from core.store.audit_check import read_chain_status
 from core.store.audit_trail import TrailFilter, TrailKind, read_people, read_trail
 from core.store.batch import read_batch, read_batches, read_files, read_roster, read_sites
+from core.store.capture_set import read_capture_set, slot_of
 from core.store.cause import read_findings
 from core.store.email_confirmation import read_own_address
 from core.store.example import read_examples
+from core.store.first_pass import read_own_places
 from core.store.graded_scan import Reference
 from core.store.mark import read_marks
 from core.store.masked_grade import read_scan_to_grade
 from core.store.overview import read_overview
+from core.store.own_certificate import read_own_certificates
+from core.store.query_thread import read_thread
 from core.store.same_image import read_shared_images
 from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.store.scan_image import read_scan_images
 from core.store.scan_score import read_scan_scores
 from core.store.scan_view import read_scan
 from core.store.signed_baseline import read_baseline_history
+from core.store.tracker import (
+    OPEN,
+    TrackerFilter,
+    list_owners,
+    read_board,
+    read_course,
+    read_rounds,
+    read_tracked,
+    read_tracker,
+)
 from core.store.unit import UnitKind
 from core.store.worklist import WorklistTab, read_worklist
+from core.usecases.accept_in_bulk import propose_bulk
 from core.usecases.check_calibration import check_calibration
 from core.usecases.compare_faz import FazBy, Magnification, compare_faz
 from core.usecases.compare_grades import GroupBy, compare_grades
 from core.usecases.compare_versions import compare_versions
 from core.usecases.flag_sites import flag_sites
+from core.usecases.follow_requests import follow_requests
+from core.usecases.give_feedback import give_feedback
 from core.usecases.judge_units import compare_units, visit_factor
 from core.usecases.look_at_scan import look_at_scan
 from core.usecases.look_at_unit import read_notes
@@ -147,10 +164,38 @@ def _examples(session: Session, _: Visit, *, page: int = 0) -> None:
     read_examples(session, ScanFilter(), ordinal=0, reason=ReasonCode.MP_MOTION, page=page)
 
 
-def _worklist(session: Session, visit: Visit, *, tab: WorklistTab, page: int = 0) -> None:
+def _worklist(session: Session, visit: Visit, *, tab: WorklistTab, page: int = 0, is_site: bool = False) -> None:
     read_filter_choices(session, ScanFilter())
-    read_worklist(session, ScanFilter(), tab, today=visit.today, page=page)
+    read_worklist(session, ScanFilter(), tab, today=visit.today, page=page, is_site=is_site, reader_id=SOMEBODY.user_id)
     read_open_actions(session, study_id=None, site_id=None)
+
+
+def _tracker(session: Session, visit: Visit, *, is_board: bool = False) -> None:
+    chosen, wanted = visit.weeks(26), TrackerFilter()
+    read_filter_choices(session, ScanFilter())
+    if is_board:
+        read_board(session, chosen, wanted, today=visit.today, states=OPEN, n=8)
+    found = read_tracker(session, chosen, wanted, today=visit.today, page=1, page_size=25)
+    for item in found.items[:1]:
+        read_tracked(session, [item.id])
+        list_owners(session, item.site_id)
+        _captures(session, item.acquisition_id)
+    follow_requests(session, chosen, now=visit.now, factor=visit_factor(session, chosen))
+
+
+def _captures(session: Session, acquisition_id: int) -> None:
+    slot_id = slot_of(session, acquisition_id)
+    assert slot_id is not None, "the person sees the capture"
+    read_capture_set(session, slot_id)
+    read_course(session, [each.id for each in read_rounds(session, slot_id)])
+
+
+def _feedback(session: Session, visit: Visit) -> None:
+    sites = [choice.id for choice in read_filter_choices(session, ScanFilter()).sites]
+    place = read_own_places(session, SOMEBODY.user_id or 0, sites[:1])[0]
+    chosen = visit.weeks(26)
+    give_feedback(session, place, since=chosen.since or visit.today, until=chosen.until or visit.today)
+    read_own_certificates(session, 1)
 
 
 def _scan(session: Session, visit: Visit) -> None:
@@ -159,6 +204,12 @@ def _scan(session: Session, visit: Visit) -> None:
     look_at_scan(session, view, actor=SOMEBODY, chosen=ScanFilter(), tab=WorklistTab.TO_DECIDE, today=visit.today)
     read_scan_to_grade(session, visit.scan_id)
     read_scan_images(session, visit.scan_id)
+    read_thread(session, visit.scan_id, reader_id=SOMEBODY.user_id)
+
+
+def _bulk(session: Session, visit: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    propose_bulk(session, actor=SOMEBODY, chosen=ScanFilter(), today=visit.today)
 
 
 def _upload(session: Session, _: Visit) -> None:
@@ -217,7 +268,13 @@ PAGES: dict[str, Question] = {
     "Examples, page 20": partial(_examples, page=19),
     "Worklist, to decide": partial(_worklist, tab=WorklistTab.TO_DECIDE),
     "Worklist, to be taken again": partial(_worklist, tab=WorklistTab.REACQUIRE, page=1),
+    "Worklist of a site, reacquire now": partial(_worklist, tab=WorklistTab.REACQUIRE, is_site=True),
+    "Worklist of a site, waiting for result": partial(_worklist, tab=WorklistTab.RESULT, is_site=True),
+    "Tracker": _tracker,
+    "Tracker, board": partial(_tracker, is_board=True),
+    "My feedback": _feedback,
     "Scan": _scan,
+    "Accept in bulk": _bulk,
     "Upload": _upload,
     "Upload, receipt": _receipt,
     "Alerts": _alerts,

@@ -16,11 +16,14 @@ from dashboard.components.masked_grade import draw_masked_grade
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.review_box import ReviewContext, draw_claims, draw_review, may_review
 from dashboard.components.review_walk import Walk, draw_walk, list_of
+from dashboard.components.sample_walk import bulk_address, draw_sample_walk, read_sample
 from dashboard.components.scan_facts import facts, history, measures_table, same_image, title
 from dashboard.components.scan_grade import artifacts_table, grade, reasons
 from dashboard.components.viewer.show import show_viewer
 from dashboard.decisions import draw_outcome
 from dashboard.filters import MAX_ID, SCAN_FIELDS, filter_in_url
+from dashboard.grading.own_first import draw_difference, draw_own_first
+from dashboard.grading.steps import draw_outcome as draw_grade_outcome
 from dashboard.session import current_user, open_session
 
 
@@ -38,12 +41,15 @@ def main() -> None:
     if view is None:
         _draw_without_view(to_grade)
         return
-    walk = Walk(within, beside.place, is_followed)
+    walk, sample = Walk(within, beside.place, is_followed), read_sample(actor, view.scan_id)
     panel(title(view), key="title")
-    if may_review(view, actor) or is_followed or beside.undoable is not None:
+    if sample is not None:
+        draw_sample_walk(sample, view.scan_id)
+    elif may_review(view, actor) or is_followed or beside.undoable is not None:
         draw_walk(walk, beside.undoable, scan_id=view.scan_id)
     draw_outcome()
-    _draw_scan(view, actor, beside, walk.onward)
+    draw_grade_outcome()
+    _draw_scan(view, actor, beside, bulk_address(sample) if sample is not None else walk.onward)
 
 
 def _draw_without_view(to_grade: ScanToGrade | None) -> None:
@@ -64,17 +70,22 @@ def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str |
     image, verdict = st.columns([8, 5], gap="medium")
     with image:
         show_viewer(view, beside.previous, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
-        st.subheader("Artifacts")
-        panel(artifacts_table(view), key="artifacts")
-        st.subheader("Metrics")
-        panel(measures_table(view), key="measures")
+        if not view.is_model_hidden:
+            st.subheader("Artifacts")
+            panel(artifacts_table(view), key="artifacts")
+            st.subheader("Metrics")
+            panel(measures_table(view), key="measures")
         draw_captures(view.acquisition_id, actor, today=now().date())
     with verdict:
-        panel(grade(view), key="grade")
-        panel(reasons(view), key="reasons")
+        if view.is_model_hidden:
+            draw_own_first(view)
+        else:
+            draw_difference(view)
+            panel(grade(view), key="grade")
+            panel(reasons(view), key="reasons")
         if view.same_image:
             panel(same_image(view), key="same-image")
-        if may_review(view, actor):
+        if may_review(view, actor) and not view.is_model_hidden:
             draw_claims(view, actor)
             draw_review(view, ReviewContext(beside.draft, onward))
         draw_exchange(view, actor, today=now().date())

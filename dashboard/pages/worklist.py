@@ -8,12 +8,13 @@ from core.store.worklist import SITE_TABS, TAB_STATES, WorklistPage, WorklistTab
 from core.vocabulary import Role
 from dashboard.administration.steps import draw_outcome
 from dashboard.components.action_table import actions_line
+from dashboard.components.bulk_table import bulk_link
 from dashboard.components.pager import draw_pager, page_number
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.worklist_moves import draw_rows_with_moves
 from dashboard.components.worklist_rows import worklist_rows
 from dashboard.filters import SCAN_FIELDS, draw_filters, url_filters
-from dashboard.navigation import CENTRE
+from dashboard.navigation import CENTRE, DECIDERS
 from dashboard.scan_list import ScanList
 from dashboard.session import current_user, open_session
 
@@ -102,6 +103,8 @@ def main() -> None:
         title, what_next = (EMPTY_WORDS | (SITE_EMPTY_WORDS if is_site else {}))[tab]
         empty_state(title, what_next, key="empty")
         return
+    if tab is WorklistTab.TO_DECIDE and roles & DECIDERS:
+        panel(bulk_link(found.total, url_filters()), key="bulk")
     if is_acted_on:
         draw_rows_with_moves(found.items, actor, today)
     else:

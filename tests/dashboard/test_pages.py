@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from builders import make_scan
@@ -33,6 +35,36 @@ def shown(page: AppTest) -> str:
 
 def button(page: AppTest, label: str):
     return next(found for found in page.button if found.label == label)
+
+
+def field(page: AppTest, label: str):
+    return next(found for found in [*page.text_area, *page.text_input, *page.selectbox] if found.label == label)
+
+
+class Hand:
+    """Sends what a browser would send from the review form: it stands where Streamlit hands over to the browser."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, Any] | None = None
+        self.sent: object = None
+
+    def __call__(self, *, data: dict[str, Any], **_: object) -> SimpleNamespace:
+        self.data = data
+        sent, self.sent = self.sent, None
+        return SimpleNamespace(decided=sent)
+
+    def decide(self, page: AppTest, what: str, **fields: object) -> None:
+        assert self.data is not None, "a form is drawn"
+        draft = self.data["draft"] | fields
+        self.sent = {"do": what, "scan": self.data["scan"], "version": self.data["version"], "draft": draft}
+        page.run()
+
+
+@pytest.fixture
+def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
+    hand = Hand()
+    monkeypatch.setattr("dashboard.components.review_form.show._component", lambda: hand)
+    return hand
 
 
 def labels(page: AppTest) -> set[str]:
@@ -117,16 +149,16 @@ def test_the_scan_page_tells_grade_metrics_model_and_history(page_of: PageOf, cl
         assert words.lower() in markup.lower(), words
 
 
-def test_a_question_reaches_the_site_and_its_answer_the_reading_centre(page_of: PageOf, clinics: Clinics):
+def test_a_question_reaches_the_site_and_its_answer_the_reading_centre(page_of: PageOf, clinics: Clinics, hand: Hand):
     page = page_of(clinics.reviewer, SCAN, id=clinics.flagged_id)
-    page.text_area(key="query.text").input("Was this the left eye?")
-    button(page, "Send the question").click().run()
-    assert page.success[0].value == "The question was sent to the site."
+    hand.decide(page, "query", question="Was this the left eye?")
+    assert page.success[0].value.startswith("The question was sent to the site.")
     assert "Was this the left eye?" in shown(page_of(clinics.technician, WORKLIST, tab="queried"))
     page = page_of(clinics.technician, SCAN, id=clinics.flagged_id)
-    assert "Was this the left eye?" in page.info[0].value
-    page.text_area(key="answer.text").input("Yes: the label was wrong.")
+    assert "Was this the left eye?" in shown(page)
+    field(page, "Answer (required)").input("Yes: the label was wrong.")
     button(page, "Send the answer").click().run()
+    assert page.success[0].value == "The answer was sent."
     markup = shown(page_of(clinics.reviewer, SCAN, id=clinics.flagged_id))
     assert "Yes: the label was wrong." in markup
     assert "Waiting for a decision" in markup
@@ -168,9 +200,9 @@ def test_a_scan_of_another_site_is_no_scan(page_of: PageOf, clinics: Clinics):
         assert "No such scan" in shown(page)
 
 
-def test_a_technician_decides_nothing(page_of: PageOf, clinics: Clinics):
-    page = page_of(clinics.technician, SCAN, id=clinics.flagged_id)
-    assert not labels(page) & {"Accept", "Save my grade", "Send to the site"}
+def test_a_technician_decides_nothing(page_of: PageOf, clinics: Clinics, hand: Hand):
+    page_of(clinics.technician, SCAN, id=clinics.flagged_id)
+    assert hand.data is None, "no form is drawn"
 
 
 def scan_row(database: Database, scan_id: int) -> tables.Scan:
@@ -178,39 +210,88 @@ def scan_row(database: Database, scan_id: int) -> tables.Scan:
         return session.get_one(tables.Scan, scan_id)
 
 
-def test_accepting_is_written_at_the_click(page_of: PageOf, clinics: Clinics, owner_database: Database):
+def test_accepting_is_written_at_once(page_of: PageOf, clinics: Clinics, owner_database: Database, hand: Hand):
     page = page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
-    button(page, "Accept").click().run()
-    assert page.success[0].value == "Accepted."
+    assert hand.data is not None
+    assert hand.data["canAccept"]
+    hand.decide(page, "accept")
+    assert page.success[0].value.startswith("Accepted.")
     assert scan_row(owner_database, clinics.abstained_id).state == ScanState.ACCEPTED
+    assert "all letters passed" in shown(page)
 
 
-def test_an_override_needs_grade_and_reason(page_of: PageOf, clinics: Clinics, owner_database: Database):
+def test_an_override_needs_grade_and_reason(page_of: PageOf, clinics: Clinics, owner_database: Database, hand: Hand):
     page = page_of(clinics.reviewer, SCAN, id=clinics.flagged_id)
-    assert "Accept" not in labels(page), "accepting would contradict the grade"
-    button(page, "Save my grade").click().run()
+    assert hand.data is not None
+    assert not hand.data["canAccept"], "accepting would contradict the grade"
+    hand.decide(page, "override")
     assert "Choose a grade" in page.error[0].value
-    page.segmented_control(key="override.grade").set_value(1).run()
-    button(page, "Save my grade").click().run()
+    hand.decide(page, "override", ordinal=1)
     assert "needs a reason" in page.error[0].value
-    page.text_area(key="override.reason").input("Motion outside the fovea.").run()
-    button(page, "Save my grade").click().run()
+    assert hand.data["draft"]["ordinal"] == 1, "what was refused is kept"
+    hand.decide(page, "override", ordinal=1, reason="Motion outside the fovea.")
     assert page.success
     row = scan_row(owner_database, clinics.flagged_id)
     assert (row.state, row.human_ordinal) == (ScanState.ACCEPTED, 1)
-    assert "0.312" in shown(page), "the FAZ's metrics are released at once"
+    markup = shown(page)
+    assert "0.312" in markup, "the FAZ's metrics are released at once"
+    assert "failed: M motion" in markup
 
 
-def test_asking_for_a_new_scan_and_the_site_s_answer(page_of: PageOf, clinics: Clinics, owner_database: Database):
+def test_the_form_begins_with_what_the_model_flagged(page_of: PageOf, clinics: Clinics, hand: Hand):
+    page_of(clinics.reviewer, SCAN, id=clinics.flagged_id)
+    assert hand.data is not None
+    assert hand.data["formName"] == "OSCAR-MP"
+    assert [each["letter"] for each in hand.data["criteria"] if each["flagged"]] == ["M"]
+    assert [code for code, is_passed in hand.data["draft"]["marks"].items() if not is_passed] == ["oscar-mp:M"]
+
+
+def test_a_draft_comes_back_and_a_changed_scan_is_said(
+    page_of: PageOf, clinics: Clinics, owner_database: Database, hand: Hand
+):
+    page = page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
+    hand.decide(page, "override", reason="Half a thou")
+    page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
+    assert hand.data is not None
+    assert hand.data["draft"]["reason"] == "Half a thou"
+    assert hand.data["note"].endswith("is back.")
+    with session_scope(owner_database) as session:
+        session.execute(text("update scan set version = version + 1 where id = :id"), {"id": clinics.abstained_id})
+    page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
+    assert "has changed since" in hand.data["note"]
+
+
+@pytest.mark.parametrize(
+    "sent", ["accept", {"do": "delete"}, {"do": "accept", "scan": 1, "version": 1, "draft": {"marks": {"Z": 1}}}, {}]
+)
+def test_what_a_browser_sends_that_is_no_decision_is_ignored(
+    page_of: PageOf, clinics: Clinics, owner_database: Database, hand: Hand, sent: object
+):
+    page = page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
+    hand.sent = sent
+    page.run()
+    assert not page.exception
+    assert scan_row(owner_database, clinics.abstained_id).state == ScanState.UNDER_REVIEW
+
+
+def test_the_check_list_and_the_device_s_index_stand_beside_the_grade(page_of: PageOf, clinics: Clinics):
+    markup = shown(page_of(clinics.reviewer, SCAN, id=clinics.accepted_id))
+    for words in ("Protocol asks", "OCTA 3 × 3 mm", "not asked", "Device index"):
+        assert words in markup, words
+
+
+def test_asking_for_a_new_scan_and_the_site_s_answer(
+    page_of: PageOf, clinics: Clinics, owner_database: Database, hand: Hand
+):
     page = page_of(clinics.reviewer, SCAN, id=clinics.flagged_id)
-    button(page, "Send to the site").click().run()
+    hand.decide(page, "request_reacquisition")
     assert page.success
     site = page_of(clinics.technician, SCAN, id=clinics.flagged_id)
-    assert "A new scan is asked for" in site.info[0].value
+    assert "A new scan is asked for" in shown(site)
     button(site, "Acknowledge").click().run()
     button(site, "Close the request").click().run()
     assert "Why is it not possible?" in site.error[0].value
-    site.text_area(key="not-possible.reason").input("The patient left the study.").run()
+    field(site, "Why? (required)").input("The patient left the study.").run()
     button(site, "Close the request").click().run()
     with session_scope(owner_database) as session:
         states = session.scalars(text("select state from reacquisition_step order by number")).all()
@@ -218,24 +299,23 @@ def test_asking_for_a_new_scan_and_the_site_s_answer(page_of: PageOf, clinics: C
 
 
 def test_a_colleague_s_decision_in_between_is_not_overwritten(
-    page_of: PageOf, clinics: Clinics, owner_database: Database
+    page_of: PageOf, clinics: Clinics, owner_database: Database, hand: Hand
 ):
     page = page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
     with session_scope(owner_database) as session:
         session.execute(text("update scan set version = version + 1 where id = :id"), {"id": clinics.abstained_id})
-    button(page, "Accept").click().run()
+    hand.decide(page, "accept")
     assert "changed since you opened it" in page.error[0].value
     assert scan_row(owner_database, clinics.abstained_id).state == ScanState.UNDER_REVIEW
 
 
 def test_a_session_revoked_while_the_page_is_open_ends_at_the_next_step(
-    page_of: PageOf, clinics: Clinics, owner_database: Database
+    page_of: PageOf, clinics: Clinics, owner_database: Database, hand: Hand
 ):
     page = page_of(clinics.reviewer, SCAN, id=clinics.abstained_id)
-    accept = button(page, "Accept")
     with session_scope(owner_database) as session:
         session.execute(text("update session set revoked_at = now()"))
-    accept.click().run()
+    hand.decide(page, "accept")
     assert page.title[0].value == "Your session has ended"
     assert not page.get("bidi_component")
     assert scan_row(owner_database, clinics.abstained_id).state == ScanState.UNDER_REVIEW

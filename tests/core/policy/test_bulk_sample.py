@@ -41,6 +41,7 @@ def test_a_seed_draws_the_same_scans_and_every_scan_is_drawn_by_some_seed() -> N
         ({"may_review": False}, "role"),
         ({"is_to_decide": False}, "decision"),
         ({"is_stranger": True}, "no OCTA image"),
+        ({"is_model_hidden": True, "model_ordinal": 0}, "calibration mode"),
     ],
 )
 def test_what_may_not_be_accepted_unseen_is_left_out_with_the_reason(changes: dict[str, object], why: str) -> None:

@@ -30,14 +30,15 @@ N_SCANS, N_SITES = 12_000, 40
 GROWING = frozenset({
     "scan", "acquisition", "assessment", "assessment_artifact", "assessment_reason", "visit", "subject",
     "expected_scan", "review", "rate", "rate_sum", "batch", "batch_file", "blob", "audit_event", "reacquisition_request",
-    "reacquisition_step",
+    "reacquisition_step", "query_message",
 })  # fmt: skip
-"""Not rate_delta: the keeper empties it every few seconds."""
+"""Not rate_delta: the keeper empties it every few seconds; nor query_seen and best_capture, which are empty here."""
 NO_VIEW = {
     "core.store.access": "who is there, and lists of people: they do not grow with scans",
     "core.store.administration": "lists of places",
     "core.store.model_version": "one row",
     "core.store.signed_baseline": "asked within scope_of",
+    "core.usecases.accept_in_bulk": "the proposal is asked; a list that was drawn up is its own few scans",
     "core.usecases.acknowledge_flag": "writes",
     "core.usecases.act_on_unit": "writes",
     "core.usecases.administer_study": "writes",
@@ -46,13 +47,21 @@ NO_VIEW = {
     "core.usecases.change_place": "writes",
     "core.usecases.check_batch": "one draft's files",
     "core.usecases.look_at_unit": "one unit",
+    "core.usecases.answer_query": "writes",
+    "core.usecases.assign_request": "writes",
+    "core.usecases.choose_best": "writes",
     "core.usecases.end_sessions": "writes",
+    "core.usecases.follow_query": "writes",
     "core.usecases.note_export": "writes",
     "core.usecases.open_batch": "writes",
     "core.usecases.prefill_replacement": "one request",
+    "core.usecases.reacquire": "writes",
+    "core.usecases.prepare_review": "writes",
     "core.usecases.release_held": "writes",
     "core.usecases.submit_batch": "writes; the receipt is asked",
     "core.usecases.subscribe_to_alerts": "writes",
+    "core.usecases.unlink_replacement": "writes",
+    "core.store.query_thread": "one thread is asked; mark_seen is one row",
     "core.store.batch": "the list and a batch are asked; read_file is one row",
 }
 """Modules of which a page calls something that is no question for its data, and why."""
