@@ -22,8 +22,16 @@ def agreement_cards(comparison: GradeComparison) -> Html:
         "div",
         _card("Model and people", comparison.model, "The model's grade against each masked grade of a person."),
         _card("Person and person", comparison.people, "Masked grades of two people for the same scan: the yardstick."),
-        _card("One person twice", comparison.repeats, "A grader's first grade against the masked repeat of it."),
+        class_="rates",
+    )
+
+
+def consensus_cards(comparison: GradeComparison) -> Html:
+    """The model against what was settled, beside each grader against themselves."""
+    return tag(
+        "div",
         _card("Model and consensus", comparison.consensus, "What graders agreed on, or an adjudicator settled."),
+        _card("One person twice", comparison.repeats, "A grader's first grade against the masked repeat of it."),
         class_="rates",
     )
 

@@ -9,7 +9,13 @@ from core.clock import now
 from core.policy.grading_plan import Settlement
 from core.statistics.agreement_intervals import Agreement
 from core.usecases.compare_grades import GradeComparison, GroupBy, compare_grades
-from dashboard.components.agreement_words import adjudicated_list, agreement_cards, disputed_list, settled_words
+from dashboard.components.agreement_words import (
+    adjudicated_list,
+    agreement_cards,
+    consensus_cards,
+    disputed_list,
+    settled_words,
+)
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, panel
@@ -42,6 +48,7 @@ def main() -> None:
     draw_chart_data(ChartData(f"agreement-by-{by}", kappa_rows(comparison.groups), KAPPA_COLUMNS))
     if comparison.settled:
         st.subheader("Settled by graders and adjudicators")
+        panel(consensus_cards(comparison), key="consensus")
         panel(settled_words(comparison.settled), key="settled")
         if any(scan.settlement is Settlement.ADJUDICATION for scan in comparison.settled):
             panel(adjudicated_list(comparison.settled), key="adjudicated")
