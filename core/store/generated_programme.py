@@ -260,11 +260,11 @@ from made_scan order by id
 
 REQUESTS = """
 insert into reacquisition_request (site_id, acquisition_id, scan_id, state, reason_code, text, remedy, due_on,
-  requested_by_id, replacement_id, closed_at, created_at)
+  requested_by_id, replacement_id, received_at, closed_at, created_at)
 select c.site, c.id, s.scan, case when r.id is not null then 'closed' when c.taken_at < :ends_at - interval '40 days'
          then 'not_possible' else 'requested' end,
        case when c.id % 2 = 0 then 'oscar-mp:M' else 'oscar-mp:S' end, 'generated', 'generated',
-       cast(c.taken_at as date) + 28, 1, r.id,
+       cast(c.taken_at as date) + 28, 1, r.id, case when r.id is not null then c.taken_at + interval '8 days' end,
        case when r.id is not null or c.taken_at < :ends_at - interval '40 days' then c.taken_at + interval '9 days' end,
        c.taken_at + interval '1 day'
 from made_capture c
@@ -286,6 +286,9 @@ from reacquisition_request r where r.scan_id = scan.id and r.state = 'closed';
 insert into review (site_id, scan_id, assessment_id, reviewer_id, decision, ordinal, created_at)
 select site_id, scan_id, scan_id, 1, 'request_reacquisition', null, created_at
 from reacquisition_request;
+insert into query_message (site_id, scan_id, author_id, side, act, text, created_at)
+select site, id, 1, 'centre', 'question', 'generated', taken_at + interval '2 days'
+from made_scan where is_scored and id % 70 = 0;
 insert into review (site_id, scan_id, assessment_id, reviewer_id, decision, ordinal, created_at)
 select site, id, id, 2, 'override', ordinal, taken_at + interval '2 days'
 from made_scan where is_judged;
