@@ -27,7 +27,7 @@ up: $(VENV)/.run-stamp ## Install and start everything without the demo study
 
 ##@ Check
 .PHONY: test
-test: $(VENV)/.dev-stamp browser ## Install what the tests need, a browser too, and run the whole suite on every core
+test: $(VENV)/.dev-stamp browser validator ## Install what the tests need, a browser too, and run the whole suite on every core
 	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term $(PYTEST)
 
 .PHONY: lint
@@ -43,6 +43,10 @@ check: lint test ## Everything that .ci/run checks
 .PHONY: browser
 browser: $(VENV)/.dev-stamp # finds a Chromium for the browser tests, or gets one
 	@$(BIN)/python tests/browser.py
+
+.PHONY: validator
+validator: $(VENV)/.dev-stamp # finds the validator of the DICOM tests, or gets one
+	@$(BIN)/python tests/dicom_validator.py
 
 ##@ Develop
 .PHONY: environment

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from core.database.tables import BatchFile, DicomSource
+from core.database.tables import BatchFile, DicomSource, ReacquisitionRequest
 from core.intake.dicom_facts import DicomFacts
 
 
@@ -48,3 +48,14 @@ def read_origin(session: Session, scan_id: int) -> StoredOrigin | None:
         .where(BatchFile.scan_id == scan_id)
     ).one_or_none()
     return None if row is None else StoredOrigin(DicomFacts.from_document(row.facts), row.sealed_reference)
+
+
+def read_asked_reason(session: Session, acquisition_id: int) -> tuple[str, str] | None:
+    """Code and words of the latest request to take a capture again; None where there never was one."""
+    row = session.execute(
+        select(ReacquisitionRequest.reason_code, ReacquisitionRequest.text)
+        .where(ReacquisitionRequest.acquisition_id == acquisition_id)
+        .order_by(ReacquisitionRequest.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else (row.reason_code, row.text)
