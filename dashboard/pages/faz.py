@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from core.charts import dictionaries
 from core.charts.faz import draw_grades, draw_pairs, draw_values, grade_rows, pair_rows, value_rows
 from core.charts.strip import SELECTED
 from core.clock import now
@@ -13,7 +14,6 @@ from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.usecases.compare_faz import MOST_GROUPS, FazBy, FazComparison, Magnification, compare_faz
 from core.vocabulary import ScanKind, Slab
 from core.wording import SLAB_NAMES, scan_type_words
-from dashboard import dictionaries
 from dashboard.components import faz_table as table
 from dashboard.components import faz_words as words
 from dashboard.components.chart import draw_chart
