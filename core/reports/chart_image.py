@@ -1,5 +1,6 @@
 """A chart of the pages as an SVG for a report: drawn without a browser, in the fonts that the report carries."""
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,6 +13,8 @@ from core.charts.print_theme import PRINT_CONFIG
 FONTS = str(files("core.reports") / "fonts")
 """Folder of the fonts that every report carries (Source Sans Pro, SIL Open Font License)."""
 
+_COUNTED = re.compile(r"\b(clip|gradient_)(\d+)")
+
 
 def chart_svg(chart: alt.Chart | alt.LayerChart, *, width_px: int, height_px: int | None = None) -> str:
     """The chart as the pages draw it, in the colours of paper. Its plot is so wide; axes and legend come beside it.
@@ -23,7 +26,13 @@ def chart_svg(chart: alt.Chart | alt.LayerChart, *, width_px: int, height_px: in
     spec |= {"width": width_px, "config": PRINT_CONFIG}
     if height_px is not None:
         spec["height"] = height_px
-    return str(vl_convert.vegalite_to_svg(spec))
+    return _renumbered(str(vl_convert.vegalite_to_svg(spec)))
+
+
+def _renumbered(svg: str) -> str:
+    """Vega counts clips and gradients through all drawings of a process; the same drawing shall be the same file."""
+    places: dict[str, int] = {}
+    return _COUNTED.sub(lambda found: f"{found[1]}{places.setdefault(found[0], len(places))}", svg)
 
 
 def _without_hover(part: Any) -> Any:

@@ -51,6 +51,6 @@ _NOTES = {
 
 def _row(line: ReceiptLine) -> list[Cell]:
     words, tone = _FILE_STATES[line.state]
-    stands = STATE_NAMES[line.scan_state] if line.scan_state else ""
-    faults = " ".join(f"{problem.message} {problem.remedy}".strip() for problem in line.problems)
-    return [line.name, chip(words, tone), str(line.scan_id or "–"), f"{stands}. {faults}".strip(". ") or "–"]
+    stands = [f"{STATE_NAMES[line.scan_state]}."] if line.scan_state else []
+    faults = [f"{problem.message} {problem.remedy}".strip() for problem in line.problems]
+    return [line.name, chip(words, tone), str(line.scan_id or "–"), " ".join([*stands, *faults]) or "–"]

@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from core.clock import now
 from core.database.tables import Batch, Report, Site, Study, User
 from core.errors import NotFoundError
 from core.vocabulary import ReasonCode, ReportKind, ReportState
@@ -85,7 +86,7 @@ class ReportRow:
 
 def ask(session: Session, new: NewReport) -> int | None:
     """Write that a report is wanted; its id, or None where this schedule's moment has one already."""
-    values = _values(new) | {"state": ReportState.ASKED.value}
+    values = _values(new) | {"state": ReportState.ASKED.value, "due_at": now(), "created_at": now()}
     statement = insert(Report).values(values)
     if new.schedule_id is not None:
         statement = statement.on_conflict_do_nothing(index_elements=[Report.schedule_id, Report.occurrence_at])
