@@ -45,6 +45,8 @@ _REFUSALS = {
     },
 }
 
+_NOWHERE = {"code": "http_error", "message": "Not Found", "remedy": "Check the address and the method."}
+
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; "
     # Streamlit's start script is inline, Vega compiles its expressions, components load as blob modules.
@@ -131,6 +133,10 @@ class Gate:
         path = scope["path"]
         if scope["type"] == "http" and (path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)):
             await self._app(scope, receive, sender)
+            return
+        if scope["type"] == "http" and path.startswith(API_PREFIX) and not path.isprintable():
+            # No route has such an address, and a line break in it would pass the API by: its mount matches one line.
+            await JSONResponse(_NOWHERE, status_code=404, headers={"Cache-Control": "no-store"})(scope, receive, sender)
             return
         bearer = bearer_token(Headers(scope=scope)) if path.startswith(API_PREFIX) else None
         if scope["type"] == "http" and bearer is not None:

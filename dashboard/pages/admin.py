@@ -10,6 +10,7 @@ from core.store.administration import StudyRow
 from core.store.model_version import read_last_model
 from core.vocabulary import Role
 from dashboard.administration.changes import draw_study_change
+from dashboard.administration.clients import draw_clients
 from dashboard.administration.people import draw_grants, draw_users
 from dashboard.administration.places import draw_devices, draw_list, draw_sites, draw_study_form, draw_technicians
 from dashboard.administration.protocol import draw_protocol
@@ -21,7 +22,7 @@ from dashboard.session import current_user, open_session
 SECTIONS = {
     "Places": ("Studies", "Sites", "Devices", "Technicians"),
     "Protocol": ("Protocol", "Re-evaluation"),
-    "People": ("Users", "Roles"),
+    "People": ("Users", "Roles", "API clients"),
 }
 """What belongs together; certificates have a page of their own, because managers keep them."""
 PART_WORDS = {"Protocol": "Versions"}
@@ -100,6 +101,8 @@ def _draw_study_part(part: str, studies: Sequence[StudyRow], actor: Actor) -> No
             draw_protocol(study, versions, model)
         case "Re-evaluation":
             draw_re_evaluation(study, versions, sites)
+        case "API clients":
+            draw_clients(study, sites, actor)
         case "Sites":
             draw_sites(study, sites)
         case "Devices":
