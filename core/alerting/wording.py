@@ -33,7 +33,8 @@ def what(alert: AlertRow) -> str:
             name = f"{UNIT_WORDS[UnitKind(detail['by'])]} {detail['label']}"
             return f"{name} above the red line: {detail['k']} of {detail['n']} first captures ungradable"
         case AlertKind.OVERDUE | AlertKind.RETRAINING:
-            return f"{_owed(alert)} overdue since {date.fromisoformat(detail['due_on']):%d %b %Y}"
+            owner = f", owner {detail['owner']}" if "owner" in detail else ""
+            return f"{_owed(alert)} overdue since {date.fromisoformat(detail['due_on']):%d %b %Y}{owner}"
         case AlertKind.QUEUE:
             oldest_at = datetime.fromisoformat(detail["oldest_at"])
             waiting = f"{detail['n']} scan{' waits' if detail['n'] == 1 else 's wait'}"

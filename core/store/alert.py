@@ -79,13 +79,14 @@ def site_ids_by_code(session: Session, study_id: int) -> dict[str, int]:
 
 
 def read_overdue(session: Session, study_id: int, *, today: date) -> list[Event]:
-    """An event for each request that is overdue."""
+    """An event for each request that is overdue, with the owner's code as it was when the alert was raised."""
     rows = session.execute(
         select(
             ReacquisitionRequest.id, ReacquisitionRequest.site_id, ReacquisitionRequest.scan_id,
-            ReacquisitionRequest.due_on,
+            ReacquisitionRequest.due_on, Technician.code.label("owner"),
         )
         .join(Site, Site.id == ReacquisitionRequest.site_id)
+        .outerjoin(Technician, Technician.id == ReacquisitionRequest.owner_id)
         .where(
             Site.study_id == study_id,
             is_overdue(today),
@@ -95,7 +96,7 @@ def read_overdue(session: Session, study_id: int, *, today: date) -> list[Event]
     return [
         Event(
             study_id, row.site_id, AlertKind.OVERDUE, f"request:{row.id}",
-            {"scan_id": row.scan_id, "due_on": f"{row.due_on}"},
+            {"scan_id": row.scan_id, "due_on": f"{row.due_on}"} | ({"owner": row.owner} if row.owner else {}),
         )
         for row in rows
     ]  # fmt: skip

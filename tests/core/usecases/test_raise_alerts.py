@@ -4,10 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from alert_world import NOON, AlertWorld, make_alert_world
+from builders import make_technician
 from demo_rows import TODAY, write_demo_rows
 from scored_scans import make_scored_capture
 from sqlalchemy import select, update
 
+from core.alerting.wording import what
 from core.clock import pretending
 from core.database.session import Database, session_scope
 from core.database.tables import Alert, Assessment, ReacquisitionRequest, Site
@@ -78,6 +80,17 @@ def test_a_request_is_announced_after_its_day_and_ends_with_it(scene: AlertWorld
     (alert,) = scene.alerts()
     assert (alert.since, alert.ended_at) == (NOON + timedelta(days=1), NOON + timedelta(days=3))
     assert alert.detail == {"scan_id": scene.world.scan_a, "due_on": "2026-03-23"}
+
+
+def test_an_overdue_request_names_its_owner(scene: AlertWorld, dashboard_database: Database) -> None:
+    request_id = scene.request(scene.world.scan_a)
+    with session_scope(scene.owner) as session:
+        owner = make_technician(session, session.get_one(Site, scene.world.a), code="T07")
+        session.get_one(ReacquisitionRequest, request_id).owner_id = owner.id
+    scene.raise_at()
+    with session_scope(dashboard_database, token=scene.world.tokens["technician"]) as session:
+        (alert,) = read_open_alerts(session)
+    assert what(alert) == "New scan overdue since 20 Mar 2026, owner T07"
 
 
 def test_each_person_sees_the_alerts_of_their_sites_and_a_grader_none(
