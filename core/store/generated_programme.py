@@ -298,6 +298,34 @@ select site, id, null, g, 'grade', case when (id + g) % 9 = 0 then 1 else ordina
 from made_scan, generate_series(2, 3) g where is_scored and id % 50 = 0
 """
 
+# Graded by two of three people; what is older than a week is settled, but for what waits for the third one.
+GRADINGS = """
+insert into grading (site_id, scan_id, protocol_version_id, n_graders, state, adjudicator_id, consensus_ordinal,
+  settlement, settled_at, created_at)
+select site, id, 1, 2, state, case when state = 'to_adjudicate' then 1 end,
+       case when state = 'settled' then ordinal end, case when state = 'settled' then 'agreement' end,
+       case when state = 'settled' then taken_at + interval '4 days' end, taken_at + interval '2 hours'
+from (select *, case when taken_at > :ends_at - interval '7 days' then 'assigned'
+                     when id % 400 = 0 then 'to_adjudicate' else 'settled' end as state
+      from made_scan where is_scored and id % 50 = 0) drawn order by id;
+insert into grading_assignment (site_id, grading_id, scan_id, grader_id, state, due_on, ordinal, done_at, created_at)
+select g.site_id, g.id, g.scan_id, r.reviewer_id, 'done', g.created_at + interval '7 days', r.ordinal, r.created_at,
+       g.created_at
+from grading g join review r on r.scan_id = g.scan_id and r.is_masked order by g.id, r.id;
+insert into grading_assignment (site_id, grading_id, scan_id, grader_id, repeat_of_id, state, due_on, ordinal, done_at,
+  created_at)
+select site_id, grading_id, scan_id, grader_id, id, 'done', due_on + 35, ordinal, done_at + interval '28 days',
+       created_at + interval '28 days'
+from grading_assignment where id % 10 = 0 order by id;
+insert into accepted_check (site_id, scan_id, assessment_id, cause, state, ordinal, checked_by_id, checked_at,
+  created_at)
+select site, id, id, 'sample', case when is_open then 'open' else 'confirmed' end, case when not is_open then 1 end,
+       case when not is_open then 1 end, case when not is_open then taken_at + interval '2 days' end,
+       taken_at + interval '2 hours'
+from (select *, taken_at > :ends_at - interval '7 days' as is_open from made_scan
+      where is_scored and p < 0.5 and not is_unsure and id % 60 = 0) drawn order by id
+"""
+
 STEPS: tuple[tuple[str, str], ...] = (
     ("places", PLACES),
     ("visits", VISITS),
@@ -315,4 +343,5 @@ STEPS: tuple[tuple[str, str], ...] = (
     ("findings", FINDINGS),
     ("requests", REQUESTS),
     ("decisions", DECISIONS),
+    ("gradings", GRADINGS),
 )

@@ -10,24 +10,34 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
+from core.store.accepted_check import read_model_grade, read_open_checks
 from core.store.access import Actor
 from core.store.action import read_closed_actions, read_open_actions
+from core.store.administration import list_studies
 from core.store.alert import read_ended_alerts, read_open_alerts
 from core.store.alert_delivery import read_latest_sendings, read_subscriptions
 from core.store.audit_check import read_chain_status
 from core.store.audit_trail import TrailFilter, TrailKind, read_people, read_trail
 from core.store.batch import read_batch, read_batches, read_files, read_roster, read_sites
+from core.store.calibration_mode import read_calibrated, reviewers_of_study
 from core.store.capture_set import read_capture_set, slot_of
 from core.store.cause import read_findings
+from core.store.certificate import list_holders, read_certificates
+from core.store.completeness import read_completeness, read_latest_visits, read_visits_with_gaps
 from core.store.email_confirmation import read_own_address
+from core.store.evidence import list_candidates
 from core.store.example import read_examples
 from core.store.first_pass import read_own_places
 from core.store.graded_scan import Reference
+from core.store.grading_view import read_progress, read_settled, read_to_settle
 from core.store.mark import read_marks
 from core.store.masked_grade import read_scan_to_grade
 from core.store.overview import read_overview
 from core.store.own_certificate import read_own_certificates
+from core.store.own_grading import read_own_progress, read_own_work
+from core.store.protocol import read_protocols
 from core.store.query_thread import read_thread
+from core.store.re_evaluation import count_outcomes, read_re_evaluations
 from core.store.same_image import read_shared_images
 from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.store.scan_image import read_scan_images
@@ -57,13 +67,14 @@ from core.usecases.give_feedback import give_feedback
 from core.usecases.judge_units import compare_units, visit_factor
 from core.usecases.look_at_scan import look_at_scan
 from core.usecases.look_at_unit import read_notes
+from core.usecases.measure_acceptance import measure_acceptance
 from core.usecases.sign_baseline import propose_baseline, scope_of
 from core.usecases.standardise_units import standardise_units
 from core.usecases.submit_batch import read_receipt
 from core.usecases.watch_inputs import watch_inputs
 from core.usecases.watch_units import watch_units
 from core.values import NotComputable
-from core.vocabulary import ReasonCode, Slab
+from core.vocabulary import ReasonCode, ScanKind, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +175,28 @@ def _examples(session: Session, _: Visit, *, page: int = 0) -> None:
     read_examples(session, ScanFilter(), ordinal=0, reason=ReasonCode.MP_MOTION, page=page)
 
 
+def _grading(session: Session, visit: Visit) -> None:
+    read_own_progress(session, today=visit.today)
+    read_own_work(session, limit=2)
+    read_to_settle(session, limit=2)
+
+
+def _checks(session: Session, _: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    for check in read_open_checks(session, ScanFilter(), page=0, page_size=25).items[:1]:
+        read_model_grade(session, check.scan_id)
+
+
+def _grading_plan(session: Session, visit: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    read_protocols(session, [1])
+    read_progress(session, ScanFilter(), today=visit.today, days=91)
+    read_settled(session, ScanFilter())
+    measure_acceptance(session, ScanFilter())
+    read_calibrated(session, 1)
+    reviewers_of_study(session, 1)
+
+
 def _worklist(session: Session, visit: Visit, *, tab: WorklistTab, page: int = 0, is_site: bool = False) -> None:
     read_filter_choices(session, ScanFilter())
     read_worklist(session, ScanFilter(), tab, today=visit.today, page=page, is_site=is_site, reader_id=SOMEBODY.user_id)
@@ -246,6 +279,31 @@ def _audit(session: Session, visit: Visit, *, kind: TrailKind) -> None:
     read_trail(session, TrailFilter(study_id=study_id, kind=kind, since=visit.now - timedelta(days=30)), limit=51)
 
 
+def _completeness(session: Session, visit: Visit, *, is_all: bool, page: int = 0) -> None:
+    read_filter_choices(session, ScanFilter())
+    read_completeness(session, ScanFilter(), today=visit.today)
+    if is_all:
+        read_latest_visits(session, ScanFilter(), page=page, page_size=25)
+    else:
+        read_visits_with_gaps(session, ScanFilter(), today=visit.today, page=page, page_size=25)
+
+
+def _certificates(session: Session, visit: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    read_certificates(session, study_id=None, site_id=None)
+    read_certificates(session, study_id=None, site_id=None, is_history=True)
+    for study in list_studies(session):
+        holders = list_holders(session, study.id)
+        for holder in (*holders[:1], *holders[-1:]):  # a device and a technician
+            list_candidates(session, holder, ScanKind.OCTA_ENFACE)
+
+
+def _re_evaluation(session: Session, visit: Visit) -> None:
+    for study in list_studies(session):
+        read_re_evaluations(session, study.id)
+    count_outcomes(session, [1, 2])
+
+
 PAGES: dict[str, Question] = {
     "Overview": _overview,
     "Overview, 52 weeks": partial(_overview, weeks=52),
@@ -266,6 +324,9 @@ PAGES: dict[str, Question] = {
     "Model & data watch, versions": _versions,
     "Examples": _examples,
     "Examples, page 20": partial(_examples, page=19),
+    "Grading": _grading,
+    "Grading, checks": _checks,
+    "Grading, plan": _grading_plan,
     "Worklist, to decide": partial(_worklist, tab=WorklistTab.TO_DECIDE),
     "Worklist, to be taken again": partial(_worklist, tab=WorklistTab.REACQUIRE, page=1),
     "Worklist of a site, reacquire now": partial(_worklist, tab=WorklistTab.REACQUIRE, is_site=True),
@@ -279,6 +340,10 @@ PAGES: dict[str, Question] = {
     "Upload, receipt": _receipt,
     "Alerts": _alerts,
     "Actions": _actions,
+    "Completeness, missing": partial(_completeness, is_all=False),
+    "Completeness, all visits": partial(_completeness, is_all=True, page=1),
+    "Certificates": _certificates,
+    "Admin, re-evaluation": _re_evaluation,
     "Audit": partial(_audit, kind=TrailKind.ALL),
     "Audit, signatures": partial(_audit, kind=TrailKind.SIGNATURES),
 }

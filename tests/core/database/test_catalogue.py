@@ -19,6 +19,7 @@ REQUEST = "state, version, due_on, replacement_id, closed_at, owner_id, received
 # Per table what each role may do: S select, I insert, U update, D delete; columns in brackets. Nothing else is allowed.
 # fmt: off
 EXPECTED: dict[str, dict[str, str]] = {
+    "accepted_check":        {"dashboard": "S I", "worker": "S I"},
     "acquisition":           {"dashboard": f"S I U({COUNTED})", "worker": f"S U({COUNTED})"},
     "action":                {"dashboard": "S I U(state, closed_at)", "worker": "S"},
     "action_step":           {"dashboard": "S I"},
@@ -52,6 +53,10 @@ EXPECTED: dict[str, dict[str, str]] = {
     "email_confirmation":    {"worker": f"S D U({CONFIRMATION})"},
     "expected_scan":         {"dashboard": "S I U(first_received_at)", "worker": "S U(first_received_at)"},
     "flag_acknowledgement":  {"dashboard": "S I", "worker": "S U(ended_at)"},
+    "grading":               {"dashboard": "S U(state, consensus_ordinal, settlement, settled_by_id, settled_at, reason)",
+                              "worker": "S I U(state, is_senior_check, adjudicator_id, consensus_ordinal, settlement, "
+                                        "settled_at)"},
+    "grading_assignment":    {"dashboard": "S", "worker": "S I U(state)"},
     "identity_provider":     {},
     "model_version":         {"dashboard": "S", "worker": "S I"},
     "protocol_version":      {"dashboard": "S I", "worker": "S"},
@@ -75,6 +80,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "review":                {"dashboard": "S I", "worker": "S"},
     "review_criterion":      {"dashboard": "S I"},
     "review_draft":          {"dashboard": "S I D U(document, seen_version, updated_at)"},
+    "reviewer_calibration":  {"dashboard": "S I U(ended_at)"},
     "scan":                  {"dashboard": "S I U(state, version, human_ordinal, final_verdict, attempts, "
                                            "worker_losses, not_before_at, failure)", "worker": "S U"},
     "scan_claim":            {"dashboard": "S I D U(since_at, seen_at)"},
@@ -97,7 +103,7 @@ WITHOUT_ROW_SECURITY = {"alembic_version", "blob", "model_version", "rate_term"}
 PROGRAM_FUNCTIONS = (
     "session_id, own_grants, may_grant, answerable_for, count_wrong_password, note_failed_login, is_proven"
 )
-WORKER_FUNCTIONS = "may_be_told, may_get_report, end_expired_sessions"
+WORKER_FUNCTIONS = "may_be_told, people_to_grade, may_get_report, end_expired_sessions"
 
 
 def rights_from_words(words: str) -> dict[str, frozenset[str]]:

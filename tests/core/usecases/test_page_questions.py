@@ -30,7 +30,7 @@ N_SCANS, N_SITES = 12_000, 40
 GROWING = frozenset({
     "scan", "acquisition", "assessment", "assessment_artifact", "assessment_reason", "visit", "subject",
     "expected_scan", "review", "rate", "rate_sum", "batch", "batch_file", "blob", "audit_event", "reacquisition_request",
-    "reacquisition_step", "query_message",
+    "reacquisition_step", "query_message", "grading", "grading_assignment", "accepted_check",
 })  # fmt: skip
 """Not rate_delta: the keeper empties it every few seconds; nor query_seen and best_capture, which are empty here."""
 NO_VIEW = {
@@ -44,7 +44,15 @@ NO_VIEW = {
     "core.usecases.administer_study": "writes",
     "core.usecases.administer_users": "writes",
     "core.usecases.annotate_event": "writes",
+    "core.usecases.calibrate_reviewer": "writes",
+    "core.store.certificate": "the lists are asked; the rest is one certificate",
+    "core.store.completeness": "the lists are asked; find_missing_slot is one row",
+    "core.store.evidence": "the candidates are asked; what was shown for one certificate is a few rows",
+    "core.usecases.certify": "writes, and one study's protocol",
     "core.usecases.change_place": "writes",
+    "core.usecases.prefill_missing": "one expected scan",
+    "core.usecases.re_evaluate": "a preview walks the chosen scans on request, site by site through indexes; else writes",
+    "core.usecases.check_accepted": "writes",
     "core.usecases.check_batch": "one draft's files",
     "core.usecases.look_at_unit": "one unit",
     "core.usecases.answer_query": "writes",
@@ -52,7 +60,10 @@ NO_VIEW = {
     "core.usecases.choose_best": "writes",
     "core.usecases.end_sessions": "writes",
     "core.usecases.follow_query": "writes",
+    "core.usecases.grade_assigned": "writes",
+    "core.usecases.grade_masked": "writes",
     "core.usecases.note_export": "writes",
+    "core.usecases.settle_grading": "writes",
     "core.usecases.open_batch": "writes",
     "core.usecases.prefill_replacement": "one request",
     "core.usecases.reacquire": "writes",
