@@ -10,6 +10,7 @@ from core.store.scan_view import ScanView, read_scan
 from core.usecases.look_at_scan import Surroundings, look_at_scan
 from dashboard.components.capture_check import check_list
 from dashboard.components.capture_choice import draw_captures
+from dashboard.components.dicom_download import draw_dicom_download
 from dashboard.components.exchange import draw_exchange
 from dashboard.components.guarantee import accept_guarantee
 from dashboard.components.masked_grade import draw_masked_grade
@@ -94,6 +95,7 @@ def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str |
         panel(check_list(view, beside.checks), key="checks")
         st.subheader("Capture")
         panel(facts(view), key="facts")
+        draw_dicom_download(view, actor)
         st.subheader("History")
         panel(history(view), key="history")
 
