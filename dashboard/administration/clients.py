@@ -1,4 +1,4 @@
-"""Clients of the API on the Admin page: which programs there are, their tokens, and the forms that make and end them."""
+"""Clients of the API on the Admin page: which programs there are, their tokens, the forms that make and end both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -20,8 +20,9 @@ from core.settings import Settings
 from core.storage import open_blob_store
 from core.store import administration as store
 from core.store.access import PROGRAM, list_grants
+from core.usecases.administer_clients import CallerFound, find_caller
 from core.usecases.administer_study import add_device, add_site, add_study, add_technician
-from core.vocabulary import Role, Slab
+from core.vocabulary import ApiScope, Role, Slab
 from dashboard.installation import Installation, install
 
 APP = Path(dashboard.session.__file__).with_name("app.py")
@@ -184,3 +185,28 @@ def test_nobody_but_an_administrator_sees_the_page(
     monkeypatch.setattr(dashboard.session, "session_token", lambda: token)
     page.run()
     assert not page.button
+
+
+def test_a_client_of_the_api_is_made_with_its_token_shown_once_and_ended(page: AppTest, dashboard_database: Database):
+    at(page, "API clients")
+    fill(page, Name="Image archive")
+    next(each for each in page.multiselect if each.label == "Roles").set_value([Role.MANAGER])
+    next(each for each in page.multiselect if each.label == "Scopes").set_value([ApiScope.READ_RATES])
+    submit(page, "Add client")
+    said = page.success[0].value
+    token = said.split("`")[1]
+    found = find_caller(dashboard_database, token)
+    assert isinstance(found, CallerFound)
+    assert found.client.scopes == {ApiScope.READ_RATES}
+    page.run()
+    assert token not in str(page.success), "once"
+    submit(page, "Make token")
+    submit(page, "End it")
+    assert find_caller(dashboard_database, token) == "revoked"
+
+
+def test_a_client_that_may_do_nothing_is_refused_in_words(page: AppTest):
+    at(page, "API clients")
+    fill(page, Name="Image archive")
+    submit(page, "Add client")
+    assert "Choose at least one scope" in page.error[0].value
