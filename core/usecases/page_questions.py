@@ -288,7 +288,7 @@ def _completeness(session: Session, visit: Visit, *, is_all: bool, page: int = 0
         read_visits_with_gaps(session, ScanFilter(), today=visit.today, page=page, page_size=25)
 
 
-def _certificates(session: Session, visit: Visit) -> None:
+def _certificates(session: Session, _: Visit) -> None:
     read_filter_choices(session, ScanFilter())
     read_certificates(session, study_id=None, site_id=None)
     read_certificates(session, study_id=None, site_id=None, is_history=True)
@@ -298,7 +298,7 @@ def _certificates(session: Session, visit: Visit) -> None:
             list_candidates(session, holder, ScanKind.OCTA_ENFACE)
 
 
-def _re_evaluation(session: Session, visit: Visit) -> None:
+def _re_evaluation(session: Session, _: Visit) -> None:
     for study in list_studies(session):
         read_re_evaluations(session, study.id)
     count_outcomes(session, [1, 2])
