@@ -39,6 +39,11 @@ def revisions(database: Database) -> tuple[str | None, str | None]:
     return current, ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
+def known_revisions() -> frozenset[str]:
+    """Every revision that this program knows how to bring up to date."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())
+
+
 def alembic_config() -> Config:
     """Alembic's configuration for an installed octaudit, where no pyproject.toml is at hand."""
     folder = Path(__file__).resolve().parents[2] / "migrations"
