@@ -7,9 +7,11 @@ function isTyping(event) {
   return Boolean(field) && !["checkbox", "radio", "button", "range"].includes(field.type);
 }
 
-// ``handlers``: key -> function. Returns what to call when the component goes away.
-function listenForKeys(handlers) {
+// ``handlers``: key -> function. Ends by itself once ``root`` has left the page: Streamlit forgets what a component
+// returned for its end as soon as it is called again. Returns how to end it before.
+function listenForKeys(root, handlers) {
   const listen = (event) => {
+    if (!root.isConnected) { stop(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
     const [target] = event.composedPath();
     const isTool = target instanceof HTMLCanvasElement || target?.type === "radio" || target?.type === "range";
@@ -21,8 +23,9 @@ function listenForKeys(handlers) {
     if (event.type === "keydown" && !event.repeat) handler();
   };
   const kinds = ["keydown", "keypress", "keyup"];
+  const stop = () => { for (const kind of kinds) window.removeEventListener(kind, listen, true); };
   for (const kind of kinds) window.addEventListener(kind, listen, true);
-  return () => { for (const kind of kinds) window.removeEventListener(kind, listen, true); };
+  return stop;
 }
 
 // What is typed in a field of ours stays there: behind a shadow root the page takes the field for plain text.

@@ -12,6 +12,11 @@ from dashboard.components.review_bar.show import BarState, WalkState, show_bar
 from dashboard.filters import MAX_ID
 from dashboard.session import open_session
 
+SAMPLED = (
+    "This scan is in the sample of a list that you accept in bulk. Agree (y) or disagree (x) in the bar above. "
+    "To decide about it alone, open it from the worklist: it is then left out of the list."
+)
+
 
 def read_sample(actor: Actor, scan_id: int) -> BulkView | None:
     """The bulk acceptance that the address names, where the scan is in its sample; notes that it was looked at."""

@@ -17,7 +17,7 @@ from dashboard.components.masked_grade import draw_masked_grade
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.review_box import ReviewContext, draw_claims, draw_review, may_review
 from dashboard.components.review_walk import Walk, draw_walk, list_of
-from dashboard.components.sample_walk import bulk_address, draw_sample_walk, read_sample
+from dashboard.components.sample_walk import SAMPLED, draw_sample_walk, read_sample
 from dashboard.components.scan_facts import facts, history, measures_table, same_image, title
 from dashboard.components.scan_grade import artifacts_table, grade, reasons
 from dashboard.components.viewer.show import show_viewer
@@ -50,7 +50,7 @@ def main() -> None:
         draw_walk(walk, beside.undoable, scan_id=view.scan_id)
     draw_outcome()
     draw_grade_outcome()
-    _draw_scan(view, actor, beside, bulk_address(sample) if sample is not None else walk.onward)
+    _draw_scan(view, actor, beside, walk.onward, is_sampled=sample is not None)
 
 
 def _draw_without_view(to_grade: ScanToGrade | None) -> None:
@@ -67,7 +67,7 @@ def _draw_without_view(to_grade: ScanToGrade | None) -> None:
     )
 
 
-def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str | None) -> None:
+def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str | None, *, is_sampled: bool) -> None:
     image, verdict = st.columns([8, 5], gap="medium")
     with image:
         show_viewer(view, beside.previous, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
@@ -86,7 +86,9 @@ def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str |
             panel(reasons(view), key="reasons")
         if view.same_image:
             panel(same_image(view), key="same-image")
-        if may_review(view, actor) and not view.is_model_hidden:
+        if is_sampled:
+            st.info(SAMPLED, icon=":material/casino:")
+        elif may_review(view, actor) and not view.is_model_hidden:
             draw_claims(view, actor)
             draw_review(view, ReviewContext(beside.draft, onward))
         draw_exchange(view, actor, today=now().date())

@@ -55,13 +55,13 @@ function draw(root, data, ask) {
     meaning.textContent = words;
     return [term, meaning];
   }));
-  return listenForKeys(keys);
+  return listenForKeys(root, keys);
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".bar");
+  const root = parentElement.querySelector(".walkbar");
   const shown = JSON.stringify(data);
-  if (root.octaudit?.shown === shown) return undefined;
+  if (root.octaudit?.shown === shown) return;
   root.octaudit?.stop();
   // One question at a time: keys pressed while the answer is on its way would be about a scan that nobody sees any more.
   let isAsked = false;
@@ -72,8 +72,4 @@ export default function ({ data, parentElement, setTriggerValue }) {
     setTriggerValue("asked", { ...message, at: data.scan });
   };
   root.octaudit = { shown, stop: draw(root, data, ask) };
-  return () => {
-    root.octaudit?.stop();
-    root.octaudit = undefined;
-  };
 }

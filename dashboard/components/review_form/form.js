@@ -43,7 +43,7 @@ class Form {
     this.drawLetters();
     this.drawActions();
     this.openStep(this.values.step, { isQuiet: true });
-    this.stopKeys = listenForKeys(this.keys());
+    this.stopKeys = listenForKeys(root, this.keys());
   }
 
   keys() {
@@ -225,7 +225,7 @@ class Form {
   }
 
   sendDraft() {
-    if (!this.isBusy) this.setStateValue("draft", structuredClone(this.values));
+    if (!this.isBusy && this.root.isConnected) this.setStateValue("draft", structuredClone(this.values));
   }
 
   close() {
@@ -243,15 +243,11 @@ export default function (component) {
   if (form?.shown === shown) {
     Object.assign(form, { setStateValue: component.setStateValue, setTriggerValue: component.setTriggerValue });
     form.showSaved(data.saved);
-    return undefined;
+    return;
   }
   form?.close();
   if (!form) keepTyping(root);
   root.classList.remove("busy");
   root.dataset.scan = data.scan; // says whose form is drawn
   root.octaudit = Object.assign(new Form(root, component), { shown });
-  return () => {
-    root.octaudit?.close();
-    root.octaudit = undefined;
-  };
 }

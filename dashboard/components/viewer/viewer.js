@@ -273,7 +273,7 @@ class Viewer {
       }
     };
     for (const pane of this.panes) this.listenTo(pane);
-    this.stopKeys = listenForKeys({
+    this.stopKeys = listenForKeys(this.root, {
       m: () => this.flip(this.data.artifacts.map(({ type }) => type)),
       f: () => this.flip(["faz"]),
       c: () => this.flip(["cam"]),
@@ -398,7 +398,7 @@ class Viewer {
 export default function ({ data, key, parentElement }) {
   const root = parentElement.querySelector(".viewer");
   const shown = JSON.stringify(data);
-  if (root.octaudit?.shown === shown) return undefined;
+  if (root.octaudit?.shown === shown) return;
   root.octaudit?.viewer.close();
   const state = kept.get(key) ?? {
     zoom: null, x: 0.5, y: 0.5, brightness: 0, contrast: 0, side: true, before: false, opacity: 60,
@@ -406,8 +406,4 @@ export default function ({ data, key, parentElement }) {
   };
   kept.set(key, state);
   root.octaudit = { shown, viewer: new Viewer(root, data, state) };
-  return () => {
-    root.octaudit?.viewer.close();
-    root.octaudit = undefined;
-  };
 }
