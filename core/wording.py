@@ -6,6 +6,8 @@ from core.vocabulary import (
     Laterality,
     OperatorFixable,
     ReasonCode,
+    ReportKind,
+    ReportState,
     RequestState,
     ReviewDecision,
     Role,
@@ -50,6 +52,17 @@ ARTIFACT_NAMES = {
 ARTIFACT_LABELS = {**{kind.value: name for kind, name in ARTIFACT_NAMES.items()}, "decentration": "Decentration"}
 """Artifact types by value, and the fovea's distance from the centre, as the counts name them (core.store.finding)."""
 SEVERITY_NAMES = {Severity.NONE: "none", Severity.MILD: "mild", Severity.SEVERE: "severe"}
+REPORT_NAMES = {
+    ReportKind.SITE: "Site report card",
+    ReportKind.STUDY: "Study quality report",
+    ReportKind.RECEIPT: "Receipt",
+    ReportKind.TIPS: "Tip sheet",
+}
+REPORT_STATE_NAMES = {
+    ReportState.ASKED: "Being made",
+    ReportState.MADE: "Made",
+    ReportState.FAILED: "Could not be made",
+}
 VERDICT_NAMES = {Verdict.ACCEPT: "Accept", Verdict.REVIEW: "Needs a person", Verdict.REACQUIRE: "Take again"}
 STATE_NAMES = {
     ScanState.RECEIVED: "Received",

@@ -56,10 +56,13 @@ PAGES = (
     Page("Actions", "pages/actions.py", ":material/assignment:", ALERTED, "Quality"),
     Page("Alerts", "pages/alerts.py", ":material/notifications:", ALERTED, "Quality"),
     Page("Examples", "pages/examples.py", ":material/gallery_thumbnail:", EVERYBODY, "Quality"),
+    Page("Reports", "pages/reports.py", ":material/picture_as_pdf:", ALERTED, "Quality"),
     Page("Upload", "pages/upload.py", ":material/upload:", UPLOADERS, "Quality"),
+    Page("My uploads", "pages/uploads.py", ":material/inventory_2:", UPLOADERS, "Quality"),
     Page("Accept in bulk", "pages/bulk.py", ":material/done_all:", DECIDERS, "Quality", is_listed=False),
     Page("Scan", "pages/scan.py", ":material/visibility:", EVERYBODY, "Quality", is_listed=False),
     Page("Admin", "pages/admin.py", ":material/settings:", frozenset({Role.ADMIN}), "Administration"),
+    Page("Account", "pages/account.py", ":material/account_circle:", EVERYBODY, "Administration", is_listed=False),
     Page("Audit", "pages/audit.py", ":material/history:", frozenset({Role.MANAGER, Role.ADMIN}), "Administration"),
 )
 

@@ -27,6 +27,7 @@ from core.storage import open_blob_store
 from core.usecases.administer_clients import find_caller
 from dashboard.api.app import build_api
 from dashboard.dicom_results import dicom_routes
+from dashboard.downloads import download_routes
 from dashboard.gate import Gate
 from dashboard.images import image_routes
 from dashboard.installation import Installation, install
@@ -62,6 +63,7 @@ def own_routes(installation: Installation) -> list[BaseRoute]:
         *password_routes(installation),
         *monitoring_routes(installation),
         *image_routes(installation),
+        *download_routes(installation),
         *dicom_routes(installation),
         *_brand_routes(),
         *_index_routes(),

@@ -91,6 +91,7 @@ class BatchLine:
     held: int
     waiting: int
     scored: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,19 +229,19 @@ def count_files(session: Session, batch_id: int) -> int:
 
 def read_files(session: Session, batch_id: int) -> tuple[StoredFile, ...]:
     """The files of a batch in the order in which they arrived."""
-    rows = session.execute(_files().where(BatchFile.batch_id == batch_id).order_by(BatchFile.id))
-    return tuple(_file(row) for row in rows)
+    rows = session.execute(file_statement().where(BatchFile.batch_id == batch_id).order_by(BatchFile.id))
+    return tuple(stored_file(row) for row in rows)
 
 
 def read_file(session: Session, file_id: int) -> StoredFile:
     """One file; NotFoundError where there is none that the person may see."""
-    row = session.execute(_files().where(BatchFile.id == file_id)).one_or_none()
+    row = session.execute(file_statement().where(BatchFile.id == file_id)).one_or_none()
     if row is None:
         raise NotFoundError(
             f"There is no uploaded file {file_id}, or none that you may see.",
             remedy="Open its batch from the list of your uploads.",
         )
-    return _file(row)
+    return stored_file(row)
 
 
 def write_entries(session: Session, batch_id: int, entries: dict[int, dict[str, Any]]) -> None:
@@ -287,12 +288,13 @@ def read_batches(
     *,
     uploaded_by_id: int | None = None,
     before_id: int | None = None,
+    batch_id: int | None = None,
     limit: int = 20,
     offset: int = 0,
 ) -> tuple[BatchLine, ...]:
     """Batches that the person may see, newest first; ``uploaded_by_id`` narrows to one person's.
 
-    ``before_id`` begins below that id, whatever has come since the page before.
+    ``before_id`` begins below that id, whatever has come since the page before; ``batch_id`` asks for one.
     """
     counts = (
         select(
@@ -301,8 +303,9 @@ def read_batches(
                 func.count(BatchFile.id).filter(BatchFile.state == state.value).label(state.value)
                 for state in (FileState.ACCEPTED, FileState.REJECTED, FileState.HELD)
             ),
-            func.count(Scan.id).filter(Scan.state.in_(_WAITING)).label("waiting"),
+            func.count(Scan.id).filter(Scan.state.in_(WAITING)).label("waiting"),
             func.count(Scan.id).filter(Scan.assessment_id.is_not(None)).label("scored"),
+            func.count(Scan.id).filter(Scan.state.in_(FAILED)).label("failed"),
         )
         .outerjoin(Scan, Scan.id == BatchFile.scan_id)
         .where(BatchFile.batch_id == Batch.id)
@@ -314,16 +317,19 @@ def read_batches(
         statement = statement.where(Batch.uploaded_by_id == uploaded_by_id)
     if before_id is not None:
         statement = statement.where(Batch.id < before_id)
+    if batch_id is not None:
+        statement = statement.where(Batch.id == batch_id)
     return tuple(
         BatchLine(
             _head(row), row.display_name or "octaudit", row.files, row.accepted, row.rejected, row.held,
-            row.waiting, row.scored,
+            row.waiting, row.scored, row.failed,
         )
         for row in session.execute(statement)
     )  # fmt: skip
 
 
-_WAITING = (ScanState.RECEIVED.value, ScanState.QUEUED.value, ScanState.SCORING.value)
+FAILED = (ScanState.FAILED.value, ScanState.QUARANTINED.value)
+WAITING = (ScanState.RECEIVED.value, ScanState.QUEUED.value, ScanState.SCORING.value)
 
 
 def _heads() -> Select[*tuple[Any, ...]]:
@@ -343,11 +349,13 @@ def _head(row: Any) -> BatchHead:
     return BatchHead(row.id, row.receipt, site, row.uploaded_by_id, row.created_at, row.submitted_at)
 
 
-def _files() -> Select[*tuple[Any, ...]]:
+def file_statement() -> Select[*tuple[Any, ...]]:
+    """Files with the states of their scans; for conditions and an order."""
     return select(BatchFile, Scan.state.label("scan_state")).outerjoin(Scan, Scan.id == BatchFile.scan_id)
 
 
-def _file(row: Any) -> StoredFile:
+def stored_file(row: Any) -> StoredFile:
+    """One row of ``file_statement``."""
     file: BatchFile = row.BatchFile
     return StoredFile(
         id=file.id,

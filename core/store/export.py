@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session, aliased
 
@@ -149,7 +149,7 @@ def _judgement() -> list[_Pair]:
 
 def _findings() -> list[_Pair]:
     reasons = (
-        select(func.string_agg(AssessmentReason.code, aggregate_order_by(";", AssessmentReason.rank)))
+        select(func.string_agg(AssessmentReason.code, aggregate_order_by(literal(";"), AssessmentReason.rank)))
         .where(AssessmentReason.assessment_id == Scan.assessment_id)
         .correlate(Scan)
         .scalar_subquery()

@@ -79,7 +79,7 @@ def read_receipt(session: Session, batch_id: int) -> Receipt:
     head = read_batch(session, batch_id)
     if head.submitted_at is None:
         raise UsageError("The batch has not been submitted; it has no receipt yet.", remedy="Submit it first.")
-    lines = tuple(_line(file) for file in read_files(session, batch_id))
+    lines = tuple(receipt_line(file) for file in read_files(session, batch_id))
     return Receipt(head.receipt, head.id, head.site.study, head.site.site, head.submitted_at, lines)
 
 
@@ -134,7 +134,8 @@ def _record(session: Session, head: BatchHead, checks: Sequence[FileCheck], *, a
     )
 
 
-def _line(file: StoredFile) -> ReceiptLine:
+def receipt_line(file: StoredFile) -> ReceiptLine:
+    """What became of a file of a submitted batch."""
     assert file.state is not None, "every file of a submitted batch has a state"
     problems = tuple(Problem.from_document(document) for document in file.problems)
     return ReceiptLine(file.id, file.name, file.state, problems, file.scan_id, file.scan_state)

@@ -66,6 +66,13 @@ def adding(title: str, name: str, *, icon: str = "add") -> Iterator[None]:
 
 
 @contextmanager
+def adding_freely(title: str, name: str, *, icon: str, is_open: bool = False) -> Iterator[None]:
+    """The same without a form, where one choice decides what the next one offers."""
+    with st.expander(title, icon=f":material/{icon}:", expanded=is_open, key=fresh_key(f"{name}.expander")):
+        yield
+
+
+@contextmanager
 def changing(title: str, name: str, rows: Sequence[Row], words: Callable[[Row], str]) -> Iterator[Row]:
     """A form below a list for one of its rows, filled in with what is stored; ``words`` names a row."""
     with st.expander(title, icon=":material/edit:", key=fresh_key(f"{name}.expander")):

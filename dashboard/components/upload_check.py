@@ -75,7 +75,11 @@ def fault_list(checks: Sequence[FileCheck]) -> Html:
 
 def receipt_table(receipt: Receipt) -> Html:
     """Every file of a receipt, those that were not accepted first, with its scan's state."""
-    lines = sorted(receipt.lines, key=lambda line: line.state is FileState.ACCEPTED)
+    return line_table(sorted(receipt.lines, key=lambda line: line.state is FileState.ACCEPTED))
+
+
+def line_table(lines: Sequence[ReceiptLine]) -> Html:
+    """Files of a receipt in the order given, each with its state and what to do."""
     return _table(("File", "State", "Scan"), [_receipt_row(line) for line in lines])
 
 

@@ -3,7 +3,8 @@
 A site's report is its staff's and the reading centre's; a study's is of those with a role for the whole study; a
 receipt, which names files, of those who see the names. The dashboard's role asks for reports and the worker's role makes
 them, because a site's card compares the site with sums of the whole study; receipts and tip sheets hold nothing but what
-the asker sees and are made at once. Who may get a report is a function for the worker, which cannot read grants.
+the asker sees and are made at once. Who may get a report is a function for the worker, which cannot read grants; having a batch's
+failed scans scored again is one for its site, which may not write scans otherwise.
 
 Revision 0021, after 0020.
 """
@@ -103,6 +104,22 @@ FUNCTIONS = {
         f"""
         select exists (select from site_grant g join app_user u on u.id = g.user_id
                        where u.id = account and u.disabled_at is null and {REACHES})
+        """,
+    ),
+    # A site may have its own failed scans scored again; quarantined ones, which cost workers, are an operator's.
+    "retry_failed_scans(of_batch bigint)": (
+        "octaudit_dashboard",
+        f"returns table (id bigint, kind text, failure text) language sql volatile {DEFINER}",
+        """
+        with failed as (
+          select s.id, s.failure from scan s
+          where s.batch_id = of_batch and s.state = 'failed'
+            and s.site_id = any (scoped_sites_as('{site_technician,qc_technician,manager,admin}'))
+          for update)
+        update scan set state = 'queued', attempts = 0, worker_losses = 0, not_before_at = null, failure = null,
+          version = scan.version + 1
+        from failed where scan.id = failed.id
+        returning scan.id, scan.kind::text, failed.failure::text
         """,
     ),
     # Grants and addresses are closed to the dashboard's role; who makes a schedule must know who could get it.
