@@ -16,7 +16,7 @@ CRITERIA = {
     2: "Fully visible, at most slight stripe noise; macula clear, vessels clear or slightly blurred.",
 }
 """COIPS, Table 2."""
-KEYS_CAPTION = "Keys: 0, 1, 2 choose the grade, S saves it."
+KEYS_CAPTION = "Keys: 0, 1, 2 choose the grade, G saves it."
 NEXT_CAPTION = "Keys: 0, 1, 2 choose the grade, S saves it and opens the next scan."
 
 
@@ -51,13 +51,16 @@ def draw_grade_keys(subject: str) -> None:
 def draw_save(
     subject: str, label: str, on_click: Callable[..., Any], args: tuple[Any, ...], *, onward: bool = True
 ) -> None:
-    """The button that saves, once a grade is chosen; ``onward``: the next scan follows."""
+    """The button that saves, once a grade is chosen; ``onward``: the next scan follows.
+
+    On the Scan page, where no other scan follows, S belongs to the viewer.
+    """
     st.button(
         label,
         key=f"grading.{subject}.save",
         type="primary",
         icon=":material/keyboard_return:",
-        shortcut="s",
+        shortcut="s" if onward else "g",
         on_click=on_click,
         args=args,
         disabled=chosen_grade(subject) is None,
