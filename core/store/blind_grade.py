@@ -1,11 +1,11 @@
 """Scans that people graded without seeing the model's or each other's grade: what agreement is measured on."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Review, Scan, Site
@@ -14,21 +14,24 @@ from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import ReviewDecision, Slab
 
 MOST_GRADES = 5_000
+"""The latest masked grades: enough for any interval, and bounded work."""
 FIRST_REACH = 6_000
 """So many of the latest reviews are looked through at first."""
 
 
-def site_code_of(site_id: Any) -> ColumnElement[str]:
-    """A site's code, looked up for each row: the planner expects one row, and would pass all sites for every one."""
-    return select(Site.code).where(Site.id == site_id).scalar_subquery().label("site_code")
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Codes of all sites and devices that the session sees, by id: fewer rows than a look-up for each of thousands."""
+
+    sites: Mapping[int, str]
+    devices: Mapping[int, str]
 
 
-def device_code_of(device_id: Any) -> ColumnElement[str]:
-    """The same of a device."""
-    return select(Device.code).where(Device.id == device_id).scalar_subquery().label("device_code")
-
-
-"""The latest masked grades: enough for any interval, and bounded work."""
+def read_codes(session: Session) -> Codes:
+    """Read both."""
+    sites = session.execute(select(Site.id, Site.code)).all()
+    devices = session.execute(select(Device.id, Device.code)).all()
+    return Codes(dict(sites), dict(devices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,8 @@ def read_masked_grades(session: Session, chosen: ScanFilter, *, limit: int = MOS
     """Masked grades under ``chosen``; who may see them is held by row-level security."""
     statement = (
         select(
-            Review.reviewer_id, Review.ordinal, Scan.id, Scan.slab, Acquisition.subject_id,
-            site_code_of(Scan.site_id), device_code_of(Acquisition.device_id), Assessment.grade_ordinal,
-            Assessment.is_abstained,
+            Review.reviewer_id, Review.ordinal, Scan.id, Scan.slab, Scan.site_id, Acquisition.subject_id,
+            Acquisition.device_id, Assessment.grade_ordinal, Assessment.is_abstained,
         )
         .join(Scan, Scan.id == Review.scan_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
@@ -80,6 +82,7 @@ def read_masked_grades(session: Session, chosen: ScanFilter, *, limit: int = MOS
         last, lambda oldest: session.execute(statement.where(Review.id > oldest)).all(), n=limit + 1,
         first_reach=FIRST_REACH,
     )  # fmt: skip
+    codes = read_codes(session)
     by_scan = defaultdict(list)
     for row in reversed(rows[:limit]):
         by_scan[row.id].append(row)
@@ -91,8 +94,8 @@ def read_masked_grades(session: Session, chosen: ScanFilter, *, limit: int = MOS
             grades.setdefault(row.reviewer_id, row.ordinal)
         scans.append(
             MaskedScan(
-                scan_id, first.subject_id, first.site_code, first.device_code, Slab(first.slab),
-                None if first.is_abstained else first.grade_ordinal, tuple(grades.items()),
+                scan_id, first.subject_id, codes.sites[first.site_id], codes.devices[first.device_id],
+                Slab(first.slab), None if first.is_abstained else first.grade_ordinal, tuple(grades.items()),
             )
         )  # fmt: skip
     as_of = session.execute(select(func.now())).scalar_one()

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Review, Scan
-from core.store.blind_grade import FIRST_REACH, MOST_GRADES, device_code_of, site_code_of
+from core.store.blind_grade import FIRST_REACH, MOST_GRADES, read_codes
 from core.store.newest import newest
 from core.store.review import is_standing
 from core.store.scan_filter import ScanFilter, filter_conditions
@@ -59,8 +59,7 @@ def read_graded_scans(
     """Graded and scored scans under ``chosen``; who may see masked grades is held by row-level security."""
     statement = (
         select(
-            Review.reviewer_id, Review.ordinal, Scan.id, Acquisition.subject_id, site_code_of(Scan.site_id),
-            Acquisition.device_id, device_code_of(Acquisition.device_id),
+            Review.reviewer_id, Review.ordinal, Scan.id, Acquisition.subject_id, Scan.site_id, Acquisition.device_id,
             Assessment.probabilities["ungradable"].as_float().label("probability"),
         )
         .join(Scan, Scan.id == Review.scan_id)
@@ -84,10 +83,11 @@ def read_graded_scans(
         if row.probability is not None:
             grades[row.id].setdefault(row.reviewer_id, row.ordinal)
             known[row.id] = row
+    codes = read_codes(session)
     scans = tuple(
         GradedScan(
-            id_, row.subject_id, row.site_code, row.device_id, row.device_code, row.probability,
-            tuple(grades[id_].values()),
+            id_, row.subject_id, codes.sites[row.site_id], row.device_id, codes.devices[row.device_id],
+            row.probability, tuple(grades[id_].values()),
         )
         for id_, row in known.items()
     )  # fmt: skip
