@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from core.cli import main as octaudit
 from core.settings import Settings
+from core.usecases.measure_pages import browsing_table, counting_words, pages_table, summary
 from core.usecases.prove_statistics import tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,8 +81,25 @@ def written_pages() -> dict[str, str]:
     }
     pages = {name: with_written_part((ROOT / name).read_text(encoding="utf-8"), part) for name, part in parts.items()}
     proof = json.loads((ROOT / "docs" / "figures" / "statistics.json").read_text(encoding="utf-8"))
-    statistics = ROOT / "docs" / "statistics.md"
-    return {**pages, "docs/statistics.md": with_tables(statistics.read_text(encoding="utf-8"), tables(proof))}
+    with_figures = {"docs/statistics.md": tables(proof), "docs/speed.md": speed_tables()}
+    filled = {
+        name: with_tables((ROOT / name).read_text(encoding="utf-8"), figures) for name, figures in with_figures.items()
+    }
+    return {**pages, **filled}
+
+
+def speed_tables() -> dict[str, str]:
+    """The tables of docs/speed.md from the records of the benchmarks."""
+    records = {
+        name: json.loads((ROOT / "docs" / "figures" / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("pages", "browsing", "counting")
+    }
+    return {
+        "summary": summary(records["pages"]),
+        "pages": pages_table(records["pages"]),
+        "browsing": browsing_table(records["browsing"]),
+        "counting": counting_words(records["counting"]),
+    }
 
 
 def main() -> int:

@@ -140,11 +140,14 @@ def statistics(*, json_path: Path | None, effort: int, seed: int) -> None:
     help="Sizes of the generated programmes, the smallest first.",
 )  # fmt: skip
 @click.option("--rounds", default=20, show_default=True, type=click.IntRange(1, 200), help="Looks at each page.")
-def pages(*, json_path: Path | None, scans: tuple[int, int, int], rounds: int) -> None:
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep the programmes here, and use them."
+)
+def pages(*, json_path: Path | None, scans: tuple[int, int, int], rounds: int, keep: Path | None) -> None:
     """Time in the database for each page's data, for managers of 1, 10 and all sites, as the table of docs/rates.md.
 
     Generates a programme of each size (300 sites, 900 devices, 5 years) in a temporary database. A million scans take
-    minutes and about 8 GB below /tmp meanwhile.
+    minutes and about 8 GB below /tmp meanwhile, or in the folder that --keep names, which a next run uses again.
 
     \b
     Example:
@@ -158,7 +161,7 @@ def pages(*, json_path: Path | None, scans: tuple[int, int, int], rounds: int) -
         if sys.stderr.isatty():
             click.echo(f"\r\033[K{step}", nl=False, err=True)
 
-    record = measure_pages(sorted(scans), n_rounds=rounds, on_step=say)
+    record = measure_pages(sorted(scans), n_rounds=rounds, kept_in=keep, on_step=say)
     click.echo(f"{pages_table(record)}\n\n{summary(record)}")
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
