@@ -1,6 +1,6 @@
 """Which devices have drifted, in a sentence and a table. Markup from frozen values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.statistics.drift import Drift, DriftLevel
 from core.usecases.watch_inputs import DeviceDrift, InputWatch, share
@@ -38,10 +38,10 @@ def drift_words(watch: InputWatch) -> Html:
     return tag("p", tag("b", lead), rest, class_="verdict", role="status")
 
 
-def drift_table(watch: InputWatch, filters: Mapping[str, str]) -> Html:
-    """One row per device, the most drifted first; its name shows its distributions."""
+def drift_table(devices: Sequence[DeviceDrift], filters: Mapping[str, str]) -> Html:
+    """One row per device in the given order; its name shows its distributions."""
     heads = [tag("th", name, scope="col", class_=class_ or None, title=hint or None) for name, class_, hint in HEADS]
-    rows = [_row(each, filters) for each in watch.devices]
+    rows = [_row(each, filters) for each in devices]
     return tag(
         "div", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)), class_="scroll", tabindex="0",
         role="region", aria_label="Drift by device",

@@ -1,6 +1,6 @@
 """The matrix of sites by indicators: lights with figures, arrows and how long; every cell leads on. Markup only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.charts.matrix import ARROW_WORDS, ARROWS, HEADS, SIGNS, cell_words, matrix_sentences
 from core.store.worklist import WorklistTab
@@ -16,10 +16,10 @@ def matrix_words(matrix: FlagMatrix) -> Html:
     return tag("p", tag("b", lead), f" {rest}", class_="verdict", role="status")
 
 
-def flag_matrix(matrix: FlagMatrix, filters: Mapping[str, str]) -> Html:
-    """One row per site, the worst first."""
+def flag_matrix(sites: Sequence[SiteFlags], filters: Mapping[str, str]) -> Html:
+    """One row per site in the given order."""
     heads = [tag("th", name, scope="col", title=hint) for name, hint in HEADS.values()]
-    rows = [_row(site, filters) for site in matrix.sites]
+    rows = [_row(site, filters) for site in sites]
     head = tag("thead", tag("tr", tag("th", "Site", scope="col"), *heads, tag("th", scope="col")))
     return tag(
         "div", tag("table", head, tag("tbody", *rows), class_="matrix"), class_="scroll", tabindex="0", role="region",

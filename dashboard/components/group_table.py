@@ -15,7 +15,7 @@ TOO_FEW = f"Fewer than {MIN_COUNTED} decided captures or {MIN_PATIENTS} patients
 def group_table(
     groups: Sequence[GroupTally], field: str, title: str, filters: Mapping[str, str], factor: float
 ) -> Html:
-    """One row per group; its name narrows the page to it, its counts lead to its scans.
+    """One row per group in the given order; its name narrows the page to it, its counts lead to its scans.
 
     ``field`` is the filter's name in the URL, ``filters`` what the page is narrowed to already, ``factor`` the design
     effect on which the intervals rest.
@@ -34,7 +34,7 @@ def group_table(
             tag("th", "Gradable / received", scope="col", class_="num"),
         ),
     )
-    rows = [_row(group, field, filters, factor) for group in worst_first(groups)]
+    rows = [_row(group, field, filters, factor) for group in groups]
     return tag(
         "div", tag("table", head, tag("tbody", *rows)), class_="scroll", tabindex="0", role="region", aria_label=title
     )

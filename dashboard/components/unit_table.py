@@ -1,12 +1,12 @@
 """The table behind funnel and forest: every unit with its rates, its standing, its trend and its scans. Markup only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from core.charts.funnel import FEWER, WATCH, WORSE, standing
 from core.statistics.proportions import Proportion
 from core.store.unit import UnitKind
-from core.usecases.judge_units import JudgedUnit, UnitComparison
+from core.usecases.judge_units import JudgedUnit
 from core.usecases.look_at_unit import UnitNote
 from core.vocabulary import ActionKind
 from dashboard.components.action_table import seen_by
@@ -31,16 +31,19 @@ _SMALLEST_SHOWN = 0.001
 
 
 def unit_table(
-    comparison: UnitComparison, filters: dict[str, str], notes: Mapping[str, UnitNote] = MappingProxyType({})
+    units: Sequence[JudgedUnit],
+    kind: UnitKind,
+    filters: dict[str, str],
+    notes: Mapping[str, UnitNote] = MappingProxyType({}),
 ) -> Html:
-    """One row per unit, of most concern first; its name leads to its trend, its counts to its ungradable scans.
+    """One row per unit in the given order; its name leads to its trend, its counts to its ungradable scans.
 
     ``notes`` say beside a unit's standing, by its key, who has seen its flag and what is open about it.
     """
-    title = KIND_NAMES[comparison.kind]
+    title = KIND_NAMES[kind]
     heads = [tag("th", name, scope="col", class_=class_ or None, title=hint or None) for name, class_, hint in COLUMNS]
     head = tag("thead", tag("tr", tag("th", title, scope="col"), *heads))
-    rows = [_row(unit, comparison.kind, filters, notes.get(unit.unit.key, UnitNote())) for unit in comparison.units]
+    rows = [_row(unit, kind, filters, notes.get(unit.unit.key, UnitNote())) for unit in units]
     return tag(
         "div", tag("table", head, tag("tbody", *rows)), class_="scroll", tabindex="0", role="region", aria_label=title
     )

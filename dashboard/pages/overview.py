@@ -1,6 +1,6 @@
 """Overview: how many scans are good enough, where not, and what waits. Load, choose, draw."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from core.charts.matrix import matrix_rows
 from core.charts.weekly import draw_counts, draw_rates, week_points, week_rows
 from core.clock import now
 from core.store.mark import Mark, read_marks
-from core.store.overview import Overview, read_overview
+from core.store.overview import GroupTally, Overview, read_overview
 from core.store.same_image import SharedImage, read_shared_images
 from core.usecases.flag_sites import FlagMatrix, flag_sites
 from core.usecases.judge_units import visit_factor
@@ -19,7 +19,8 @@ from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.counters import counter_strip
 from dashboard.components.flag_matrix import flag_matrix, matrix_words
-from dashboard.components.group_table import group_rows, group_table
+from dashboard.components.group_table import group_rows, group_table, worst_first
+from dashboard.components.long_table import draw_long
 from dashboard.components.mark_list import mark_list
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.rate import footnote, rate_pair
@@ -74,7 +75,8 @@ def main() -> None:
 def _draw_matrix(matrix: FlagMatrix) -> None:
     st.subheader("Sites by indicator")
     panel(matrix_words(matrix), key="matrix-words")
-    panel(flag_matrix(matrix, {Field.PERIOD.value: PERIOD.value, **url_filters()}), key="matrix")
+    narrowed = {Field.PERIOD.value: PERIOD.value, **url_filters()}
+    draw_long(matrix.sites, lambda sites: panel(flag_matrix(sites, narrowed), key="matrix"), key="matrix", noun="sites")
     st.caption(f"{MATRIX_CAPTION} {MATRIX_LINKS}")
     draw_chart_data(ChartData("sites-by-indicator", matrix_rows(matrix), MATRIX_COLUMNS), behind="table")
 
@@ -95,13 +97,19 @@ def _draw_chart(overview: Overview, marks: Sequence[Mark], factor: float) -> Non
 def _draw_groups(overview: Overview, factor: float) -> None:
     narrowed = {Field.PERIOD: PERIOD, **url_filters()}  # other pages begin with another period
     with st.container(gap="medium"):
-        st.subheader("By site")
-        panel(group_table(overview.sites, "site", "Site", narrowed, factor), key="sites")
-        draw_chart_data(ChartData("rates-by-site", group_rows(overview.sites, factor), GROUP_COLUMNS), behind="table")
-        st.subheader("By device")
-        panel(group_table(overview.devices, "device", "Device", narrowed, factor), key="devices")
-        rows = group_rows(overview.devices, factor)
-        draw_chart_data(ChartData("rates-by-device", rows, GROUP_COLUMNS), behind="table")
+        for field, groups in ((Field.SITE, overview.sites), (Field.DEVICE, overview.devices)):
+            _draw_group_table(groups, field, narrowed, factor)
+
+
+def _draw_group_table(groups: Sequence[GroupTally], field: Field, narrowed: Mapping[str, str], factor: float) -> None:
+    name = field.value
+    st.subheader(f"By {name}")
+    draw_long(
+        worst_first(groups),
+        lambda shown: panel(group_table(shown, name, name.capitalize(), narrowed, factor), key=f"{name}s"),
+        key=f"{name}s", noun=f"{name}s",
+    )  # fmt: skip
+    draw_chart_data(ChartData(f"rates-by-{name}", group_rows(groups, factor), GROUP_COLUMNS), behind="table")
 
 
 def _draw_shared(shared: Sequence[SharedImage]) -> None:

@@ -14,6 +14,7 @@ from core.usecases.standardise_units import StandardisedUnits, standardise_units
 from dashboard.components.case_mix import ESTIMATE_NAMES, adjusted_words, case_mix_table
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.long_table import draw_long
 from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.scan_strips import draw_scan_strips
 from dashboard.components.unit_actions import draw_unit_actions
@@ -59,7 +60,11 @@ def _draw_rates(kind: UnitKind, estimate: Estimate) -> None:
     if cases:
         panel(case_mix_table(comparison, cases, filters), key="case-mix")
         st.caption(adjusted_words(cases))
-    panel(unit_table(comparison, filters, notes), key="units")
+    draw_long(
+        comparison.units,
+        lambda units: panel(unit_table(units, comparison.kind, filters, notes), key="units"),
+        key="units", noun=f"{KIND_NAMES[comparison.kind].lower()}s",
+    )  # fmt: skip
     _draw_notes(comparison)
     units = [*(each.unit for each in comparison.units), *comparison.uncounted]
     draw_unit_actions(units, kind, study_id=chosen.study_id, today=now().date())

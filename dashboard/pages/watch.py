@@ -17,6 +17,7 @@ from dashboard.components.calibration_words import REFERENCE_NAMES
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.drift_table import drift_table, drift_words
+from dashboard.components.long_table import draw_long
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.version_panel import draw_versions
 from dashboard.filters import SCAN_FIELDS, UNIT_FIELDS, Field, Period, draw_filters, url_choice, url_filters
@@ -83,7 +84,13 @@ def _draw_drift() -> None:
         return
     panel(drift_words(watch), key="words")
     _draw_charts(watch)
-    panel(drift_table(watch, {Field.PERIOD.value: PERIOD.value, **url_filters()}), key="devices")
+    narrowed = {Field.PERIOD.value: PERIOD.value, **url_filters()}
+    draw_long(
+        watch.devices,
+        lambda devices: panel(drift_table(devices, narrowed), key="devices"),
+        key="devices",
+        noun="devices",
+    )
     st.caption(DRIFT_CAPTION)
     draw_chart_data(ChartData("drift-by-device", drift_rows(watch.devices), DRIFT_COLUMNS))
     st.caption(
