@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Scan, Site, Subject, Technician, Visit
-from core.store.calibration_mode import hidden_scans
+from core.store.calibration_mode import hidden_scans, is_model_shown
 from core.store.example import FIRST_REACH, last_scan
 from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
@@ -59,7 +59,8 @@ def read_scan_list(
     if state is not None:
         conditions.append(Scan.state == state.value)
     if ordinal is not None:
-        conditions.append(func.coalesce(Scan.human_ordinal, Assessment.grade_ordinal) == ordinal)
+        # Who may not know a grade yet must not find it out by asking for it.
+        conditions += [func.coalesce(Scan.human_ordinal, Assessment.grade_ordinal) == ordinal, is_model_shown()]
     last = session.scalar(last_scan(chosen)) or 0
     last = last if before_id is None else min(last, before_id - 1)
 
@@ -73,7 +74,7 @@ def read_scan_list(
 
 
 def _without_model(line: ScanLine) -> ScanLine:
-    return replace(line, final_verdict=None, model_ordinal=None, is_abstained=None)
+    return replace(line, final_verdict=None, human_ordinal=None, model_ordinal=None, is_abstained=None)
 
 
 def _newest_within(

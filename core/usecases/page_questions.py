@@ -41,6 +41,7 @@ from core.store.re_evaluation import count_outcomes, read_re_evaluations
 from core.store.same_image import read_shared_images
 from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.store.scan_image import read_scan_images
+from core.store.scan_list import read_scan_list
 from core.store.scan_score import read_scan_scores
 from core.store.scan_view import read_scan
 from core.store.signed_baseline import read_baseline_history
@@ -55,6 +56,7 @@ from core.store.tracker import (
     read_tracker,
 )
 from core.store.unit import UnitKind
+from core.store.unit_week import read_unit_weeks
 from core.store.worklist import WorklistTab, read_worklist
 from core.usecases.accept_in_bulk import propose_bulk
 from core.usecases.check_calibration import check_calibration
@@ -74,7 +76,7 @@ from core.usecases.submit_batch import read_receipt
 from core.usecases.watch_inputs import watch_inputs
 from core.usecases.watch_units import watch_units
 from core.values import NotComputable
-from core.vocabulary import ReasonCode, ScanKind, Slab
+from core.vocabulary import ReasonCode, ScanKind, ScanState, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +306,18 @@ def _re_evaluation(session: Session, _: Visit) -> None:
     count_outcomes(session, [1, 2])
 
 
+def _api(session: Session, visit: Visit) -> None:
+    """What programs ask that no page does: lists from an id on, and every unit by week."""
+    read_scan_list(session, ScanFilter(), limit=501)
+    read_scan_list(session, ScanFilter(), before_id=visit.scan_id, limit=51)
+    read_scan_list(session, visit.weeks(26), state=ScanState.ACCEPTED, ordinal=0, limit=51)
+    read_examples(session, ScanFilter(), before_id=visit.scan_id, page_size=50)
+    read_batches(session, before_id=visit.batch_id, limit=51)
+    read_unit_weeks(session, visit.weeks(26), UnitKind.TECHNICIAN)
+
+
 PAGES: dict[str, Question] = {
+    "API": _api,
     "Overview": _overview,
     "Overview, 52 weeks": partial(_overview, weeks=52),
     "Sites & devices, sites": partial(_sites, kind=UnitKind.SITE),

@@ -218,6 +218,10 @@ class ScanDocument(Document):
     history: list[HistoryDocument]
     same_image: list[SentScanDocument]
     is_device_suspended: bool
+    is_model_hidden: bool = Field(
+        description="True: calibration mode; nothing of the model's is given before the caller's own grade."
+    )
+    own_grade: int | None = Field(description="The caller's own masked grade, 0..2.")
 
 
 class ExampleDocument(Document):

@@ -34,7 +34,7 @@ def table_below(heading: str) -> dict[str, str]:
     """First column: second column, of the table below a heading or column title."""
     rows = GUIDE[GUIDE.index(heading) :].split("\n\n")[1 if heading.startswith("#") else 0].splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split("|", 1)] for row in rows if row.startswith("|")]
-    return {name: text for name, text in cells[2:]}
+    return dict(cells[2:])
 
 
 def test_every_page_names_its_routes_or_why_it_has_none(installation: Installation) -> None:
