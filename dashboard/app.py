@@ -64,7 +64,7 @@ def _draw_person(actor: Actor) -> None:
     roles = ", ".join(ROLE_NAMES[role] for role in sorted(actor.roles))
     st.html(
         f'<div class="octa-person"><strong>{escape(actor.display_name)}</strong><span>{escape(roles)}</span>'
-        '<nav><a href="/password" target="_self">Password</a> <a href="/logout" target="_self">Sign out</a></nav></div>'
+        '<nav><a href="/account" target="_self">Account</a> <a href="/logout" target="_self">Sign out</a></nav></div>'
     )
 
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.settings import Settings
 from core.store.access import Actor
 from core.usecases.administer_clients import TOKEN_MARK, CallerFound
+from dashboard.live_socket import run_while_live
 
 PUBLIC_PATHS = frozenset({"/login", "/logout", "/healthz", "/metrics", "/favicon.svg"})
 """Reached without a session; /metrics and /logout check for themselves."""
@@ -106,8 +107,8 @@ class Gate:
     """ASGI middleware that lets nothing but public paths through without a live session or, to the API, a token.
 
     ``find_actor`` maps a session's token to its person, or None; ``find_caller`` a program's token to its client, or
-    says why there is none. Both run in a thread because they ask the database. What they find is handed on in
-    ``scope["state"]``.
+    says why there is none; ``is_live`` says whether a session goes on, without counting as its use. All run in a
+    thread because they ask the database. What is found is handed on in ``scope["state"]``.
     """
 
     def __init__(
@@ -117,8 +118,10 @@ class Gate:
         settings: Settings,
         find_actor: Callable[[str], Actor | None],
         find_caller: Callable[[str], CallerFound | str] = lambda _: "unknown",
+        is_live: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._app = app
+        self._is_live = is_live
         self._find_caller = find_caller
         self._cookie = session_cookie_name(settings)
         self._hsts = settings.secure_cookies
@@ -153,7 +156,15 @@ class Gate:
             await self._turn_away(scope, receive, sender, form=PASSWORD_PATH)
             return
         scope.setdefault("state", {}).update(actor=actor, session_token=token)
-        await self._app(scope, receive, sender)
+        await self._pass_on(scope, receive, sender)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request as it is; a page's websocket for as long as its session lives."""
+        if scope["type"] == "http":
+            await self._app(scope, receive, send)
+            return
+        token: str = scope["state"]["session_token"]
+        await run_while_live(self._app, scope, receive, send, is_live=lambda: self._is_live(token))
 
     async def _admit_client(self, token: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a program on to the API. A cookie beside the header counts for nothing."""

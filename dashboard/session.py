@@ -10,6 +10,7 @@ import streamlit as st
 from sqlalchemy.orm import Session
 
 from core.database.session import Database, session_scope
+from core.store import login_session
 from core.store.access import Actor, current_actor
 from dashboard.gate import session_cookie_name
 from dashboard.installation import installation
@@ -24,6 +25,12 @@ def actor_of(database: Database, token: str) -> Actor | None:
     """The person a token belongs to, or None where the session is unknown, revoked or expired."""
     with session_scope(database, token=token) as session:
         return current_actor(session)
+
+
+def is_live(database: Database, token: str) -> bool:
+    """Whether a session goes on; asking does not count as its use."""
+    with session_scope(database, token=token) as session:
+        return login_session.is_live(session)
 
 
 def current_user() -> Actor:

@@ -8,8 +8,8 @@ from io import StringIO
 import streamlit as st
 
 from core.reports.spreadsheet import harmless
-from dashboard.downloads import noted
 from dashboard.filters import url_filters
+from dashboard.noted_export import noted
 
 Rows = Sequence[Mapping[str, object]]
 

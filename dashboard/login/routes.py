@@ -10,6 +10,7 @@ from core.usecases.log_in import LoginResult, log_in, log_out
 from dashboard.gate import cookie_token, safe_next, session_cookie_name
 from dashboard.installation import Installation
 from dashboard.login.attempts import AttemptLimit
+from dashboard.login.client import client_words
 from dashboard.login.forms import FORM_COOKIE, form_fields, is_own_form, show_form
 from dashboard.monitoring import SIGN_IN_FAILURES
 
@@ -54,7 +55,8 @@ class _Door:
             response.headers["Retry-After"] = str(wait_s)
             return response
         try:
-            result = await run_in_threadpool(self._log_in, name, fields.get("password", ""))
+            client = client_words(request.headers.get("user-agent", ""))
+            result = await run_in_threadpool(self._log_in, name, fields.get("password", ""), client)
         except OctauditError:
             # One sentence for every cause: whether an account exists is nobody's business.
             self._per_person.note_failure(person)
@@ -77,8 +79,9 @@ class _Door:
             return self._ask_to_leave(request, status=403)
         return await self._leave(request)
 
-    def _log_in(self, name: str, password: str) -> LoginResult:
-        return log_in(self._installation.database, self._installation.settings, name=name, password=password)
+    def _log_in(self, name: str, password: str, client: str) -> LoginResult:
+        opened = self._installation
+        return log_in(opened.database, opened.settings, name=name, password=password, client=client)
 
     async def _leave(self, request: Request) -> Response:
         token = cookie_token(request.headers, self._cookie)

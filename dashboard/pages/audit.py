@@ -14,7 +14,7 @@ from core.vocabulary import Role
 from dashboard.audit_filters import chosen_trail, draw_trail_filters, kept_query, place_of_url, write_place
 from dashboard.components.audit_table import audit_table, chain_words, trail_csv
 from dashboard.components.panel import empty_state, panel
-from dashboard.downloads import noted
+from dashboard.noted_export import noted
 from dashboard.session import current_user, open_session
 
 AT_ONCE = 50

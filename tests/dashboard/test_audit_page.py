@@ -22,7 +22,7 @@ from core.usecases.seal_audit import seal_audit
 from core.usecases.verify_audit import check_audit
 from core.vocabulary import Role
 from dashboard.components.audit_table import change_lines, trail_csv
-from dashboard.downloads import noted
+from dashboard.noted_export import noted
 
 PageOf = Callable[..., AppTest]
 AUDIT = "pages/audit.py"
