@@ -25,6 +25,7 @@ from core.storage import BlobStore
 from core.store.access import PROGRAM, Actor, Grant
 from core.store.demo import count_unscored, date_captures, read_held, read_scans
 from core.usecases.administer_study import add_device, add_site, add_study, add_technician
+from core.usecases.demo_certificates import tell_of_certificates
 from core.usecases.demo_people import DemoLogin, find_demo_study, let_see, people_and_places, set_up_study
 from core.usecases.demo_workflow import Story, place_of, tell
 from core.usecases.ingest_files import Ingestion, IngestItem, ingest_files
@@ -77,6 +78,7 @@ def load_demo_study(load: DemoLoad) -> tuple[DemoLogin, ...]:
     _release(load, story)
     _wait_until_scored(load, story)
     tell(story)
+    tell_of_certificates(story)
     with session_scope(load.database) as session:
         date_captures(session, places.study_id, sent_at=SENT_AT)
     return places.logins
