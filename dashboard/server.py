@@ -26,6 +26,7 @@ from core.settings import Settings, load_settings
 from core.storage import open_blob_store
 from core.usecases.administer_clients import find_caller
 from dashboard.api.app import build_api
+from dashboard.body_limit import BodyLimit
 from dashboard.dicom_results import dicom_routes
 from dashboard.downloads import download_routes
 from dashboard.gate import Gate
@@ -35,7 +36,7 @@ from dashboard.login.password import password_routes
 from dashboard.login.routes import login_routes
 from dashboard.monitoring import Meter, monitoring_routes
 from dashboard.navigation import PAGES
-from dashboard.session import actor_of
+from dashboard.session import actor_of, is_live
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -72,15 +73,16 @@ def own_routes(installation: Installation) -> list[BaseRoute]:
 
 
 def own_middleware(installation: Installation) -> list[Middleware]:
-    """What every request passes first: the meter, then the gate."""
+    """What every request passes first: the meter, the gate, then the limit of its body."""
     database = installation.database
     gate = Middleware(
         Gate,
         settings=installation.settings,
         find_actor=lambda token: actor_of(database, token),
         find_caller=lambda token: find_caller(database, token),
+        is_live=lambda token: is_live(database, token),
     )
-    return [Middleware(Meter), gate]
+    return [Middleware(Meter), gate, Middleware(BodyLimit)]
 
 
 def serve(settings: Settings) -> None:
