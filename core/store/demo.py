@@ -21,6 +21,7 @@ from core.database.tables import (
     Scan,
     Site,
     Subject,
+    Technician,
     User,
     Visit,
 )
@@ -124,6 +125,16 @@ def read_masked_grades(session: Session, study_id: int) -> set[tuple[int, int]]:
 def find_user(session: Session, name: str) -> int | None:
     """The id of the account with this login name."""
     return session.scalar(select(User.id).where(User.name == name))
+
+
+def link_first_technician(session: Session, site_id: int, user_id: int) -> None:
+    """Let a demo login be the first technician of its site, where nobody is linked with that code yet."""
+    first = select(func.min(Technician.code)).where(Technician.site_id == site_id).scalar_subquery()
+    session.execute(
+        update(Technician)
+        .where(Technician.site_id == site_id, Technician.code == first, Technician.user_id.is_(None))
+        .values(user_id=user_id)
+    )
 
 
 def keep_first_password(session: Session, user_id: int) -> None:

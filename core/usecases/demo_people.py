@@ -16,7 +16,7 @@ from core.policy.scan_types import scan_type
 from core.store import administration as store
 from core.store.access import PROGRAM, Actor, Grant
 from core.store.capture import add_visit, find_or_add_subject, find_visit
-from core.store.demo import find_user, keep_first_password
+from core.store.demo import find_user, keep_first_password, link_first_technician
 from core.usecases.administer_study import (
     add_device,
     add_mark,
@@ -167,6 +167,8 @@ def people_and_places(session: Session, study: DemoStudy) -> DemoPlaces:
     made = {name: _find_or_add_user(session, name, grant) for name, grant in names.items()}
     actors = {name: Actor(user_id, name, name, (names[name],)) for name, (user_id, _) in made.items()}
     codes = {site_id: code for code, site_id in site_ids.items()}
+    for code, site_id in site_ids.items():
+        link_first_technician(session, site_id, made[code.lower()][0])
     logins = tuple(
         DemoLogin(name, grant.role, codes.get(grant.site_id or 0, "all sites"), made[name][1])
         for name, grant in names.items()

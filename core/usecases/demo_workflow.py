@@ -13,10 +13,13 @@ from sqlalchemy.orm import Session
 from core.clock import pretending
 from core.phantom.demo_values import DemoAcquisition, DemoRequest, DemoScan, DemoStep, DemoStudy
 from core.policy.protocol import Protocol
+from core.policy.review_form import Marks, prefilled_marks
 from core.policy.scan_types import scan_type
 from core.store.access import PROGRAM
 from core.store.capture import CaptureKey
 from core.store.demo import DemoScanRow, ScanPlace, read_masked_grades, read_requests, read_scans
+from core.store.query_thread import read_threads
+from core.usecases.answer_query import answer_query
 from core.usecases.demo_people import DemoPlaces, amended_protocol
 from core.usecases.grade_masked import grade_masked
 from core.usecases.reacquire import (
@@ -26,13 +29,27 @@ from core.usecases.reacquire import (
     receive_replacement,
     schedule_request,
 )
-from core.usecases.review_scan import accept_scan, override_scan, request_reacquisition
+from core.usecases.review_scan import accept_scan, override_scan, query_site, request_reacquisition
 from core.vocabulary import CoipsGrade, RequestState, ScanKind, ScanState
 
 FLAGGED = (ScanState.UNDER_REVIEW, ScanState.QUERIED)
 DECIDED_AFTER = timedelta(days=2)
 LEFT_OPEN = timedelta(days=10)
 """Flagged scans younger than this stay in the worklist, so that there is something to do."""
+ASKED_AFTER = timedelta(days=1)
+ANSWERED_AFTER = timedelta(hours=5)
+"""How long a question to a site, and then its answer, took."""
+QUESTIONS = (
+    (
+        "Was the chin rest at the right height? The whole field drifts.",
+        "No, the patient could not sit upright.",
+    ),
+    ("The field is 3 x 3 mm and the visit asks for 6 x 6. Was that on purpose?", "Yes, the 6 x 6 mm scan follows."),
+    (
+        "Is this the fellow eye? The vessels look like those of the other one.",
+        "I have checked: the eye is right.",
+    ),
+)
 
 OpenSession = Callable[[], AbstractContextManager[Session]]
 
@@ -72,6 +89,7 @@ def tell(story: Story) -> None:
     """Everything that the story tells and that has not happened yet."""
     _make_requests(story)
     _accept_good_ones(story)
+    _ask_sites(story)
     _grade_masked(story)
 
 
@@ -99,13 +117,14 @@ def _make_request(
 ) -> None:
     """One request with every step it has taken, in one transaction: all of it or nothing."""
     words = story.protocol.reason(request.reason)
+    marks = prefilled_marks(ScanKind.OCTA_ENFACE, [words])
     with pretending(request.steps[0].happened_at):
         request_ids = [
             request_reacquisition(
                 session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version,
-                reason_code=request.reason, text=words.text, remedy=words.remedy,
+                reason_code=request.reason, text=words.text, remedy=words.remedy, marks=marks,
             )
-            for row in _found_ungradable(session, story, rows)
+            for row in _found_ungradable(session, story, rows, marks)
         ]  # fmt: skip
     if request_ids:
         for step in request.steps[1:]:
@@ -113,20 +132,20 @@ def _make_request(
                 _take_step(session, story, request, step, request_ids[0], answer)
 
 
-def _found_ungradable(session: Session, story: Story, rows: list[DemoScanRow]) -> list[DemoScanRow]:
+def _found_ungradable(session: Session, story: Story, rows: list[DemoScanRow], marks: Marks) -> list[DemoScanRow]:
     """The capture's flagged slabs, graded ungradable by the reviewer where the model did not say so itself.
 
     Where the model let both slabs pass, the reviewer overrides the first.
     """
     flagged = [row for row in rows if row.state in FLAGGED]
     chosen = flagged or [row for row in rows if row.state is ScanState.ACCEPTED][:1]
-    return [row if row.is_found_ungradable else _overridden(session, story, row) for row in chosen]
+    return [row if row.is_found_ungradable else _overridden(session, story, row, marks) for row in chosen]
 
 
-def _overridden(session: Session, story: Story, row: DemoScanRow) -> DemoScanRow:
+def _overridden(session: Session, story: Story, row: DemoScanRow, marks: Marks) -> DemoScanRow:
     override_scan(
         session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version,
-        ordinal=CoipsGrade.UNGRADABLE, reason="The macula cannot be judged on this scan.",
+        ordinal=CoipsGrade.UNGRADABLE, reason="The macula cannot be judged on this scan.", marks=marks,
     )  # fmt: skip
     return replace(row, state=ScanState.UNDER_REVIEW, version=row.version + 1)
 
@@ -170,7 +189,41 @@ def _accept(session: Session, story: Story, row: DemoScanRow, acquisition: DemoA
     verb(
         session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version, ordinal=grade,
         reason="Checked: the vessels around the macula can be followed.",
+        marks=prefilled_marks(ScanKind.OCTA_ENFACE, ()),
     )  # fmt: skip
+
+
+def _ask_sites(story: Story) -> None:
+    """Ask the sites about every third of the scans that wait to be looked at; they have answered, and wait again."""
+    with story.open_session() as session:
+        scans = read_scans(session, story.places.study_id)
+        rows = [
+            (scan, scans[place_of(scan)])
+            for scan in story.study.scans
+            if place_of(scan) in scans and story.is_left_open(scan.acquisition)
+        ]
+        threads = read_threads(session, [row.scan_id for _, row in rows])
+    latest = datetime.combine(story.study.ends_on, time(), UTC) - ASKED_AFTER
+    waiting = [
+        (scan, row)
+        for scan, row in rows
+        if row.state is ScanState.UNDER_REVIEW and scan.acquisition.acquired_at <= latest
+    ]
+    for number, (scan, row) in enumerate(waiting[::3]):
+        if not threads[row.scan_id].messages:
+            question, answer = QUESTIONS[number % len(QUESTIONS)]
+            _ask_about(story, scan, row, question, answer)
+
+
+def _ask_about(story: Story, scan: DemoScan, row: DemoScanRow, question: str, answer: str) -> None:
+    asked_at = scan.acquisition.acquired_at + ASKED_AFTER
+    with pretending(asked_at), story.open_session() as session:
+        query_site(
+            session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version, question=question
+        )
+    with pretending(asked_at + ANSWERED_AFTER), story.open_session() as session:
+        uploader = story.places.uploaders[scan.acquisition.site]
+        answer_query(session, actor=uploader, scan_id=row.scan_id, answer=answer)
 
 
 def _grade_masked(story: Story) -> None:
