@@ -2,16 +2,20 @@
 
 import hmac
 import time
+from collections.abc import Sequence
+from datetime import datetime
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.clock import now
 from core.database.session import session_scope
 from core.store.access import current_actor
+from core.store.queue_state import LaneState, read_totals
 from core.vocabulary import Role
 from dashboard.gate import cookie_token, session_cookie_name
 from dashboard.installation import Installation
@@ -53,6 +57,24 @@ class Meter:
         await self._app(scope, receive, send_counted)
 
 
+def _queue_registry(lanes: Sequence[LaneState], *, at: datetime) -> CollectorRegistry:
+    """The numbers of the page Queue over all sites, as gauges of this moment."""
+    registry = CollectorRegistry()
+    scans = Gauge("octaudit_queue_scans", "Scans by lane and state", ["lane", "state"], registry=registry)
+    oldest = Gauge("octaudit_queue_oldest_seconds", "Age of the oldest open scan", ["lane"], registry=registry)
+    scored = Gauge("octaudit_scored_last_hour", "Scans scored within the hour", ["lane"], registry=registry)
+    for lane in lanes:
+        counts = {
+            "ready": lane.n_ready, "postponed": lane.n_postponed, "scoring": lane.n_scoring, "tried": lane.n_tried,
+            "failed": lane.n_failed, "quarantined": lane.n_quarantined,
+        }  # fmt: skip
+        for state, n in counts.items():
+            scans.labels(lane.lane.value, state).set(n)
+        oldest.labels(lane.lane.value).set((at - lane.oldest_at).total_seconds() if lane.oldest_at else 0)
+        scored.labels(lane.lane.value).set(lane.n_scored_last_hour)
+    return registry
+
+
 def monitoring_routes(installation: Installation) -> list[BaseRoute]:
     """The two routes, for this installation's database and metrics token."""
     settings = installation.settings
@@ -77,10 +99,15 @@ def monitoring_routes(installation: Installation) -> list[BaseRoute]:
         actor = actor_of(installation.database, token) if token else None
         return actor is not None and actor.has_role(Role.ADMIN)
 
+    def latest() -> bytes:
+        with session_scope(installation.database) as session:
+            lanes = read_totals(session)
+        return generate_latest() + generate_latest(_queue_registry(lanes, at=now()))
+
     async def metrics(request: Request) -> Response:
         if not await run_in_threadpool(may_read, request):
             text = "Metrics are for administrators, or for OCTAUDIT_METRICS_TOKEN as a bearer token.\n"
             return PlainTextResponse(text, status_code=403)
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await run_in_threadpool(latest), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/healthz", healthz), Route("/metrics", metrics)]

@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import FrameType
+from typing import Any
 
 from core.broker import Bell, open_bell
 from core.clock import now
@@ -31,6 +32,7 @@ from core.usecases.prune_alerts import prune_alerts
 from core.usecases.prune_storage import KEEP_UNUSED, prune_blobs, prune_drafts
 from core.usecases.raise_alerts import raise_alerts
 from core.usecases.re_evaluate import carry_out_re_evaluations
+from core.usecases.report_process import ProcessKind, ProcessReport, forget_old_processes
 from core.usecases.return_leases import return_leases
 from core.usecases.schedule_reports import ask_due
 from core.usecases.seal_audit import seal_audit
@@ -49,6 +51,10 @@ class Duty:
     every: timedelta
     act: Callable[[], object]
     due_at: float = field(default=0.0)
+    done_at: datetime | None = None
+    """When it was last done."""
+    has_failed: bool = False
+    """Whether its latest turn failed."""
 
     def do_if_due(self) -> bool:
         """Do it where its time has come; return whether it was done and did not fail."""
@@ -59,7 +65,9 @@ class Duty:
             self.act()
         except Exception:  # noqa: BLE001 - logged, and tried again at its next turn
             _LOG.exception("The keeper could not %s; it tries again in %s.", self.name, self.every)
+            self.has_failed = True
             return False
+        self.done_at, self.has_failed = now(), False
         return True
 
 
@@ -77,6 +85,7 @@ class Keeper:
         self._judge = threading.Thread()
         self._checker = threading.Thread()
         self._heartbeat = Heartbeat.of_keeper(settings)
+        self._report = ProcessReport(worker, ProcessKind.KEEPER, self._facts)
         self.duties: Sequence[Duty] = (
             Duty("fold the counts", timedelta(seconds=3), self.fold),
             Duty("return expired leases", timedelta(seconds=10), self.return_leases),
@@ -99,7 +108,23 @@ class Keeper:
             n_done = sum(duty.do_if_due() for duty in self.duties)
             if n_done:
                 self._heartbeat.beat()
+            self._report.beat()
             ended.wait(_TICK_S)
+        self._report.end()
+
+    def _facts(self) -> dict[str, Any]:
+        """What the page Queue says of this process."""
+        return {
+            "duties": [
+                {
+                    "name": duty.name,
+                    "every_s": duty.every.total_seconds(),
+                    "done_at": duty.done_at.isoformat() if duty.done_at else None,
+                    "has_failed": duty.has_failed,
+                }
+                for duty in self.duties
+            ]
+        }
 
     def fold(self) -> None:
         """Fold all deltas that there are, a bounded number per transaction."""
@@ -209,6 +234,7 @@ class Keeper:
         n_blobs = prune_blobs(self._worker, self._blobs, before=before)
         if n_drafts or n_blobs:
             _LOG.info("Removed %d old drafts and %d unused files.", n_drafts, n_blobs)
+        forget_old_processes(self._worker)
         n_alerts = prune_alerts(self._worker, self._settings)
         if n_alerts:
             _LOG.info("Removed %d alerts that ended long ago.", n_alerts)

@@ -6,7 +6,8 @@ from typing import Any
 
 from core.scoring.card import ModelCard
 from core.scoring.contract import Scorer
-from core.scoring.registry import load_scorer, weights_path
+from core.scoring.device_use import DeviceUse, process_use
+from core.scoring.registry import device_use, load_scorer, weights_path
 from core.settings import Settings
 from core.vocabulary import ScanKind
 
@@ -17,6 +18,8 @@ class LoadedModel:
 
     scorer: Scorer
     card: Mapping[str, Any]
+    device_use: Callable[[], DeviceUse] = process_use
+    """Where it computes, and the memory that the process holds there."""
 
 
 Loader = Callable[[ScanKind], LoadedModel]
@@ -29,7 +32,7 @@ def load_from(settings: Settings) -> Loader:
     def load(lane: ScanKind) -> LoadedModel:
         card = ModelCard.beside(weights_path(lane, settings.model))
         scorer = load_scorer(lane, model=settings.model, device=settings.worker_device)
-        return LoadedModel(scorer, card.model_dump(mode="json"))
+        return LoadedModel(scorer, card.model_dump(mode="json"), device_use(settings.worker_device))
 
     return load
 
@@ -40,6 +43,10 @@ class ScorerCache:
     def __init__(self, load: Loader) -> None:
         self._load = load
         self._models: dict[ScanKind, LoadedModel] = {}
+
+    def loaded(self) -> Mapping[ScanKind, LoadedModel]:
+        """The models that are in memory at this moment."""
+        return dict(self._models)
 
     def get(self, lane: ScanKind) -> LoadedModel:
         """The lane's model."""

@@ -1,10 +1,12 @@
 """Fetches the scorer of a lane; the one door from the program to deep learning, for the worker and the command line."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import UsageError
 from core.scoring.card import ModelCard
 from core.scoring.contract import OPEN_LANES, Scorer
+from core.scoring.device_use import DeviceUse
 from core.vocabulary import ScanKind
 
 BUNDLED_FOLDER = Path(__file__).resolve().parent.parent / "weights"
@@ -53,6 +55,14 @@ def load_scorer(kind: ScanKind, *, model: str = "bundled", device: str = "auto")
     chosen = choose_device(device)
     limit_threads()
     return OctaEnfaceScorer(load_network(path, card, chosen), card, chosen, load_heads(path))
+
+
+def device_use(device: str = "auto") -> Callable[[], DeviceUse]:
+    """A way to ask which device the setting ``device`` came to, and how much of its memory this process holds."""
+    from core.scoring.torch_backend.device import choose_device, use_of  # noqa: PLC0415
+
+    chosen = choose_device(device)
+    return lambda: use_of(chosen)
 
 
 def _coips_pair(folder: Path, joint: Scorer, device: str) -> Scorer:

@@ -15,16 +15,21 @@ from core.vocabulary import Role, ScanState
 OPERATORS = (Role.ADMIN, Role.MANAGER)
 
 
-def requeue_scans(session: Session, *, actor: Actor, scan_ids: Sequence[int], bell: Bell) -> tuple[int, ...]:
+def requeue_scans(
+    session: Session, *, actor: Actor, scan_ids: Sequence[int], bell: Bell, reason: str
+) -> tuple[int, ...]:
     """Queue failed or quarantined scans again from a clean count; return those that were in such a state.
 
-    Raises NotAllowedError where the person is neither manager nor admin of one of the sites.
+    Raises NotAllowedError where the person is neither manager nor admin of one of the sites, UsageError without a
+    reason.
     """
+    if not reason.strip():
+        raise UsageError("Why are the scans queued again?", remedy="Write in a few words what has changed.")
     places = _allowed_places(session, actor, scan_ids)
     queued = requeue(session, [place.scan_id for place in places])
     for place in places:
         if place.scan_id in queued:
-            _record(session, actor, place, "scan.queued_again", ScanState.QUEUED, reason="")
+            _record(session, actor, place, "scan.queued_again", ScanState.QUEUED, reason=reason.strip())
     for lane in sorted(set(queued.values())):
         after_commit(session, lambda lane=lane: bell.ring(lane))  # type: ignore[misc]
     return tuple(queued)

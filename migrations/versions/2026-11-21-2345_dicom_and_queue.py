@@ -44,7 +44,7 @@ GRANTS = (
     "select on worker_process, worker_hour to octaudit_dashboard",
     "select, insert, delete on worker_process, worker_hour to octaudit_worker",
     "update (beaten_at, ended_at, facts) on worker_process to octaudit_worker",
-    "update (n_scored, n_failed, n_retried, seconds) on worker_hour to octaudit_worker",
+    "update (n_scored, n_failed, n_lost, seconds) on worker_hour to octaudit_worker",
 )
 OPEN_TO = {"owner": tuple(POLICIES), "worker": ("worker_process", "worker_hour")}
 STAYS = """
@@ -62,20 +62,28 @@ create function queue_totals() returns table (
   lane text, n_ready bigint, n_postponed bigint, n_scoring bigint, n_tried bigint, n_failed bigint,
   n_quarantined bigint, oldest_at timestamptz, n_scored_last_hour bigint
 ) language sql stable {definer} as $function$
-  select s.kind,
-         count(*) filter (where s.state = 'queued' and (s.not_before_at is null or s.not_before_at <= now())),
-         count(*) filter (where s.state = 'queued' and s.not_before_at > now()),
-         count(*) filter (where s.state = 'scoring'),
-         count(*) filter (where s.state in ('queued', 'scoring') and s.attempts > (s.state = 'scoring')::int),
-         count(*) filter (where s.state = 'failed'),
-         count(*) filter (where s.state = 'quarantined'),
-         min(coalesce(b.submitted_at, b.created_at)) filter (where s.state in ('queued', 'scoring')),
-         (select count(*) from assessment a join scan c on c.id = a.scan_id
-          where c.kind = s.kind and a.site_id in (select id from site) and a.scored_at > now() - interval '1 hour')
-  from scan s join batch b on b.id = s.batch_id
-  where s.state in ('queued', 'scoring', 'failed', 'quarantined')
-    and (session_id() is null or is_global_admin())
-  group by s.kind
+  with open as (
+    select s.kind,
+           count(*) filter (where s.state = 'queued' and (s.not_before_at is null or s.not_before_at <= now())) ready,
+           count(*) filter (where s.state = 'queued' and s.not_before_at > now()) postponed,
+           count(*) filter (where s.state = 'scoring') scoring,
+           count(*) filter (
+             where s.state in ('queued', 'scoring') and s.attempts > (s.state = 'scoring')::int) tried,
+           count(*) filter (where s.state = 'failed') failed,
+           count(*) filter (where s.state = 'quarantined') quarantined,
+           min(coalesce(b.submitted_at, b.created_at)) filter (where s.state in ('queued', 'scoring')) oldest
+    from scan s join batch b on b.id = s.batch_id
+    where s.state in ('queued', 'scoring', 'failed', 'quarantined')
+    group by s.kind
+  ), scored as (
+    select s.kind, count(*) n from assessment a join scan s on s.id = a.scan_id
+    where a.site_id in (select id from site) and a.scored_at > now() - interval '1 hour'
+    group by s.kind
+  )
+  select coalesce(o.kind, d.kind)::text, coalesce(o.ready, 0), coalesce(o.postponed, 0), coalesce(o.scoring, 0),
+         coalesce(o.tried, 0), coalesce(o.failed, 0), coalesce(o.quarantined, 0), o.oldest, coalesce(d.n, 0)
+  from open o full join scored d on d.kind = o.kind
+  where session_id() is null or is_global_admin()
 $function$
 """.format(definer=DEFINER)
 
@@ -145,7 +153,7 @@ def make_tables() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("n_scored", sa.BigInteger(), nullable=False),
         sa.Column("n_failed", sa.BigInteger(), nullable=False),
-        sa.Column("n_retried", sa.BigInteger(), nullable=False),
+        sa.Column("n_lost", sa.BigInteger(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.ForeignKeyConstraint(
             ["process_id"], ["worker_process.id"], name=op.f("fk_worker_hour_process_id_worker_process"), ondelete="CASCADE"

@@ -38,6 +38,6 @@ class WorkerHour(Base):
     started_at: Mapped[datetime] = mapped_column(primary_key=True, index=True)
     n_scored: Mapped[int]
     n_failed: Mapped[int]
-    n_retried: Mapped[int]
+    n_lost: Mapped[int]
     seconds: Mapped[float] = mapped_column(Float)
     """Time at work, without waiting."""

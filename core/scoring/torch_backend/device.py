@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from core.errors import UsageError
+from core.scoring.device_use import DeviceUse, process_use
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,3 +54,11 @@ def reproducible_inference() -> Iterator[None]:
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
     ):
         yield
+
+
+def use_of(device: torch.device) -> DeviceUse:
+    """What this process holds of the device's memory."""
+    if device.type != "cuda":
+        return process_use()
+    properties = torch.cuda.get_device_properties(device)
+    return DeviceUse(properties.name, torch.cuda.memory_reserved(device), properties.total_memory)

@@ -93,7 +93,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "subject":               {"dashboard": "S I", "worker": "S"},
     "technician":            {"dashboard": "S I U(name, user_id, deactivated_at)", "worker": "S"},
     "user_identity":         {},
-    "worker_hour":           {"dashboard": "S", "worker": "S I D U(n_scored, n_failed, n_retried, seconds)"},
+    "worker_hour":           {"dashboard": "S", "worker": "S I D U(n_scored, n_failed, n_lost, seconds)"},
     "worker_process":        {"dashboard": "S", "worker": "S I D U(beaten_at, ended_at, facts)"},
     "visit":                 {"dashboard": "S I", "worker": "S"},
 }

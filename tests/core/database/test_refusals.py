@@ -95,7 +95,7 @@ def queue_again(database: Database, world: World) -> None:
     with session_scope(database, token=world.tokens["manager"]) as session:
         actor = current_actor(session)
         assert actor is not None
-        assert requeue_scans(session, actor=actor, scan_ids=[world.scan_a], bell=NullBell()) == (world.scan_a,)
+        assert requeue_scans(session, actor=actor, scan_ids=[world.scan_a], bell=NullBell(), reason="why") == (world.scan_a,)
 
 
 def test_the_watch_sees_a_function_of_the_database_whose_event_is_forgotten(

@@ -22,7 +22,7 @@ def failed(desk: Desk) -> int:
 def test_a_manager_queues_a_failed_scan_again(desk: Desk, failed: int, role: Role) -> None:
     good = desk.score(GRADABLE)
     with desk.as_person(desk.hire(role)) as (session, actor):
-        assert requeue_scans(session, actor=actor, scan_ids=[failed, good], bell=NullBell()) == (failed,)
+        assert requeue_scans(session, actor=actor, scan_ids=[failed, good], bell=NullBell(), reason="Try again.") == (failed,)
     scan = desk.scan(failed)
     assert (scan.state, scan.attempts, scan.failure) == (ScanState.QUEUED, 0, None)
     assert desk.scan(good).state == ScanState.ACCEPTED
@@ -43,4 +43,4 @@ def test_a_discarded_scan_is_closed_with_the_reason(desk: Desk, failed: int) -> 
 def test_a_technician_cannot_queue_scans_again(desk: Desk, failed: int) -> None:
     token = desk.hire(Role.SITE_TECHNICIAN)
     with pytest.raises(NotAllowedError), desk.as_person(token) as (session, actor):
-        requeue_scans(session, actor=actor, scan_ids=[failed], bell=NullBell())
+        requeue_scans(session, actor=actor, scan_ids=[failed], bell=NullBell(), reason="Try again.")
