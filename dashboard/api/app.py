@@ -20,6 +20,7 @@ from dashboard.api.routers import (
     places,
     quality,
     rates,
+    reports,
     scans,
     session,
     uploads,
@@ -39,6 +40,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     work.router,
     performance.router,
     uploads.router,
+    reports.router,
     administration.router,
     audit.router,
 )
@@ -51,6 +53,7 @@ TAGS = [
     {"name": "watch", "description": "Drift of images and scores, calibration, model versions."},
     {"name": "work", "description": "Requests for new scans, questions to sites, actions, alerts."},
     {"name": "uploads", "description": "Batches from draft to receipt."},
+    {"name": "reports", "description": "Reports as PDF, schedules, results to take away."},
     {"name": "administration", "description": "Accounts, roles, clients of the API."},
     {"name": "audit", "description": "Who changed what, when and why."},
 ]
