@@ -149,6 +149,11 @@ def days_left_words(days: int | None) -> str:
     return "last day" if days == 0 else f"{days} day{'s' if days > 1 else ''} left"
 
 
+def days_owed_words(days: int | None) -> str:
+    """The same of something that a site owes by a day: ``overdue by 2 days`` once it has passed."""
+    return f"overdue by {_span(-days)}" if days is not None and days < 0 else days_left_words(days)
+
+
 def _span(days: int) -> str:
     """A length in days, from four months on in months, from two years on in years."""
     for from_days, unit_days, unit in ((730, 365.25, "years"), (120, 30.44, "months")):

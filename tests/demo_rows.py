@@ -273,7 +273,9 @@ class _Writer:
     def _request(self, request: DemoRequest) -> tables.ReacquisitionRequest:
         words = REASON_TEXTS[request.reason]
         has_ended = request.state in (RequestState.CLOSED, RequestState.NOT_POSSIBLE)
+        received = (step.happened_at for step in request.steps if step.state is RequestState.RECEIVED)
         return tables.ReacquisitionRequest(
+            owner_id=self.acquisitions[request.acquisition.key].technician_id, received_at=next(received, None),
             site_id=self.sites[request.acquisition.site], acquisition_id=self.acquisitions[request.acquisition.key].id,
             scan_id=self.scans[request.acquisition.scans[0].file_name].id, state=request.state.value,
             reason_code=request.reason.value, text=words.text, remedy=words.remedy, due_on=request.due_on,

@@ -67,7 +67,9 @@ def draw_queries(queries: Sequence[SiteQueries], overall: Proportion | None) -> 
     base = alt.Chart(alt.InlineData(values=query_rows(queries)))
     order = [each.site_code for each in queries]
     y = alt.Y("site:N", sort=order, title=None, axis=alt.Axis(labelOverlap=False, minExtent=AXIS_PX))
-    x = alt.X("per_100:Q", title="Scans asked about per 100 scored", scale=alt.Scale(zero=True, nice=True))
+    x = alt.X(
+        "per_100:Q", title="Scans asked about per 100 scored", axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=True)
+    )
     tooltip = [
         alt.Tooltip("site:N", title="Site"),
         alt.Tooltip("asked:Q", title="Asked about"),

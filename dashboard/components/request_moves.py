@@ -45,7 +45,9 @@ def draw_moves(request: Movable, actor: Actor, *, today: date, where: str, is_sm
     moves = MOVES[request.state]
     is_site = actor.has_role(*SITE_ROLES, **place)
     key = f"{where}.{request.id}"
-    with st.container(horizontal=True, gap="small", key=f"octaudit-moves-{key.replace('.', '-')}"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key=f"octaudit-moves-{key.replace('.', '-')}"
+    ):
         if is_site:
             _draw_site_moves(request, moves, key, today)
         if actor.has_role(*ASSIGNERS, **place) and moves:

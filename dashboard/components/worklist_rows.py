@@ -101,4 +101,4 @@ def _where(item: WorklistItem) -> Html:
 def _due(item: WorklistItem, today: date) -> Html:
     if item.is_answered:
         return tag("div", tag("strong", "replacement sent"), class_="due")
-    return countdown(item.days_left(today), item.due_on)
+    return countdown(item.days_left(today), item.due_on, is_owed=item.request is not None)
