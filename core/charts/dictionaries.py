@@ -21,6 +21,23 @@ UNIT_COLUMNS = {
     "final_received": "Expected scans of which any capture was received (count)",
 }
 
+ACTION_COLUMNS = {
+    "study": "Code of the study",
+    "site": "Code of the site",
+    "kind": "What was agreed: an issue to settle, a retraining, or a device's certificate suspended",
+    "unit_kind": "What it is about: site, device, technician, model or software version",
+    "unit": "Code or name of that unit",
+    "text": "What is to be done, as it was written down",
+    "owner": "Who sees to it",
+    "due_on": "By when; empty where no day was set",
+    "state": "open, done or dropped",
+    "is_overdue": "Open after its day, on the day of the download",
+    "opened_by": "Who opened it",
+    "opened_at": "When (UTC)",
+    "closed_at": "When it ended (UTC); empty while it is open",
+    "closing": "What its end was written down with",
+}
+
 STANDARDISED_COLUMNS = {
     "observed": "Ungradable first captures of the months that were read, at most 52 weeks (count)",
     "expected": "As many as the unit's own cases would have at the usual rate of each kind of case",

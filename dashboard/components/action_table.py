@@ -41,6 +41,29 @@ def action_table(actions: Sequence[ActionRow], today: date, *, is_linked: bool) 
     )  # fmt: skip
 
 
+def action_rows(actions: Sequence[ActionRow], today: date) -> list[dict[str, object]]:
+    """One row per action, as the download has it."""
+    return [
+        {
+            "study": action.study_code,
+            "site": action.site_code,
+            "kind": action.kind.value,
+            "unit_kind": action.unit_kind.value,
+            "unit": action.unit_label,
+            "text": action.text,
+            "owner": action.owner,
+            "due_on": action.due_on,
+            "state": action.state.value,
+            "is_overdue": action.is_overdue(today),
+            "opened_by": action.opened_by,
+            "opened_at": action.opened_at,
+            "closed_at": action.closed_at,
+            "closing": action.closing,
+        }
+        for action in actions
+    ]
+
+
 def actions_line(actions: Sequence[ActionRow], today: date) -> Html:
     """How many actions concern a site, for the top of its worklist; leads to them."""
     n_overdue = sum(action.is_overdue(today) for action in actions)

@@ -5,11 +5,13 @@ from datetime import date
 
 import streamlit as st
 
+from core.charts.dictionaries import ACTION_COLUMNS
 from core.clock import now
 from core.store.action import ActionRow, read_closed_actions, read_open_actions
 from core.usecases.acknowledge_flag import KEEPERS
 from dashboard.administration.steps import draw_outcome, popping_up
-from dashboard.components.action_table import action_table
+from dashboard.components.action_table import action_rows, action_table
+from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.closing_form import draw_closing
 from dashboard.components.markup import Html, tag
 from dashboard.components.panel import empty_state, panel
@@ -48,6 +50,9 @@ def main() -> None:
     if closed:
         with st.expander(f"Closed: {'the last ' if len(closed) == MOST_CLOSED else ''}{len(closed)}"):
             panel(action_table(closed, today, is_linked=is_comparing), key="closed")
+    if actions or closed:
+        rows = action_rows([*actions, *closed], today)
+        draw_chart_data(ChartData("actions", rows, ACTION_COLUMNS), behind="tables")
 
 
 def _words(actions: Sequence[ActionRow], today: date) -> Html:
