@@ -22,8 +22,8 @@ def draw_open_request(request_id: int, actor: Actor, *, today: date) -> None:
     draw_moves(movable_of(request), actor, today=today, where="request", is_small=True)
 
 
-def open_request(request: TrackedRequest, today: date) -> Html:
-    """What is asked for, as it was written, never as markup."""
+def open_request(request: TrackedRequest, today: date, *, is_linked: bool = True) -> Html:
+    """What is asked for, as it was written, never as markup; ``is_linked``: with the way to its course."""
     more = tag(
         "div",
         chip(REQUEST_NAMES[request.state], "info"),
@@ -39,7 +39,9 @@ def open_request(request: TrackedRequest, today: date) -> Html:
         tag("p", tag("b", "What to do: "), request.remedy, class_="remedy") if request.remedy else None,
         left,
         more,
-        tag("p", page_link("Its course in the tracker", "tracker", {"request": request.id}), class_="small"),
+        tag("p", page_link("Its course in the tracker", "tracker", {"request": request.id}), class_="small")
+        if is_linked
+        else None,
         class_="asked reason warn",
     )
 

@@ -25,7 +25,7 @@ def draw_detail(request_id: int, actor: Actor, *, today: date) -> None:
     with st.container(border=True, key="octaudit-request-detail"):
         panel(_title(request), key="detail-title")
         if request.is_open:
-            panel(open_request(request, today), key="detail")
+            panel(open_request(request, today, is_linked=False), key="detail")
             draw_moves(movable_of(request), actor, today=today, where="detail")
         draw_captures(request.acquisition_id, actor, today=today, is_quiet=False)
         st.button("Close this view", icon=":material/close:", type="tertiary", on_click=_close)
