@@ -16,6 +16,7 @@ from core.usecases.administer_users import (
     reset_password,
     revoke_grant,
 )
+from core.usecases.end_sessions import revoke_sessions
 from core.vocabulary import Role
 from core.wording import ROLE_NAMES
 from dashboard.administration.places import draw_list
@@ -54,9 +55,11 @@ def draw_users(accounts: Sequence[Account], *, is_global_admin: bool) -> None:
     with adding("Change an account", "account", icon="manage_accounts"):
         account = st.selectbox("User", accounts, format_func=lambda each: f"{each.name} · {each.display_name}")
         reason = st.text_input("Reason", placeholder="optional; kept in the audit trail")
-        left, right = st.columns(2)
+        left, middle, right = st.columns(3)
         if left.form_submit_button("New password", width="stretch"):
             perform(lambda session, actor: _reset(session, actor, account))
+        if middle.form_submit_button("Sign out everywhere", width="stretch"):
+            perform(lambda session, _: _sign_out(session, account))
         word = "Disable" if account is None or account.disabled_at is None else "Enable again"
         if right.form_submit_button(word, width="stretch"):
             perform(lambda session, actor: _switch(session, actor, account, reason))
@@ -79,6 +82,11 @@ def _add_user(session: Session, actor: Actor, name: str, display_name: str) -> s
 def _reset(session: Session, actor: Actor, account: Account) -> str:
     password = reset_password(session, actor=actor, user_id=account.user_id)
     return f"New password of {account.name}, shown once: `{password}`. All sessions of {account.name} have ended."
+
+
+def _sign_out(session: Session, account: Account) -> str:
+    n_ended = revoke_sessions(session, user_id=account.user_id)
+    return f"{n_ended} session{'' if n_ended == 1 else 's'} of {account.name} ended."
 
 
 def _switch(session: Session, actor: Actor, account: Account, reason: str) -> str:
