@@ -37,8 +37,12 @@ lint: $(VENV)/.dev-stamp ## Style, types and floors
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+.PHONY: audit
+audit: $(VENV)/.dev-stamp ## Ask a database of known vulnerabilities about every package; says so where none answers
+	@$(BIN)/python .ci/audit_dependencies.py
+
 .PHONY: check
-check: lint test ## Everything that .ci/run checks
+check: lint audit test ## Everything that .ci/run checks
 
 .PHONY: browser
 browser: $(VENV)/.dev-stamp # finds a Chromium for the browser tests, or gets one
