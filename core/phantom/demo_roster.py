@@ -78,3 +78,5 @@ TECHNICIANS = (
 
 GRADERS = ("grader-1", "grader-2")
 """Two graders who see neither each other's grades nor the model's."""
+THIRD_GRADER = "grader-3"
+"""The third, whom the grading plan asks for: grades only what is drawn."""

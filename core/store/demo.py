@@ -16,6 +16,8 @@ from core.database.tables import (
     Batch,
     BatchFile,
     ExpectedScan,
+    Grading,
+    GradingAssignment,
     ReacquisitionRequest,
     Review,
     Scan,
@@ -26,7 +28,7 @@ from core.database.tables import (
     Visit,
 )
 from core.store.capture import CaptureKey
-from core.vocabulary import CoipsGrade, FileState, Laterality, RequestState, ScanState, Slab
+from core.vocabulary import AssignmentState, CoipsGrade, FileState, Laterality, RequestState, ScanState, Slab
 
 UNSCORED = (ScanState.RECEIVED, ScanState.QUEUED, ScanState.SCORING)
 SCORING_TOOK = timedelta(minutes=3)
@@ -120,6 +122,39 @@ def read_masked_grades(session: Session, study_id: int) -> set[tuple[int, int]]:
         .where(Site.study_id == study_id, Review.is_masked)
     )
     return {(row.scan_id, row.reviewer_id) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class DemoDraw:
+    """A scan that was drawn for masked grading: what its graders have given, and who still has it."""
+
+    scan_id: int
+    model_ordinal: int
+    given: tuple[int, ...]
+    open_to: tuple[int, ...]
+
+
+def read_draws(session: Session, study_id: int, *, limit: int) -> list[DemoDraw]:
+    """The first drawn scans of the study, by id of the scan."""
+    rows = session.execute(
+        select(Grading.id, Grading.scan_id, Assessment.grade_ordinal)
+        .join(Site, Site.id == Grading.site_id)
+        .join(Scan, Scan.id == Grading.scan_id)
+        .join(Assessment, Assessment.id == Scan.assessment_id)
+        .where(Site.study_id == study_id)
+        .order_by(Grading.scan_id)
+        .limit(limit)
+    ).all()
+    of_these = GradingAssignment.grading_id.in_([row.id for row in rows]), GradingAssignment.repeat_of_id.is_(None)
+    parts = session.scalars(select(GradingAssignment).where(*of_these).order_by(GradingAssignment.id)).all()
+    return [
+        DemoDraw(
+            row.scan_id, row.grade_ordinal,
+            tuple(part.ordinal for part in parts if part.grading_id == row.id and part.ordinal is not None),
+            tuple(part.grader_id for part in parts if part.grading_id == row.id and part.state == AssignmentState.OPEN),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def find_user(session: Session, name: str) -> int | None:

@@ -1,25 +1,21 @@
 """Gradings by several people: what was drawn, who got which scan, and the consensus. Rows only; knows no rule."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from core.database.tables import (
     Acquisition,
-    Batch,
     Grading,
     GradingAssignment,
     ProtocolVersion,
-    Review,
     Scan,
     Site,
-    Technician,
 )
 from core.policy.grading_plan import GradingPlan, Settlement
 from core.policy.protocol import Protocol
@@ -45,44 +41,6 @@ class People:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One grader's first look at a scan."""
-
-    id: int
-    grader_id: int
-    state: AssignmentState
-    ordinal: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PendingGrading:
-    """A grading that waits for a move, with everything the move rests on."""
-
-    id: int
-    site_id: int
-    study_id: int
-    scan_id: int
-    state: GradingState
-    n_graders: int
-    protocol_version_id: int
-    adjudicator_id: int | None
-    partial_to: frozenset[int]
-    """Who uploaded or acquired the scan, or has reviewed it: they can no longer judge it unknowing."""
-    parts: tuple[Part, ...]
-    """First looks that were not withdrawn."""
-
-    @property
-    def graders(self) -> frozenset[int]:
-        """Who has it or has had it."""
-        return frozenset(part.grader_id for part in self.parts)
-
-    @property
-    def ordinals(self) -> tuple[int, ...]:
-        """The grades that were given."""
-        return tuple(part.ordinal for part in self.parts if part.ordinal is not None)
-
-
-@dataclass(frozen=True, slots=True)
 class NewAssignment:
     """A scan for a grader."""
 
@@ -93,6 +51,9 @@ class NewAssignment:
     due_on: date
     is_to_repeat: bool = False
     repeat_of_id: int | None = None
+    ordinal: int | None = None
+    """Of a grade that was given already; the part is done as it is made."""
+    done_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +106,17 @@ def phantoms_among(session: Session, scan_ids: Collection[int]) -> frozenset[int
     return frozenset(session.scalars(statement)) if scan_ids else frozenset()
 
 
+_HANDING_OUT = func.hashtextextended("hand out gradings", 0)
+
+
 def lock_handing_out(session: Session) -> bool:
     """Whether this transaction is the one that hands out scans; False where another keeper does."""
-    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended("hand out gradings", 0)))))
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(_HANDING_OUT))))
+
+
+def wait_for_handing_out(session: Session) -> None:
+    """Be the transaction that hands out scans, as soon as no other is."""
+    session.execute(select(func.pg_advisory_xact_lock(_HANDING_OUT)))
 
 
 def people_at(session: Session, site_id: int) -> People:
@@ -215,86 +184,6 @@ def withdraw_open(session: Session, site_id: int, *, unless: Collection[int]) ->
     return [Withdrawn(*row) for row in rows]
 
 
-def read_waiting(session: Session, site_id: int, *, limit: int) -> list[PendingGrading]:
-    """Gradings of a site that wait for somebody to be given to, or whose graders are all done; the oldest first.
-
-    What waits for graders alone, who have it, is not among them.
-    """
-    part = GradingAssignment
-    first_looks = (part.grading_id == Grading.id, part.repeat_of_id.is_(None), part.state != AssignmentState.WITHDRAWN)
-    n_parts = select(func.count()).where(*first_looks).correlate(Grading).scalar_subquery()
-    is_graded = ~exists().where(*first_looks, part.state == AssignmentState.OPEN)
-    is_waiting = and_(Grading.state == GradingState.ASSIGNED, or_(n_parts < Grading.n_graders, is_graded))
-    drawn = select(Grading.id).where(Grading.site_id == site_id, Grading.state == GradingState.DRAWN)
-    moved = select(Grading.id).where(Grading.site_id == site_id, is_waiting)
-    ids = [
-        id_ for each in (drawn, moved) for id_ in session.scalars(each.order_by(Grading.id).limit(limit)).all()
-    ]  # fmt: skip
-    return _pending(session, Grading.id.in_(ids)) if ids else []
-
-
-def read_without_adjudicator(
-    session: Session, site_id: int, able: Collection[int], *, limit: int
-) -> list[PendingGrading]:
-    """Gradings of a site to be adjudicated that nobody of ``able`` has."""
-    return _pending(
-        session,
-        Grading.site_id == site_id, Grading.state == GradingState.TO_ADJUDICATE,
-        or_(Grading.adjudicator_id.is_(None), Grading.adjudicator_id.not_in(able)), limit=limit,
-    )  # fmt: skip
-
-
-def _pending(session: Session, *conditions: ColumnElement[bool], limit: int | None = None) -> list[PendingGrading]:
-    rows = session.execute(_pending_rows().where(*conditions).order_by(Grading.id).limit(limit)).all()
-    parts = _parts(session, [row.id for row in rows])
-    reviewers = _reviewers(session, [row.scan_id for row in rows])
-    return [
-        PendingGrading(
-            row.id, row.site_id, row.study_id, row.scan_id, GradingState(row.state), row.n_graders,
-            row.protocol_version_id, row.adjudicator_id,
-            frozenset({row.uploaded_by_id, row.user_id, *reviewers[row.scan_id]} - {None}), tuple(parts[row.id]),
-        )
-        for row in rows
-    ]  # fmt: skip
-
-
-def _pending_rows() -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Grading.id, Grading.site_id, Site.study_id, Grading.scan_id, Grading.state, Grading.n_graders,
-            Grading.protocol_version_id, Grading.adjudicator_id, Batch.uploaded_by_id, Technician.user_id,
-        )
-        .join(Site, Site.id == Grading.site_id)
-        .join(Scan, Scan.id == Grading.scan_id)
-        .join(Batch, Batch.id == Scan.batch_id)
-        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .outerjoin(Technician, Technician.id == Acquisition.technician_id)
-    )  # fmt: skip
-
-
-def _parts(session: Session, grading_ids: Sequence[int]) -> Mapping[int, list[Part]]:
-    parts: dict[int, list[Part]] = defaultdict(list)
-    rows = session.scalars(
-        select(GradingAssignment)
-        .where(
-            GradingAssignment.grading_id.in_(grading_ids), GradingAssignment.repeat_of_id.is_(None),
-            GradingAssignment.state != AssignmentState.WITHDRAWN,
-        )
-        .order_by(GradingAssignment.id)
-    )  # fmt: skip
-    for row in rows:
-        parts[row.grading_id].append(Part(row.id, row.grader_id, AssignmentState(row.state), row.ordinal))
-    return parts
-
-
-def _reviewers(session: Session, scan_ids: Sequence[int]) -> Mapping[int, set[int]]:
-    found: dict[int, set[int]] = defaultdict(set)
-    rows = session.execute(select(Review.scan_id, Review.reviewer_id).where(Review.scan_id.in_(scan_ids)))
-    for scan_id, reviewer_id in rows:
-        found[scan_id].add(reviewer_id)
-    return found
-
-
 def read_due_repeats(
     session: Session, site_id: int, *, graders: Collection[int], done_before: datetime, limit: int
 ) -> list[DueRepeat]:
@@ -328,7 +217,8 @@ def add_assignments(session: Session, new: Sequence[NewAssignment]) -> None:
     """Hand these scans out."""
     if new:
         rows = [
-            {name: getattr(each, name) for name in NewAssignment.__slots__} | {"state": AssignmentState.OPEN}
+            {name: getattr(each, name) for name in NewAssignment.__slots__}
+            | {"state": AssignmentState.OPEN if each.ordinal is None else AssignmentState.DONE}
             for each in new
         ]
         session.execute(insert(GradingAssignment).values(rows))

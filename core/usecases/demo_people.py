@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from core.phantom.demo_roster import GRADERS, UPDATED_DEVICE, UPDATED_SOFTWARE
+from core.phantom.demo_roster import GRADERS, THIRD_GRADER, UPDATED_DEVICE, UPDATED_SOFTWARE
 from core.phantom.demo_values import DemoEvent, DemoStudy
 from core.policy.protocol import ExpectedScanType, Protocol
 from core.policy.scan_types import scan_type
@@ -161,7 +161,7 @@ def people_and_places(session: Session, study: DemoStudy) -> DemoPlaces:
         "qc": study_grant,
         "adjudicator": replace(study_grant, role=Role.ADJUDICATOR),
         "study-admin": replace(study_grant, role=Role.ADMIN),
-        **{grader: replace(study_grant, role=Role.GRADER) for grader in GRADERS},
+        **{grader: replace(study_grant, role=Role.GRADER) for grader in (*GRADERS, THIRD_GRADER)},
         **{code.lower(): Grant(Role.SITE_TECHNICIAN, found.id, site_ids[code]) for code in site_ids},
     }
     made = {name: _find_or_add_user(session, name, grant) for name, grant in names.items()}
@@ -174,9 +174,8 @@ def people_and_places(session: Session, study: DemoStudy) -> DemoPlaces:
         for name, grant in names.items()
     )
     uploaders = {code: actors[code.lower()] for code in site_ids}
-    return DemoPlaces(
-        found.id, site_ids, uploaders, actors["qc"], {grader: actors[grader] for grader in GRADERS}, logins
-    )
+    graders = {grader: actors[grader] for grader in (*GRADERS, THIRD_GRADER)}
+    return DemoPlaces(found.id, site_ids, uploaders, actors["qc"], graders, logins)
 
 
 def let_see(session: Session, names: Iterable[str], grant: Grant) -> None:

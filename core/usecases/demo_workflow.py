@@ -20,6 +20,7 @@ from core.store.capture import CaptureKey
 from core.store.demo import DemoScanRow, ScanPlace, read_masked_grades, read_requests, read_scans
 from core.store.query_thread import read_threads
 from core.usecases.answer_query import answer_query
+from core.usecases.demo_grading import grade_drawn
 from core.usecases.demo_people import DemoPlaces, amended_protocol
 from core.usecases.grade_masked import grade_masked
 from core.usecases.reacquire import (
@@ -91,6 +92,8 @@ def tell(story: Story) -> None:
     _accept_good_ones(story)
     _ask_sites(story)
     _grade_masked(story)
+    with story.open_session() as session:
+        grade_drawn(session, story.places)
 
 
 def _make_requests(story: Story) -> None:

@@ -23,7 +23,6 @@ from core.policy.grading_plan import (
 from core.store.access import PROGRAM
 from core.store.grading import (
     NewAssignment,
-    PendingGrading,
     People,
     add_assignments,
     count_open,
@@ -34,13 +33,12 @@ from core.store.grading import (
     people_at,
     read_due_repeats,
     read_plans,
-    read_waiting,
-    read_without_adjudicator,
     settle_by_agreement,
     sites_with_gradings,
     study_of_site,
     withdraw_open,
 )
+from core.store.pending_grading import PendingGrading, read_waiting, read_without_adjudicator
 from core.usecases.call_for_check import call_for_check
 from core.usecases.draw_scans import note_grading
 from core.vocabulary import GradingState
@@ -92,7 +90,7 @@ class _Desk:
         """Write who got what, and leave an event for each."""
         add_assignments(self.session, new)
         for each in new:
-            self.n_open[each.grader_id] += 1
+            self.n_open[each.grader_id] += each.ordinal is None
             self.note(action, each.grading_id, scan_id=each.scan_id, grader_id=each.grader_id, due_on=f"{each.due_on}")
         self.n_assigned += len(new)
 
@@ -141,10 +139,16 @@ def _withdraw(desk: _Desk) -> int:
 
 
 def _assign(desk: _Desk, grading: PendingGrading) -> None:
-    """Give a scan to as many graders as it lacks; a drawn one to all of them at once or to none."""
+    """Give a scan to as many graders as it lacks; a drawn one to all of them at once or to none.
+
+    A masked grade that an eligible person has given already is that person's part: nobody grades a scan twice for it.
+    """
     plan, lacking = desk.plan_of(grading.protocol_version_id), grading.n_graders - len(grading.parts)
     eligible = desk.people.graders - grading.partial_to - grading.graders
-    chosen = choose_people(eligible, desk.n_open, wanted=lacking, scan_id=grading.scan_id)
+    given = {each.grader_id: each for each in grading.given if each.grader_id in eligible}
+    graded = tuple(given)[:lacking]
+    wanted = lacking - len(graded)
+    chosen = (*graded, *choose_people(eligible - given.keys(), desk.n_open, wanted=wanted, scan_id=grading.scan_id))
     if grading.state is GradingState.DRAWN and len(chosen) < lacking:
         return
     due_on = now().date() + timedelta(days=plan.due_days)
@@ -152,6 +156,8 @@ def _assign(desk: _Desk, grading: PendingGrading) -> None:
         NewAssignment(
             grading.id, desk.site_id, grading.scan_id, grader_id, due_on,
             is_to_repeat=is_drawn(Draw.REPEAT, plan.repeat_share, desk.study_id, grading.scan_id, grader_id),
+            ordinal=given[grader_id].ordinal if grader_id in given else None,
+            done_at=given[grader_id].given_at if grader_id in given else None,
         )
         for grader_id in chosen
     ]  # fmt: skip

@@ -115,7 +115,7 @@ def test_scans_go_to_those_with_the_fewest_open(desk: Desk) -> None:
     assert Counter(len(world.list_of(name)) for name in names) == {5: 4}
 
 
-def test_nobody_grades_a_scan_that_they_made_or_have_reviewed_or_with_a_second_role(world: GradingWorld) -> None:
+def test_nobody_grades_a_scan_that_they_made_or_graded_already_or_with_a_second_role(world: GradingWorld) -> None:
     desk = world.desk
     for name in ("uploader", "operator", "both"):
         world.hire(name, Role.GRADER)
@@ -138,7 +138,8 @@ def test_nobody_grades_a_scan_that_they_made_or_have_reviewed_or_with_a_second_r
     assert len(uploaded) == 1
     assert (uploaded.pop(), world.ids["uploader"]) not in got
     assert (acquired, world.ids["operator"]) not in got
-    assert (known, world.ids["ann"]) not in got
+    assert (known, world.ids["ann"]) in got
+    assert known not in world.list_of("ann")
     assert world.ids["both"] not in {grader_id for _, grader_id in got}
     assert len(got) == 9
 

@@ -24,6 +24,8 @@ from core.database.tables import (
     Annotation,
     Batch,
     BatchFile,
+    Grading,
+    GradingAssignment,
     ReacquisitionRequest,
     ReacquisitionStep,
     Review,
@@ -35,6 +37,7 @@ from core.database.tables import (
     Visit,
 )
 from core.errors import ServerError
+from core.phantom.demo_roster import THIRD_GRADER
 from core.phantom.demo_study import demo_study
 from core.phantom.demo_values import DemoRequest, DemoScan, DemoStudy
 from core.policy.protocol import Protocol
@@ -50,7 +53,7 @@ from core.usecases.demo_people import DemoLogin
 from core.usecases.demo_workflow import LEFT_OPEN
 from core.usecases.load_demo_study import DemoLoad, load_demo_study
 from core.values import ScanScores
-from core.vocabulary import CoipsGrade, FileState, RequestState, ReviewDecision, Role, ScanKind, ScanState
+from core.vocabulary import CoipsGrade, FileState, GradingState, RequestState, ReviewDecision, Role, ScanKind, ScanState
 
 
 def part_of(ends_on: date) -> DemoStudy:
@@ -264,7 +267,7 @@ def test_a_replacement_is_received_when_its_batch_is(study: DemoStudy, owner: Da
     assert all(received_at == sent_at for received_at, sent_at in pairs)
 
 
-def test_both_graders_gave_their_masked_grades(study: DemoStudy, owner: Database):
+def test_the_graders_gave_their_masked_grades_and_one_drawn_scan_is_to_settle(study: DemoStudy, owner: Database):
     with session_scope(owner) as session:
         graders = dict(
             session.execute(
@@ -272,8 +275,11 @@ def test_both_graders_gave_their_masked_grades(study: DemoStudy, owner: Database
                 .where(Review.is_masked).group_by(User.name)
             ).all()
         )  # fmt: skip
-    assert sum(graders.values()) == len(study.gradings)
-    assert set(graders) == {grading.grader for grading in study.gradings}
+        drawn = session.scalars(select(Grading)).all()
+        n_parts = session.scalars(select(func.count(GradingAssignment.id))).one()
+    assert set(graders) == {*(grading.grader for grading in study.gradings), THIRD_GRADER}
+    assert len(study.gradings) < sum(graders.values()) <= len(study.gradings) + n_parts
+    assert [grading.state for grading in drawn][:1] == [GradingState.TO_ADJUDICATE]
 
 
 def test_what_is_flagged_and_good_is_accepted_unless_it_is_recent(study: DemoStudy, owner: Database):
