@@ -18,7 +18,8 @@ def ask() -> list[dict[str, object]] | None:
     """What the database says of each package; None where it could not be asked."""
     ignored = [argument for known in ACCEPTED for argument in ("--ignore-vuln", known)]
     command = [
-        sys.executable, "-m", "pip_audit", "--local", "--skip-editable", "--vulnerability-service", "osv", "--format", "json", "--progress-spinner", "off", *ignored,
+        sys.executable, "-m", "pip_audit", "--local", "--skip-editable", "--vulnerability-service", "osv",
+        "--format", "json", "--progress-spinner", "off", *ignored,
     ]  # fmt: skip
     try:
         done = subprocess.run(  # noqa: S603 - our own command
