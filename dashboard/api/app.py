@@ -19,6 +19,7 @@ from dashboard.api.routers import (
     performance,
     places,
     quality,
+    queue,
     rates,
     reports,
     scans,
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     performance.router,
     uploads.router,
     reports.router,
+    queue.router,
     administration.router,
     audit.router,
 )
@@ -54,6 +56,7 @@ TAGS = [
     {"name": "work", "description": "Requests for new scans, questions to sites, actions, alerts."},
     {"name": "uploads", "description": "Batches from draft to receipt."},
     {"name": "reports", "description": "Reports as PDF, schedules, results to take away."},
+    {"name": "queue", "description": "What waits to be scored, and what could not be."},
     {"name": "administration", "description": "Accounts, roles, clients of the API."},
     {"name": "audit", "description": "Who changed what, when and why."},
 ]

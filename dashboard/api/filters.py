@@ -197,6 +197,10 @@ class FeedbackQuery(BaseModel):
     weeks: FeedbackWeeks = FeedbackWeeks.HALF_YEAR
 
 
+class StuckQuery(Paged, PlaceQuery):
+    """A page of scans that could not be scored."""
+
+
 class ActionsQuery(PlaceQuery):
     """Actions of one state."""
 
@@ -220,6 +224,8 @@ class CertificatesQuery(PlaceQuery):
 RequestsAsked = Annotated[RequestsQuery, Query()]
 VisitsAsked = Annotated[VisitsQuery, Query()]
 FeedbackAsked = Annotated[FeedbackQuery, Query()]
+PlacesAsked = Annotated[PlaceQuery, Query()]
+StuckAsked = Annotated[StuckQuery, Query()]
 ActionsAsked = Annotated[ActionsQuery, Query()]
 AlertsAsked = Annotated[AlertsQuery, Query()]
 CertificatesAsked = Annotated[CertificatesQuery, Query()]

@@ -1,0 +1,59 @@
+"""The scoring queue: what waits, how fast it is scored, what could not be scored."""
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from core.clock import now
+from core.errors import UsageError
+from core.store.queue_state import STUCK_STATES, read_lanes, read_scored_hours, read_stuck
+from core.vocabulary import Role
+from dashboard.api.documents.base import Page
+from dashboard.api.documents.queue import LaneDocument, QueueDocument, ScoredHourDocument, StuckScanDocument
+from dashboard.api.filters import PlacesAsked, StuckAsked
+from dashboard.api.guard import WorkReader
+from dashboard.api.paging import cursor
+
+router = APIRouter(tags=["queue"])
+
+KEEPERS = frozenset({Role.MANAGER, Role.ADMIN})
+HOURS = 24
+
+
+@router.get("/queue")
+def read_queue(asked: PlacesAsked, caller: WorkReader) -> QueueDocument:
+    """What waits to be scored, by kind of scan, and how many were scored in each of the last 24 hours."""
+    caller.require_role(KEEPERS)
+    at = now()
+    with caller.open_session() as session:
+        lanes = read_lanes(session, study_id=asked.study, site_id=asked.site)
+        since = at - timedelta(hours=HOURS)
+        hours = read_scored_hours(session, since=since, study_id=asked.study, site_id=asked.site)
+    return QueueDocument(
+        as_of=at,
+        lanes=[LaneDocument.model_validate(lane) for lane in lanes],
+        hours=[ScoredHourDocument.model_validate(hour) for hour in hours],
+    )
+
+
+@router.get("/queue/stuck")
+def list_stuck(asked: StuckAsked, caller: WorkReader) -> Page[StuckScanDocument]:
+    """Scans that could not be scored, with why; a page begins after a number of rows."""
+    caller.require_role(KEEPERS)
+    begun = asked.before_id or 0
+    if begun % asked.limit:
+        raise UsageError("`limit` is not that of the page before.", remedy="Keep it, or begin anew without `after`.")
+    with caller.open_session() as session:
+        scans, total = read_stuck(
+            session,
+            STUCK_STATES,
+            study_id=asked.study,
+            site_id=asked.site,
+            page=begun // asked.limit,
+            page_size=asked.limit,
+        )
+    reached = begun + len(scans)
+    return Page(
+        items=[StuckScanDocument.model_validate(scan) for scan in scans],
+        next=cursor(reached) if scans and reached < total else None,
+    )
