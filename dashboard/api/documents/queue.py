@@ -29,12 +29,23 @@ class ScoredHourDocument(Document):
     n_scored: int
 
 
+class ProcessDocument(Document):
+    """A worker or the keeper; workers score for all studies."""
+
+    name: str
+    kind: str
+    started_at: datetime
+    beaten_at: datetime = Field(description="Its last sign of life.")
+    ended_at: datetime | None = Field(description="Null while it runs, or where it was killed.")
+
+
 class QueueDocument(Document):
     """The queue now, and the last 24 hours."""
 
     as_of: datetime
     lanes: list[LaneDocument]
     hours: list[ScoredHourDocument]
+    processes: list[ProcessDocument]
 
 
 class StuckScanDocument(Document):

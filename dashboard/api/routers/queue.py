@@ -7,9 +7,16 @@ from fastapi import APIRouter
 from core.clock import now
 from core.errors import UsageError
 from core.store.queue_state import STUCK_STATES, read_lanes, read_scored_hours, read_stuck
+from core.store.worker_process import read_processes
 from core.vocabulary import Role
 from dashboard.api.documents.base import Page
-from dashboard.api.documents.queue import LaneDocument, QueueDocument, ScoredHourDocument, StuckScanDocument
+from dashboard.api.documents.queue import (
+    LaneDocument,
+    ProcessDocument,
+    QueueDocument,
+    ScoredHourDocument,
+    StuckScanDocument,
+)
 from dashboard.api.filters import PlacesAsked, StuckAsked
 from dashboard.api.guard import WorkReader
 from dashboard.api.paging import cursor
@@ -22,17 +29,19 @@ HOURS = 24
 
 @router.get("/queue")
 def read_queue(asked: PlacesAsked, caller: WorkReader) -> QueueDocument:
-    """What waits to be scored, by kind of scan, and how many were scored in each of the last 24 hours."""
+    """What waits to be scored, by kind of scan, and how many were scored by whom in the last 24 hours."""
     caller.require_role(KEEPERS)
     at = now()
     with caller.open_session() as session:
         lanes = read_lanes(session, study_id=asked.study, site_id=asked.site)
         since = at - timedelta(hours=HOURS)
         hours = read_scored_hours(session, since=since, study_id=asked.study, site_id=asked.site)
+        processes = read_processes(session, since=since)
     return QueueDocument(
         as_of=at,
         lanes=[LaneDocument.model_validate(lane) for lane in lanes],
         hours=[ScoredHourDocument.model_validate(hour) for hour in hours],
+        processes=[ProcessDocument.model_validate(process) for process in processes],
     )
 
 
