@@ -221,7 +221,8 @@ FUNCTIONS = {
           if not found then
             return 'unknown';
           end if;
-          why := case when refused.revoked_at is not null then 'revoked'
+          -- An expired session may be closed by the program later: that is no revocation.
+          why := case when refused.revoked_at < refused.expires_at then 'revoked'
                       when refused.expires_at <= statement_timestamp() then 'expired' else 'without rights' end;
           if refused.refused_at is null or refused.refused_at < now() - interval '1 hour' then
             update api_token set refused_at = now() where id = refused.id;

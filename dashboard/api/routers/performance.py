@@ -27,12 +27,10 @@ from dashboard.api.filters import FeedbackAsked, RatesAsked, VisitsAsked
 from dashboard.api.guard import RateReader, WorkReader
 from dashboard.api.paging import cursor
 from dashboard.api.routers.quality import cause_counts
+from dashboard.api.routers.work import TRACKERS
 from dashboard.filters import Period
-from dashboard.navigation import COMPARERS
 
 router = APIRouter(tags=["work"])
-
-TRACKERS = COMPARERS | {Role.SITE_TECHNICIAN}
 
 
 @router.get("/requests-figures")

@@ -165,6 +165,7 @@ def read_trends(asked: TrendsAsked, caller: RateReader) -> TrendsDocument:
 @router.get("/marks")
 def list_marks(asked: RatesAsked, caller: RateReader) -> Listing[MarkDocument]:
     """What happened and may explain a change: software updates, new technicians, notes. 52 weeks unless asked."""
+    caller.require_role(NOT_GRADERS)
     with caller.open_session() as session:
         marks = read_marks(session, asked.chosen(period=Period.WEEKS_52))
     return Listing(items=[MarkDocument.model_validate(mark) for mark in marks])

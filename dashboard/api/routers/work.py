@@ -18,7 +18,7 @@ from core.store.tracker import TrackerFilter, read_course, read_tracked, read_tr
 from core.usecases.answer_query import answer_query
 from core.usecases.reacquire import acknowledge_request, mark_not_possible, schedule_request
 from core.usecases.subscribe_to_alerts import ALERTED
-from core.vocabulary import ActionState
+from core.vocabulary import ActionState, Role
 from dashboard.api.documents.base import Id, Listing, Page
 from dashboard.api.documents.work import (
     ActionDocument,
@@ -38,9 +38,12 @@ from dashboard.api.filters import ActionsAsked, AlertsAsked, RequestsAsked
 from dashboard.api.guard import Caller, WorkReader, WorkWriter
 from dashboard.api.paging import cursor
 from dashboard.api.routers.scans import decided
+from dashboard.navigation import COMPARERS
 
 router = APIRouter(tags=["work"])
 
+TRACKERS = COMPARERS | {Role.SITE_TECHNICIAN}
+"""Who sees requests and what visits owe."""
 RequestId = Annotated[Id, Path(description="Id of a request.")]
 ScanId = Annotated[Id, Path(description="Id of a scan.")]
 
@@ -51,6 +54,7 @@ def list_requests(asked: RequestsAsked, caller: WorkReader) -> Page[RequestDocum
 
     Sorted by what is due, so a page begins after a number of rows.
     """
+    caller.require_role(TRACKERS)
     begun = asked.before_id or 0
     if begun % asked.limit:
         raise UsageError("`limit` is not that of the page before.", remedy="Keep it, or begin anew without `after`.")

@@ -8,11 +8,14 @@ from demo_rows import TODAY, Demo
 from starlette.testclient import TestClient
 
 from core.database.session import session_scope
+from core.store.access import current_actor
 from core.store.overview import read_overview
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
+from core.usecases.calibrate_reviewer import start_calibration
 from core.usecases.judge_units import compare_units
 from dashboard.filters import Period, period_bounds
+from dashboard.installation import Installation
 
 Person = Callable[[str], TestClient]
 
@@ -193,3 +196,27 @@ class TestImages:
             assert client.get(f"/scans/{clinics.flagged_id}{path}").status_code == 404, path
         assert client.get("/scans").json()["items"] == []
         assert client.get("/rates/overview").status_code == 403
+
+
+def test_a_reviewer_in_calibration_mode_learns_nothing_of_the_models_here_either(
+    person: Person, clinics: Clinics, installation: Installation
+) -> None:
+    with session_scope(installation.database, token=clinics.reviewer) as session:
+        reviewer = current_actor(session)
+    with session_scope(installation.database, token=clinics.manager) as session:
+        manager = current_actor(session)
+        assert reviewer is not None
+        assert manager is not None
+        start_calibration(
+            session, actor=manager, study_id=clinics.study_id, user_id=reviewer.user_id or 0, reason="New in the team"
+        )
+    client = person(clinics.reviewer)
+    scan = client.get(f"/scans/{clinics.flagged_id}").json()
+    assert (scan["is_model_hidden"], scan["assessment"]) == (True, None)
+    lines = client.get("/scans").json()["items"]
+    assert clinics.flagged_id in {line["scan_id"] for line in lines}
+    assert {(line["model_ordinal"], line["is_abstained"], line["final_verdict"]) for line in lines} == {(None,) * 3}
+    assert client.get("/scans?grade=0").json()["items"] == [], "asking for a grade does not tell it"
+    assert client.get("/examples").json()["items"] == []
+    assert client.get(f"/scans/{clinics.flagged_id}/cam.png").status_code == 404
+    assert client.get("/rates/scan-scores").json()["scans"] == []
