@@ -6,8 +6,8 @@ from starlette.routing import BaseRoute, Route
 
 from core.database.session import session_scope
 from core.errors import NotAllowedError, NotFoundError, OctauditError, UsageError
+from core.reports.export_dicom import DicomExport, export_dicom
 from core.store.access import current_actor
-from core.usecases.export_dicom import DicomExport, export_dicom
 from dashboard.filters import MAX_ID
 from dashboard.installation import Installation
 

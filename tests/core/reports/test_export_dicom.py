@@ -20,12 +20,12 @@ from core.database.session import Database, session_scope
 from core.errors import NotAllowedError, NotFoundError, UsageError
 from core.policy.protocol import Protocol
 from core.reports.dicom import codes
+from core.reports.export_dicom import DicomExport, export_dicom
 from core.scoring.contract import ScanFailure, ScanInput
 from core.settings import Settings
 from core.store.access import Actor, current_actor
 from core.store.batch import read_file
 from core.usecases.assess_scans import Line, assess_scans
-from core.usecases.export_dicom import DicomExport, export_dicom
 from core.usecases.open_batch import fill_in
 from core.usecases.review_scan import request_reacquisition
 from core.values import ArtifactScore, ScanScores
