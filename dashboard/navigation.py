@@ -15,6 +15,8 @@ JUDGES = frozenset({Role.ADJUDICATOR, Role.MANAGER, Role.ADMIN})
 DECIDERS = frozenset({Role.QC_TECHNICIAN, Role.ADJUDICATOR})
 """Who decides about scans (core.usecases.review_scan)."""
 EVERYBODY = frozenset(Role)
+KEEPERS = frozenset({Role.MANAGER, Role.ADMIN})
+"""Who sees to the queue and to what could not be scored (core.usecases.requeue_scans)."""
 UPLOADERS = frozenset({Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN})
 """Who may send scans (core.usecases.upload_rights)."""
 
@@ -61,6 +63,7 @@ PAGES = (
     Page("My uploads", "pages/uploads.py", ":material/inventory_2:", UPLOADERS, "Quality"),
     Page("Accept in bulk", "pages/bulk.py", ":material/done_all:", DECIDERS, "Quality", is_listed=False),
     Page("Scan", "pages/scan.py", ":material/visibility:", EVERYBODY, "Quality", is_listed=False),
+    Page("Queue", "pages/scoring_queue.py", ":material/queue:", KEEPERS, "Administration"),
     Page("Admin", "pages/admin.py", ":material/settings:", frozenset({Role.ADMIN}), "Administration"),
     Page("Account", "pages/account.py", ":material/account_circle:", EVERYBODY, "Administration", is_listed=False),
     Page("Audit", "pages/audit.py", ":material/history:", frozenset({Role.MANAGER, Role.ADMIN}), "Administration"),

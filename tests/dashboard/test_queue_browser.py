@@ -1,0 +1,130 @@
+"""The page Queue in a real Chromium: it follows the queue by itself, and a scan is queued again with the keyboard."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from browser import find_chromium, launch_arguments
+from builders import make_batch, make_member, make_scan, make_site
+from databases import fresh_settings
+from playwright.sync_api import Page, expect, sync_playwright
+from served import PATIENCE_MS, serve, watched_page
+
+from core.clock import now
+from core.database import tables
+from core.database.embedded import Addresses
+from core.database.roles import DatabaseRole
+from core.database.session import Database, open_database, session_scope
+from core.usecases.report_process import ProcessKind, ProcessReport
+from core.vocabulary import Role, ScanState
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass
+class Seen:
+    """The page of a manager, and the rows behind it."""
+
+    page: Page
+    owner: Database
+    site_id: int
+    failed_id: int
+
+
+def seed(owner: Database, worker: Database) -> tuple[str, int, int]:
+    with session_scope(owner) as session:
+        site = make_site(session)
+        batch = make_batch(session, site, submitted_at=now() - timedelta(minutes=12))
+        for _ in range(5):
+            make_scan(session, site, batch=batch)
+        make_scan(session, site, batch=batch, state=ScanState.SCORING.value, attempts=1)
+        failed = make_scan(
+            session,
+            site,
+            batch=batch,
+            state=ScanState.FAILED.value,
+            attempts=5,
+            failure="The GPU ran out of memory for this image.",
+        )
+        make_scan(
+            session,
+            site,
+            batch=batch,
+            state=ScanState.QUARANTINED.value,
+            attempts=3,
+            worker_losses=3,
+            failure="The worker was lost 3 times while it scored this scan.",
+        )
+        _, token = make_member(session, Role.MANAGER, site=site)
+        made = token, site.id, failed.id
+    for device, n in (("NVIDIA H200", 480), ("cpu", 12)):
+        facts = {
+            "models": [{"lane": "octa-enface", "name": "octa-enface", "version": "1.2.0"}], "device": device,
+            "held_bytes": 3 << 30, "total_bytes": 139 << 30 if device != "cpu" else None,
+        }  # fmt: skip
+        report = ProcessReport(worker, ProcessKind.WORKER, lambda facts=facts: facts)
+        report.add_work(n_scored=n, n_failed=1, n_lost=0, seconds=60)
+        report.beat(is_forced=True)
+    duties = [{"name": "return expired leases", "every_s": 10, "done_at": now().isoformat(), "has_failed": False}]
+    ProcessReport(worker, ProcessKind.KEEPER, lambda: {"duties": duties}).beat()
+    return made
+
+
+@pytest.fixture(scope="module")
+def strays() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def seen(
+    servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory, strays: list[str]
+) -> Iterator[Seen]:
+    path = find_chromium()
+    assert path, "python tests/browser.py fetches a browser"
+    with (
+        fresh_settings(servers, database_template, tmp_path_factory.mktemp("queue")) as settings,
+        open_database(settings, DatabaseRole.OWNER) as owner,
+        open_database(settings, DatabaseRole.WORKER) as worker,
+    ):
+        token, site_id, failed_id = seed(owner, worker)
+        with serve(settings) as address, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
+            page = watched_page(browser, address, strays)
+            page.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
+            page.goto(f"{address}/scoring-queue")
+            expect(page.get_by_role("heading", name="Queue", level=1)).to_be_visible()
+            yield Seen(page, owner, site_id, failed_id)
+            browser.close()
+
+
+def counter(page: Page, label: str, value: str) -> None:
+    found = page.locator(".counter", has_text=label).locator(".value")
+    expect(found.first).to_have_text(value)
+
+
+def test_the_figures_follow_the_queue_without_a_click(seen: Seen) -> None:
+    counter(seen.page, "Waiting", "5")
+    expect(seen.page.get_by_text("keeper alive")).to_be_visible()
+    with session_scope(seen.owner) as session:
+        make_scan(session, session.get_one(tables.Site, seen.site_id))
+    counter(seen.page, "Waiting", "6")
+
+
+def test_a_failed_scan_is_queued_again_with_the_keyboard(seen: Seen) -> None:
+    page = seen.page
+    page.get_by_role("combobox", name="Scans").focus()
+    page.keyboard.type(f"#{seen.failed_id}")
+    page.keyboard.press("Enter")
+    page.get_by_role("textbox", name="Reason").fill("More memory was freed.")
+    page.get_by_role("button", name="Do it").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 scan queued again.")).to_be_visible()
+    with session_scope(seen.owner) as session:
+        assert session.get_one(tables.Scan, seen.failed_id).state == ScanState.QUEUED
+
+
+def test_the_page_asks_nobody_else_and_raises_nothing(seen: Seen, strays: list[str]) -> None:
+    expect(seen.page.get_by_text("Workers", exact=True)).to_be_visible()
+    assert strays == []
