@@ -72,8 +72,8 @@ SITE_EMPTY_WORDS = {
 }
 
 FOR_GRADERS = (
-    "The scans to grade reach you as links from the reading centre. Here stand those that you have graded and that "
-    "wait for somebody else's move."
+    "Your scans to grade stand on the page Grading. Here stand those that you have graded and that wait for somebody "
+    "else's move."
 )
 
 

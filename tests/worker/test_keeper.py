@@ -9,19 +9,29 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from builders import make_batch
+from builders import make_batch, make_member, make_scan
 from lane import GRADABLE
 from sqlalchemy import func, select, update
 from worker_process import Site, environment_of, running, wait_until
 
 from core.clock import now
 from core.database.session import Database, session_scope
-from core.database.tables import AuditEvent, Batch, BatchFile, Blob, RateDelta, Scan
+from core.database.tables import (
+    AuditEvent,
+    Batch,
+    BatchFile,
+    Blob,
+    Grading,
+    GradingAssignment,
+    ProtocolVersion,
+    RateDelta,
+    Scan,
+)
 from core.settings import Settings
 from core.store.queue import claim_scans
 from core.usecases.check_rates import verify_rates
 from core.usecases.prune_storage import prune_blobs, prune_drafts
-from core.vocabulary import ScanKind, ScanState
+from core.vocabulary import Role, ScanKind, ScanState
 from worker.heartbeat import Heartbeat
 from worker.keeper import Duty, Keeper
 
@@ -130,6 +140,20 @@ def test_old_drafts_go_and_submitted_batches_stay(site: Site) -> None:
     with session_scope(site.owner) as session:
         left = set(session.scalars(select(Batch.id)))
     assert left == {site.scene.batch.id, submitted.id, active.id}
+
+
+def test_drawn_scans_are_handed_out_as_soon_as_there_are_graders(site: Site, keeper: Keeper) -> None:
+    with session_scope(site.owner) as session:
+        version = session.scalars(select(ProtocolVersion)).one()
+        scan = make_scan(session, site.scene.site)
+        session.add(
+            Grading(site_id=scan.site_id, scan_id=scan.id, protocol_version_id=version.id, n_graders=2, state="drawn")
+        )
+        graders = [make_member(session, Role.GRADER, site=site.scene.site)[0].id for _ in range(2)]
+    keeper.hand_out_gradings()
+    with session_scope(site.owner) as session:
+        assert set(session.scalars(select(GradingAssignment.grader_id))) == set(graders)
+        assert session.scalars(select(Grading.state)).one() == "assigned"
 
 
 def test_alerts_are_sent_beside_the_other_duties_and_by_one_sender_at_a_time(
