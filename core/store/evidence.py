@@ -24,6 +24,7 @@ class EvidenceScan:
     device_id: int
     technician_id: int | None
     kind: ScanKind
+    scan_type: str
     slab: Slab
     laterality: Laterality
     subject_code: str
@@ -83,8 +84,8 @@ def _scans(*more: Any) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Scan.id, Scan.acquisition_id, Scan.site_id, Acquisition.device_id, Acquisition.technician_id, Scan.kind,
-            Scan.slab, Acquisition.laterality, Subject.code.label("subject_code"), Visit.code.label("visit_code"),
-            Acquisition.acquired_at, Acquisition.software_version,
+            Acquisition.scan_type, Scan.slab, Acquisition.laterality, Subject.code.label("subject_code"),
+            Visit.code.label("visit_code"), Acquisition.acquired_at, Acquisition.software_version,
             func.coalesce(Scan.human_ordinal, model).label("ordinal"), *more,
         )
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
@@ -102,6 +103,7 @@ def _scan(row: Any) -> EvidenceScan:
         device_id=row.device_id,
         technician_id=row.technician_id,
         kind=ScanKind(row.kind),
+        scan_type=row.scan_type,
         slab=Slab(row.slab),
         laterality=Laterality(row.laterality),
         subject_code=row.subject_code,

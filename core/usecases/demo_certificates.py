@@ -77,7 +77,9 @@ def _grant_of_old(session: Session, manager: Actor, certificate_id: int, holder:
         certified_at=granted_at, expires_on=last_day,
     )  # fmt: skip
     newer = list_candidates(session, replace(holder, software_version=UPDATED_SOFTWARE), KIND, limit=_ALL)
-    notice_software(session, read_cases(session, [scan.scan_id for scan in newer]).values())
+    first = min(scan.acquired_at for scan in newer)
+    with pretending(first + timedelta(days=1)):
+        notice_software(session, read_cases(session, [scan.scan_id for scan in newer]).values())
 
 
 def _first_captures(scans: tuple[EvidenceScan, ...], n: int) -> list[EvidenceScan]:

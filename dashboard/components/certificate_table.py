@@ -6,7 +6,7 @@ from datetime import date
 from core.store.certificate import CertificateRow, CertificateStepRow
 from core.store.evidence import EvidenceScan
 from core.vocabulary import CertificateState
-from core.wording import GRADE_NAMES, KIND_NAMES, SLAB_NAMES
+from core.wording import GRADE_NAMES, KIND_NAMES, SLAB_NAMES, scan_type_words
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, tag
 
 STATE_WORDS = {
@@ -43,9 +43,10 @@ def certificate_words(rows: Sequence[CertificateRow], today: date) -> Html:
     """How many hold, and how many need somebody."""
     stands = [row.standing_on(today) for row in rows]
     asked = sum(state in {CertificateState.REQUESTED, CertificateState.UNDER_REVIEW} for state in stands)
-    parts = [f"{count(stands.count(CertificateState.CERTIFIED))} hold"]
+    n_ending = sum(is_ending(row, today) for row in rows)
+    ending = f" ({count(n_ending)} of them for at most {SOON_DAYS} days more)" if n_ending else ""
+    parts = [f"{count(stands.count(CertificateState.CERTIFIED))} hold{ending}"]
     for n, words in (
-        (sum(is_ending(row, today) for row in rows), f"end within {SOON_DAYS} days"),
         (stands.count(CertificateState.EXPIRED), "expired"),
         (stands.count(CertificateState.RECHECK_DUE), "to be checked anew"),
         (stands.count(CertificateState.SUSPENDED), "suspended"),
@@ -136,7 +137,8 @@ def evidence_table(scans: Sequence[EvidenceScan], n_needed: int) -> Html:
 
 def evidence_words(scan: EvidenceScan) -> str:
     """Which scan of whom."""
-    return f"{scan.subject_code} · {scan.visit_code} · {scan.laterality} · {SLAB_NAMES[scan.slab].lower()}"
+    what = f"{scan_type_words(scan.scan_type)}, {SLAB_NAMES[scan.slab].lower()}"
+    return f"{scan.subject_code} · {scan.visit_code} · {scan.laterality} · {what}"
 
 
 def _grade(scan: EvidenceScan) -> Html:

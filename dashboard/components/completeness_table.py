@@ -73,8 +73,7 @@ def visit_table(visits: Sequence[VisitRow], today: date, *, may_upload: bool) ->
             tag("th", f"{visit.subject_code} · {visit.visit_code}", tag("span", visit.site_code, class_="name"),
                 scope="row"),
             tag("td", _window(visit, today)),
-            tag("td", tag("ul", *(_slot(slot, visit, today, may_upload=may_upload) for slot in visit.slots),
-                          class_="plain")),
+            tag("td", *(_slot(slot, visit, today, may_upload=may_upload) for slot in visit.slots)),
         )
         for visit in visits
     ]  # fmt: skip
@@ -101,7 +100,7 @@ def _slot(slot: SlotCell, visit: VisitRow, today: date, *, may_upload: bool) -> 
         is_open = visit.is_window_open(today)
         mark = chip("Missing" if is_open else "Missing, window closed", "bad" if is_open else "calm", title=title)
         link = page_link("upload it", "upload", {"missing": slot.slot_id}) if may_upload else None
-        return tag("li", words, " ", mark, " ", link)
+        return tag("div", words, " ", mark, " ", link)
     mark = chip(STATE_WORDS[slot.state], _TONES[slot.state], title=title)
     name = page_link(words, "scan", {"id": slot.scan_id}) if slot.scan_id is not None else words
-    return tag("li", name, " ", mark)
+    return tag("div", name, " ", mark)
