@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from core.statistics.proportions import Proportion
+from core.store.completeness import SiteCompleteness
 from core.wording import count, percent
 
 Part = dict[str, Any]
@@ -71,6 +72,11 @@ def period_words(since: date, until: date) -> str:
     n_weeks, days = divmod((until - since).days, 7)
     length = f"{n_weeks} weeks" if not days and n_weeks > 1 else f"{(until - since).days} days"
     return f"{_day(since)} – {_day(until - timedelta(days=1))} ({length})"
+
+
+def received_of(complete: Sequence[SiteCompleteness]) -> tuple[int, int]:
+    """Expected scans of which anything was received, and all that were expected, over these sites."""
+    return sum(site.n_received for site in complete), sum(site.n_expected for site in complete)
 
 
 def _day(day: date) -> str:

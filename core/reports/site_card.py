@@ -9,7 +9,7 @@ from core.charts.funnel import FEW, FEWER, WATCH, WORSE, standing
 from core.charts.position import draw_position
 from core.charts.weekly import draw_counts, draw_rates, week_points
 from core.reports.chart_image import chart_svg
-from core.reports.parts import Cell, Part, bar, interval, named, of, period_words, rich, share, table
+from core.reports.parts import Cell, Part, bar, interval, named, of, period_words, received_of, rich, share, table
 from core.reports.scope import Scope
 from core.reports.typeset import Document
 from core.reports.versions import Versions, read_versions
@@ -17,9 +17,10 @@ from core.statistics.clustering import proportion_or_none
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
 from core.statistics.survival import DurationQuantile, TurnAround, turn_around
 from core.store.cause import FindingCounts, read_findings
+from core.store.completeness import read_completeness
 from core.store.mark import Mark, read_marks
 from core.store.overview import GroupTally, Overview, read_overview
-from core.store.report_facts import Completeness, Named, read_completeness, read_site, read_study
+from core.store.report_facts import Named, read_site, read_study
 from core.store.site_week import Waits, read_waits
 from core.store.tally import Tally
 from core.store.unit import UnitCount, UnitKind, read_units
@@ -44,7 +45,7 @@ def site_card(session: Session, scope: Scope, *, at: datetime) -> tuple[Document
     versions = read_versions(session, own, at=at)
     findings = read_findings(session, own).all
     technicians = read_units(session, own, UnitKind.TECHNICIAN)
-    complete = read_completeness(session, study_id=study.id, site_id=site.id)
+    complete = received_of(read_completeness(session, own, today=at.date()))
     waits = read_waits(session, own, now=at).get(site.id)
     marks = read_marks(session, own)
     content = {
@@ -149,18 +150,19 @@ def _position(comparison: UnitComparison, site: Named) -> Part | None:
     }
 
 
-def _facts(overview: Overview, findings: FindingCounts, complete: Completeness, waits: Waits | None) -> list[Part]:
+def _facts(overview: Overview, findings: FindingCounts, complete: tuple[int, int], waits: Waits | None) -> list[Part]:
     work = overview.attention
     overdue = f"{count(work.overdue_requests)} overdue" if work.overdue_requests else "none overdue"
     repeated = proportion_or_none(findings.repeated_gradable, findings.repeated, 1.0)
     helped = of(findings.repeated_gradable, findings.repeated) if findings.repeated else "no scan was taken again"
-    received = complete.received / complete.expected if complete.expected else None
+    n_received, n_expected = complete
+    received = n_received / n_expected if n_expected else None
     return [
         _fact("Reacquisitions open", count(work.open_requests), overdue),
         _fact("Repeats that helped", share(repeated), helped),
         _turn_around(waits),
         _fact("Received of expected", "–" if received is None else percent(received),
-              f"{of(complete.received, complete.expected)} scans so far" if complete.expected else "nothing expected"),
+              f"{of(n_received, n_expected)} scans so far" if n_expected else "nothing expected"),
         _fact("Waiting", count(work.waiting + work.to_decide),
               f"{count(work.waiting)} to score, {count(work.to_decide)} to decide"),
     ]  # fmt: skip

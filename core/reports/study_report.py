@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from core.reports.blocks import lead
-from core.reports.parts import Part, interval, of, period_words, rich, share
+from core.reports.parts import Part, interval, of, period_words, received_of, rich, share
 from core.reports.scope import Scope
 from core.reports.study_causes import agreement_section, causes_section, watch_section
 from core.reports.study_rates import comparison_section, matrix_section, rates_section, trend_section
@@ -13,9 +13,10 @@ from core.reports.typeset import Document
 from core.reports.versions import Versions, read_versions
 from core.statistics.clustering import proportion_or_none
 from core.store.cause import read_findings
+from core.store.completeness import read_completeness
 from core.store.mark import read_marks
 from core.store.overview import Overview, read_overview
-from core.store.report_facts import Completeness, read_completeness, read_study
+from core.store.report_facts import read_study
 from core.store.unit import UnitKind
 from core.usecases.flag_sites import FlagMatrix, flag_sites
 from core.usecases.judge_units import compare_units, visit_factor
@@ -32,7 +33,7 @@ def study_report(session: Session, scope: Scope, *, at: datetime) -> tuple[Docum
     marks = read_marks(session, chosen)
     matrix = flag_sites(session, chosen, today=at.date(), now=at)
     versions = read_versions(session, chosen, at=at)
-    complete = read_completeness(session, study_id=study.id)
+    complete = received_of(read_completeness(session, chosen, today=at.date()))
     sections = [
         rates_section(overview, marks, factor),
         matrix_section(matrix),
@@ -54,11 +55,12 @@ def study_report(session: Session, scope: Scope, *, at: datetime) -> tuple[Docum
     return Document("study", TITLE, study.code, content), versions
 
 
-def _opening(overview: Overview, matrix: FlagMatrix, complete: Completeness, factor: float) -> list[Part]:
+def _opening(overview: Overview, matrix: FlagMatrix, complete: tuple[int, int], factor: float) -> list[Part]:
     tally, work = overview.current, overview.attention
     first = proportion_or_none(tally.gradable, tally.decided, factor)
     final = proportion_or_none(tally.final_gradable, tally.final_received, factor)
-    received = complete.received / complete.expected if complete.expected else None
+    n_received, n_expected = complete
+    received = n_received / n_expected if n_expected else None
     red = ", ".join(row.site.label for row in matrix.red)
     flagged = f"**Flagged red: {red}.**" if red else "**No site is flagged red.**"
     tiles = [
@@ -67,7 +69,7 @@ def _opening(overview: Overview, matrix: FlagMatrix, complete: Completeness, fac
         ("Gradable in the end", share(final),
          f"{of(tally.final_gradable, tally.final_received)} expected scans; {interval(final)}"),
         ("Received of expected", "–" if received is None else percent(received),
-         f"{of(complete.received, complete.expected)} scans so far"),
+         f"{of(n_received, n_expected)} scans so far"),
         ("Reacquisitions open", count(work.open_requests), f"{count(work.overdue_requests)} overdue"),
     ]  # fmt: skip
     few = [row.site.label for row in matrix.sites if not row.is_judged]

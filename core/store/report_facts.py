@@ -1,12 +1,12 @@
-"""What a report says beside rates: names, the versions behind its figures, and how complete a study is."""
+"""What a report says beside rates: names, and the models behind its figures."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.database.tables import Acquisition, Assessment, ExpectedScan, ModelVersion, Scan, Site, Study
+from core.database.tables import Acquisition, Assessment, ModelVersion, Scan, Site, Study
 from core.errors import NotFoundError
 from core.store.scan_filter import ScanFilter, filter_conditions
 
@@ -24,14 +24,6 @@ class Named:
     def words(self) -> str:
         """``S1 · Eye Clinic``; the code alone where the name says no more."""
         return f"{self.code} · {self.name}" if self.name and self.name != self.code else self.code
-
-
-@dataclass(frozen=True, slots=True)
-class Completeness:
-    """Expected scans (subject, visit, eye, type) and those of which anything was received, at this moment."""
-
-    received: int
-    expected: int
 
 
 def read_study(session: Session, study_id: int) -> Named:
@@ -69,13 +61,3 @@ def read_models(session: Session, chosen: ScanFilter) -> tuple[str, ...]:
     )
     rows = session.execute(select(ModelVersion.name, ModelVersion.version).where(counts).order_by(ModelVersion.id))
     return tuple(dict.fromkeys(f"{name} {version}" for name, version in rows))
-
-
-def read_completeness(session: Session, *, study_id: int, site_id: int | None = None) -> Completeness:
-    """Of the whole study or one of its sites, whenever the scans were due."""
-    statement = select(func.count(ExpectedScan.first_received_at), func.count(ExpectedScan.id))
-    if site_id is not None:
-        statement = statement.where(ExpectedScan.site_id == site_id)
-    else:
-        statement = statement.where(ExpectedScan.site_id.in_(select(Site.id).where(Site.study_id == study_id)))
-    return Completeness(*session.execute(statement).one())

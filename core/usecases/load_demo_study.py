@@ -23,18 +23,22 @@ from core.policy.protocol import Protocol
 from core.settings import Settings
 from core.storage import BlobStore
 from core.store.access import PROGRAM, Actor, Grant
+from core.store.batch import find_site
 from core.store.demo import count_unscored, date_captures, read_held, read_scans
+from core.store.report import NewReport, ask, read_reports
 from core.usecases.administer_study import add_device, add_site, add_study, add_technician
 from core.usecases.demo_certificates import tell_of_certificates
 from core.usecases.demo_people import DemoLogin, find_demo_study, let_see, people_and_places, set_up_study
 from core.usecases.demo_workflow import Story, place_of, tell
+from core.usecases.find_flags import standing_weeks
 from core.usecases.ingest_files import Ingestion, IngestItem, ingest_files
 from core.usecases.release_held import release_held
-from core.vocabulary import Role
+from core.vocabulary import ReportKind, Role
 
 CODE = "DEMO"
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 SAMPLES_CODE, SAMPLES_SITE, SAMPLES_DEVICE, SAMPLES_TECHNICIAN = "SAMPLES", "COIPS", "TRITON", "T01"
+REPORTED_WEEKS = 26
 PATIENCE = timedelta(seconds=120)
 """No scan scored for so long: no worker is at work. Loading a model takes a quarter of that on a busy machine."""
 
@@ -81,7 +85,20 @@ def load_demo_study(load: DemoLoad) -> tuple[DemoLogin, ...]:
     tell_of_certificates(story)
     with session_scope(load.database) as session:
         date_captures(session, places.study_id, sent_at=SENT_AT)
+    _ask_reports(load, story)
     return places.logins
+
+
+def _ask_reports(load: DemoLoad, story: Story) -> None:
+    """A study report and a card of the bad site for the page Reports, once; the keeper makes them."""
+    since, until = standing_weeks(now().date(), REPORTED_WEEKS)
+    with session_scope(load.database) as session:
+        study_id = story.places.study_id
+        if read_reports(session, study_id=study_id, limit=1):
+            return
+        site = find_site(session, study=story.study.code, site=story.study.planted.bad_site)
+        ask(session, NewReport(ReportKind.STUDY, study_id, None, since, until))
+        ask(session, NewReport(ReportKind.SITE, study_id, site.site_id, since, until))
 
 
 def _described(load: DemoLoad) -> DemoStudy:

@@ -19,6 +19,7 @@ from core.store.alert_delivery import read_latest_sendings, read_subscriptions
 from core.store.audit_check import read_chain_status
 from core.store.audit_trail import TrailFilter, TrailKind, read_people, read_trail
 from core.store.batch import read_batch, read_batches, read_files, read_roster, read_sites
+from core.store.batch_page import FileFilter, read_file_page
 from core.store.calibration_mode import read_calibrated, reviewers_of_study
 from core.store.capture_set import read_capture_set, slot_of
 from core.store.cause import read_findings
@@ -38,6 +39,8 @@ from core.store.own_grading import read_own_progress, read_own_work
 from core.store.protocol import read_protocols
 from core.store.query_thread import read_thread
 from core.store.re_evaluation import count_outcomes, read_re_evaluations
+from core.store.report import read_reports
+from core.store.report_schedule import list_addressees, read_schedules, read_sendings
 from core.store.same_image import read_shared_images
 from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.store.scan_image import read_scan_images
@@ -76,7 +79,7 @@ from core.usecases.submit_batch import read_receipt
 from core.usecases.watch_inputs import watch_inputs
 from core.usecases.watch_units import watch_units
 from core.values import NotComputable
-from core.vocabulary import ReasonCode, ScanKind, ScanState, Slab
+from core.vocabulary import ReasonCode, ReportKind, ScanKind, ScanState, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +261,22 @@ def _receipt(session: Session, visit: Visit) -> None:
     read_receipt(session, visit.batch_id)
 
 
+def _uploads(session: Session, visit: Visit) -> None:
+    read_batches(session, uploaded_by_id=1)
+    read_batches(session, batch_id=visit.batch_id, limit=1)
+    for wanted in FileFilter:
+        read_file_page(session, visit.batch_id, wanted=wanted, limit=100, offset=100)
+
+
+def _reports(session: Session, _: Visit) -> None:
+    read_sites(session)
+    rows = read_reports(session, limit=20)
+    read_sendings(session, [row.id for row in rows])
+    read_schedules(session)
+    for site in read_sites(session)[:1]:
+        list_addressees(session, ReportKind.SITE, study_id=site.study_id, site_id=site.site_id)
+
+
 def _alerts(session: Session, visit: Visit) -> None:
     read_open_alerts(session)
     read_ended_alerts(session, after=visit.now - timedelta(days=14), limit=100)
@@ -318,6 +337,8 @@ def _api(session: Session, visit: Visit) -> None:
 
 PAGES: dict[str, Question] = {
     "API": _api,
+    "My uploads": _uploads,
+    "Reports": _reports,
     "Overview": _overview,
     "Overview, 52 weeks": partial(_overview, weeks=52),
     "Sites & devices, sites": partial(_sites, kind=UnitKind.SITE),

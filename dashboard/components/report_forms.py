@@ -37,7 +37,9 @@ def draw_asking(actor: Actor, sites: Sequence[SiteRef]) -> None:
     if scope is None:
         return
     kind, study_id, site_id = scope
-    n_weeks = st.selectbox("Period", list(WEEKS), index=2, format_func=WEEKS.__getitem__, key=fresh_key("ask.weeks"))
+    n_weeks = st.selectbox(
+        "Period", list(WEEKS), index=2, format_func=WEEKS.__getitem__, key=fresh_key("ask.weeks"), width=300
+    )
     if st.button("Make the report", type="primary", icon=":material/picture_as_pdf:", key=fresh_key("ask.go")):
 
         def step(session: Session, who: Actor) -> str:

@@ -8,7 +8,7 @@ from dashboard.components.markup import Content, Html, chip, count, join, page_l
 
 def upload_table(lines: Sequence[BatchLine]) -> Html:
     """One row per batch, the newest first: state, progress, counts, receipt."""
-    heads = ("Batch", "Site", "Sent", "Scored", "", "Files", "Accepted", "Rejected", "Held", "Failed", "")
+    heads = ("Batch", "Site", "Sent", "State", "Scored", "Files", "Accepted", "Rejected", "Held", "Failed", "")
     numbers = {"Files", "Accepted", "Rejected", "Held", "Failed"}
     head = tag(
         "thead",

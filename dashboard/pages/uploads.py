@@ -106,7 +106,8 @@ def _draw_retry(line: BatchLine) -> None:
 
         def step(session: Session, who: Actor) -> str:
             n = retry_batch(session, actor=who, bell=installation().bell, batch_id=line.head.id)
-            return f"{n} scan{'' if n == 1 else 's'} of batch {line.head.receipt} wait for their score again."
+            noun = "scan waits for its" if n == 1 else "scans wait for their"
+            return f"{n} {noun} score again: batch {line.head.receipt}."
 
         perform(step)
 

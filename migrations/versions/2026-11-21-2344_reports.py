@@ -147,6 +147,8 @@ def signature(declaration: str) -> str:
 
 def upgrade() -> None:
     """Apply."""
+    # A batch's files come page by page in the order in which they arrived.
+    op.create_index("ix_batch_file_batch_id_id", "batch_file", ["batch_id", "id"], unique=False)
     make_schedules()
     make_reports()
     make_recipients_and_sendings()
@@ -320,6 +322,7 @@ def downgrade() -> None:
     """Undo."""
     for declaration in reversed(FUNCTIONS):
         op.execute(f"drop function {signature(declaration)}")
+    op.drop_index("ix_batch_file_batch_id_id", table_name="batch_file")
     op.execute("revoke select on signed_baseline from octaudit_worker")
     for table in ("report_sending", "report_recipient", "report", "report_schedule"):
         op.drop_table(table)

@@ -36,6 +36,7 @@ class BatchFile(SiteScoped, Created, Base):
     """One file of a batch, with what intake said of it. The only place that keeps the original name."""
 
     __tablename__ = "batch_file"
+    __table_args__ = (Index("ix_batch_file_batch_id_id", "batch_id", "id"),)
 
     id: Mapped[Id]
     batch_id: Mapped[int] = mapped_column(ForeignKey("batch.id"), index=True)
