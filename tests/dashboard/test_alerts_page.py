@@ -160,7 +160,16 @@ def test_mails_are_chosen_by_kind_and_ended_with_an_audit_event_each(
 @pytest.mark.parametrize(
     ("name", "offered"),
     [
-        ("manager", {"Flagged units", "Overdue requests and issues", "Overdue retraining", "Stalled queues"}),
+        (
+            "manager",
+            {
+                "Flagged units",
+                "Overdue requests and issues",
+                "Overdue retraining",
+                "Stalled queues",
+                "Certificates that end or must be checked",
+            },
+        ),
         ("technician", {"Overdue requests and issues"}),
     ],
 )
