@@ -67,6 +67,14 @@ class Settings(BaseSettings):
     """A session unused for this long is ended."""
     session_lifetime: timedelta = timedelta(hours=12)
     """A session ends after this long, used or not."""
+    oidc_issuer: str | None = None
+    """OpenID provider through which people may sign in, e.g. https://login.example.org; unset: passwords only."""
+    oidc_client_id: str = "octaudit"
+    """Our client there; its redirect address is PUBLIC_URL/login/oidc/back."""
+    oidc_client_secret: SecretStr | None = None
+    """Its secret; after a change run `octaudit identity trust`."""
+    oidc_label: str = "Sign in with your organisation"
+    """What the link on the sign-in form says."""
     worker_device: str = "auto"
     """cpu, cuda, or auto: cuda where there is one."""
     worker_batch_size: int = Field(default=16, ge=1, le=512)

@@ -17,7 +17,9 @@ from core.store.access import Actor
 from core.usecases.administer_clients import TOKEN_MARK, CallerFound
 from dashboard.live_socket import run_while_live
 
-PUBLIC_PATHS = frozenset({"/login", "/logout", "/healthz", "/metrics", "/favicon.svg"})
+PUBLIC_PATHS = frozenset(
+    {"/login", "/login/oidc", "/login/oidc/back", "/logout", "/healthz", "/metrics", "/favicon.svg"}
+)
 """Reached without a session; /metrics and /logout check for themselves."""
 PUBLIC_PREFIXES = ("/static/", "/brand/")
 """Program code and the logo, the same for everybody: no data lies there."""

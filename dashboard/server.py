@@ -32,6 +32,7 @@ from dashboard.downloads import download_routes
 from dashboard.gate import Gate
 from dashboard.images import image_routes
 from dashboard.installation import Installation, install
+from dashboard.login.oidc import oidc_routes
 from dashboard.login.password import password_routes
 from dashboard.login.routes import login_routes
 from dashboard.monitoring import Meter, monitoring_routes
@@ -61,6 +62,7 @@ def own_routes(installation: Installation) -> list[BaseRoute]:
     """Everything that is answered beside Streamlit's pages."""
     return [
         *login_routes(installation),
+        *oidc_routes(installation),
         *password_routes(installation),
         *monitoring_routes(installation),
         *image_routes(installation),

@@ -30,12 +30,16 @@ def show_form(
     fields: Mapping[str, str] | None = None,
     problem: str = "",
     status: int = 200,
+    other: str = "",
 ) -> Response:
-    """The form ``form``.html with its fields escaped, and the cookie whose value it repeats (SameSite=Strict)."""
+    """The form ``form``.html with its fields escaped, and the cookie whose value it repeats (SameSite=Strict).
+
+    ``other`` is markup of ours for another way in.
+    """
     csrf = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
     values = {name: escape(value) for name, value in (fields or {}).items()}
     line = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
-    content = _TEMPLATES[form].substitute(values, csrf=escape(csrf), problem=line)
+    content = _TEMPLATES[form].substitute(values, csrf=escape(csrf), problem=line, other=other)
     response = HTMLResponse(_TEMPLATES["page"].substitute(title=escape(title), content=content), status_code=status)
     response.headers["Cache-Control"] = "no-store"
     response.set_cookie(FORM_COOKIE, csrf, path="/", secure=settings.secure_cookies, httponly=True, samesite="strict")

@@ -11,7 +11,8 @@ from dashboard.gate import cookie_token, safe_next, session_cookie_name
 from dashboard.installation import Installation
 from dashboard.login.attempts import AttemptLimit
 from dashboard.login.client import client_words
-from dashboard.login.forms import FORM_COOKIE, form_fields, is_own_form, show_form
+from dashboard.login.forms import form_fields, is_own_form, show_form
+from dashboard.login.welcome import sign_in_form, welcome
 from dashboard.monitoring import SIGN_IN_FAILURES
 
 
@@ -65,7 +66,7 @@ class _Door:
             problem = "User name or password is not right, or the account is disabled."
             return self._sign_in(request, target=target, name=name, problem=problem, status=401)
         self._per_person.forget(person)
-        return self._welcome(result, target)
+        return welcome(self._installation.settings, result, target)
 
     async def leave_by_link(self, request: Request) -> Response:
         """The pages' own link signs out at once; any other origin, or an unsure browser, is asked first."""
@@ -91,34 +92,11 @@ class _Door:
         response.delete_cookie(self._cookie, path="/", secure=self._installation.settings.secure_cookies)
         return response
 
-    def _welcome(self, result: LoginResult, target: str) -> Response:
-        response = RedirectResponse(target, status_code=303)
-        settings = self._installation.settings
-        response.set_cookie(
-            self._cookie,
-            result.token,
-            max_age=int(settings.session_lifetime.total_seconds()),
-            path="/",
-            secure=settings.secure_cookies,
-            httponly=True,
-            samesite="lax",
-        )
-        response.delete_cookie(FORM_COOKIE, path="/")
-        return response
-
     def _sign_in(
         self, request: Request, *, target: str, name: str = "", problem: str = "", status: int = 200
     ) -> Response:
-        fields = {"next": target, "name": name}
-        return show_form(
-            request,
-            self._installation.settings,
-            "sign_in",
-            title="Sign in",
-            fields=fields,
-            problem=problem,
-            status=status,
-        )
+        settings = self._installation.settings
+        return sign_in_form(request, settings, target=target, name=name, problem=problem, status=status)
 
     def _ask_to_leave(self, request: Request, *, status: int) -> Response:
         return show_form(request, self._installation.settings, "sign_out", title="Sign out", status=status)
