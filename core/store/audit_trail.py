@@ -36,10 +36,10 @@ class TrailKind(StrEnum):
 _KINDS: Mapping[TrailKind, ColumnElement[bool] | None] = {
     TrailKind.ALL: None,
     TrailKind.SIGN_INS: AuditEvent.action.in_(SIGN_IN_ACTIONS),
-    TrailKind.REFUSALS: AuditEvent.action == "permission_refused",
+    TrailKind.REFUSALS: AuditEvent.action.in_(("permission_refused", "api_client.refused", "api_token.refused")),
     TrailKind.EXPORTS: AuditEvent.action == "export",
     TrailKind.SIGNATURES: AuditEvent.meaning != "",
-    TrailKind.ACCOUNTS: AuditEvent.entity.in_(("user", "site_grant")),
+    TrailKind.ACCOUNTS: AuditEvent.entity.in_(("user", "site_grant", "api_client", "api_token")),
 }
 
 

@@ -212,11 +212,11 @@ def test_a_client_makes_no_clients_whatever_its_roles(dashboard_database: Databa
             session, actor=found.actor, name="Child", scopes=[ApiScope.READ_RATES], roles=[Role.MANAGER],
             study_id=world.study_id,
         )  # fmt: skip
-    with session_scope(dashboard_database, token=fresh.token) as session:
-        with pytest.raises(NotFoundError):
-            issue_token(session, actor=found.actor, client_id=fresh.client_id, lifetime=timedelta(days=1), now=now())
-        with pytest.raises(NotFoundError):
-            end_client(session, actor=found.actor, client_id=fresh.client_id)
+    for_a_day = {"lifetime": timedelta(days=1), "now": now()}
+    with pytest.raises(NotFoundError), session_scope(dashboard_database, token=fresh.token) as session:
+        issue_token(session, actor=found.actor, client_id=fresh.client_id, **for_a_day)  # type: ignore[arg-type]
+    with pytest.raises(NotFoundError), session_scope(dashboard_database, token=fresh.token) as session:
+        end_client(session, actor=found.actor, client_id=fresh.client_id)
 
 
 def test_a_client_stands_in_no_list_of_people_and_gets_no_password(
