@@ -54,8 +54,8 @@ class _Door:
         """Send the browser to the provider."""
         way = {
             "state": secrets.token_urlsafe(24), "nonce": secrets.token_urlsafe(24),
-            "verifier": secrets.token_urlsafe(48), "next": safe_next(request.query_params.get("next")), "link": "link" in request.query_params,
-            "until": int(time.time()) + WAY_LASTS_S,
+            "verifier": secrets.token_urlsafe(48), "next": safe_next(request.query_params.get("next")),
+            "link": "link" in request.query_params, "until": int(time.time()) + WAY_LASTS_S,
         }  # fmt: skip
         try:
             address = self._provider.sign_in_address(
