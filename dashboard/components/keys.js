@@ -7,9 +7,12 @@ function isTyping(event) {
   return Boolean(field) && !["checkbox", "radio", "button", "range"].includes(field.type);
 }
 
-// ``handlers``: key -> function. Ends by itself once ``root`` has left the page: Streamlit forgets what a component
-// returned for its end as soon as it is called again. Returns how to end it before.
-function listenForKeys(root, handlers) {
+// ``handlers``: key -> function. One of each ``group`` listens, the latest: while the next page is being made, what stood
+// on the last one is still there and must not take its keys. Ends by itself once ``root`` has left the page, because
+// Streamlit forgets what a component returned for its end as soon as it is called again. Returns how to end it before.
+function listenForKeys(root, group, handlers) {
+  const listening = (window.octauditKeys ??= {});
+  listening[group]?.();
   const listen = (event) => {
     if (!root.isConnected) { stop(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
@@ -25,6 +28,7 @@ function listenForKeys(root, handlers) {
   const kinds = ["keydown", "keypress", "keyup"];
   const stop = () => { for (const kind of kinds) window.removeEventListener(kind, listen, true); };
   for (const kind of kinds) window.addEventListener(kind, listen, true);
+  listening[group] = stop;
   return stop;
 }
 

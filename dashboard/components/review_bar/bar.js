@@ -55,7 +55,7 @@ function draw(root, data, ask) {
     meaning.textContent = words;
     return [term, meaning];
   }));
-  return listenForKeys(root, keys);
+  return listenForKeys(root, "bar", keys);
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {

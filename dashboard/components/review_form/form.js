@@ -43,7 +43,11 @@ class Form {
     this.drawLetters();
     this.drawActions();
     this.openStep(this.values.step, { isQuiet: true });
-    this.stopKeys = listenForKeys(root, this.keys());
+    this.listen();
+  }
+
+  listen() {
+    this.stopKeys = listenForKeys(this.root, "form", this.keys());
   }
 
   keys() {
@@ -91,6 +95,7 @@ class Form {
   }
 
   toggle(code) {
+    if (this.isBusy) return;
     this.values.marks[code] = !this.values.marks[code];
     this.paint(code);
     this.keepDraft();
@@ -115,6 +120,7 @@ class Form {
   }
 
   openStep(name, { isQuiet = false } = {}) {
+    if (this.isBusy) return;
     this.values.step = name ?? null;
     this.say("");
     for (const button of this.root.querySelectorAll("[data-step]")) {
@@ -243,6 +249,7 @@ export default function (component) {
   if (form?.shown === shown) {
     Object.assign(form, { setStateValue: component.setStateValue, setTriggerValue: component.setTriggerValue });
     form.showSaved(data.saved);
+    form.listen();
     return;
   }
   form?.close();

@@ -273,7 +273,11 @@ class Viewer {
       }
     };
     for (const pane of this.panes) this.listenTo(pane);
-    this.stopKeys = listenForKeys(this.root, {
+    this.listenForKeys();
+  }
+
+  listenForKeys() {
+    this.stopKeys = listenForKeys(this.root, "viewer", {
       m: () => this.flip(this.data.artifacts.map(({ type }) => type)),
       f: () => this.flip(["faz"]),
       c: () => this.flip(["cam"]),
@@ -398,7 +402,10 @@ class Viewer {
 export default function ({ data, key, parentElement }) {
   const root = parentElement.querySelector(".viewer");
   const shown = JSON.stringify(data);
-  if (root.octaudit?.shown === shown) return;
+  if (root.octaudit?.shown === shown) {
+    root.octaudit.viewer.listenForKeys();
+    return;
+  }
   root.octaudit?.viewer.close();
   const state = kept.get(key) ?? {
     zoom: null, x: 0.5, y: 0.5, brightness: 0, contrast: 0, side: true, before: false, opacity: 60,
