@@ -39,7 +39,7 @@ def _row(report: ReportRow, sendings: Sequence[Sending]) -> Html:
     about = f"{report.study_code} · {report.site_code}" if report.site_code else report.study_code
     period = period_words(report.since, report.until) if report.since and report.until else "–"
     asked_by = "a schedule" if report.schedule_id is not None else report.asked_by or "command line"
-    save = tag("a", "PDF", href=f"/reports/{report.id}.pdf", download=report.file_name, class_="save") if made else ""
+    save = _pdf_link(report) if made else ""
     sha256: Content = "–"
     if made:
         sha256 = tag("code", made.pdf_sha256[:SHOWN_HASH], title=f"Of the PDF: {made.pdf_sha256}")
@@ -54,6 +54,11 @@ def _row(report: ReportRow, sendings: Sequence[Sending]) -> Html:
         tag("td", sha256),
         tag("td", save),
     )
+
+
+def _pdf_link(report: ReportRow) -> Html:
+    words = f"PDF of report {report.id}"
+    return tag("a", "PDF", href=f"/reports/{report.id}.pdf", download=report.file_name, aria_label=words)
 
 
 def _state(report: ReportRow) -> Html:

@@ -27,7 +27,10 @@ def _row(line: BatchLine) -> Html:
     moment = head.submitted_at or head.created_at
     receipt: Content = "–"
     if not is_draft:
-        receipt = tag("a", "Receipt (PDF)", href=f"/receipts/{head.id}.pdf", download=f"{head.receipt}.pdf")
+        words = f"Receipt (PDF) of batch {head.receipt}"
+        receipt = tag(
+            "a", "Receipt (PDF)", href=f"/receipts/{head.id}.pdf", download=f"{head.receipt}.pdf", aria_label=words
+        )
     numbers = (line.files, line.accepted, line.rejected, line.held, line.failed)
     return tag(
         "tr",
