@@ -22,8 +22,10 @@ def hour_rows(hours: Sequence[ScoredHour], *, until: datetime) -> list[Row]:
 
 def draw_throughput(hours: Sequence[ScoredHour], *, until: datetime) -> alt.Chart:
     """A bar per hour of the last 24 (UTC); the present hour is pale, for it is not over."""
+    rows = hour_rows(hours, until=until)
+    scale = alt.Scale(domainMin=0, domainMax=alt.Undefined if any(row["scored"] for row in rows) else 1)
     return (
-        alt.Chart(alt.Data(values=hour_rows(hours, until=until)))
+        alt.Chart(alt.Data(values=rows))
         .mark_bar(color=CALM)
         .encode(
             x=alt.X(
@@ -31,7 +33,9 @@ def draw_throughput(hours: Sequence[ScoredHour], *, until: datetime) -> alt.Char
                 title="Hour (UTC)",
                 axis=alt.Axis(labelAngle=0, labelOverlap="greedy", format="%H"),
             ),
-            y=alt.Y("scored:Q", title="Scans scored", axis=alt.Axis(tickMinStep=1, tickCount=4)),
+            y=alt.Y(
+                "scored:Q", title="Scans scored", scale=scale, axis=alt.Axis(format=",d", tickMinStep=1, tickCount=4)
+            ),
             opacity=alt.condition("datum.is_open", alt.value(0.45), alt.value(1)),
             tooltip=[
                 alt.Tooltip("hour:T", title="From", format="%d %b %H:%M"),

@@ -7,7 +7,7 @@ meaning: what changes gets a new value.
 from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
 
-from core.vocabulary import ArtifactType, CoipsGrade, Laterality, ReasonCode, Severity, Verdict
+from core.vocabulary import ArtifactType, CoipsGrade, Laterality, ReasonCode, ScaleSource, Severity, Verdict
 
 SCHEME = "99OCTAUDIT"
 SCHEME_NAME = "octaudit private coding scheme"
@@ -102,6 +102,7 @@ SEVERITIES = {
 }
 REASON = own("REASON", "Reason of the verdict")
 SCALE_SOURCE = own("SCALE_SOURCE", "Source of the scale")
+SCALE_SOURCES = {source: own(source.value.replace(" ", "_").upper(), source.value) for source in ScaleSource}
 IS_GRADED_BY_PERSON = own("GRADED_BY", "Grade given by")
 PERSON, MODEL = own("PERSON", "Person"), own("MODEL", "Model")
 YES = sct("373066001", "Yes")
@@ -132,4 +133,5 @@ def reason_concept(code: ReasonCode) -> CodedConcept:
 
 
 def _short(code: ReasonCode) -> str:
-    return code.value.removeprefix("octaudit:").removeprefix("oscar-").replace(":", "_").replace("-", "_").upper()[:16]
+    words = code.value.removeprefix("octaudit:").removeprefix("oscar-").replace("disagreement", "disagree")
+    return words.replace(":", "_").replace("-", "_").upper()

@@ -180,8 +180,7 @@ def _scale_evaluation(subject: DicomSubject) -> list[QualitativeEvaluation]:
     scale = subject.view.scale
     if scale is None:
         return []
-    value = scale.source.value
-    return [QualitativeEvaluation(codes.SCALE_SOURCE, codes.own(value.replace(" ", "_").upper(), value))]
+    return [QualitativeEvaluation(codes.SCALE_SOURCE, codes.SCALE_SOURCES[scale.source])]
 
 
 def _sites(subject: DicomSubject) -> list[FindingSite]:
