@@ -33,7 +33,7 @@ def main() -> None:
     if not pages:
         _say_no_role(actor)
         st.stop()
-    chosen = st.navigation(_sections(pages))
+    chosen = st.navigation(_sections(pages), expanded=True)  # else the pages beyond the tenth hide behind "View more"
     with st.sidebar:
         _draw_person(actor)
     if actor.roles & ALERTED:
