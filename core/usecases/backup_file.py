@@ -75,7 +75,8 @@ def read_manifest(path: Path) -> Manifest:
     try:
         with tarfile.open(path) as archive:
             member = archive.extractfile(MANIFEST)
-            manifest = Manifest(**json.load(member)) if member else None
+            assert member is not None, "a manifest is a file"
+            manifest = Manifest(**json.load(member))
     except (tarfile.TarError, KeyError, TypeError, ValueError, EOFError) as error:
         raise UsageError(
             f"{path} is no backup of octaudit, or it was cut short.", remedy="Take another one; nothing was changed."

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from core.store.login_session import LiveSession
-from dashboard.components.markup import Html, chip, tag
+from dashboard.components.markup import Content, Html, chip, tag
 
 
 def session_table(lines: Sequence[LiveSession]) -> Html:
@@ -16,7 +16,7 @@ def session_table(lines: Sequence[LiveSession]) -> Html:
 
 def _row(line: LiveSession) -> Html:
     moments = (line.opened_at, line.last_seen_at, line.expires_at)
-    own = [" ", chip("this one", "info")] if line.is_own else []
+    own: list[Content] = [" ", chip("this one", "info")] if line.is_own else []
     return tag(
         "tr",
         tag("th", line.client or "unknown", *own, scope="row"),

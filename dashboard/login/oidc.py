@@ -12,6 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -52,7 +53,7 @@ class _Door:
 
     def leave(self, request: Request) -> Response:
         """Send the browser to the provider."""
-        way = {
+        way: dict[str, Any] = {
             "state": secrets.token_urlsafe(24), "nonce": secrets.token_urlsafe(24),
             "verifier": secrets.token_urlsafe(48), "next": safe_next(request.query_params.get("next")),
             "link": "link" in request.query_params, "until": int(time.time()) + WAY_LASTS_S,
