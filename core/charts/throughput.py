@@ -24,8 +24,9 @@ def draw_throughput(hours: Sequence[ScoredHour], *, until: datetime) -> alt.Char
     """A bar per hour of the last 24 (UTC); the present hour is pale, for it is not over."""
     rows = hour_rows(hours, until=until)
     scale = alt.Scale(domainMin=0, domainMax=alt.Undefined if any(row["scored"] for row in rows) else 1)
-    return (
-        alt.Chart(alt.Data(values=rows))
+    data = alt.InlineData(values=rows)
+    chart: alt.Chart = (
+        alt.Chart(data)
         .mark_bar(color=CALM)
         .encode(
             x=alt.X(
@@ -44,3 +45,4 @@ def draw_throughput(hours: Sequence[ScoredHour], *, until: datetime) -> alt.Char
         )
         .properties(height=150)
     )
+    return chart

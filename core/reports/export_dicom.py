@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import NotAllowedError, NotFoundError, UsageError
 from core.intake.canonical import decode_image
-from core.intake.dicom_facts import DicomReference
+from core.intake.dicom_facts import DicomFacts, DicomReference
 from core.reports.dicom.measurement_report import make_report
 from core.reports.dicom.rejection import is_rejected, make_rejection
 from core.reports.dicom.segmentation import make_segmentation
@@ -111,7 +111,7 @@ def _subject(session: Session, view: ScanView, blobs: BlobStore, settings: Setti
     return DicomSubject(
         view=view,
         assessment=judged,
-        facts=origin.facts,
+        facts=DicomFacts.from_document(origin.facts),
         reference=DicomReference(**unseal(settings, origin.sealed_reference)),
         decided_at=max([judged.scored_at, *decisions]),
         artifacts={ArtifactType(type_): _mask(blobs, sha256) for type_, sha256 in sorted(images.mask_sha256.items())},

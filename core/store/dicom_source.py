@@ -8,14 +8,16 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import BatchFile, DicomSource, ReacquisitionRequest
-from core.intake.dicom_facts import DicomFacts
 
 
 @dataclass(frozen=True, slots=True)
 class StoredOrigin:
-    """The object that a scan came from. ``sealed_reference`` is None where the object lacks a UID."""
+    """The object that a scan came from.
 
-    facts: DicomFacts
+    ``facts`` is what core.intake.dicom_facts stores; ``sealed_reference`` is None where the object lacks a UID.
+    """
+
+    facts: Mapping[str, Any]
     sealed_reference: str | None
 
 
@@ -30,14 +32,14 @@ def add_dicom_source(
     )
 
 
-def read_facts_of_batch(session: Session, batch_id: int) -> dict[int, DicomFacts]:
+def read_facts_of_batch(session: Session, batch_id: int) -> dict[int, Mapping[str, Any]]:
     """What the DICOM objects of a batch stated, by file id."""
     rows = session.execute(
         select(DicomSource.batch_file_id, DicomSource.facts)
         .join(BatchFile, BatchFile.id == DicomSource.batch_file_id)
         .where(BatchFile.batch_id == batch_id)
     )
-    return {file_id: DicomFacts.from_document(facts) for file_id, facts in rows}
+    return {file_id: facts for file_id, facts in rows}  # noqa: C416 - rows are no plain tuples
 
 
 def read_origin(session: Session, scan_id: int) -> StoredOrigin | None:
@@ -47,7 +49,7 @@ def read_origin(session: Session, scan_id: int) -> StoredOrigin | None:
         .join(BatchFile, BatchFile.id == DicomSource.batch_file_id)
         .where(BatchFile.scan_id == scan_id)
     ).one_or_none()
-    return None if row is None else StoredOrigin(DicomFacts.from_document(row.facts), row.sealed_reference)
+    return None if row is None else StoredOrigin(row.facts, row.sealed_reference)
 
 
 def read_asked_reason(session: Session, acquisition_id: int) -> tuple[str, str] | None:

@@ -63,7 +63,9 @@ def check_files(
 ) -> tuple[FileCheck, ...]:
     """Check these files of a batch; the roster is the site's."""
     codes = Roster(head.site.study, head.site.site, tuple(roster.device_ids), tuple(roster.technician_ids))
-    stated = read_facts_of_batch(session, head.id)
+    stated = {
+        file_id: DicomFacts.from_document(facts) for file_id, facts in read_facts_of_batch(session, head.id).items()
+    }
     rows = [_check_row(file, codes, now, stated.get(file.id)) for file in files]
     candidates = [
         Candidate(row.file.id, row.file.name, row.file.image_sha256, row.entry)
