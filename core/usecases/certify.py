@@ -44,6 +44,11 @@ def request_certificate(
             f"The software version of {holder.code} is not known, and a device's certificate is for one version.",
             remedy="Note it on the Admin page, under Devices.",
         )
+    if store.is_asked_for(session, holder, kind):
+        raise IllegalMoveError(
+            f"A certificate of {holder.code} for {kind.value} is asked for already.",
+            remedy="Open it in the list and show more scans there.",
+        )
     moment, asked_by = now(), _person(actor)
     added = unless_taken(
         session,

@@ -122,6 +122,10 @@ def order_re_evaluation(session: Session, *, actor: Actor, forecast: Forecast, r
     if actor.user_id is None:
         raise NotAllowedError("Only a person orders a re-evaluation.", remedy="Log in.")
     user_id, reach = actor.user_id, forecast.reach
+    if any(row.is_open for row in store.read_re_evaluations(session, reach.study_id, limit=1)):
+        raise IllegalMoveError(
+            "Another re-evaluation of this study is not done yet.", remedy="Wait for it, or stop it."
+        )
     foreseen = {outcome.value: n for outcome, n in forecast.n_by_outcome.items()}
     added = unless_taken(
         session,

@@ -31,7 +31,7 @@ from core.store.assessment import (
 )
 from core.store.audit import record_event
 from core.store.case import ScanCase, read_cases
-from core.store.certificate import Held, read_held
+from core.store.held_certificate import Held, read_held
 from core.store.protocol import ProtocolInForce, read_protocols
 from core.store.queue import Claim, Success, lock_held_scans, record_failure, record_successes
 from core.store.rate import lock_slots, recount_slots

@@ -21,7 +21,7 @@ from core.scoring.pictures import decode_mask
 from core.storage import BlobStore
 from core.store.assessment import KnownAssessment, known_assessments
 from core.store.case import ScanCase, read_cases
-from core.store.certificate import Held, read_held
+from core.store.held_certificate import Held, read_held
 from core.store.model_version import read_cards
 from core.store.protocol import ProtocolInForce, read_protocols
 from core.store.re_evaluation import MetScan

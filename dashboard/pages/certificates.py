@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.clock import now
 from core.store.access import Actor
+from core.store.administration import list_studies
 from core.store.certificate import (
     CertificateRow,
     Holder,
@@ -124,11 +125,11 @@ def _draw_moves(certificate: CertificateRow, today: date) -> None:
 
 def _draw_asking(actor: Actor, chosen: ScanFilter) -> None:
     """The form for a new one, for whom the person may ask."""
-    studies = {grant.study_id for grant in actor.grants if grant.study_id is not None}
     with open_session() as session:
+        studies = [chosen.study_id] if chosen.study_id is not None else [each.id for each in list_studies(session)]
         holders: Sequence[Holder] = [
             holder
-            for study_id in ([chosen.study_id] if chosen.study_id is not None else sorted(studies))
+            for study_id in studies
             for holder in list_holders(session, study_id)
             if may_ask(actor, holder) and chosen.site_id in {None, holder.site_id}
         ]

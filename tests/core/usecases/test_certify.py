@@ -173,7 +173,7 @@ def test_candidates_are_the_gradable_scans_of_the_holder_by_its_software(board: 
 
 def test_one_asking_of_a_holder_and_kind_is_open_at_a_time(board: Board) -> None:
     first = board.ask([])
-    with pytest.raises(UsageError, match="already taken"):
+    with pytest.raises(IllegalMoveError, match="is asked for already"):
         board.ask([])
     with board.person() as (session, actor):
         with pytest.raises(UsageError, match="Why is it refused"):

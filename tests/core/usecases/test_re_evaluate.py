@@ -297,7 +297,7 @@ def test_an_order_needs_a_reason_a_scan_and_no_other_open_one(bureau: Bureau) ->
     with pytest.raises(UsageError, match="Why are the scans judged again"):
         bureau.order(forecast, reason=" ")
     bureau.order(forecast)
-    with pytest.raises(UsageError, match="already taken"):
+    with pytest.raises(IllegalMoveError, match="is not done yet"):
         bureau.order(forecast)
 
 
