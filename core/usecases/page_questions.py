@@ -38,6 +38,7 @@ from core.store.own_certificate import read_own_certificates
 from core.store.own_grading import read_own_progress, read_own_work
 from core.store.protocol import read_protocols
 from core.store.query_thread import read_thread
+from core.store.queue_state import STUCK_STATES, read_lanes, read_scored_hours, read_stuck
 from core.store.re_evaluation import count_outcomes, read_re_evaluations
 from core.store.report import read_reports
 from core.store.report_schedule import list_addressees, read_schedules, read_sendings
@@ -60,6 +61,7 @@ from core.store.tracker import (
 )
 from core.store.unit import UnitKind
 from core.store.unit_week import read_unit_weeks
+from core.store.worker_process import read_hours, read_processes
 from core.store.worklist import WorklistTab, read_worklist
 from core.usecases.accept_in_bulk import propose_bulk
 from core.usecases.check_calibration import check_calibration
@@ -325,6 +327,15 @@ def _re_evaluation(session: Session, _: Visit) -> None:
     count_outcomes(session, [1, 2])
 
 
+def _queue(session: Session, visit: Visit) -> None:
+    since = visit.now - timedelta(days=1)
+    read_lanes(session)
+    read_scored_hours(session, since=since)
+    read_processes(session, since=since)
+    read_hours(session, since=since)
+    read_stuck(session, STUCK_STATES)
+
+
 def _api(session: Session, visit: Visit) -> None:
     """What programs ask that no page does: lists from an id on, and every unit by week."""
     read_scan_list(session, ScanFilter(), limit=501)
@@ -378,6 +389,7 @@ PAGES: dict[str, Question] = {
     "Completeness, all visits": partial(_completeness, is_all=True, page=1),
     "Certificates": _certificates,
     "Admin, re-evaluation": _re_evaluation,
+    "Queue": _queue,
     "Audit": partial(_audit, kind=TrailKind.ALL),
     "Audit, signatures": partial(_audit, kind=TrailKind.SIGNATURES),
 }

@@ -33,6 +33,7 @@ def queue_counters(lanes: Sequence[LaneState], *, at: datetime) -> Html:
         _counter("Failed", count(total["n_failed"]), "given up", is_bad=total["n_failed"] > 0),
         _counter("Set aside", count(total["n_quarantined"]), "cost their workers", is_bad=total["n_quarantined"] > 0),
         class_="counters",
+        style="grid-template-columns: repeat(auto-fit, minmax(7.6rem, 1fr))",  # six in one row on 1024 pixels
     )
 
 

@@ -45,6 +45,7 @@ NO_VIEW = {
     "core.reports.make_report": "one batch's receipt, or no scan at all",
     "core.store.report": "the lists are asked; the rest is one report",
     "core.usecases.ask_report": "writes",
+    "core.usecases.requeue_scans": "writes",
     "core.usecases.retry_scans": "writes, and one batch",
     "core.usecases.schedule_reports": "writes",
     "core.usecases.acknowledge_flag": "writes",
