@@ -20,7 +20,11 @@ from core.storage import open_blob_store
 
 def run_report(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "core.cli", "report", *arguments]
-    environment = {**os.environ, **environment_of(settings)}
+    owner = settings.database_owner_url
+    assert owner is not None
+    environment = {
+        **os.environ, **environment_of(settings), "OCTAUDIT_DATABASE_OWNER_URL": owner.get_secret_value(),
+    }  # fmt: skip
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
