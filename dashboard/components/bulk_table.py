@@ -84,7 +84,7 @@ def sample_table(view: BulkView) -> Html:
         )
         for item in view.sample
     )
-    return _table(("No.", "", "Scan", "Looked at", "You say"), rows)
+    return _table(("No.", "Image", "Scan", "Looked at", "You say"), rows)
 
 
 def left_out_table(named: Sequence[tuple[ListedScan | BulkItem, str]]) -> Html:

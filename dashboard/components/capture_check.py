@@ -24,7 +24,9 @@ def check_list(view: ScanView, checks: tuple[Check, ...]) -> Html:
     ]
     table = tag(
         "table",
-        tag("thead", tag("tr", *(tag("th", name, scope="col") for name in ("", "Found", "Protocol asks", "")))),
+        tag(
+            "thead", tag("tr", *(tag("th", name, scope="col") for name in ("What", "Found", "Protocol asks", "Result")))
+        ),
         tag("tbody", *lines, _index_line(view)),
     )
     return tag("div", table, class_="scroll")
