@@ -1,4 +1,4 @@
-"""The whole line as people use it, in a real browser: upload, scores, review, request, replacement, changed counts.
+"""The whole line as people use it, in real browsers: upload, scores, review, request, replacement, counts, audit, PDF.
 
 One installation as `octaudit up` runs it: embedded servers, a Celery worker with the bundled weights, the keeper and the
 dashboard. Nothing is faked.
@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from browser import find_chromium, launch_arguments
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect, sync_playwright
+from pypdf import PdfReader
 from uploads import phantom, png, zipped
 
 from core.database.roles import DatabaseRole
@@ -70,6 +71,13 @@ class Installation:
 
     address: str
     passwords: dict[str, str]
+    home: Path
+
+    def octaudit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the command on the installation's machine, as its operator does."""
+        environment = {**os.environ, "OCTAUDIT_HOME": str(self.home)}
+        command = [sys.executable, "-m", "core.cli", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +91,7 @@ def installation() -> Iterator[Installation]:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
     try:
         address = wait_for_address(process, log)
-        yield Installation(address, set_up(Settings(home=home)))
+        yield Installation(address, set_up(Settings(home=home)), home)
     finally:
         process.terminate()
         process.wait(90)
@@ -203,15 +211,13 @@ def test_a_bad_scan_travels_from_upload_to_request_to_replacement_and_the_counts
     the_site_uploads_and_sees_what_is_wrong_with_each_file(tess)
     quinn = person(installation, chromium, "quinn")
     the_reading_centre_looks_and_asks_for_a_new_capture(quinn)
-    path = the_site_uploads_the_replacement_from_the_request(tess)
+    path = the_site_uploads_the_replacement_from_its_worklist(tess)
     the_reading_centre_accepts_it_and_the_request_closes(quinn, path)
-
-    mara.open("/")
-    expect(number_beside(mara.page, "First captures received")).to_have_text(
-        "3", timeout=PATIENCE_MS
-    )  # a replacement is no first capture
-    expect(number_beside(mara.page, "To be taken again")).to_have_text("0")
+    the_request_s_course_is_on_record(quinn, tess)
+    the_manager_s_two_rates_differ(mara)
     assert mara.strays + tess.strays + quinn.strays == [], "the pages must fetch nothing from elsewhere"
+    the_audit_trail_holds(installation)
+    the_report_shows_it(installation)
 
 
 def the_site_uploads_and_sees_what_is_wrong_with_each_file(tess: Person) -> None:
@@ -240,24 +246,31 @@ def the_reading_centre_looks_and_asks_for_a_new_capture(quinn: Person) -> None:
     was_on = overlay.is_checked()
     overlay.set_checked(not was_on)
     expect(overlay).to_be_checked(checked=not was_on)
+    page.get_by_role("button", name="Override grade").click()  # sure also where the model is not
+    page.get_by_label("Ungradable (0)").check()
+    page.get_by_label("Reason (required)").fill("The lines are torn: the macula cannot be judged.")
+    page.get_by_role("button", name="Save my grade").click()
+    expect(page.get_by_text("The grade was overridden.").first).to_be_visible(timeout=PATIENCE_MS)
+    quinn.open("/worklist")
+    open_scan_of(page, "S01-002")
     page.get_by_role("button", name="Ask for a new scan").click()
     page.get_by_role("button", name="Send to the site").click()
     expect(page.get_by_text("The site was asked for a new scan.")).to_be_visible(timeout=PATIENCE_MS)
 
 
-def the_site_uploads_the_replacement_from_the_request(tess: Person) -> str:
-    """The path of the new scan's page."""
-    page = tess.open("/worklist?tab=reacquire")
-    open_scan_of(page, "S01-002")
+def the_site_uploads_the_replacement_from_its_worklist(tess: Person) -> str:
+    """The path of the new scan's page. The row names what is new alone: the request knows subject, visit, eye, kind."""
+    page = tess.open("/worklist")
+    asked = page.locator("li.row").filter(has_text="S01-002")
+    expect(asked).to_contain_text("Owner T01", timeout=PATIENCE_MS)
     page.get_by_role("button", name="Acknowledge").click()
-    expect(page.get_by_text("Acknowledged.")).to_be_visible(timeout=PATIENCE_MS)
-    page.get_by_role("link", name="Upload the replacement").click()
+    expect(page.get_by_text("Acknowledged: S01-002 V1 OD.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(asked).to_contain_text("Acknowledged")
+    page.get_by_role("link", name="Upload replacement").click()
     expect(page.get_by_text("Replacement for request")).to_be_visible(timeout=PATIENCE_MS)
-    replacement = {
-        "again.png": png(phantom(seed=21, size_px=304)),
-        "manifest.csv": manifest(row("again.png", subject="S01-002", acquisition="A2", acquired_at=now_text())),
-    }
-    upload(page, "again.zip", zipped(replacement))
+    known = {"study", "site", "subject", "visit", "acquisition", "eye", "kind", "field_width_mm", "field_height_mm"}
+    new = {name: value for name, value in row("again.png", acquired_at=now_text()).items() if name not in known}
+    upload(page, "again.zip", zipped({"again.png": png(phantom(seed=21, size_px=304)), "manifest.csv": manifest(new)}))
     page.get_by_role("button", name="Submit 1 file").click(timeout=PATIENCE_MS)
     expect(number_beside(page, "Scored")).to_have_text("1", timeout=SCORED_MS)
     page.get_by_role("link", name=re.compile(r"Scan \d+")).first.click()
@@ -267,11 +280,63 @@ def the_site_uploads_the_replacement_from_the_request(tess: Person) -> str:
 
 def the_reading_centre_accepts_it_and_the_request_closes(quinn: Person, path: str) -> None:
     page = quinn.open(path)
-    expect(page.get_by_role("heading", name="History")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("heading", name="Before and after")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("table.captures thead th")).to_have_count(2)
     accept_if_asked(page)
     page = quinn.open("/worklist?tab=reacquire")
     expect(page.get_by_role("heading", name="Worklist")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator("li.row").filter(has_text="S01-002")).to_have_count(0, timeout=PATIENCE_MS)
+
+
+def the_request_s_course_is_on_record(quinn: Person, tess: Person) -> None:
+    for person_ in (quinn, tess):
+        page = person_.open("/tracker?view=board")
+        closed = page.get_by_role("region", name="Closed", exact=True)
+        closed.get_by_role("link", name="S01-002 · V1").click(timeout=PATIENCE_MS)
+        course = page.locator("ol.timeline").filter(has_text="acknowledged the request")
+        for words in (
+            "asked for a new scan",
+            "sent the replacement",
+            "Replacement scored",
+            "The replacement was accepted.",
+        ):
+            expect(course.filter(has_text=words)).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text("stands for this expected scan")).to_be_visible()
+
+
+def the_manager_s_two_rates_differ(mara: Person) -> None:
+    """First-pass: gradable first captures of those decided. Final: expected scans with a gradable capture of those sent."""
+    mara.open("/")
+    expect(number_beside(mara.page, "First captures received")).to_have_text(
+        "3", timeout=PATIENCE_MS
+    )  # a replacement is no first capture
+    expect(number_beside(mara.page, "To be taken again")).to_have_text("0")
+    first, final = (counts_of(mara.page, title) for title in ("Gradable at the first pass", "Gradable in the end"))
+    assert first[0] < first[1], "the capture that was taken again stays a failure of the first pass"
+    assert final == (3, 3), "every expected scan has a gradable capture by now"
+
+
+def counts_of(page: Page, title: str) -> tuple[int, int]:
+    """The k and n under one of the two rates."""
+    card = page.locator("section.rate").filter(has_text=title)
+    found = re.search(r"(\d+) of (\d+)", card.inner_text(timeout=PATIENCE_MS))
+    assert found is not None, card.inner_text()
+    return int(found[1]), int(found[2])
+
+
+def the_audit_trail_holds(installation: Installation) -> None:
+    verified = installation.octaudit("audit", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def the_report_shows_it(installation: Installation) -> None:
+    """The site's card names both rates; its failure of the first pass is the one that was taken again."""
+    out = installation.home / "card.pdf"
+    made = installation.octaudit("report", "site", "--study", "STORY", "--site", "S01", "--out", str(out))
+    assert made.returncode == 0, made.stdout + made.stderr
+    words = " ".join(" ".join(page.extract_text() for page in PdfReader(out).pages).split())
+    for shown in ("Leipzig", "Gradable at the first pass", "2 of 3", "Gradable in the end", "3 of 3"):
+        assert shown in words, words
 
 
 def open_scan_of(page: Page, subject: str) -> None:
