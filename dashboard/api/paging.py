@@ -32,6 +32,24 @@ class Paged(BaseModel):
         ids = ids_after(self.after)
         return None if ids is None else ids[0]
 
+    @property
+    def number(self) -> int:
+        """Of a list sorted by urgency, which has no key: which page of ``limit`` rows this is, from 0.
+
+        UsageError where ``limit`` is not that of the page before.
+        """
+        number, rest = divmod(self.before_id or 0, self.limit)
+        if rest:
+            raise UsageError(
+                "`limit` is not that of the page before.", remedy="Keep it, or begin anew without `after`."
+            )
+        return number
+
+    def next_of(self, shown: int, *, total: int) -> str | None:
+        """Of such a list: where its next page begins, ``shown`` rows on; None after the last of ``total``."""
+        reached = self.number * self.limit + shown
+        return cursor(reached) if shown and reached < total else None
+
 
 def cursor(*key: int | str | None) -> str:
     """The key of a page's last row, as the opaque text that the next request gives back."""

@@ -5,7 +5,6 @@ from datetime import timedelta
 from fastapi import APIRouter
 
 from core.clock import now
-from core.errors import UsageError
 from core.statistics.survival import DurationQuantile, TurnAround
 from core.store.completeness import read_completeness, read_latest_visits, read_visits_with_gaps
 from core.store.first_pass import OwnPlace, StudyMedian, read_own_places
@@ -71,19 +70,18 @@ def list_visits(asked: VisitsAsked, caller: WorkReader) -> Page[VisitDocument]:
     Sorted by what can still be sent, so a page begins after a number of rows.
     """
     caller.require_role(TRACKERS)
-    begun = asked.before_id or 0
-    if begun % asked.limit:
-        raise UsageError("`limit` is not that of the page before.", remedy="Keep it, or begin anew without `after`.")
-    number, today = begun // asked.limit, now().date()
+    today = now().date()
     with caller.open_session() as session:
         if asked.gaps:
-            found = read_visits_with_gaps(session, asked.narrowed(), today=today, page=number, page_size=asked.limit)
+            found = read_visits_with_gaps(
+                session, asked.narrowed(), today=today, page=asked.number, page_size=asked.limit
+            )
         else:
-            found = read_latest_visits(session, asked.narrowed(), page=number, page_size=asked.limit)
+            found = read_latest_visits(session, asked.narrowed(), page=asked.number, page_size=asked.limit)
     is_full = len(found.visits) == asked.limit
     return Page(
         items=[VisitDocument.model_validate(visit) for visit in found.visits],
-        next=cursor(begun + asked.limit) if is_full else None,
+        next=cursor((asked.number + 1) * asked.limit) if is_full else None,
     )
 
 

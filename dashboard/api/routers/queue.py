@@ -5,7 +5,6 @@ from datetime import timedelta
 from fastapi import APIRouter
 
 from core.clock import now
-from core.errors import UsageError
 from core.store.queue_state import STUCK_STATES, read_lanes, read_scored_hours, read_stuck
 from core.store.worker_process import read_processes
 from core.vocabulary import Role
@@ -19,7 +18,6 @@ from dashboard.api.documents.queue import (
 )
 from dashboard.api.filters import PlacesAsked, StuckAsked
 from dashboard.api.guard import WorkReader
-from dashboard.api.paging import cursor
 
 router = APIRouter(tags=["queue"])
 
@@ -49,20 +47,16 @@ def read_queue(asked: PlacesAsked, caller: WorkReader) -> QueueDocument:
 def list_stuck(asked: StuckAsked, caller: WorkReader) -> Page[StuckScanDocument]:
     """Scans that could not be scored, with why; a page begins after a number of rows."""
     caller.require_role(KEEPERS)
-    begun = asked.before_id or 0
-    if begun % asked.limit:
-        raise UsageError("`limit` is not that of the page before.", remedy="Keep it, or begin anew without `after`.")
     with caller.open_session() as session:
         scans, total = read_stuck(
             session,
             STUCK_STATES,
             study_id=asked.study,
             site_id=asked.site,
-            page=begun // asked.limit,
+            page=asked.number,
             page_size=asked.limit,
         )
-    reached = begun + len(scans)
     return Page(
         items=[StuckScanDocument.model_validate(scan) for scan in scans],
-        next=cursor(reached) if scans and reached < total else None,
+        next=asked.next_of(len(scans), total=total),
     )

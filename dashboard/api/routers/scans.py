@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy.orm import Session
 
 from core.clock import now
-from core.errors import NotFoundError, UsageError
+from core.errors import NotFoundError
 from core.store.example import read_examples
 from core.store.scan_image import ScanImages, read_scan_images
 from core.store.scan_list import read_scan_list
@@ -60,18 +60,13 @@ def list_worklist(asked: WorklistAsked, caller: ScanReader) -> Page[WorklistItem
     Sorted by what can still be done today, so a page begins after a number of rows: what is decided meanwhile moves
     the others up. Take the first page again after deciding.
     """
-    begun = asked.before_id or 0
-    if begun % asked.limit:
-        raise UsageError("`limit` is not that of the page before.", remedy="Keep it, or begin anew without `after`.")
-    number = begun // asked.limit
     with caller.open_session() as session:
         found = read_worklist(
-            session, asked.chosen(), asked.tab, today=now().date(), page=number, page_size=asked.limit
+            session, asked.chosen(), asked.tab, today=now().date(), page=asked.number, page_size=asked.limit
         )
-    reached = begun + len(found.items)
     return Page(
         items=[WorklistItemDocument.model_validate(item) for item in found.items],
-        next=cursor(reached) if found.items and reached < found.total else None,
+        next=asked.next_of(len(found.items), total=found.total),
     )
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from sqlalchemy.orm import Session
 
 from core.clock import now
-from core.errors import NotFoundError, UsageError
+from core.errors import NotFoundError
 from core.store.action import read_closed_actions, read_open_actions
 from core.store.alert import read_ended_alerts, read_open_alerts
 from core.store.alert_delivery import read_subscriptions
@@ -36,7 +36,6 @@ from dashboard.api.documents.work import (
 )
 from dashboard.api.filters import ActionsAsked, AlertsAsked, RequestsAsked
 from dashboard.api.guard import Caller, WorkReader, WorkWriter
-from dashboard.api.paging import cursor
 from dashboard.api.routers.scans import decided
 from dashboard.navigation import COMPARERS
 
@@ -55,9 +54,6 @@ def list_requests(asked: RequestsAsked, caller: WorkReader) -> Page[RequestDocum
     Sorted by what is due, so a page begins after a number of rows.
     """
     caller.require_role(TRACKERS)
-    begun = asked.before_id or 0
-    if begun % asked.limit:
-        raise UsageError("`limit` is not that of the page before.", remedy="Keep it, or begin anew without `after`.")
     wanted = TrackerFilter(
         states=(asked.state,) if asked.state else (), owner_id=None, reason=asked.reason, only_overdue=asked.overdue
     )
@@ -67,13 +63,12 @@ def list_requests(asked: RequestsAsked, caller: WorkReader) -> Page[RequestDocum
             asked.chosen(),
             wanted,
             today=now().date(),
-            page=begun // asked.limit,
+            page=asked.number,
             page_size=asked.limit,
         )
-    reached = begun + len(found.items)
     return Page(
         items=[RequestDocument.model_validate(item) for item in found.items],
-        next=cursor(reached) if found.items and reached < found.total else None,
+        next=asked.next_of(len(found.items), total=found.total),
     )
 
 
