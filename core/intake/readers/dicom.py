@@ -12,6 +12,7 @@ another claim. What the values become is said in core.intake.dicom_values.
 import io
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -139,37 +140,21 @@ class _Opened:
     pixels_at: int
 
 
-class _reading:  # noqa: N801 - used as a function
-    """The header of a file and its transfer syntax; whatever damaged bytes lead to becomes one clear fault."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._warnings = warnings.catch_warnings()
-
-    def __enter__(self) -> _Opened:
-        self._warnings.__enter__()
+@contextmanager
+def _reading(path: Path) -> Iterator[_Opened]:
+    """The header of a file; whatever damaged bytes lead to within the block becomes one clear fault."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings quote values
         try:
-            return _read_header(self._path)
-        except BaseException as error:
-            self._warnings.__exit__(None, None, None)
-            self._translate(error)
+            yield _read_header(path)
+        except UnreadableScanError:
             raise
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._warnings.__exit__(None, None, None)
-        self._translate(error)
-
-    @staticmethod
-    def _translate(error: BaseException | None) -> None:
-        if isinstance(error, UnreadableScanError) or not isinstance(error, Exception):
-            return
-        # pydicom and the decoders raise whatever damaged bytes make them stumble over; the cause may quote a name
-        raise UnreadableScanError(
-            "damaged",
-            "The file is a DICOM object, but its data are damaged or cut off.",
-            remedy="Copy or export the object again and upload it once more.",
-        ) from None
+        except Exception:  # noqa: BLE001 - pydicom and the decoders raise whatever makes them stumble
+            raise UnreadableScanError(
+                "damaged",
+                "The file is a DICOM object, but its data are damaged or cut off.",
+                remedy="Copy or export the object again and upload it once more.",
+            ) from None  # the cause may quote a name
 
 
 class _BoundedFile(io.BufferedReader):
