@@ -46,6 +46,13 @@ def plain(text: str) -> str:
     return "".join(letter for letter in text if letter not in " \"'\u2018\u2019\u201c\u201d")
 
 
+def test_a_long_name_without_spaces_stays_in_its_column() -> None:
+    name = "a" * 300 + ".png"
+    reader = PdfReader(BytesIO(typeset(receipt("Clinic", name), made_at=NOON).pdf))
+    lines = [line for line in reader.pages[0].extract_text().splitlines() if line.startswith("aaaa")]
+    assert len(lines) > 1, "broken over several lines"
+
+
 def test_a_long_list_of_files_runs_over_pages_with_its_heads_on_each() -> None:
     document = receipt("Clinic")
     document.content["files"]["rows"] = [[f"scan-{n:04d}.png"] for n in range(150)]
