@@ -38,6 +38,8 @@ class Request:
     due_on: date | None
     replacement_id: int | None
     version: int
+    acquired_at: datetime
+    """When the capture that is to be replaced was taken."""
     owner_id: int | None = None
 
     @property
@@ -53,6 +55,7 @@ class ReplacementCapture:
     acquisition_id: int
     expected_scan_id: int
     replaces_id: int | None
+    acquired_at: datetime
 
 
 def add_request(
@@ -134,6 +137,7 @@ def _requests(session: Session, *where: ColumnElement[bool]) -> list[Request]:
             ReacquisitionRequest.due_on,
             ReacquisitionRequest.replacement_id,
             ReacquisitionRequest.version,
+            Acquisition.acquired_at,
             ReacquisitionRequest.owner_id,
         )
         .join(Acquisition, Acquisition.id == ReacquisitionRequest.acquisition_id)
@@ -239,11 +243,11 @@ def _add_step(
 def read_replacement(session: Session, acquisition_id: int) -> ReplacementCapture | None:
     """The capture that is offered as a replacement; None where there is none that this session may see."""
     row = session.execute(
-        select(Acquisition.id, Acquisition.expected_scan_id, Acquisition.replaces_id).where(
+        select(Acquisition.id, Acquisition.expected_scan_id, Acquisition.replaces_id, Acquisition.acquired_at).where(
             Acquisition.id == acquisition_id
         )
     ).one_or_none()
-    return None if row is None else ReplacementCapture(row.id, row.expected_scan_id, row.replaces_id)
+    return None if row is None else ReplacementCapture(*row)
 
 
 def set_replaces(session: Session, acquisition_id: int, *, replaces_id: int | None) -> None:

@@ -77,7 +77,7 @@ def schedule_request(session: Session, *, actor: Actor, request_id: int, planned
 
 
 def receive_replacement(
-    session: Session, *, actor: Actor, request_id: int, acquisition_id: int, is_found: bool = False
+    session: Session, *, actor: Actor, request_id: int, acquisition_id: int, is_found: bool = False, reason: str = ""
 ) -> None:
     """Link the capture that was taken again to its request; intake calls this in the transaction that stores it.
 
@@ -86,7 +86,7 @@ def receive_replacement(
     Raises
     ------
     UsageError
-        The capture is of another subject, visit, eye or scan type, or is the very one to be replaced.
+        The capture is of another subject, visit, eye or scan type, is the very one to be replaced, or older.
     """
     request = request_for(session, actor, request_id, *SITE_ROLES)
     capture = read_replacement(session, acquisition_id)
@@ -99,12 +99,19 @@ def receive_replacement(
             remedy="Correct the entry, or upload it without naming the request.",
         )
     refuse_illegal_move(request.state, RequestState.RECEIVED)
+    if capture.acquired_at < request.acquired_at:
+        raise UsageError(
+            f"Acquisition {acquisition_id} was taken before the one of request {request.id}, so it cannot replace it.",
+            remedy="Choose a newer capture, or correct its time.",
+        )
     # A capture that answers several requests of its slot replaces one capture: that of the newest round.
     if capture.replaces_id is None:
         uncount_slots(session, [request.expected_scan_id])
         set_replaces(session, acquisition_id, replaces_id=request.acquisition_id)
         recount_slots(session, [request.expected_scan_id])
-    note = f"Acquisition {acquisition_id}" + (", found by the program." if is_found else "")
+    note = f"Acquisition {acquisition_id}" + (
+        ", found by the program." if is_found else f": {reason}" if reason else ""
+    )
     _move(
         session, request, RequestState.RECEIVED, actor=actor, note=note, replacement_id=acquisition_id,
         is_link_found=is_found,

@@ -1,5 +1,6 @@
 """What a person may do with a reacquisition request, as buttons: written at the click, refused with the reason."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.store.access import Actor
 from core.store.tracker import Owner, list_owners
 from core.usecases.assign_request import assign_request
+from core.usecases.link_replacement import link_replacement
 from core.usecases.reacquire import (
     MOVES,
     SITE_ROLES,
@@ -22,6 +24,8 @@ from core.wording import REQUEST_NAMES
 from dashboard.administration.steps import fresh_key, perform
 from dashboard.session import open_session
 
+Later = Sequence[tuple[int, str]]
+"""Captures that could be the replacement, by id, each in words."""
 ASSIGNERS = (*SITE_ROLES, Role.ADJUDICATOR)
 
 
@@ -39,8 +43,13 @@ class Movable:
     """What it asks for, for those who hear the page: ``S01-002 V1 OD``."""
 
 
-def draw_moves(request: Movable, actor: Actor, *, today: date, where: str, is_small: bool = False) -> None:
-    """The buttons of one request for one person; ``where`` tells several of them on a page apart."""
+def draw_moves(
+    request: Movable, actor: Actor, *, today: date, where: str, is_small: bool = False, later: Later = ()
+) -> None:
+    """The buttons of one request for one person; ``where`` tells several of them on a page apart.
+
+    ``later``: captures of the same expected scan that answer no request and are newer.
+    """
     place = {"study_id": request.study_id, "site_id": request.site_id}
     moves = MOVES[request.state]
     is_site = actor.has_role(*SITE_ROLES, **place)
@@ -52,6 +61,8 @@ def draw_moves(request: Movable, actor: Actor, *, today: date, where: str, is_sm
             _draw_site_moves(request, moves, key, today)
         if actor.has_role(*ASSIGNERS, **place) and moves:
             _draw_owner(request, key, is_small=is_small)
+        if later and RequestState.RECEIVED in moves and actor.has_role(*UNLINKERS, **place):
+            _draw_link(request, later, key)
         if request.state in LINKED and actor.has_role(*UNLINKERS, **place):
             _draw_unlink(request, key)
 
@@ -106,6 +117,15 @@ def _draw_unlink(request: Movable, key: str) -> None:
             perform(lambda session, actor: _unlink(session, actor, request, reason))
 
 
+def _draw_link(request: Movable, later: Later, key: str) -> None:
+    with st.popover("Link a capture", icon=":material/link:", key=fresh_key(f"{key}.link")):
+        st.caption("For a newer capture of the same eye and scan type that came without naming the request.")
+        chosen = st.selectbox("Which one", later, format_func=lambda each: each[1], key=fresh_key(f"{key}.link-which"))
+        reason = st.text_area("Why is it the replacement? (required)", height=90, key=fresh_key(f"{key}.link-why"))
+        if st.button("Link it", type="primary", key=fresh_key(f"{key}.link-do")):
+            perform(lambda session, actor: _link(session, actor, request, chosen[0], reason))
+
+
 def _owner_words(owner: Owner) -> str:
     return f"{owner.code} · {owner.name}" if owner.name and owner.name != owner.code else owner.code
 
@@ -131,6 +151,11 @@ def _assign(session: Session, actor: Actor, request: Movable, owner: Owner, reas
         reason=reason,
     )  # fmt: skip
     return f"{request.name}: {code} sees to it."
+
+
+def _link(session: Session, actor: Actor, request: Movable, acquisition_id: int, reason: str) -> str:
+    link_replacement(session, actor=actor, request_id=request.id, acquisition_id=acquisition_id, reason=reason)
+    return f"{request.name}: the capture answers the request."
 
 
 def _unlink(session: Session, actor: Actor, request: Movable, reason: str) -> str:

@@ -5,6 +5,7 @@ from datetime import date
 import streamlit as st
 
 from core.store.access import Actor
+from core.store.capture_set import CaptureSet, read_capture_set
 from core.store.tracker import TrackedRequest, read_tracked
 from core.wording import EYE_NAMES, REQUEST_NAMES, SLAB_NAMES, scan_type_words
 from dashboard.components.capture_choice import draw_captures
@@ -19,6 +20,7 @@ def draw_detail(request_id: int, actor: Actor, *, today: date) -> None:
     """Draw the request with its buttons; says so where there is none that the person may see."""
     with open_session() as session:
         request = read_tracked(session, [request_id]).get(request_id)
+        captures = read_capture_set(session, request.expected_scan_id) if request is not None else None
     if request is None:
         empty_state("No such request", "It belongs to another site, or was taken back. Choose one below.", key="gone")
         return
@@ -26,9 +28,20 @@ def draw_detail(request_id: int, actor: Actor, *, today: date) -> None:
         panel(_title(request), key="detail-title")
         if request.is_open:
             panel(open_request(request, today, is_linked=False), key="detail")
-            draw_moves(movable_of(request), actor, today=today, where="detail")
+            draw_moves(movable_of(request), actor, today=today, where="detail", later=_later(captures, request))
         draw_captures(request.acquisition_id, actor, today=today, is_quiet=False)
         st.button("Close this view", icon=":material/close:", type="tertiary", on_click=_close)
+
+
+def _later(captures: CaptureSet | None, request: TrackedRequest) -> tuple[tuple[int, str], ...]:
+    """Captures that came after the one asked for again and answer no request yet."""
+    known = captures.captures if captures is not None else ()
+    asked = next((each for each in known if each.acquisition_id == request.acquisition_id), None)
+    return tuple(
+        (each.acquisition_id, f"{each.code} · {each.acquired_at:%d %b %Y, %H:%M}")
+        for each in known
+        if asked is not None and each.replaces_id is None and each.acquired_at > asked.acquired_at
+    )
 
 
 def _title(request: TrackedRequest) -> Html:
