@@ -56,7 +56,7 @@ class Everybody:
         ground = "getComputedStyle(document.querySelector('[data-testid=\"stApp\"]') ?? document.body).backgroundColor"
         before = self.page.evaluate(ground)
         is_dark = self.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
-        self.page.emulate_media(color_scheme=scheme)
+        self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # else colours are still on their way
         if is_dark != (scheme == "dark"):
             self.page.wait_for_function(f"before => {ground} !== before", arg=before)
 
@@ -108,7 +108,7 @@ def _is_streamlits(page: Page, rule: str, target: object) -> bool:
 def test_no_page_has_a_serious_or_critical_fault_in_light_or_dark(everybody: Everybody, path: str) -> None:
     seen = {}
     query = f"?id={everybody.scan_id}" if path == "scan" else ""
-    everybody.page.emulate_media(color_scheme="light")
+    everybody.page.emulate_media(color_scheme="light", reduced_motion="reduce")
     everybody.opens(f"{path}{query}")
     for scheme in ("light", "dark"):
         everybody.turns(scheme)
