@@ -5,6 +5,7 @@ Every answer is `private, no-store`. A link on another host's page gets nothing,
 
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote
@@ -106,7 +107,7 @@ class _Door:
         headers = {"Cache-Control": "private, no-store", "Content-Disposition": disposition}
         return Response(pdf, media_type=MEDIA_TYPE, headers=headers)
 
-    def _scope(self, request: Request):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a context manager of sessions
+    def _scope(self, request: Request) -> AbstractContextManager[Session]:
         if request.headers.get("sec-fetch-site", "none") not in _FROM_HERE:
             raise NotAllowedError("Files are given to our own pages alone.", remedy="Open octaudit and save it there.")
         return session_scope(self._database, token=request.state.session_token)
