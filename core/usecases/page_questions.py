@@ -38,7 +38,7 @@ from core.store.own_certificate import read_own_certificates
 from core.store.own_grading import read_own_progress, read_own_work
 from core.store.protocol import read_protocols
 from core.store.query_thread import read_thread
-from core.store.queue_state import STUCK_STATES, read_lanes, read_scored_hours, read_stuck
+from core.store.queue_state import STUCK_STATES, read_lanes, read_scored_hours, read_stuck, read_totals
 from core.store.re_evaluation import count_outcomes, read_re_evaluations
 from core.store.report import read_reports
 from core.store.report_schedule import list_addressees, read_schedules, read_sendings
@@ -334,6 +334,7 @@ def _queue(session: Session, visit: Visit) -> None:
     read_processes(session, since=since)
     read_hours(session, since=since)
     read_stuck(session, STUCK_STATES)
+    read_totals(session)
 
 
 def _api(session: Session, visit: Visit) -> None:
