@@ -7,14 +7,15 @@ function isTyping(event) {
   return Boolean(field) && !["checkbox", "radio", "button", "range"].includes(field.type);
 }
 
-// ``handlers``: key -> function. One of each ``group`` listens, the latest: while the next page is being made, what stood
-// on the last one is still there and must not take its keys. Ends by itself once ``root`` has left the page, because
-// Streamlit forgets what a component returned for its end as soon as it is called again. Returns how to end it before.
+// ``handlers``: key -> function. Of each ``group`` the latest on the page takes the keys: while the next page is being
+// made, what stood on the last one is still there. Ends by itself once ``root`` has left the page, because Streamlit
+// forgets what a component returned for its end as soon as it is called again. Returns how to end it before.
 function listenForKeys(root, group, handlers) {
-  const listening = (window.octauditKeys ??= {});
-  listening[group]?.();
+  const groups = (window.octauditKeys ??= {});
+  const own = { root };
   const listen = (event) => {
     if (!root.isConnected) { stop(); return; }
+    if (groups[group].filter((each) => each.root.isConnected).at(-1) !== own) return;
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
     const [target] = event.composedPath();
     const isTool = target instanceof HTMLCanvasElement || target?.type === "radio" || target?.type === "range";
@@ -26,9 +27,12 @@ function listenForKeys(root, group, handlers) {
     if (event.type === "keydown" && !event.repeat) handler();
   };
   const kinds = ["keydown", "keypress", "keyup"];
-  const stop = () => { for (const kind of kinds) window.removeEventListener(kind, listen, true); };
+  const stop = () => {
+    groups[group] = groups[group].filter((each) => each !== own);
+    for (const kind of kinds) window.removeEventListener(kind, listen, true);
+  };
+  groups[group] = [...(groups[group] ?? []), own];
   for (const kind of kinds) window.addEventListener(kind, listen, true);
-  listening[group] = stop;
   return stop;
 }
 

@@ -249,7 +249,6 @@ export default function (component) {
   if (form?.shown === shown) {
     Object.assign(form, { setStateValue: component.setStateValue, setTriggerValue: component.setTriggerValue });
     form.showSaved(data.saved);
-    form.listen();
     return;
   }
   form?.close();

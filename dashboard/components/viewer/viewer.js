@@ -402,10 +402,7 @@ class Viewer {
 export default function ({ data, key, parentElement }) {
   const root = parentElement.querySelector(".viewer");
   const shown = JSON.stringify(data);
-  if (root.octaudit?.shown === shown) {
-    root.octaudit.viewer.listenForKeys();
-    return;
-  }
+  if (root.octaudit?.shown === shown) return;
   root.octaudit?.viewer.close();
   const state = kept.get(key) ?? {
     zoom: null, x: 0.5, y: 0.5, brightness: 0, contrast: 0, side: true, before: false, opacity: 60,
