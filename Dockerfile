@@ -33,11 +33,15 @@ FROM source AS build-worker
 RUN python -m pip install --no-cache-dir --constraint constraints.txt '.[worker]'
 
 FROM base AS migrate
+# Its matrices are small: threads of the linear algebra that wait on a busy core cost ten times their work.
+ENV OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 COPY --from=build-migrate /app/environment /app/environment
 USER octaudit
 CMD ["octaudit", "database", "init"]
 
 FROM base AS dashboard
+# Its matrices are small: threads of the linear algebra that wait on a busy core cost ten times their work.
+ENV OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 COPY --from=build-dashboard /app/environment /app/environment
 USER octaudit
 EXPOSE 8501

@@ -112,7 +112,8 @@ def start_session(
 ) -> int | None:
     """Compare the offered hash and make a session: the user's id, or None for wrong, disabled or locked.
 
-    ``client`` says in words with what it was opened. ``new_hash`` replaces the stored one on success (renewed parameters). A failure is counted towards the lock-out.
+    ``client`` says in words with what it was opened. ``new_hash`` replaces the stored one on success (renewed
+    parameters). A failure is counted towards the lock-out.
     """
     user_id: int | None = session.scalar(
         text("select open_session(:name, :offered_hash, :token_sha256, :idle, :lifetime, :new_hash, :client)"),

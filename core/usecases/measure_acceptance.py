@@ -35,7 +35,7 @@ class AcceptanceCheck:
 
     @property
     def of_all(self) -> tuple[float, float, float] | None:
-        """Value and 95 % interval of the share of all scans, the accepted share taken as known; None: nothing checked."""
+        """Share of all scans with its 95 % interval, the accepted share taken as known; None: nothing checked."""
         if isinstance(self.overturned, NotComputable) or self.accepted_share is None:
             return None
         found, share = self.overturned, self.accepted_share

@@ -28,8 +28,9 @@ def draw_uploader(
             "study": site.study,
             "site": site.site,
             "max_bytes": settings.upload_max_file_mb * 1_000_000,
-            "limits": f"DICOM, PNG, JPEG, TIFF, BMP, zip and the table as CSV; up to {settings.upload_max_file_mb} MB each, "
-            f"{settings.upload_max_files} files in a batch, {settings.image_max_megapixels:g} megapixels per image",
+            "limits": "DICOM, PNG, JPEG, TIFF, BMP, zip and the table as CSV; up to "
+            f"{settings.upload_max_file_mb} MB each, {settings.upload_max_files} files in a batch, "
+            f"{settings.image_max_megapixels:g} megapixels per image",
         },
         key=f"uploader-{site.site_id}-{batch_id}",
         on_uploaded_change=_nothing,

@@ -95,17 +95,21 @@ def queue_again(database: Database, world: World) -> None:
     with session_scope(database, token=world.tokens["manager"]) as session:
         actor = current_actor(session)
         assert actor is not None
-        assert requeue_scans(session, actor=actor, scan_ids=[world.scan_a], bell=NullBell(), reason="why") == (world.scan_a,)
+        assert requeue_scans(session, actor=actor, scan_ids=[world.scan_a], bell=NullBell(), reason="why") == (
+            world.scan_a,
+        )
 
 
 def test_the_watch_sees_a_function_of_the_database_whose_event_is_forgotten(
     dashboard_database: Database, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.usecases.administer_users.record_event", lambda *_, **__: None)
-    with (
-        pytest.raises(AssertionError, match=r"set_account_disabled by core\.usecases\.administer_users"),
-        session_scope(dashboard_database, token=world.tokens["global"]) as session,
-    ):
-        actor = current_actor(session)
-        assert actor is not None
-        disable_user(session, actor=actor, user_id=world.users["qc"])
+
+    def disable() -> None:
+        with session_scope(dashboard_database, token=world.tokens["global"]) as session:
+            actor = current_actor(session)
+            assert actor is not None
+            disable_user(session, actor=actor, user_id=world.users["qc"])
+
+    with pytest.raises(AssertionError, match=r"set_account_disabled by core\.usecases\.administer_users"):
+        disable()

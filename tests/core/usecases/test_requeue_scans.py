@@ -22,7 +22,9 @@ def failed(desk: Desk) -> int:
 def test_a_manager_queues_a_failed_scan_again(desk: Desk, failed: int, role: Role) -> None:
     good = desk.score(GRADABLE)
     with desk.as_person(desk.hire(role)) as (session, actor):
-        assert requeue_scans(session, actor=actor, scan_ids=[failed, good], bell=NullBell(), reason="Try again.") == (failed,)
+        assert requeue_scans(session, actor=actor, scan_ids=[failed, good], bell=NullBell(), reason="Try again.") == (
+            failed,
+        )
     scan = desk.scan(failed)
     assert (scan.state, scan.attempts, scan.failure) == (ScanState.QUEUED, 0, None)
     assert desk.scan(good).state == ScanState.ACCEPTED

@@ -199,9 +199,7 @@ def criteria_of(desk: Desk, scan_id: int) -> dict[str, bool]:
         tables.Review, tables.Review.id == tables.ReviewCriterion.review_id
     )
     with session_scope(desk.owner) as session:
-        return {
-            code: is_passed for code, is_passed in session.execute(statement.where(tables.Review.scan_id == scan_id))
-        }
+        return dict(session.execute(statement.where(tables.Review.scan_id == scan_id)).all())
 
 
 @pytest.mark.parametrize("decide", ["accept", "override", "request", "query"])

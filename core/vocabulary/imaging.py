@@ -1,0 +1,126 @@
+"""What is seen on a scan and what is said of it: eye, kind, slab, grade, artifacts, verdict, reasons."""
+
+from enum import IntEnum, StrEnum
+
+
+class Laterality(StrEnum):
+    """Which eye. A scan shows one eye; OU is never a scan's laterality."""
+
+    OD = "OD"
+    """Right eye (oculus dexter), DICOM R."""
+    OS = "OS"
+    """Left eye (oculus sinister), DICOM L."""
+
+
+class ScanKind(StrEnum):
+    """What a scan is a picture of; each kind has one scoring lane of the same name."""
+
+    OCTA_ENFACE = "octa-enface"
+    ONH_ENFACE = "onh-enface"
+    BSCAN = "bscan"
+    VOLUME = "volume"
+
+
+class Slab(StrEnum):
+    """The retinal layer band an en-face image was projected from (Campbell 2017, doi:10.1038/srep42201)."""
+
+    SUPERFICIAL = "superficial"
+    DEEP = "deep"
+    INNER_RETINA = "inner-retina"
+    FULL_RETINA = "full-retina"
+    CHORIOCAPILLARIS = "choriocapillaris"
+    UNKNOWN = "unknown"
+
+
+class ScaleSource(StrEnum):
+    """Where a scan's millimetre scale was read. There is no value for a guess."""
+
+    FILE = "file"
+    MANIFEST = "manifest"
+    DEVICE_PROFILE = "device profile"
+    COMMAND_LINE = "command line"
+
+
+class GradeScale(StrEnum):
+    """The named ordinal scales a grade can be on."""
+
+    COIPS_3 = "coips-3"
+    """0 ungradable, 1 gradable, 2 outstanding (Wang et al. 2021, COIPS, Table 2)."""
+    ONH_4 = "onh-4"
+    """0 unusable to 3 no concern."""
+
+
+class CoipsGrade(IntEnum):
+    """Ordinals of the scale coips-3. A scan is gradable from ordinal 1 on."""
+
+    UNGRADABLE = 0
+    GRADABLE = 1
+    OUTSTANDING = 2
+
+
+class ArtifactType(StrEnum):
+    """Artifacts that the OCTA en-face lane masks, in channel order of the network's head."""
+
+    MOTION = "motion"
+    SHADOW = "shadow"
+    DEFOCUS = "defocus"
+    LOW_SIGNAL = "low_signal"
+
+
+class Severity(StrEnum):
+    """How much of the region of interest an artifact takes: < 1 %, 1-10 %, > 10 %."""
+
+    NONE = "none"
+    MILD = "mild"
+    SEVERE = "severe"
+
+
+class Verdict(StrEnum):
+    """What the policy says should happen to a scan."""
+
+    ACCEPT = "accept"
+    REVIEW = "review"
+    REACQUIRE = "reacquire"
+
+
+class OperatorFixable(StrEnum):
+    """Whether the operator at the device can cure the reason by taking the scan again."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class ReasonCode(StrEnum):
+    """Why a scan is flagged: OSCAR-MP for OCTA, OSCAR-IB for structural OCT, our own codes beside them.
+
+    OSCAR-MP: Wicklein et al. 2023, doi:10.1212/NXI.0000000000200169.
+    OSCAR-IB: Tewarie et al. 2012, doi:10.1371/journal.pone.0034823.
+    """
+
+    MP_OBVIOUS = "oscar-mp:O"
+    MP_SIGNAL = "oscar-mp:S"
+    MP_CENTRATION = "oscar-mp:C"
+    MP_ALGORITHM = "oscar-mp:A"
+    MP_PATHOLOGY = "oscar-mp:R"
+    MP_MOTION = "oscar-mp:M"
+    MP_PROJECTION = "oscar-mp:P"
+    IB_OBVIOUS = "oscar-ib:O"
+    IB_SIGNAL = "oscar-ib:S"
+    IB_CENTRATION = "oscar-ib:C"
+    IB_ALGORITHM = "oscar-ib:A"
+    IB_PATHOLOGY = "oscar-ib:R"
+    IB_ILLUMINATION = "oscar-ib:I"
+    IB_BEAM = "oscar-ib:B"
+    NOT_OCTA = "octaudit:not-octa"
+    ABSTAINED = "octaudit:abstained"
+    UNSEEN_DEVICE = "octaudit:unseen-device"
+    UNSEEN_FIELD = "octaudit:unseen-field"
+    UNSEEN_SLAB = "octaudit:unseen-slab"
+    UNGRADABLE = "octaudit:ungradable"
+    CAM_DISAGREEMENT = "octaudit:cam-disagreement"
+    SLAB_DISAGREEMENT = "octaudit:slab-disagreement"
+    NO_SCALE = "octaudit:no-scale"
+    NO_CENTRATION = "octaudit:no-centration"
+    PROTOCOL = "octaudit:protocol"
+    UNCERTIFIED = "octaudit:uncertified"
