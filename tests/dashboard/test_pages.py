@@ -187,7 +187,7 @@ def test_no_page_tells_a_grader_what_they_have_not_graded(page_of: PageOf, clini
         assert f"id={scan_id}" not in markup
         assert f"/scans/{scan_id}/" not in markup
     assert path != OVERVIEW or "Rates are not shown to graders" in markup
-    assert path != WORKLIST or "reach you as links" in page.caption[0].value
+    assert path != WORKLIST or "stand on the page Grading" in page.caption[0].value
 
 
 def test_metrics_of_an_ungradable_scan_are_withheld_until_a_person_says_otherwise(page_of: PageOf, clinics: Clinics):
