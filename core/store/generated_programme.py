@@ -109,7 +109,7 @@ where indrelid::regclass::text = any (cast(:tables as text[]))
 """
 LARGE = (
     "visit", "expected_scan", "acquisition", "batch", "batch_file", "scan", "assessment", "assessment_artifact",
-    "assessment_reason",
+    "assessment_reason", "audit_event",
 )  # fmt: skip
 NUMBERED = (
     "study", "protocol_version", "model_version", "site", "device", "technician", "app_user", "subject", "visit",
@@ -326,6 +326,30 @@ from (select *, taken_at > :ends_at - interval '7 days' as is_open from made_sca
       where is_scored and p < 0.5 and not is_unsure and id % 60 = 0) drawn order by id
 """
 
+TRAIL = """
+insert into audit_event (happened_at, actor_id, study_id, site_id, action, entity, entity_id, meaning)
+select * from (
+  select submitted_at as happened_at, uploaded_by_id, 1, site_id, 'batch.submitted', 'batch', id, ''
+  from batch
+  union all
+  select created_at, reviewer_id, 1, site_id, 'scan.' || case when is_masked then 'graded_masked' else decision end,
+         'scan', scan_id, ''
+  from review
+  union all
+  select created_at, actor_id, 1, site_id, 'request.' || state, 'reacquisition_request', request_id, ''
+  from reacquisition_step
+  union all
+  select effective_at + g * interval '90 days', 1, 1, cast(null as bigint), 'baseline.sign', 'signed_baseline', g,
+         'approved'
+  from protocol_version, generate_series(1, 20) g
+  union all
+  select s.submitted_at - interval '5 minutes', s.uploaded_by_id, cast(null as bigint), cast(null as bigint), 'log_in',
+         'session', s.id, ''
+  from batch s) happened
+order by happened_at
+"""
+"""In the order in which it was written. Baselines are what is signed; signing in belongs to no study."""
+
 STEPS: tuple[tuple[str, str], ...] = (
     ("places", PLACES),
     ("visits", VISITS),
@@ -344,4 +368,5 @@ STEPS: tuple[tuple[str, str], ...] = (
     ("requests", REQUESTS),
     ("decisions", DECISIONS),
     ("gradings", GRADINGS),
+    ("the audit trail", TRAIL),
 )
