@@ -20,11 +20,16 @@ from sqlalchemy.engine import make_url
 from core.database import tables
 from core.settings import Settings
 
+PERSON = "app_user"
 SPECIAL: Mapping[str, Mapping[str, object]] = {
     "report": {"kind": "site"},  # of the other kinds some have no site
     "report_schedule": {"kind": "site"},
 }
 """Table -> column -> value, where a guess would make a row that a policy takes for another kind."""
+RIGHTS = {"site_grant", "api_client"}
+"""Rows that would change what the person may see; they are somebody else's."""
+LINKED = {("report", "schedule_id")}
+"""Columns that may be empty, but whose row nobody would see if they were."""
 
 
 @contextmanager
@@ -40,8 +45,11 @@ def superuser(settings: Settings) -> Iterator["psycopg.Connection[tuple[object, 
     connection.close()
 
 
-def fill_every_table(settings: Settings, places: Sequence[tuple[int, int]]) -> None:
-    """At least one row per table with a site or study, for each (study, site) of ``places``."""
+def fill_every_table(settings: Settings, places: Sequence[tuple[int, int]], *, person_id: int) -> None:
+    """At least one row per table with a site or study, for each (study, site) of ``places``.
+
+    Everything was written by that person, so that a right to the own rows cannot stand in for one to the site.
+    """
     with superuser(settings) as connection:
         _drop_checks(connection)
         for table in tables.Base.metadata.sorted_tables:
@@ -49,7 +57,7 @@ def fill_every_table(settings: Settings, places: Sequence[tuple[int, int]]) -> N
             if column is None:
                 continue
             for study_id, site_id in places:
-                place = {"site_id": site_id, "study_id": study_id}
+                place = {"site_id": site_id, "study_id": study_id, PERSON: person_id}
                 query = sql.SQL("select 1 from {} where {} = %s limit 1").format(
                     sql.Identifier(table.name), sql.Identifier(column)
                 )
@@ -97,9 +105,12 @@ def _value(
 ) -> object:
     if column.name in place:
         return place[column.name]
-    if column.identity is not None or column.server_default is not None or column.nullable:
+    is_free = column.identity is not None or column.server_default is not None or column.nullable
+    if is_free and (table.name, column.name) not in LINKED:
         return None
     for key in column.foreign_keys:
+        if key.column.table.name == PERSON and table.name not in RIGHTS:
+            return place[PERSON]
         return _neighbour(connection, key.column.table, place)
     word = _allowed_word(table, column)
     if isinstance(column.type, JSONB):

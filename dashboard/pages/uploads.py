@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import OctauditError
 from core.store.access import Actor
-from core.store.batch import BatchLine, read_batches
+from core.store.batch import BatchLine, read_batch, read_batches
 from core.store.batch_page import FileFilter, read_file_page
 from core.usecases.retry_scans import retry_batch
 from core.usecases.submit_batch import receipt_line
@@ -74,6 +74,7 @@ def _draw_batch(actor: Actor, batch_id: int) -> None:
 
     def read_line() -> BatchLine:
         with open_session() as session:
+            read_batch(session, batch_id)  # says so where there is none that the person may see
             return read_batches(session, batch_id=batch_id, limit=1)[0]
 
     is_live = bool(read_line().waiting)

@@ -7,6 +7,7 @@
 - A password is guessed against one counter, wherever it is asked for: sign-in, signature, change of password.
 - An identity provider's word opens a session only with the proof that its client secret is known, so the dashboard's
   role alone still cannot make a session. No identity makes an account or gives a right: it is linked to an account.
+- Who works at one site knows the names of those who work there, of the whole study's people and of nobody else.
 
 Revision 0024, after 0023.
 """
@@ -42,6 +43,18 @@ NEW_SESSION = """
           returning id into opened;
 """
 FUNCTIONS = {
+    # Somebody of another site alone has nothing to do here; former people stay, for their names stand under what they did.
+    "scoped_users()": (
+        f"returns bigint[] {SQL}",
+        """
+        select coalesce(array_agg(u.id), '{}') from app_user u
+        where u.id = (select current_user_id()) or (select is_global_admin())
+           or exists (select from site_grant g where g.user_id = u.id and case
+                when g.study_id is null then cardinality((select scoped_studies())::bigint[]) > 0
+                when g.site_id is null then g.study_id = any ((select scoped_studies())::bigint[])
+                else g.site_id = any ((select scoped_sites())::bigint[]) end)
+        """,
+    ),
     # From the fifth wrong password on: 15 s, 30 s, 1 min ... 15 min.
     "count_wrong_password(account bigint, what text, person bigint)": (
         f"returns void {PLPGSQL}",
@@ -350,10 +363,20 @@ FUNCTIONS = {
 INTERNAL = {"count_wrong_password", "note_failed_login", "is_proven"}
 """Called by the other functions alone."""
 OF_WORKER = {"end_expired_sessions"}
-REPLACED = {"check_own_password", "change_own_password", "revoke_sessions"}
+REPLACED = {"scoped_users", "check_own_password", "change_own_password", "revoke_sessions"}
 """There before with the same arguments."""
 
 FORMER = {
+    "scoped_users()": (
+        f"returns bigint[] {SQL}",
+        """
+        select coalesce(array_agg(u.id), '{}') from app_user u
+        where u.id = current_user_id() or is_global_admin()
+           or exists (select from site_grant g where g.user_id = u.id
+                      and (g.study_id = any (scoped_studies())
+                           or (g.study_id is null and cardinality(scoped_studies()) > 0)))
+        """,
+    ),
     "open_session(login_name text, offered_hash text, token_hash text, idle interval, lifetime interval, new_hash text)": (
         f"returns bigint {PLPGSQL}",
         """

@@ -144,14 +144,18 @@ def test_the_dashboards_role_cannot_read_password_hashes(dashboard_database: Dat
         session.execute(text("select password_hash from app_user"))
 
 
-def test_a_person_knows_those_who_share_a_study_and_no_others(
+def test_a_person_knows_those_of_the_own_sites_and_studies_and_no_others(
     owner_database: Database, dashboard_database: Database, world: World
 ) -> None:
     with session_scope(owner_database) as session:
         stranger = make_user(session)
         make_grant(session, stranger, Role.MANAGER, study=make_study(session))
+        neighbour = make_user(session)
+        make_grant(session, neighbour, Role.SITE_TECHNICIAN, site=session.get_one(tables.Site, world.b))
     with session_scope(dashboard_database, token=world.tokens["technician"]) as session:
         assert set(session.scalars(select(tables.User.id))) == set(world.users.values())
+    with session_scope(dashboard_database, token=world.tokens["manager"]) as session:
+        assert set(session.scalars(select(tables.User.id))) == {*world.users.values(), neighbour.id}
     with session_scope(dashboard_database, token=world.tokens["global"]) as session:
         assert stranger.id in set(session.scalars(select(tables.User.id)))
 

@@ -19,7 +19,7 @@ from core.vocabulary import Role
 
 WITHOUT_PLACE = {
     "alembic_version": "the schema's revision",
-    "app_user": "people: those who share a study (test_reading_by_site.py)",
+    "app_user": "people: those of the own sites and studies (test_reading_by_site.py)",
     "audit_check": "what the checks of the whole chain found; names no site",
     "blob": "hashes of bytes; says nothing of whose they are",
     "model_version": "models",
@@ -47,9 +47,11 @@ def walk(owner_database: Database, settings: Settings) -> Walk:
     with session_scope(owner_database) as session:
         site = session.get_one(tables.Site, world.a)
         foreign = session.get_one(tables.Site, world.elsewhere).study_id
-        tokens = {role: make_member(session, role, site=site)[1] for role in Role}
-    fill_every_table(settings, [(world.study_id, world.a), (world.study_id, world.b), (foreign, world.elsewhere)])
-    return Walk(world, foreign, tokens)
+        members = {role: make_member(session, role, site=site) for role in Role}
+        reviewer_id = members[Role.QC_TECHNICIAN][0].id
+    places = [(world.study_id, world.a), (world.study_id, world.b), (foreign, world.elsewhere)]
+    fill_every_table(settings, places, person_id=reviewer_id)
+    return Walk(world, foreign, {role: token for role, (_, token) in members.items()})
 
 
 def place_of(table: str) -> tuple[str, bool] | None:
