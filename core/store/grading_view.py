@@ -226,7 +226,7 @@ def read_settled(session: Session, chosen: ScanFilter, *, limit: int = MOST_SETT
         SettledScan(
             row.grading_id, row.id, row.subject_id, row.site_code, row.device_code, Slab(row.slab),
             None if row.is_abstained else row.grade_ordinal, row.consensus_ordinal, Settlement(row.settlement),
-            row.is_senior_check, tuple(ordinal for _, ordinal in ordinals[row.grading_id]),
+            row.is_senior_check, tuple(sorted(ordinal for _, ordinal in ordinals[row.grading_id])),
         )
         for row in rows
     )  # fmt: skip

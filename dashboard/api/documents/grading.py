@@ -40,7 +40,7 @@ class SettledScanDocument(Document):
     consensus_ordinal: int
     settlement: Settlement
     is_senior_check: bool
-    ordinals: list[int] = Field(description="The graders' own grades, in no order of persons.")
+    ordinals: list[int] = Field(description="The graders' own grades, the lowest first.")
 
 
 class DeviceCheckDocument(Document):
