@@ -7,6 +7,25 @@ function isTyping(event) {
   return Boolean(field) && !["checkbox", "radio", "button", "range"].includes(field.type);
 }
 
+// Take the cursor out of ``root``: what stays on the page while the next one is made would swallow that one's keys.
+function leaveField(root) {
+  const focused = root.getRootNode().activeElement;
+  if (focused && root.contains(focused)) focused.blur();
+}
+
+// One question to the server at a time, whichever part of the page asks it: the next one would be about a scan that is
+// on its way out, and a question of the bar makes Streamlit forget a decision that it has not heard yet.
+const isAsking = () => Date.now() < (window.octauditAnswerBy ?? 0);
+function mayAsk(patienceMs) {
+  if (isAsking()) return false;
+  window.octauditAnswerBy = Date.now() + patienceMs;
+  return true;
+}
+function endAsking() { window.octauditAnswerBy = 0; }
+
+// Whether the image of this scan is on the page: the viewer says so, and ``octaudit:seen`` when that changes.
+const isSeen = (scan) => window.octauditViewer?.seen === scan;
+
 // ``handlers``: key -> function. Of each ``group`` the latest on the page takes the keys: while the next page is being
 // made, what stood on the last one is still there. Ends by itself once ``root`` has left the page, because Streamlit
 // forgets what a component returned for its end as soon as it is called again. Returns how to end it before.
@@ -31,6 +50,7 @@ function listenForKeys(root, group, handlers) {
     groups[group] = groups[group].filter((each) => each !== own);
     for (const kind of kinds) window.removeEventListener(kind, listen, true);
   };
+  for (const older of groups[group] ?? []) leaveField(older.root);
   groups[group] = [...(groups[group] ?? []), own];
   for (const kind of kinds) window.addEventListener(kind, listen, true);
   return stop;

@@ -22,6 +22,7 @@ LIST_NAMES = {
     WorklistTab.STUCK: "could not be scored",
     WorklistTab.RESULT: "waiting for a result",
 }
+_ROUND = "octaudit.bar.round"
 UNDO_WORDS = {
     ReviewDecision.ACCEPT: "acceptance",
     ReviewDecision.OVERRIDE: "override",
@@ -73,7 +74,7 @@ def _bar_state(walk: Walk, undoable: Undoable | None, scan_id: int) -> BarState:
         back=within.address,
     )
     undo = None if undoable is None else (undoable.review_id, UNDO_WORDS[undoable.decision])
-    return BarState(scan_id, shown, undo)
+    return BarState(scan_id, shown, undo, round=st.session_state.get(_ROUND, 0))
 
 
 def _follow(event: BarEvent, walk: Walk, undoable: Undoable | None) -> None:
@@ -82,4 +83,5 @@ def _follow(event: BarEvent, walk: Walk, undoable: Undoable | None) -> None:
     elif event.undo is not None:
         if decisions.undo(event.undo) and undoable is not None and undoable.review_id == event.undo:
             go_to(walk.within.scan_address(undoable.scan_id))
+        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
         st.rerun()

@@ -69,6 +69,8 @@ def _draw_without_view(to_grade: ScanToGrade | None) -> None:
 
 def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str | None, *, is_sampled: bool) -> None:
     image, verdict = st.columns([8, 5], gap="medium")
+    with verdict:  # the form before the image: whoever sees a scan can decide it
+        _draw_verdict(view, actor, beside, onward, is_sampled=is_sampled)
     with image:
         show_viewer(view, beside.previous, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
         if not view.is_model_hidden:
@@ -78,19 +80,6 @@ def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str |
             panel(measures_table(view), key="measures")
         draw_captures(view.acquisition_id, actor, today=now().date())
     with verdict:
-        if view.is_model_hidden:
-            draw_own_first(view)
-        else:
-            draw_difference(view)
-            panel(grade(view), key="grade")
-            panel(reasons(view), key="reasons")
-        if view.same_image:
-            panel(same_image(view), key="same-image")
-        if is_sampled:
-            st.info(SAMPLED, icon=":material/casino:")
-        elif may_review(view, actor) and not view.is_model_hidden:
-            draw_claims(view, actor)
-            draw_review(view, ReviewContext(beside.draft, onward))
         draw_exchange(view, actor, today=now().date())
         _draw_guarantee(view)
         st.subheader("Check list")
@@ -100,6 +89,22 @@ def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str |
         draw_dicom_download(view, actor)
         st.subheader("History")
         panel(history(view), key="history")
+
+
+def _draw_verdict(view: ScanView, actor: Actor, beside: Surroundings, onward: str | None, *, is_sampled: bool) -> None:
+    if view.is_model_hidden:
+        draw_own_first(view)
+    else:
+        draw_difference(view)
+        panel(grade(view), key="grade")
+        panel(reasons(view), key="reasons")
+    if view.same_image:
+        panel(same_image(view), key="same-image")
+    if is_sampled:
+        st.info(SAMPLED, icon=":material/casino:")
+    elif may_review(view, actor) and not view.is_model_hidden:
+        draw_claims(view, actor)
+        draw_review(view, ReviewContext(beside.draft, onward))
 
 
 def _draw_guarantee(view: ScanView) -> None:

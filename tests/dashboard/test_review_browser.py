@@ -93,10 +93,10 @@ def shown_scan(page: Page) -> int:
 
 
 def is_ready_for(page: Page, scan_id: int) -> None:
-    """The form of this scan is drawn and takes keys."""
+    """This scan is seen, and its form takes keys."""
     expect(page).to_have_url(re.compile(rf"[?&]id={scan_id}(&|$)"))
     expect(page.locator(".viewer canvas[aria-label]").first).to_be_visible()
-    expect(page.locator(f'.review[data-scan="{scan_id}"]')).to_be_visible()
+    expect(page.locator(f'.review[data-scan="{scan_id}"][aria-busy="false"]')).to_be_visible()
 
 
 def press(page: Page, *keys: str) -> None:
@@ -162,8 +162,8 @@ def decide_by_keys(page: Page, at: int) -> None:
         press(page, "6", "o", "1")
         page.keyboard.type("Motion outside the fovea: 1 a o q r u n.")
         press(page, "Control+Enter")
-    else:
-        press(page, "a")
+    else:  # the same key again and another one, before the answer is there: the decision is written, and once
+        press(page, "a", "n", "a")
 
 
 def test_a_half_written_reason_is_there_again_for_its_writer_and_a_colleague_is_seen(

@@ -1,4 +1,6 @@
 // The bar above a scan: previous and next of the list, undo, the sample's marks, and the keys of the page.
+const PATIENCE_MS = 5000; // an answer that takes longer is lost: the keys work again
+
 function button(words, key, act, { tone = "", isPossible = true } = {}) {
   const element = document.createElement("button");
   element.type = "button";
@@ -63,13 +65,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const shown = JSON.stringify(data);
   if (root.octaudit?.shown === shown) return;
   root.octaudit?.stop();
-  // One question at a time: keys pressed while the answer is on its way would be about a scan that nobody sees any more.
-  let isAsked = false;
-  const ask = (message) => {
-    if (isAsked) return;
-    isAsked = true;
-    setTimeout(() => { isAsked = false; }, 5000);
-    setTriggerValue("asked", { ...message, at: data.scan });
-  };
+  endAsking();
+  const ask = (message) => { if (mayAsk(PATIENCE_MS)) setTriggerValue("asked", { ...message, at: data.scan }); };
   root.octaudit = { shown, stop: draw(root, data, ask) };
 }

@@ -51,6 +51,8 @@ class BarState:
     is_sample: bool = False
     """Whether the scan is one of a bulk acceptance's sample, which is agreed to or not."""
     mark: SampleMark | None = None
+    round: int = 0
+    """Another number says that what was asked for was refused: the keys work again at once."""
 
 
 class BarEvent(BaseModel):
@@ -69,6 +71,7 @@ def show_bar(state: BarState, *, key: str) -> BarEvent | None:
     walk = state.walk
     data = {
         "scan": state.scan_id,
+        "round": state.round,
         "list": None
         if walk is None
         else {

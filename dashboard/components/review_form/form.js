@@ -43,11 +43,30 @@ class Form {
     this.drawLetters();
     this.drawActions();
     this.openStep(this.values.step, { isQuiet: true });
+    endAsking();
+    this.setBusy(false);
     this.listen();
   }
 
   listen() {
-    this.stopKeys = listenForKeys(this.root, "form", this.keys());
+    const stop = listenForKeys(this.root, "form", this.keys());
+    const showReady = () => this.showReady();
+    window.addEventListener("octaudit:seen", showReady);
+    this.stopKeys = () => { stop(); window.removeEventListener("octaudit:seen", showReady); };
+    this.showReady();
+  }
+
+  // Single keys act once the scan that they are about can be seen, and never while an answer is on its way.
+  showReady() {
+    this.root.ariaBusy = String(this.isBusy || !isSeen(this.data.scan));
+  }
+
+  setBusy(isBusy) {
+    this.isBusy = isBusy;
+    this.root.classList.toggle("busy", isBusy);
+    if (isBusy) leaveField(this.root);
+    this.root.inert = isBusy;
+    this.showReady();
   }
 
   keys() {
@@ -55,7 +74,8 @@ class Form {
     this.data.criteria.forEach(({ code }, at) => { keys[String(at + 1)] = () => this.toggle(code); });
     if (this.data.canAccept) keys.a = () => this.decide("accept");
     for (const name of this.data.steps) keys[STEPS[name].key] = () => this.openStep(name);
-    return keys;
+    const whenSeen = (act) => () => { if (isSeen(this.data.scan) && !isAsking()) act(); };
+    return Object.fromEntries(Object.entries(keys).map(([key, act]) => [key, whenSeen(act)]));
   }
 
   drawHead() {
@@ -210,18 +230,16 @@ class Form {
       this.find(fault[1])?.focus();
       return;
     }
-    this.isBusy = true;
+    if (!mayAsk(PATIENCE_MS)) return;
     clearTimeout(this.timer);
-    this.root.classList.add("busy");
-    for (const button of this.root.querySelectorAll("button.do")) button.disabled = true;
+    this.setBusy(true);
     this.setTriggerValue("decided", { do: name, scan: this.data.scan, version: this.data.version, draft: this.values });
     this.patience = setTimeout(() => this.wake(), PATIENCE_MS);
   }
 
   wake() {
-    this.isBusy = false;
-    this.root.classList.remove("busy");
-    for (const button of this.root.querySelectorAll("button.do")) button.disabled = false;
+    this.setBusy(false);
+    this.say("The server has not answered yet. Decide again: nothing is written twice.");
   }
 
   keepDraft() {
@@ -253,7 +271,6 @@ export default function (component) {
   }
   form?.close();
   if (!form) keepTyping(root);
-  root.classList.remove("busy");
   root.dataset.scan = data.scan; // says whose form is drawn
   root.octaudit = Object.assign(new Form(root, component), { shown });
 }

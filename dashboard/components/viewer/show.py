@@ -24,6 +24,7 @@ def show_viewer(view: ScanView, previous: PreviousScan | None = None, *, key: st
     ordered = sorted(view.slabs, key=lambda slab: slab.scan_id != view.scan_id)
     _component()(
         data={
+            "scan": view.scan_id,
             "panes": [_pane(slab, view) for slab in ordered] + ([_before(previous, view)] if previous else []),
             "artifacts": [
                 {"type": type_, "name": ARTIFACT_NAMES[type_], "colour": ARTIFACT_COLOURS[type_]}

@@ -112,6 +112,8 @@ class Pane {
       words.className = "failed";
       words.textContent = "The image could not be loaded. Reload the page; if it stays away, sign in again.";
       this.frame.append(words);
+      this.hasFailed = true;
+      this.viewer.redraw();
       return;
     }
     this.retone();
@@ -219,6 +221,7 @@ class Viewer {
       ? `Length bar: ${data.scale.words}. Grad-CAM shows where the model looked; it is no measurement.`
       : "No length bar: the scale of this scan is not known. Grad-CAM shows where the model looked; it is no measurement.";
     this.drawSwitches();
+    window.octauditViewer = this;
     this.listen();
     this.arrange();
     this.observer = new ResizeObserver(() => this.resize());
@@ -389,7 +392,16 @@ class Viewer {
       this.find(".zoom").textContent = `${Math.round(100 * this.panes[0].zoom())} %`;
       this.find('[data-do="fit"]').setAttribute("aria-pressed", String(this.state.zoom === null));
       this.find('[data-do="one"]').setAttribute("aria-pressed", String(this.state.zoom === 1));
+      this.showSeen();
     });
+  }
+
+  // The opened scan, the first image, is on the page, or the words that it could not be loaded: it may be decided.
+  showSeen() {
+    const [opened] = this.panes;
+    if (this.seen || window.octauditViewer !== this || !(opened.layers.image || opened.hasFailed)) return;
+    this.seen = this.data.scan;
+    window.dispatchEvent(new Event("octaudit:seen"));
   }
 
   close() {
