@@ -100,12 +100,25 @@ def shots(session: Session, draft_id: int, receipt_id: int) -> list[Shot]:
         Shot("site-worklist", "cedar", "/worklist?tab=reacquire"),
         Shot("scan", "qc", f"/scan?id={flagged}"),
         Shot("scan-overlays", "qc", f"/scan?id={marked}", show_all_overlays),
-        Shot("scan-override", "qc", f"/scan?id={flagged}", open_popover("Override grade")),
-        Shot("scan-request", "qc", f"/scan?id={flagged}", open_popover("Ask for a new scan")),
-        Shot("scan-query", "qc", f"/scan?id={flagged}", open_popover("Ask the site")),
         Shot("scan-grader", "grader-1", f"/scan?id={ungraded_scan(session, 'grader-1')}"),
         Shot("scan-unknown", "qc", "/scan?id=999999999"),
         Shot("examples", "manager", "/examples?grade=0"),
+        Shot("bulk", "qc", "/bulk"),
+        Shot("grading", "grader-3", "/grading"),
+        Shot("grading-settle", "adjudicator", "/grading"),
+        Shot("grading-plan", "manager", "/grading"),
+        Shot("tracker", "manager", "/tracker"),
+        Shot("tracker-board", "manager", "/tracker?view=board"),
+        Shot("feedback", "cedar", "/feedback"),
+        Shot("certificates", "manager", "/certificates"),
+        Shot("completeness", "manager", "/completeness"),
+        Shot("reports", "manager", "/reports"),
+        Shot("uploads", "cedar", "/uploads"),
+        Shot("actions", "manager", "/actions"),
+        Shot("alerts", "manager", "/alerts"),
+        Shot("queue", "manager", "/scoring-queue"),
+        Shot("audit", "study-admin", "/audit"),
+        Shot("account", "qc", "/account"),
         Shot("upload", "cedar", "/upload"),
         Shot("upload-draft", "cedar", f"/upload?batch={draft_id}"),
         Shot("upload-receipt", "cedar", f"/upload?batch={receipt_id}"),
@@ -155,7 +168,7 @@ def main() -> None:
     settings = load_settings()
     with open_database(settings, DatabaseRole.OWNER) as owner:
         with session_scope(owner) as session:
-            people = ("manager", "qc", "cedar", "grader-1", "study-admin")
+            people = ("manager", "qc", "cedar", "grader-1", "grader-3", "adjudicator", "study-admin")
             tokens = {person: open_session(session, person) for person in people}
         draft_id, receipt_id = 0, 0
         if not only or any(name.startswith("upload-") for name in only):
