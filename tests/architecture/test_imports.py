@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,10 @@ NAMED_PACKAGES = {
     "redis": "redis",
 }
 """Distribution and import name of each package the project was asked to be built with."""
+
+
+COME_WITH_OTHERS = {"pydantic_core", "starlette"}
+"""Imported, and part of what pydantic and fastapi are: they decide its version."""
 
 
 def declared_requirements() -> list[str]:
@@ -61,6 +65,19 @@ def test_every_declared_version_is_pinned_to_one_that_is_installed():
     names = {re.match(r"[A-Za-z0-9._-]+", requirement).group() for requirement in declared_requirements()}
     assert names - pins.keys() == set()
     assert {name: version(name).split("+")[0] for name in names} == {name: pins[name] for name in names}
+
+
+def test_every_package_that_the_product_imports_is_declared():
+    declared = {plain(re.match(r"[A-Za-z0-9._-]+", requirement).group()) for requirement in declared_requirements()}
+    owners = packages_distributions()
+    imported = product_imports() - set(sys.stdlib_module_names) - {"core", "worker", "dashboard", "migrations"}
+    foreign = {name: {plain(owner) for owner in owners[name]} for name in imported if name in owners}
+    assert {name for name, owning in foreign.items() if not owning & declared} == COME_WITH_OTHERS
+
+
+def plain(name: str) -> str:
+    """A distribution's name as packaging tools compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_the_floors_hold():
