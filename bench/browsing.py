@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from browser import find_chromium, launch_arguments  # noqa: E402 - the tests' own browser and server
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
