@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from core.cli import main as octaudit
 from core.settings import Settings
-from core.usecases.measure_pages import browsing_table, counting_words, pages_table, summary
+from core.usecases.measure_pages import counting_words, pages_table, summary
 from core.usecases.prove_statistics import tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,12 +92,11 @@ def speed_tables() -> dict[str, str]:
     """The tables of docs/speed.md from the records of the benchmarks."""
     records = {
         name: json.loads((ROOT / "docs" / "figures" / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("pages", "browsing", "counting")
+        for name in ("pages", "counting")
     }
     return {
         "summary": summary(records["pages"]),
         "pages": pages_table(records["pages"]),
-        "browsing": browsing_table(records["browsing"]),
         "counting": counting_words(records["counting"]),
     }
 

@@ -11,7 +11,6 @@ from core.store.generated_counts import count_programme
 from core.store.generated_programme import write_programme
 from core.usecases.measure_pages import (
     READERS,
-    browsing_table,
     counting_words,
     growth,
     measure_programme,
@@ -35,7 +34,6 @@ def test_the_tables_show_the_stored_figures() -> None:
     assert shown("summary") == summary(STORED)
     counting = json.loads((DOCS / "figures" / "counting.json").read_text(encoding="utf-8"))
     assert shown("counting") == counting_words(counting)
-    assert shown("browsing") == browsing_table(json.loads((DOCS / "figures" / "browsing.json").read_text("utf-8")))
     assert counting["counting_ms"] <= 0.1 * counting["scoring_ms"]
 
 
