@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from core.settings import Settings
 
@@ -61,3 +61,22 @@ def watched_page(browser: Browser, address: str, strays: list[str]) -> Page:
     opened.on("pageerror", lambda error: strays.append(str(error)))
     opened.on("console", lambda said: strays.append(said.text) if "Content Security Policy" in said.text else None)
     return opened
+
+
+QUIET_MS = 700
+"""Streamlit fades what is being drawn anew after half a second, and starts a second run when a component answers."""
+_IS_QUIET = """quiet_ms => {
+    const busy = document.querySelector('[data-testid="stStatusWidget"], [data-stale="true"], [data-testid="stSkeleton"]');
+    if (busy || !window.quietSince) window.quietSince = performance.now();
+    return !busy && performance.now() - window.quietSince >= quiet_ms;
+}"""
+
+
+def settle(page: Page) -> None:
+    """Wait until a page of the application has a heading and has drawn nothing anew for ``QUIET_MS``.
+
+    An open list closes when the page is drawn anew, and what is being drawn is paler than it will be.
+    """
+    expect(page.get_by_role("heading", level=1).first).to_be_visible(timeout=PATIENCE_MS)
+    page.evaluate("window.quietSince = 0")
+    page.wait_for_function(_IS_QUIET, arg=QUIET_MS)

@@ -14,7 +14,7 @@ from builders import login_token, make_grant, make_user
 from databases import fresh_settings
 from demo_rows import write_demo_rows
 from playwright.sync_api import Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, watched_page
+from served import PATIENCE_MS, serve, settle, watched_page
 from sqlalchemy import select
 
 from core.clock import now
@@ -49,9 +49,7 @@ class Everybody:
     def opens(self, path: str) -> None:
         self.page.goto(f"{self.address}/{path}")
         if path.split("?", maxsplit=1)[0] not in FORMS:
-            expect(self.page.get_by_role("heading", level=1).first).to_be_visible()
-            expect(self.page.locator('[data-testid="stStatusWidget"]')).to_have_count(0)
-            expect(self.page.locator('[data-stale="true"]')).to_have_count(0)
+            settle(self.page)
 
     def turns(self, scheme: str) -> None:
         """Light or dark, as the browser's owner wishes; the page follows without loading anew."""

@@ -14,7 +14,7 @@ from builders import make_batch, make_scan
 from databases import fresh_settings
 from demo_rows import DemoRows, write_demo_rows
 from playwright.sync_api import Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, watched_page
+from served import PATIENCE_MS, serve, settle, watched_page
 from sqlalchemy import select, update
 
 from core.clock import now
@@ -137,8 +137,12 @@ def test_another_sites_technician_gets_neither_the_report_nor_a_word_of_it(desk:
 def test_a_schedule_is_made_paused_and_ended(desk: Desk) -> None:
     page = desk.manager
     page.goto(f"{desk.address}/reports")
+    settle(page)
     page.get_by_text("Schedule a report", exact=True).click()
-    page.get_by_role("combobox", name=re.compile("Recipients")).click()
+    settle(page)
+    recipients = page.get_by_role("combobox", name=re.compile("Recipients"))
+    recipients.scroll_into_view_if_needed()  # the list closes when the page scrolls, as a click may make it do
+    recipients.click()
     page.get_by_role("option").filter(has_not_text="no confirmed address").first.click()
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Make the schedule").click()
