@@ -21,6 +21,16 @@ class ScanKind(StrEnum):
     VOLUME = "volume"
 
 
+class ScanPattern(StrEnum):
+    """How the B-scans of a structural capture lie on the fundus. Only a volume has a surface between them."""
+
+    LINE = "line"
+    CIRCLE = "circle"
+    RADIAL = "radial"
+    VOLUME = "volume"
+    UNKNOWN = "unknown"
+
+
 class Slab(StrEnum):
     """The retinal layer band an en-face image was projected from (Campbell 2017, doi:10.1038/srep42201)."""
 
