@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.scoring.card import ModelCard, ReportedMetric
+from core.scoring.published import STARTING_POINT, compare, difference_of
 from core.training.evaluation.figures import Topic, by_set, interval_text
-from core.training.evaluation.published import STARTING_POINT, compare, difference_of
 from core.vocabulary import ArtifactType
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "core" / "weights"

@@ -8,10 +8,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from core.scoring.card import ReportedMetric
+from core.scoring.published import STARTING_POINT, difference_of
 from core.training.evaluation.figures import SetFigures, Topic, by_set, interval_text
 from core.training.evaluation.pictures import scan_picture, zone_picture
 from core.training.evaluation.plots import area_plot, grade_plot, severity_plot
-from core.training.evaluation.published import STARTING_POINT, difference_of
 from core.training.evaluation.report import Evaluation, EvaluationReport, worst_faz, worst_grades
 from core.training.evaluation.zones import REPEATABILITY_MM2, zone_of
 

@@ -7,10 +7,10 @@ from types import MappingProxyType
 from pydantic import BaseModel, ConfigDict
 
 from core.scoring.card import ReportedMetric
+from core.scoring.published import Comparison, compare
 from core.training.evaluation.artifacts import mask_figures, severity_figures
 from core.training.evaluation.cases import PHANTOM_SET, Case
 from core.training.evaluation.grades import GradeCurves, GradedImages, grade_curves, grade_figures
-from core.training.evaluation.published import Comparison, compare
 from core.training.evaluation.recognition import recognition_figures
 from core.training.evaluation.zones import AreaAgreement, area_agreements, faz_figures, zone_of
 

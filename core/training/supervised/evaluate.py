@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from core.errors import UsageError
 from core.scoring.card import ReportedMetric
 from core.scoring.coips_card import CoipsCard
+from core.scoring.published import PublishedFigure, published_figures
 from core.scoring.torch_backend.coips import Folds
 from core.scoring.torch_backend.device import choose_device, limit_threads
-from core.training.evaluation.published import PublishedFigure, published_figures
 from core.training.supervised.manifest import read_records
 from core.training.supervised.parts import SPLITS_NAME, Placed, grouped, near_duplicates
 from core.training.supervised.picture import Picture, read_pictures

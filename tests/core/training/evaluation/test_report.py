@@ -10,9 +10,9 @@ from PIL import Image
 from rich.console import Console
 
 from core.scoring.card import ReportedMetric
+from core.scoring.published import compare, difference_of, published_figures
 from core.training.evaluation.figures import Topic, interval_text
 from core.training.evaluation.page import write_page
-from core.training.evaluation.published import compare, difference_of, published_figures
 from core.training.evaluation.report import (
     Evaluation,
     EvaluationReport,

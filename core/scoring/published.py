@@ -59,7 +59,7 @@ class Comparison(BaseModel):
 
 def published_figures() -> tuple[PublishedFigure, ...]:
     """Every row of published.csv."""
-    text = files("core.training.evaluation").joinpath("published.csv").read_text(encoding="utf-8")
+    text = files("core.scoring").joinpath("published.csv").read_text(encoding="utf-8")
     return tuple(PublishedFigure.model_validate(row) for row in csv.DictReader(text.splitlines()))
 
 
