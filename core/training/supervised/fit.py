@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -22,7 +23,7 @@ from core.training.supervised.checkpoint import (
 from core.training.supervised.history import METRICS_NAME, Row, write_metrics
 from core.training.supervised.picture import Picture
 from core.training.supervised.recipe import SupervisedRecipe
-from core.training.supervised.samples import Samples, epoch_draws, load, plain_draws
+from core.training.supervised.samples import DrawnSamples, Samples, Tensors, epoch_draws, load, plain_draws
 from core.training.supervised.schedule import learning_rate
 from core.training.supervised.task import LOSS, Task
 
@@ -65,6 +66,8 @@ class Fit:
     machine: Machine
     report: Callable[[int, str], None] = lambda _done, _caption: None
     """Takes the batches done in this fit, and a caption."""
+    samples: Callable[[Sequence[Picture], Any], DrawnSamples] = Samples
+    """Makes the samples of a part; a task whose samples are not one image and one label brings its own."""
 
     def run(self, network: nn.Module) -> Fitted:
         """Train, or go on from the folder's checkpoint."""
@@ -74,7 +77,7 @@ class Fit:
         checkpoint, history = self.folder / CHECKPOINT_NAME, list[Row]()
         if checkpoint.is_file():
             history = load_checkpoint(checkpoint, self.fingerprint, network, optimizer).history
-        samples = Samples(self.train, self.recipe), Samples(self.validation, self.recipe)
+        samples = self.samples(self.train, self.recipe), self.samples(self.validation, self.recipe)
         with _same_kernels():
             while not is_finished(history, self.recipe):
                 epoch = len(history)
@@ -93,7 +96,9 @@ class Fit:
         """Training batches of an epoch."""
         return self.recipe.batches_per_epoch or max(len(self.train) // self.recipe.batch_size, 1)
 
-    def _learn(self, network: nn.Module, optimizer: Optimizer, samples: Samples, epoch: int) -> tuple[float, float]:
+    def _learn(
+        self, network: nn.Module, optimizer: Optimizer, samples: DrawnSamples, epoch: int
+    ) -> tuple[float, float]:
         """One epoch: its learning rate and mean loss."""
         rate = learning_rate(epoch, self.recipe)
         for group in optimizer.param_groups:
@@ -113,10 +118,11 @@ class Fit:
             )
         return rate, mean
 
-    def _step(self, network: nn.Module, optimizer: Optimizer, image: Tensor, label: Tensor) -> float:
+    def _step(self, network: nn.Module, optimizer: Optimizer, image: Tensors, label: Tensors) -> float:
         with self.machine.autocast():
             logits = network(_on(self.machine, image))
-        loss = self.task.loss(logits.float(), label.to(self.machine.device, non_blocking=True))
+        device = self.machine.device
+        loss = self.task.loss(_each(logits, Tensor.float), _each(label, lambda v: v.to(device, non_blocking=True)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if self.recipe.max_gradient_norm is not None:
@@ -124,14 +130,14 @@ class Fit:
         optimizer.step()
         return float(loss.detach())
 
-    def _outputs(self, network: nn.Module, samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:
+    def _outputs(self, network: nn.Module, samples: DrawnSamples) -> Iterator[tuple[Any, Any]]:
         network.eval()
         draws = plain_draws(len(samples), self.recipe.batch_size)
         with torch.inference_mode():
             for image, label in load(samples, draws, n_workers=self.machine.n_workers):
                 with self.machine.autocast():
                     logits = network(_on(self.machine, image))
-                yield logits.float().cpu(), label
+                yield _each(logits, lambda value: value.float().cpu()), label
 
     def _kept(self, network: nn.Module, history: list[Row]) -> Fitted:
         epoch = len(history)
@@ -177,8 +183,16 @@ def _comparable(loss: float | None) -> float:
     return math.inf if loss is None or math.isnan(loss) else loss
 
 
-def _on(machine: Machine, image: Tensor) -> Tensor:
-    return image.to(machine.device, non_blocking=True, memory_format=torch.channels_last)
+def _on(machine: Machine, image: Tensors) -> Any:
+    return _each(image, lambda value: value.to(machine.device, non_blocking=True, memory_format=torch.channels_last))
+
+
+def _each(values: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The tensor changed, or each of a (named) tuple of tensors."""
+    if isinstance(values, Tensor):
+        return change(values)
+    changed = [_each(value, change) for value in values]
+    return type(values)(*changed) if hasattr(values, "_fields") else tuple(changed)
 
 
 @contextmanager

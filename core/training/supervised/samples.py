@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +19,22 @@ from core.training.supervised.recipe import SupervisedRecipe
 
 _HELD_BYTES = 1_000_000_000
 """Resized images are held in memory up to this: 4,000 of 512 px, or 20,000 of 224 px."""
+
+
+Tensors = Tensor | tuple["Tensors", ...]
+"""What a network takes or a loss compares with: a tensor, or several."""
+
+
+class DrawnSamples(Protocol):
+    """Samples that are indexed by a Draw; each an input and a label, each of them a tensor or a tuple of tensors."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def __getitem__(self, draw: Any, /) -> tuple[Any, Any]:
+        """Input and label."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +105,10 @@ def plain_draws(n_images: int, batch_size: int) -> list[list[Draw]]:
     return [draws[start : start + batch_size] for start in range(0, n_images, batch_size)]
 
 
-def load(samples: Samples, draws: Sequence[Sequence[Draw]], *, n_workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+def load(samples: DrawnSamples, draws: Sequence[Sequence[Draw]], *, n_workers: int) -> Iterator[tuple[Any, Any]]:
     """Batches of images (B, 1, S, S) and labels, in the order of ``draws`` whatever the number of worker processes."""
-    loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-        samples,
+    loader: DataLoader[tuple[Any, Any]] = DataLoader(
+        samples,  # type: ignore[arg-type]  # a dataset by its two methods
         batch_sampler=draws,  # type: ignore[arg-type]  # the keys are ours, torch's stubs think of integers
         num_workers=n_workers,
         pin_memory=torch.cuda.is_available(),

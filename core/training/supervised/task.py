@@ -1,7 +1,7 @@
 """What a recipe learns: the network it builds, the loss it minimises, the figures it is watched by."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +28,11 @@ class Task(Protocol):
         """A freshly initialised network."""
         ...
 
-    def loss(self, logits: Tensor, label: Tensor) -> Tensor:
-        """The training loss of a batch."""
+    def loss(self, logits: Any, label: Any, /) -> Tensor:
+        """The training loss of a batch: what the network gave (a tensor or a tuple of them), and its labels."""
         ...
 
-    def watch(self, outputs: Iterator[tuple[Tensor, Tensor]]) -> Figures:
+    def watch(self, outputs: Iterator[tuple[Any, Any]], /) -> Figures:
         """The figures of the validation part from batches of logits and labels, LOSS among them."""
         ...
 
