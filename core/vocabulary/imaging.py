@@ -68,6 +68,15 @@ class CoipsGrade(IntEnum):
     OUTSTANDING = 2
 
 
+class OnhGrade(IntEnum):
+    """Ordinals of the scale onh-4. The poster (Wu et al., paper 000) names the ends; the two words between are ours."""
+
+    UNUSABLE = 0
+    POOR = 1
+    FAIR = 2
+    NO_CONCERN = 3
+
+
 class ArtifactType(StrEnum):
     """Artifacts that the OCTA en-face lane masks, in channel order of the network's head."""
 
