@@ -5,13 +5,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.database.session import session_scope
-from core.errors import NotAllowedError, NotFoundError, OctauditError, UsageError
+from core.errors import NotAllowedError, NotFoundError, OctauditError, StorageError, UsageError
 from core.reports.export_dicom import DicomExport, export_dicom
 from core.store.access import current_actor
 from dashboard.filters import MAX_ID
 from dashboard.installation import Installation
 
-_STATUS: dict[type[OctauditError], int] = {NotFoundError: 404, NotAllowedError: 403, UsageError: 409}
+_STATUS: dict[type[OctauditError], int] = {NotFoundError: 404, NotAllowedError: 403, UsageError: 409, StorageError: 503}
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 

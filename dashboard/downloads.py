@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.database.session import session_scope
-from core.errors import NotAllowedError, NotFoundError, OctauditError
+from core.errors import NotAllowedError, NotFoundError, OctauditError, StorageError
 from core.reports.export import ExportKind, write_export
 from core.reports.make_report import MEDIA_TYPE, make_receipt, make_tip_sheet
 from core.store.access import Actor, current_actor
@@ -29,7 +29,7 @@ from dashboard.installation import Installation
 
 _FROM_HERE = {"same-origin", "none"}
 """Values of Sec-Fetch-Site for our own pages and for an address that a person typed."""
-_STATUSES = {NotFoundError: 404, NotAllowedError: 403}
+_STATUSES = {NotFoundError: 404, NotAllowedError: 403, StorageError: 503}
 Found = tuple[ReportRow, bytes]
 
 

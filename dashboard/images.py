@@ -1,9 +1,10 @@
 """Images of scans and of what the model saw in them, as PNG: authenticated by the gate, by site through the database.
 
 Every answer is `private, no-cache` with the blob's hash as ETag: a browser may keep its copy, but the site is checked
-again each time it is shown.
+again each time it is shown. What the database names and the blob store cannot give is a 503 and one line in the log.
 """
 
+import logging
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -12,12 +13,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.database.session import session_scope
+from core.errors import StorageError
 from core.store.scan_image import ScanImages, read_scan_images
 from core.vocabulary import ArtifactType
 from dashboard.filters import MAX_ID
 from dashboard.installation import Installation
 from dashboard.overlay import shrink, tint_artifacts, tint_cam, trace_outline
 
+_LOG = logging.getLogger(__name__)
 MAX_TILE_PX = 512
 RENDERED_TILES = 512
 """Tiles kept in memory, 10-60 kB each: some ten pages of a gallery, well under 32 MB."""
@@ -119,7 +122,21 @@ def private_png(request: Request, *, etag: str, content: Callable[[], bytes]) ->
     headers = {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization"}
     if request.headers.get("if-none-match") == f'"{etag}"':
         return Response(status_code=304, headers=headers)
-    return Response(content(), media_type="image/png", headers=headers)
+    try:
+        return Response(content(), media_type="image/png", headers=headers)
+    except (StorageError, OSError) as error:
+        return _not_in_store(request, error)
+
+
+def _not_in_store(request: Request, error: Exception) -> Response:
+    """Not 404: the scan is there, and a page that shows it must not say that it never had a picture."""
+    _LOG.error("%s: %s", request.url.path, error)
+    answer = {
+        "code": "storage",
+        "message": "The picture is recorded, but the blob store cannot give it.",
+        "remedy": "Tell your administrator: the server's log names the stored file. Then load the page again.",
+    }
+    return JSONResponse(answer, status_code=503, headers={"Cache-Control": "no-store", "Retry-After": "60"})
 
 
 def _nothing_here() -> Response:

@@ -7,6 +7,9 @@ from datetime import UTC, date, datetime
 from core.errors import IllegalMoveError
 from core.vocabulary import CertificateState
 
+NOTICE_DAYS = 30
+"""So long before its last day a certificate is told of, counted and marked as ending."""
+
 _S = CertificateState
 MOVES: dict[CertificateState, frozenset[CertificateState]] = {
     _S.REQUESTED: frozenset({_S.UNDER_REVIEW, _S.REFUSED}),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, or_, select, update
@@ -20,7 +20,8 @@ from core.database.tables import (
     Technician,
     User,
 )
-from core.policy.certification import standing
+from core.policy.certification import NOTICE_DAYS, standing
+from core.store.scan_filter import ScanFilter
 from core.vocabulary import ActionKind, ActionState, CertificateState, ScanKind
 
 _HELD = (CertificateState.CERTIFIED, CertificateState.RECHECK_DUE)
@@ -253,6 +254,43 @@ def read_outdated(session: Session, device_ids: Iterable[int]) -> Sequence[Certi
         .order_by(Certificate.id)
         .with_for_update()
     ).all()
+
+
+@dataclass(frozen=True, slots=True)
+class DueCertificates:
+    """How many certificates need somebody: those that end within the notice, and those that ended unrenewed."""
+
+    ending: int
+    lapsed: int
+    """Expired, or to be checked anew because their device runs other software."""
+
+
+def count_due(session: Session, chosen: ScanFilter, *, today: date) -> DueCertificates:
+    """Count what alerts tell of, under the place, device and technician of ``chosen``; holders out of use are not."""
+    is_lapsed = or_(Certificate.state == CertificateState.RECHECK_DUE, Certificate.expires_on < today)
+    n_lapsed = func.count().filter(is_lapsed)
+    counted = (
+        select(func.count() - n_lapsed, n_lapsed)
+        .select_from(Certificate)
+        .join(Site, Site.id == Certificate.site_id)
+        .outerjoin(Device, Device.id == Certificate.device_id)
+        .outerjoin(Technician, Technician.id == Certificate.technician_id)
+        .where(
+            Certificate.state.in_(_HELD),
+            or_(is_lapsed, Certificate.expires_on <= today + timedelta(days=NOTICE_DAYS)),
+            Device.deactivated_at.is_(None),
+            Technician.deactivated_at.is_(None),
+            *(
+                column == wanted
+                for column, wanted in (
+                    (Site.study_id, chosen.study_id), (Certificate.site_id, chosen.site_id),
+                    (Certificate.device_id, chosen.device_id), (Certificate.technician_id, chosen.technician_id),
+                )
+                if wanted is not None
+            ),
+        )
+    )  # fmt: skip
+    return DueCertificates(*session.execute(counted).one())
 
 
 def _of(holder: Holder) -> ColumnElement[bool]:

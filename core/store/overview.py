@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from core.database.tables import Acquisition, Batch, Device, ReacquisitionRequest, Scan, Site
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
 from core.store.cell_count import Spans, read_cell_counts, read_tally_weeks
+from core.store.certificate import DueCertificates, count_due
 from core.store.packed import Counts
 from core.store.rate_sum import WEEK, Grain
 from core.store.reacquisition import ENDED, is_overdue
@@ -59,6 +60,7 @@ class Attention:
     failed: int
     open_requests: int
     overdue_requests: int
+    certificates: DueCertificates
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ def _read_attention(session: Session, chosen: ScanFilter, today: date) -> Attent
         failed=sum(found[state][0] for state in (ScanState.FAILED, ScanState.QUARANTINED) if state in found),
         open_requests=open_requests,
         overdue_requests=int(overdue_requests),
+        certificates=count_due(session, chosen, today=today),
     )
 
 

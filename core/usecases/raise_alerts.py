@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import now
 from core.database.session import Database, session_scope
+from core.policy.certification import NOTICE_DAYS
 from core.settings import Settings
 from core.store.alert import (
     Event,
@@ -36,7 +37,7 @@ from core.usecases.find_flags import standing_weeks
 from core.usecases.judge_units import JudgedUnit, compare_units
 from core.vocabulary import AlertChannel, AlertKind, AlertPace
 
-CERTIFICATE_NOTICE = timedelta(days=30)
+CERTIFICATE_NOTICE = timedelta(days=NOTICE_DAYS)
 """So long before its last day a certificate is announced: time to take and judge new evidence."""
 ALERTED_UNITS = (UnitKind.SITE, UnitKind.DEVICE, UnitKind.MODEL, UnitKind.SOFTWARE)
 """Technicians are compared on the page and not announced: a message about one person is for people to write."""

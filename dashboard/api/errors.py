@@ -16,6 +16,7 @@ from core.errors import (
     NotFoundError,
     OctauditError,
     StaleRecordError,
+    StorageError,
     UnreadableScanError,
     UsageError,
 )
@@ -32,6 +33,7 @@ _STATUS = {
     IllegalMoveError: 409,
     StaleRecordError: 409,
     UnreadableScanError: 422,
+    StorageError: 503,
 }
 
 

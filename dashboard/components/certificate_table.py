@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+from core.policy.certification import NOTICE_DAYS
 from core.store.certificate import CertificateRow, CertificateStepRow
 from core.store.evidence import EvidenceScan
 from core.vocabulary import CertificateState
@@ -29,14 +30,12 @@ _TONES = {
     CertificateState.EXPIRED: "bad",
     CertificateState.SUSPENDED: "bad",
 }
-SOON_DAYS = 30
-"""As core.usecases.raise_alerts announces it."""
 
 
 def is_ending(row: CertificateRow, today: date) -> bool:
     """Whether it holds and ends within the notice."""
     holds = row.standing_on(today) is CertificateState.CERTIFIED
-    return holds and row.expires_on is not None and (row.expires_on - today).days <= SOON_DAYS
+    return holds and row.expires_on is not None and (row.expires_on - today).days <= NOTICE_DAYS
 
 
 def certificate_words(rows: Sequence[CertificateRow], today: date) -> Html:
@@ -44,7 +43,7 @@ def certificate_words(rows: Sequence[CertificateRow], today: date) -> Html:
     stands = [row.standing_on(today) for row in rows]
     asked = sum(state in {CertificateState.REQUESTED, CertificateState.UNDER_REVIEW} for state in stands)
     n_ending = sum(is_ending(row, today) for row in rows)
-    ending = f" ({count(n_ending)} of them for at most {SOON_DAYS} days more)" if n_ending else ""
+    ending = f" ({count(n_ending)} of them for at most {NOTICE_DAYS} days more)" if n_ending else ""
     parts = [f"{count(stands.count(CertificateState.CERTIFIED))} hold{ending}"]
     for n, words in (
         (stands.count(CertificateState.EXPIRED), "expired"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from core.store.certificate import DueCertificates
 from core.store.overview import Overview
 from core.store.worklist import WorklistTab
 from core.wording import ago
@@ -10,7 +11,7 @@ from dashboard.components.markup import Content, Html, count, page_link, tag
 
 
 def counter_strip(overview: Overview, filters: Mapping[str, str], moment: datetime) -> Html:
-    """Five counters; each but the first leads to the list that it counts."""
+    """Six counters; each but the first leads to the list that it counts."""
     waits = overview.attention
     oldest_at = waits.oldest_waiting_at
     oldest = f"oldest for {ago((moment - oldest_at).total_seconds())}" if oldest_at else "queue is empty"
@@ -36,7 +37,24 @@ def counter_strip(overview: Overview, filters: Mapping[str, str], moment: dateti
             filters=filters,
             is_alarming=waits.failed > 0,
         ),
+        _certificates(waits.certificates, filters),
         class_="counters",
+    )
+
+
+def _certificates(due: DueCertificates, filters: Mapping[str, str]) -> Html:
+    """What must be renewed: by the notice that alerts give, too."""
+    note = f"{count(due.lapsed)} no longer hold{'s' if due.lapsed == 1 else ''}" if due.lapsed else "all others hold"
+    parts = _parts("Certificates to renew", due.ending + due.lapsed, note, is_alarming=due.lapsed > 0)
+    kept = {name: value for name, value in filters.items() if name in {"study", "site"}}
+    return page_link(Html("".join(part.text for part in parts)), "certificates", kept, class_="counter")
+
+
+def _parts(label: str, n: int, note: Content, *, is_alarming: bool) -> tuple[Html, Html, Html]:
+    return (
+        tag("span", label, class_="label"),
+        tag("span", count(n), class_="value"),
+        tag("span", note, class_="note bad" if is_alarming else "note"),
     )
 
 
@@ -49,11 +67,7 @@ def _counter(
     filters: Mapping[str, str] | None = None,
     is_alarming: bool = False,
 ) -> Html:
-    parts = (
-        tag("span", label, class_="label"),
-        tag("span", count(n), class_="value"),
-        tag("span", note, class_="note bad" if is_alarming else "note"),
-    )
+    parts = _parts(label, n, note, is_alarming=is_alarming)
     if tab is None:
         return tag("div", *parts, class_="counter")
     kept = {name: value for name, value in (filters or {}).items() if name != "period"}

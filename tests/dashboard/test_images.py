@@ -1,10 +1,14 @@
 """Image routes: the right pixels for the right people, and the same nothing for everybody else."""
 
+import shutil
 from io import BytesIO
 
 import numpy as np
+import pytest
 from clinics import Clinics
 from PIL import Image
+
+from dashboard.installation import Installation
 
 PATHS = (
     "image.png",
@@ -61,6 +65,22 @@ def test_a_layer_that_is_not_there_is_404(client_of, clinics: Clinics):
 
 def test_an_id_beyond_the_database_is_404(client_of, clinics: Clinics):
     assert client_of(clinics.manager).get(f"/scans/{2**70}/image.png").status_code == 404
+
+
+def test_a_picture_that_the_blob_store_lost_is_a_short_503_and_one_line_in_the_log(
+    client_of, clinics: Clinics, installation: Installation, caplog: pytest.LogCaptureFixture
+):
+    shutil.rmtree(installation.blobs.url)
+    client = client_of(clinics.technician)
+    for path in PATHS:
+        caplog.clear()
+        answer = client.get(f"/scans/{clinics.flagged_id}/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage"), path
+        assert answer.headers["cache-control"] == "no-store", "a browser must not keep the fault"
+        (line,) = [record for record in caplog.records if record.name == "dashboard.images"]
+        assert line.exc_info is None
+        assert "is missing from the blob store" in line.getMessage()
+    assert client.get("/scans/999999/image.png").status_code == 404
 
 
 def test_masks_are_stored_black_and_white_at_the_image_s_own_size(client_of, clinics: Clinics):

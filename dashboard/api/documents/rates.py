@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from pydantic import Field
 
+from core.policy.certification import NOTICE_DAYS
 from core.statistics.clustering import proportion_or_none
 from core.statistics.control_chart import ChartKind, Rule
 from core.statistics.funnel import Side, Zone
@@ -42,6 +43,13 @@ class GroupRates(RatePair):
     is_judged: bool = Field(description="False: too few to judge.")
 
 
+class DueCertificatesDocument(Document):
+    """Certificates that need somebody."""
+
+    ending: int = Field(description=f"They hold, for at most {NOTICE_DAYS} days more.")
+    lapsed: int = Field(description="Expired, or to be checked anew because of other software.")
+
+
 class AttentionDocument(Document):
     """What waits for whom now, whenever it was acquired."""
 
@@ -51,6 +59,7 @@ class AttentionDocument(Document):
     failed: int = Field(description="Scans that could not be scored.")
     open_requests: int
     overdue_requests: int
+    certificates: DueCertificatesDocument
 
 
 class OverviewDocument(Document):

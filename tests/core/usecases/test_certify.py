@@ -20,8 +20,17 @@ from core.policy.certification import add_months
 from core.policy.protocol import Certification, Protocol
 from core.store.access import PROGRAM, Actor
 from core.store.alert import read_open_alerts
-from core.store.certificate import CertificateRow, Holder, find_holder, read_certificates, read_steps
+from core.store.certificate import (
+    CertificateRow,
+    DueCertificates,
+    Holder,
+    count_due,
+    find_holder,
+    read_certificates,
+    read_steps,
+)
 from core.store.evidence import list_candidates
+from core.store.scan_filter import ScanFilter
 from core.usecases.act_on_unit import finish_action, suspend_device, suspend_technician
 from core.usecases.administer_study import record_software_update
 from core.usecases.certify import (
@@ -192,6 +201,28 @@ def test_a_renewal_replaces_the_certificate_only_when_it_is_granted(board: Board
         grant_certificate(session, actor=actor, certificate_id=renewal)
     assert board.standing(first) is CertificateState.REPLACED
     assert board.standing(renewal) is CertificateState.CERTIFIED
+
+
+def test_what_must_be_renewed_is_counted_as_alerts_tell_of_it(board: Board) -> None:
+    certificate_id, today = board.certify(), now().date()
+    with board.person() as (session, _):
+        expires_on = read_certificates(session, study_id=None, site_id=None)[0].expires_on
+        assert expires_on is not None
+        for days_left, ending, lapsed in ((31, 0, 0), (30, 1, 0), (0, 1, 0), (-1, 0, 1)):
+            day = expires_on - timedelta(days=days_left)
+            assert count_due(session, ScanFilter(), today=day) == DueCertificates(ending, lapsed), days_left
+        last_day = expires_on
+        assert count_due(session, ScanFilter(device_id=board.device_id), today=last_day).ending == 1
+        assert count_due(session, ScanFilter(technician_id=board.technician_id), today=last_day).ending == 0
+        assert count_due(session, ScanFilter(site_id=10**9), today=last_day).ending == 0
+    board.take(software_version="2.0")
+    assert board.standing(certificate_id) is CertificateState.RECHECK_DUE
+    with board.person() as (session, _):
+        assert count_due(session, ScanFilter(), today=today) == DueCertificates(0, 1)
+    with session_scope(board.desk.owner) as session:
+        session.get_one(tables.Device, board.device_id).deactivated_at = now()
+    with board.person() as (session, _):
+        assert count_due(session, ScanFilter(), today=today) == DueCertificates(0, 0)
 
 
 def test_another_software_seen_in_a_scan_forces_a_new_check_from_that_capture_on(board: Board) -> None:
