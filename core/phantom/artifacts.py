@@ -23,7 +23,11 @@ class Region:
 
 def lay_region(rng: np.random.Generator, artifact: ArtifactType, strength: float, size: int) -> Region | None:
     """A region of the share that the strength asks for, or None where there is no artifact."""
-    share = share_of_field(artifact, strength)
+    return lay_share(rng, artifact, share_of_field(artifact, strength), size)
+
+
+def lay_share(rng: np.random.Generator, artifact: ArtifactType, share: float, size: int) -> Region | None:
+    """A region that takes this share (0..1) of the field, of the form that the artifact has; None for no share."""
     if share <= 0.0:
         return None
     if share >= 1.0:
