@@ -11,6 +11,7 @@ from core.database.tables.best_capture import BestCapture
 from core.database.tables.certificate import Certificate, CertificateEvidence, CertificateStep
 from core.database.tables.dicom import DicomSource
 from core.database.tables.grading import AcceptedCheck, Grading, GradingAssignment, ReviewerCalibration
+from core.database.tables.model import ModelActivation, Rescoring, RescoringScan
 from core.database.tables.query import QueryMessage, QuerySeen
 from core.database.tables.rate_sum import RateCell, RateSeries, RateSum, RateTerm
 from core.database.tables.re_evaluation import ReEvaluation, ReEvaluationScan
@@ -57,6 +58,7 @@ __all__ = [
     "Grading",
     "GradingAssignment",
     "IdentityProvider",
+    "ModelActivation",
     "ModelVersion",
     "ProtocolVersion",
     "QueryMessage",
@@ -75,6 +77,8 @@ __all__ = [
     "ReportRecipient",
     "ReportSchedule",
     "ReportSending",
+    "Rescoring",
+    "RescoringScan",
     "Review",
     "ReviewCriterion",
     "ReviewDraft",

@@ -7,6 +7,7 @@ from sqlalchemy import Float, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.tables.base import Base, Created, Id, Sha256, SiteScoped
+from core.vocabulary import ScanKind
 
 
 class ModelVersion(Created, Base):
@@ -21,6 +22,13 @@ class ModelVersion(Created, Base):
     weights_sha256: Mapped[Sha256]
     preprocessing: Mapped[str]
     card: Mapped[dict[str, Any]]
+    kind: Mapped[str] = mapped_column(default=ScanKind.OCTA_ENFACE, server_default=ScanKind.OCTA_ENFACE)
+    """The lane; the versions of before this column were all of the only lane there was."""
+    stored_sha256: Mapped[Sha256 | None] = mapped_column(ForeignKey("blob.sha256"))
+    """The weights in the blob store, from where every worker takes them; None: of another installation's time."""
+    retired_at: Mapped[datetime | None]
+    """From when on it cannot be chosen any more; None: it can."""
+    retired_reason: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class Assessment(SiteScoped, Base):

@@ -14,6 +14,7 @@ SUBSCRIPTION = "id, created_at, user_id, study_id, channel, wanted, url, ended_a
 COUNTED = "is_counted_received, is_counted_decided, is_counted_gradable, counted_findings, replaces_id"
 CONFIRMATION = "code_sha256, attempts, due_at, sent_at, expires_at, error, ended_at"
 REPORT = "state, attempts, due_at, error, made_at, versions, n_pages, content_sha256, pdf_sha256"
+PLAN = "planned_on, window_ends_on, called_off_at, called_off_reason"
 REQUEST = "state, version, due_on, replacement_id, closed_at, owner_id, received_at, is_link_found"
 
 # Per table what each role may do: S select, I insert, U update, D delete; columns in brackets. Nothing else is allowed.
@@ -58,7 +59,8 @@ EXPECTED: dict[str, dict[str, str]] = {
                                         "settled_at)"},
     "grading_assignment":    {"dashboard": "S", "worker": "S I U(state)"},
     "identity_provider":     {},
-    "model_version":         {"dashboard": "S", "worker": "S I"},
+    "model_activation":      {"dashboard": "S I U(ended_at, ended_by_id, end_reason)", "worker": "S"},
+    "model_version":         {"dashboard": "S", "worker": "S I U(stored_sha256, kind)"},
     "protocol_version":      {"dashboard": "S I", "worker": "S"},
     "query_message":         {"dashboard": "S I", "worker": "S"},
     "query_seen":            {"dashboard": "S I U(message_id, seen_at)"},
@@ -77,6 +79,11 @@ EXPECTED: dict[str, dict[str, str]] = {
     "report_recipient":      {"dashboard": "S I", "worker": "S"},
     "report_schedule":       {"dashboard": "S I U(paused_at, ended_at, next_at)", "worker": "S U(next_at)"},
     "report_sending":        {"dashboard": "S", "worker": "S I U(state, attempts, due_at, sent_at, error)"},
+    "rescoring":             {"dashboard": "S I U(state, ended_at, adopted_at, adopted_by_id, adoption_reason)",
+                              "worker": "S U(state, started_at, ended_at, adoption_ended_at)"},
+    "rescoring_scan":        {"dashboard": "S I",
+                              "worker": "S U(state, attempts, leased_by, lease_expires_at, failure, assessment_id, "
+                                        "outcome, former_assessment_id)"},
     "review":                {"dashboard": "S I", "worker": "S"},
     "review_criterion":      {"dashboard": "S I"},
     "review_draft":          {"dashboard": "S I D U(document, seen_version, updated_at)"},
@@ -95,13 +102,14 @@ EXPECTED: dict[str, dict[str, str]] = {
     "user_identity":         {},
     "worker_hour":           {"dashboard": "S", "worker": "S I D U(n_scored, n_failed, n_lost, seconds)"},
     "worker_process":        {"dashboard": "S", "worker": "S I D U(beaten_at, ended_at, facts)"},
-    "visit":                 {"dashboard": "S I", "worker": "S"},
+    "visit":                 {"dashboard": f"S I U({PLAN})", "worker": "S"},
 }
 # fmt: on
 WITHOUT_ROW_SECURITY = {"alembic_version", "blob", "model_version", "rate_term"}
 """No site, no study, no person in them."""
 PROGRAM_FUNCTIONS = (
-    "session_id, own_grants, may_grant, answerable_for, count_wrong_password, note_failed_login, is_proven"
+    "session_id, own_grants, may_grant, answerable_for, count_wrong_password, note_failed_login, is_proven, "
+    "is_identity_proven"
 )
 WORKER_FUNCTIONS = "may_be_told, people_to_grade, may_get_report, end_expired_sessions"
 
