@@ -22,7 +22,7 @@ from core.values import (
     Reason,
     ScanScores,
 )
-from core.vocabulary import ArtifactType, ScanState, Slab, Verdict
+from core.vocabulary import ArtifactType, ScanKind, ScanState, Slab, Verdict
 
 FAZ_COLUMNS = {
     "faz_area_mm2": "area_mm2",
@@ -94,7 +94,9 @@ def ensure_model_version(session: Session, identity: ModelIdentity, card: Mappin
     known = select(ModelVersion.id).filter_by(**key)
     found = session.scalar(known)
     if found is None:
-        session.execute(postgresql_insert(ModelVersion).values(**key, card=dict(card)).on_conflict_do_nothing())
+        lane = card.get("kind", ScanKind.OCTA_ENFACE)  # the fakes of tests have no card
+        added = postgresql_insert(ModelVersion).values(**key, card=dict(card), kind=lane)
+        session.execute(added.on_conflict_do_nothing())
         found = session.scalars(known).one()
     return found
 

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, Update, bindparam, func, or_, sele
 from sqlalchemy.orm import Session
 
 from core.database.tables import Scan, Site
+from core.store.model_choice import ModelChoice
 from core.vocabulary import ScanKind, ScanState, Verdict
 
 FIRST_BACK_OFF = timedelta(seconds=30)
@@ -47,14 +48,24 @@ class ReturnedLeases:
 
 
 def claim_scans(
-    session: Session, *, lane: ScanKind, limit: int, lease: timedelta, is_fresh_only: bool = False
+    session: Session,
+    *,
+    lane: ScanKind,
+    limit: int,
+    lease: timedelta,
+    is_fresh_only: bool = False,
+    choice: ModelChoice | None = None,
 ) -> Claim:
     """Claim the oldest ready scans of a lane, up to ``limit``; a scan with an attempt behind it comes alone.
 
     A scan that killed its worker would otherwise take its whole batch along at every try. ``is_fresh_only`` leaves such
-    suspects for later: for claiming ahead while another batch is still in flight.
+    suspects for later: for claiming ahead while another batch is still in flight. ``choice`` leaves scans that are for
+    another model; None takes them all.
     """
-    rows = session.execute(_ready_scans(lane, is_fresh_only=is_fresh_only).limit(limit)).all()
+    ready = _ready_scans(lane, is_fresh_only=is_fresh_only)
+    if choice is not None:
+        ready = ready.where(choice.condition())
+    rows = session.execute(ready.limit(limit)).all()
     is_suspect = bool(rows) and rows[0].attempts > 0
     chosen = rows[:1] if is_suspect else [row for row in rows if row.attempts == 0]
     token = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"

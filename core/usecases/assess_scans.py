@@ -22,6 +22,7 @@ from core.settings import Settings
 from core.storage import BlobStore
 from core.store.assessment import NewBlob, StoredPictures
 from core.store.case import ScanCase, read_cases
+from core.store.model_choice import ModelChoice
 from core.store.queue import Claim, claim_scans, record_failure, release_claim
 from core.usecases.fit_to_protocol import fit_to_protocol
 from core.usecases.record_assessments import ScoredBatch, ScoredScan, Tally, record_assessments
@@ -58,6 +59,7 @@ class LoadedBatch:
 class Line:
     """Everything one worker needs to score a lane. ``card`` is the model card that is stored with the scores.
 
+    ``choice`` says which scans the model is for; None: every scan of the lane.
     ``should_stop`` is asked between batches; ``on_progress`` is called after each written one.
     """
 
@@ -66,6 +68,7 @@ class Line:
     scorer: Scorer
     settings: Settings
     card: Mapping[str, Any] = field(default_factory=dict)
+    choice: ModelChoice | None = None
     should_stop: Callable[[], bool] = _never
     on_progress: Callable[[], None] = _nothing
 
@@ -144,6 +147,7 @@ class _Steps:
                 limit=settings.worker_batch_size,
                 lease=settings.worker_lease,
                 is_fresh_only=is_fresh_only,
+                choice=self.line.choice,
             )
             cases = read_cases(session, claim.scan_ids) if claim else {}
         if claim:
