@@ -115,6 +115,8 @@ class Session(Created, Base):
     revoked_at: Mapped[datetime | None]
     client: Mapped[str] = mapped_column(default="", server_default="")
     """Browser and system it was opened with, in words, so that the person knows it again."""
+    proven_at: Mapped[datetime | None]
+    """When the identity provider last asked its person anew, for a signature."""
 
 
 class IdentityProvider(Created, Base):

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.tables.base import Base, Created, Id, SiteScoped
@@ -22,13 +22,22 @@ class Visit(SiteScoped, Created, Base):
     """One visit of one subject: the sampling unit of all statistics."""
 
     __tablename__ = "visit"
-    __table_args__ = (UniqueConstraint("subject_id", "code"),)
+    __table_args__ = (
+        UniqueConstraint("subject_id", "code"),
+        Index("ix_visit_planned_on", "site_id", "planned_on", "id", postgresql_where=text("planned_on is not null")),
+        CheckConstraint("(called_off_at is null) = (called_off_reason = '')", name="called_off"),
+    )
 
     id: Mapped[Id]
     subject_id: Mapped[int] = mapped_column(ForeignKey("subject.id"))
     code: Mapped[str]
     window_ends_on: Mapped[date | None]
     """Last day on which a scan still counts for this visit; None where the protocol sets no window."""
+    planned_on: Mapped[date | None]
+    """When it is to take place; None: nobody planned it, its first scan made it known."""
+    called_off_at: Mapped[datetime | None]
+    """It will not take place (any more), so nothing of it is missing; None: it does."""
+    called_off_reason: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class ExpectedScan(SiteScoped, Created, Base):

@@ -76,7 +76,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "reacquisition_request": {"dashboard": f"S I U({REQUEST})", "worker": f"S I U({REQUEST})"},
     "reacquisition_step":    {"dashboard": "S I", "worker": "S I"},
     "report":                {"dashboard": "S I", "worker": f"S I U({REPORT})"},
-    "report_recipient":      {"dashboard": "S I", "worker": "S"},
+    "report_recipient":      {"dashboard": "S I D", "worker": "S"},
     "report_schedule":       {"dashboard": "S I U(paused_at, ended_at, next_at)", "worker": "S U(next_at)"},
     "report_sending":        {"dashboard": "S", "worker": "S I U(state, attempts, due_at, sent_at, error)"},
     "rescoring":             {"dashboard": "S I U(state, ended_at, adopted_at, adopted_by_id, adoption_reason)",
