@@ -12,6 +12,7 @@ import csv
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from enum import IntEnum
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,11 +45,13 @@ _PARTS = {part.value: part for part in Part} | {
 }  # fmt: skip
 
 
-def read_records(folder: Path, label: Label) -> list[Record]:
-    """Every image of the folder that has the label, in the manifest's order.
+def read_records(
+    folder: Path, label: Label, *, complete: bool = True, grades: Mapping[str, IntEnum] = _GRADES
+) -> list[Record]:
+    """Every image of the folder that has the label, in the manifest's order; with ``complete`` off also those without.
 
     A folder without a manifest may be laid out as for octa-enface (core.training.folder): its FAZ sets or its grades
-    are taken.
+    are taken. ``grades`` says what the words of the grade column mean.
 
     Raises
     ------
@@ -61,16 +64,17 @@ def read_records(folder: Path, label: Label) -> list[Record]:
     if not path.is_file():
         return _from_sets(folder, label)
     header, rows = _table(path)
-    missing = [name for name in ("file", "subject", label.value) if name not in header]
+    needed = ("file", "subject", label.value) if complete else ("file", "subject")
+    missing = [name for name in needed if name not in header]
     if missing:
         raise ManifestError(
             folder,
             [Fault(path.name, f"The column {name!r} is missing.", _MISSING_COLUMN[name]) for name in missing],
         )
     faults: list[Fault] = []
-    read = [_record(folder, line, values, faults) for line, values in rows]
+    read = [_record(folder, line, values, faults, grades) for line, values in rows]
     records = _with_grades_of_acquisition(read) if label is Label.GRADE else read
-    faults.extend(_faults_of_table(records, rows, label))
+    faults.extend(_faults_of_table(records, rows, label if complete else None))
     if not rows:
         faults.append(Fault(path.name, "It has a header but no rows.", "Add one row per image."))
     if faults:
@@ -115,7 +119,9 @@ def _column(cell: str) -> str:
     return _ALIASES.get(name, name)
 
 
-def _record(folder: Path, line: int, values: dict[str, str], faults: list[Fault]) -> Record:
+def _record(
+    folder: Path, line: int, values: dict[str, str], faults: list[Fault], grades: Mapping[str, IntEnum]
+) -> Record:
     """The row as far as it can be understood; what cannot be is added to ``faults``."""
     place = f"line {line}" + (f" ({values['file']})" if values.get("file") else "")
 
@@ -131,7 +137,7 @@ def _record(folder: Path, line: int, values: dict[str, str], faults: list[Fault]
         file=file,
         path=folder / file,
         subject=subject,
-        grade=_choice(values, "grade", _GRADES, "Write 0 ungradable, 1 gradable or 2 outstanding.", fault),
+        grade=_choice(values, "grade", grades, f"Write one of {', '.join(grades)}.", fault),
         mask_path=folder / mask if mask else None,
         eye=_choice(values, "eye", _EYES, "Write OD or OS, or leave it empty.", fault),
         slab=_choice(values, "slab", _SLABS, f"Write one of {', '.join(_SLABS)}.", fault) or Slab.UNKNOWN,
@@ -179,9 +185,9 @@ def _with_grades_of_acquisition(records: Sequence[Record]) -> list[Record]:
 
 
 def _faults_of_table(
-    records: Sequence[Record], rows: Sequence[tuple[int, dict[str, str]]], label: Label
+    records: Sequence[Record], rows: Sequence[tuple[int, dict[str, str]]], label: Label | None
 ) -> Iterator[Fault]:
-    """What only shows when rows are seen together, and labels that are missing."""
+    """What only shows when rows are seen together, and labels that are missing (``label`` None: none has to be)."""
     first_line: dict[str, int] = {}
     n_split = sum(bool(values.get("split")) for _, values in rows)
     for record, (line, values) in zip(records, rows, strict=True):

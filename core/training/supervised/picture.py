@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,13 @@ from core.errors import UnreadableScanError
 from core.intake.readers.raster import read_raster
 from core.training.supervised.record import Fault, ManifestError, Record
 from core.training.thumbnails import thumbnail
-from core.vocabulary import CoipsGrade
 
 MAX_MEGAPIXELS = 64.0
 """An en-face image has less than 5 megapixels; more is something else."""
 LARGEST_FAZ_SHARE = 0.5
 """A mask that covers more of the image than this has its sense inverted: even a diabetic FAZ leaves most free."""
 _N_MASK_VALUES = 2
+MAX_VALUES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,28 @@ def read_grey_levels(path: Path) -> NDArray[np.uint8]:
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
     """A mask (height, width) of a two-valued image file; the larger value is inside, a picture of zeros is empty."""
+    return _grey_mask(path) > 0
+
+
+def _grey_mask(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as picture:
-        return np.asarray(picture.convert("L")) > 0
+        return np.asarray(picture.convert("L"))
+
+
+def read_labels(path: Path) -> NDArray[np.uint8]:
+    """A label map (height, width): the pixel values of a grey image, or the indices of one with a palette."""
+    with Image.open(path) as picture:
+        return np.asarray(picture if picture.mode == "P" else picture.convert("L"), np.uint8)
 
 
 def read_pictures(
-    folder: Path, records: Sequence[Record], *, on_read: Callable[[int], None] = lambda _: None
+    folder: Path,
+    records: Sequence[Record],
+    *,
+    on_read: Callable[[int], None] = lambda _: None,
+    label_values: frozenset[int] | None = None,
 ) -> list[Picture]:
-    """Read and check every file the records name.
+    """Read and check every file the records name; masks are label maps of ``label_values``, or FAZ masks where None.
 
     Raises
     ------
@@ -65,7 +80,7 @@ def read_pictures(
     faults: list[Fault] = []
     pictures: list[Picture] = []
     for number, record in enumerate(records, start=1):
-        picture = _read(record, faults)
+        picture = _read(record, faults, label_values)
         if picture is not None:
             pictures.append(picture)
         on_read(number)
@@ -75,7 +90,7 @@ def read_pictures(
     return pictures
 
 
-def _read(record: Record, faults: list[Fault]) -> Picture | None:
+def _read(record: Record, faults: list[Fault], label_values: frozenset[int] | None) -> Picture | None:
     if not record.path.is_file():
         faults.append(
             Fault(record.file, "The file is not there.", "Correct the name in the manifest, or add the file.")
@@ -88,11 +103,12 @@ def _read(record: Record, faults: list[Fault]) -> Picture | None:
         return None
     mask_sha256 = ""
     if record.mask_path is not None:
-        found = list(_faults_of_mask(record, record.mask_path, image.shape))
+        found = list(_faults_of_mask(record, record.mask_path, image.shape, label_values))
         faults.extend(found)
         if found:
             return None
-        mask_sha256 = hashlib.sha256(np.packbits(read_mask(record.mask_path)).tobytes()).hexdigest()
+        levels = np.packbits(read_mask(record.mask_path)) if label_values is None else read_labels(record.mask_path)
+        mask_sha256 = hashlib.sha256(levels.tobytes()).hexdigest()
     return Picture(record, pixel_sha256(image), thumbnail(image), mask_sha256)
 
 
@@ -101,14 +117,15 @@ def pixel_sha256(image: NDArray[np.uint8]) -> str:
     return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
-def _faults_of_mask(record: Record, path: Path, size: tuple[int, ...]) -> Iterator[Fault]:
+def _faults_of_mask(
+    record: Record, path: Path, size: tuple[int, ...], label_values: frozenset[int] | None
+) -> Iterator[Fault]:
     place = f"{record.file}, mask {path.name}"
     if not path.is_file():
         yield Fault(place, "The mask is not there.", "Correct its name in the manifest, or add the file.")
         return
     try:
-        with Image.open(path) as picture:
-            values = np.asarray(picture.convert("L"))
+        values = _grey_mask(path) if label_values is None else read_labels(path)
     except (OSError, SyntaxError, ValueError):
         yield Fault(place, "The mask is no image that can be read.", "Export it again as PNG.")
         return
@@ -119,7 +136,9 @@ def _faults_of_mask(record: Record, path: Path, size: tuple[int, ...]) -> Iterat
             "Export the mask in the size of its image.",
         )
     levels = np.unique(values)
-    if len(levels) > _N_MASK_VALUES or levels[0] != 0:
+    if label_values is not None:
+        yield from _faults_of_labels(place, levels, label_values)
+    elif len(levels) > _N_MASK_VALUES or levels[0] != 0:
         yield Fault(
             place,
             f"The mask has {len(levels)} grey levels from {levels[0]} to {levels[-1]}, not 0 and one other.",
@@ -127,6 +146,16 @@ def _faults_of_mask(record: Record, path: Path, size: tuple[int, ...]) -> Iterat
         )
     elif (values > 0).mean() > LARGEST_FAZ_SHARE:
         yield Fault(place, "The mask covers more than half of the image.", "Invert it: 0 outside the FAZ, 255 inside.")
+
+
+def _faults_of_labels(place: str, levels: NDArray[np.uint8], allowed: frozenset[int]) -> Iterator[Fault]:
+    strange = sorted({int(level) for level in levels} - allowed)
+    if strange:
+        yield Fault(
+            place,
+            f"The label map holds the values {', '.join(str(value) for value in strange[:MAX_VALUES_SHOWN])}.",
+            f"Save it as PNG, not JPEG, with the values {', '.join(str(value) for value in sorted(allowed))} only.",
+        )
 
 
 def _contradictions(pictures: Sequence[Picture]) -> Iterator[Fault]:
@@ -146,5 +175,5 @@ def _contradictions(pictures: Sequence[Picture]) -> Iterator[Fault]:
                 )
 
 
-def _name(grade: CoipsGrade | None) -> str:
+def _name(grade: IntEnum | None) -> str:
     return "not" if grade is None else grade.name.lower()

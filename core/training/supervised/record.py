@@ -3,11 +3,11 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 
 from core.errors import UsageError
-from core.vocabulary import CoipsGrade, Laterality, Slab
+from core.vocabulary import Laterality, Slab
 
 NOT_STATED = "not stated"
 MAX_FAULTS_SHOWN = 20
@@ -37,7 +37,8 @@ class Record:
     file: str
     path: Path
     subject: str
-    grade: CoipsGrade | None = None
+    grade: IntEnum | None = None
+    """Of the scale that the recipe grades on."""
     mask_path: Path | None = None
     eye: Laterality | None = None
     slab: Slab = Slab.UNKNOWN
