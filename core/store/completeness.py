@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, distinct, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, distinct, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, ExpectedScan, ReacquisitionRequest, Scan, Site, Study, Subject, Visit
@@ -61,6 +61,14 @@ class VisitRow:
     visit_code: str
     window_ends_on: date | None
     slots: tuple[SlotCell, ...]
+    planned_on: date | None = None
+    """None: nobody planned it; its first scan made it known."""
+    called_off_reason: str = ""
+    """Why it does not take place; empty: it does."""
+
+    def is_due(self, today: date) -> bool:
+        """Whether what has not arrived is missing: not before the planned day, and never once it was called off."""
+        return not self.called_off_reason and (self.planned_on is None or self.planned_on <= today)
 
     def is_window_open(self, today: date) -> bool:
         """Whether what is missing can still be taken; always, where the protocol sets no window."""
@@ -115,7 +123,7 @@ def read_completeness(session: Session, chosen: ScanFilter, *, today: date) -> t
                 func.count().filter(~is_open).label("n_closed"),
             )
             .join(Visit, Visit.id == ExpectedScan.visit_id)
-            .where(ExpectedScan.first_received_at.is_(None), *_of_site(ExpectedScan.site_id, asked))
+            .where(ExpectedScan.first_received_at.is_(None), _is_due(today), *_of_site(ExpectedScan.site_id, asked))
             .group_by(ExpectedScan.site_id)
         )
     }
@@ -144,17 +152,32 @@ def read_visits_with_gaps(session: Session, chosen: ScanFilter, *, today: date, 
     is_closed = case((Visit.window_ends_on < today, 1), else_=0)
     ids = session.scalars(
         select(Visit.id)
-        .where(Visit.id.in_(gaps))
+        .where(Visit.id.in_(gaps), _is_due(today))
         .order_by(is_closed, Visit.window_ends_on.asc().nulls_last(), Visit.id)
         .offset(page * page_size)
         .limit(page_size)
     ).all()
     total = session.scalars(
-        select(func.count(distinct(ExpectedScan.visit_id))).where(
-            ExpectedScan.first_received_at.is_(None), *_of_site(ExpectedScan.site_id, chosen)
-        )
+        select(func.count(distinct(ExpectedScan.visit_id)))
+        .join(Visit, Visit.id == ExpectedScan.visit_id)
+        .where(ExpectedScan.first_received_at.is_(None), _is_due(today), *_of_site(ExpectedScan.site_id, chosen))
     ).one()
     return VisitPage(read_visits(session, ids), total)
+
+
+def read_planned_visits(session: Session, chosen: ScanFilter, *, today: date, page: int, page_size: int) -> VisitPage:
+    """Visits whose planned day is today or later, called off or not, the next one first."""
+    wanted = (Visit.planned_on >= today, *_of_site(Visit.site_id, chosen))
+    ids = session.scalars(
+        select(Visit.id).where(*wanted).order_by(Visit.planned_on, Visit.id).offset(page * page_size).limit(page_size)
+    ).all()
+    total = session.scalars(select(func.count()).select_from(Visit).where(*wanted)).one()
+    return VisitPage(read_visits(session, ids), total)
+
+
+def _is_due(today: date) -> ColumnElement[bool]:
+    """VisitRow.is_due as a condition."""
+    return and_(Visit.called_off_at.is_(None), or_(Visit.planned_on.is_(None), Visit.planned_on <= today))
 
 
 def read_latest_visits(session: Session, chosen: ScanFilter, *, page: int, page_size: int) -> VisitPage:
@@ -176,7 +199,7 @@ def read_visits(session: Session, visit_ids: Sequence[int]) -> tuple[VisitRow, .
         for row in session.execute(
             select(
                 Visit.id, Visit.site_id, Site.code.label("site_code"), Subject.code.label("subject_code"),
-                Visit.code.label("visit_code"), Visit.window_ends_on,
+                Visit.code.label("visit_code"), Visit.window_ends_on, Visit.planned_on, Visit.called_off_reason,
             )
             .join(Subject, Subject.id == Visit.subject_id)
             .join(Site, Site.id == Visit.site_id)
@@ -187,7 +210,7 @@ def read_visits(session: Session, visit_ids: Sequence[int]) -> tuple[VisitRow, .
     return tuple(
         VisitRow(
             row.id, row.site_id, row.site_code, row.subject_code, row.visit_code, row.window_ends_on,
-            tuple(slots[row.id]),
+            tuple(slots[row.id]), row.planned_on, row.called_off_reason,
         )
         for row in (rows[id_] for id_ in visit_ids if id_ in rows)
     )  # fmt: skip
