@@ -63,7 +63,7 @@ def read_records(
     path = folder / MANIFEST_NAME
     if not path.is_file():
         return _from_sets(folder, label)
-    header, rows = _table(path)
+    header, rows = read_table(path)
     needed = ("file", "subject", label.value) if complete else ("file", "subject")
     missing = [name for name in needed if name not in header]
     if missing:
@@ -90,7 +90,8 @@ _MISSING_COLUMN = {
 }
 
 
-def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Header and rows with their line numbers, by the columns' usual names; ManifestError where it is no table."""
     data = path.read_bytes()
     if data.startswith(b"PK"):
         raise ManifestError(

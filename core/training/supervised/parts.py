@@ -159,13 +159,15 @@ def _evenly(names: Sequence[str], share: float) -> set[str]:
 
 def _strata(pictures: Sequence[Picture], groups: Sequence[str], seed: int) -> Iterator[list[str]]:
     """Groups with the same source, slab and worst grade, each in hash order: rare grades reach every part."""
-    described: dict[str, tuple[str, str, int]] = {}
+    described: dict[str, tuple[str, str, int, str]] = {}
     for picture, group in zip(pictures, groups, strict=True):
         record = picture.record
-        own = (record.source, record.slab.value, -1 if record.grade is None else int(record.grade))
+        own = (record.source, record.slab.value, -1 if record.grade is None else int(record.grade), record.stratum)
         known = described.get(group, own)
-        described[group] = (min(known[0], own[0]), min(known[1], own[1]), min(known[2], own[2]))
-    strata: dict[tuple[str, str, int], list[str]] = {}
+        described[group] = (
+            min(known[0], own[0]), min(known[1], own[1]), min(known[2], own[2]), min(known[3], own[3])
+        )  # fmt: skip
+    strata: dict[tuple[str, str, int, str], list[str]] = {}
     for group, stratum in described.items():
         strata.setdefault(stratum, []).append(group)
     for stratum in sorted(strata):

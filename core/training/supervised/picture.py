@@ -103,7 +103,7 @@ def _read(record: Record, faults: list[Fault], label_values: frozenset[int] | No
         return None
     mask_sha256 = ""
     if record.mask_path is not None:
-        found = list(_faults_of_mask(record, record.mask_path, image.shape, label_values))
+        found = list(faults_of_mask(record, record.mask_path, image.shape, label_values))
         faults.extend(found)
         if found:
             return None
@@ -117,9 +117,10 @@ def pixel_sha256(image: NDArray[np.uint8]) -> str:
     return hashlib.sha256(repr(image.shape).encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
-def _faults_of_mask(
+def faults_of_mask(
     record: Record, path: Path, size: tuple[int, ...], label_values: frozenset[int] | None
 ) -> Iterator[Fault]:
+    """What is wrong with an image's mask: gone, unreadable, of another size, of other values."""
     place = f"{record.file}, mask {path.name}"
     if not path.is_file():
         yield Fault(place, "The mask is not there.", "Correct its name in the manifest, or add the file.")

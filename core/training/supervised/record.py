@@ -47,6 +47,8 @@ class Record:
     source: str = ""
     licence: str = NOT_STATED
     split: Part | None = None
+    stratum: str = ""
+    """What a recipe without grades wants spread over the parts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,9 +87,9 @@ def train_supervised(request: Request, report: Callable[[Progress], None] = lamb
     """
     refuse_frozen_without_weights(request.recipe, request.init)
     machine = machine_for(request)
-    recipe, init = _with_start(request)
+    recipe, init = with_start(request)
     placed = place(_checked(request, report), recipe)
-    _open_run(request.out, recipe, placed, resume=request.resume)
+    open_run(request.out, recipe, placed, resume=request.resume)
     run = _Run(placed, recipe, request.out, machine, init, report)
     fits = [run.fit(fold) for fold in run.folds]
     weights = request.out / f"{recipe.name}.safetensors"
@@ -148,7 +148,7 @@ def machine_for(request: Request) -> Machine:
     return Machine(device, bf16, n_workers)
 
 
-def _with_start(request: Request) -> tuple[SupervisedRecipe, dict[str, Tensor] | None]:
+def with_start(request: Request) -> tuple[SupervisedRecipe, dict[str, Tensor] | None]:
     """The recipe with the sha256 of the first weights, and those weights."""
     if request.init is None:
         return request.recipe, None
@@ -164,9 +164,9 @@ def _with_start(request: Request) -> tuple[SupervisedRecipe, dict[str, Tensor] |
     return request.recipe.model_copy(update={"starts_from": sha256_of(request.init)}), tensors
 
 
-def _open_run(out: Path, recipe: SupervisedRecipe, placed: Sequence[Placed], *, resume: bool) -> None:
+def open_run(out: Path, recipe: SupervisedRecipe, placed: Sequence[Placed], *, resume: bool) -> None:
     """Make the folder, or see that what it holds is the same training."""
-    images = hashlib.sha256("\n".join(_lines(placed)).encode()).hexdigest()
+    images = hashlib.sha256("\n".join(placed_lines(placed)).encode()).hexdigest()
     path = out / RUN_NAME
     if path.is_file():
         if not resume:
@@ -195,7 +195,7 @@ def _refuse_other_run(path: Path, recipe: SupervisedRecipe, images: str) -> None
         )
 
 
-def _lines(placed: Sequence[Placed]) -> list[str]:
+def placed_lines(placed: Sequence[Placed]) -> list[str]:
     return [f"{item.picture.key} {item.part} {item.fold}" for item in placed]
 
 
@@ -227,14 +227,14 @@ class _Run:
             train=pictures,
             validation=[item.picture for item in watching],
             folder=self.out if fold is None else self.out / f"fold-{fold}",
-            fingerprint=fingerprint(self.recipe, _lines([*train, *watching])),
+            fingerprint=fingerprint(self.recipe, placed_lines([*train, *watching])),
             machine=self.machine,
         )
         total = self.recipe.epochs * fit.batches_per_epoch
         stage = "Training" if fold is None else f"Training fold {fold}"
         network = fit.task.build()
         if self.init is not None:
-            _begin_with(network, self.init)
+            begin_with(network, self.init)
         fit = replace(fit, report=lambda done, text: self.report(Progress(stage, done, total, text)))
         fitted = fit.run(network)
         fitted.network.cpu()
@@ -253,7 +253,7 @@ class _Run:
         )
 
 
-def _begin_with(network: nn.Module, tensors: dict[str, Tensor]) -> None:
+def begin_with(network: nn.Module, tensors: dict[str, Tensor]) -> None:
     """Take over pretrained weights: a backbone's in timm's naming, or those of the same recipe."""
     if isinstance(network, QualityNetwork):
         network.load_backbone({name.removeprefix("backbone."): value for name, value in tensors.items()})
