@@ -196,6 +196,7 @@ def _refuse_other_run(path: Path, recipe: SupervisedRecipe, images: str) -> None
 
 
 def placed_lines(placed: Sequence[Placed]) -> list[str]:
+    """What a training takes from each image, and what the image is used for, as one line."""
     return [f"{item.picture.key} {item.part} {item.fold}" for item in placed]
 
 
