@@ -31,8 +31,9 @@ class OctVolume:
         Width of one A-scan along its B-scan. None: unknown.
     lines_mm : float64 array (n, 4) or None
         StartX, StartY, EndX, EndY of each B-scan in millimetres on the fundus image, whose origin is its upper left
-        corner, x to the right and y down. None: unknown, and no map can be drawn. Of a circle, the start is the
-        circle's first point and the end its centre.
+        corner, x to the right and y down: the outer edges of the first and the last A-scan, as real files state them
+        (their distance is the number of A-scans times ``x_mm_per_px``). None: unknown, and no map can be drawn. Of a
+        circle, the start is the circle's first point and the end its centre.
     scan_pattern : ScanPattern
         Only ``ScanPattern.VOLUME`` has a surface between its B-scans.
     quality_db : tuple of float, or None
