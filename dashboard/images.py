@@ -77,7 +77,7 @@ class _ImageDoor:
             "faz": lambda images: (images.faz_sha256,),
         }
         if layer not in sources:
-            return nothing_here()
+            return _nothing_here()
         return self._drawn(request, layer, sources[layer])
 
     def _images(self, request: Request) -> ScanImages | None:
@@ -90,14 +90,14 @@ class _ImageDoor:
         images = self._images(request)
         sha256 = choose(images) if images else None
         if sha256 is None:
-            return nothing_here()
+            return _nothing_here()
         return private_png(request, etag=sha256, content=lambda: self._read(sha256))
 
     def _drawn(self, request: Request, layer: str, choose: Callable[[ScanImages], tuple[str | None, ...]]) -> Response:
         images = self._images(request)
         sources = choose(images) if images else ()
         if not any(sources):
-            return nothing_here()
+            return _nothing_here()
         size_px = _size_px(request.query_params.get("size"))
         etag = "-".join((layer, str(size_px), *(source[:16] if source else "0" for source in sources)))
         return private_png(request, etag=etag, content=lambda: self._tile(layer, size_px, sources))
@@ -117,21 +117,15 @@ def _size_px(text: str | None) -> int:
     return min(MAX_TILE_PX, max(32, -(-asked // 32) * 32))
 
 
-def private_png(
-    request: Request, *, etag: str, content: Callable[[], bytes | None], media_type: str = "image/png"
-) -> Response:
-    """A PNG that a browser may keep, and whose right to be seen is asked again each time it is shown.
-
-    ``content`` returns None where there is no such picture after all.
-    """
+def private_png(request: Request, *, etag: str, content: Callable[[], bytes]) -> Response:
+    """A PNG that a browser may keep, and whose right to be seen is asked again each time it is shown."""
     headers = {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization"}
     if request.headers.get("if-none-match") == f'"{etag}"':
         return Response(status_code=304, headers=headers)
     try:
-        found = content()
+        return Response(content(), media_type="image/png", headers=headers)
     except (StorageError, OSError) as error:
         return _not_in_store(request, error)
-    return nothing_here() if found is None else Response(found, media_type=media_type, headers=headers)
 
 
 def _not_in_store(request: Request, error: Exception) -> Response:
@@ -145,7 +139,7 @@ def _not_in_store(request: Request, error: Exception) -> Response:
     return JSONResponse(answer, status_code=503, headers={"Cache-Control": "no-store", "Retry-After": "60"})
 
 
-def nothing_here() -> Response:
+def _nothing_here() -> Response:
     """The same answer for "no such scan", "not your site" and "no such layer": existence is not revealed."""
     answer = {
         "code": "not_found",
