@@ -14,22 +14,19 @@ from typing import Any
 
 from core.broker import NullBell
 from core.database.session import Database, session_scope
-from core.errors import ScoringError, StorageError, UnreadableScanError
-from core.intake.canonical import decode_image
+from core.errors import ScoringError
 from core.scoring.contract import ScanFailure, ScanInput, Scorer
-from core.scoring.pictures import encode_cam, encode_mask
 from core.settings import Settings
 from core.storage import BlobStore
-from core.store.assessment import NewBlob, StoredPictures
 from core.store.case import ScanCase, read_cases
 from core.store.model_choice import ModelChoice
 from core.store.queue import Claim, claim_scans, record_failure, release_claim
 from core.usecases.fit_to_protocol import fit_to_protocol
-from core.usecases.record_assessments import ScoredBatch, ScoredScan, Tally, record_assessments
+from core.usecases.record_assessments import ScoredBatch, Tally, record_assessments
 from core.usecases.renew_leases import LeaseRenewal
 from core.usecases.return_leases import return_leases
-from core.values import NotComputable, ScanScores
-from core.vocabulary import ArtifactType
+from core.usecases.scan_pixels import load_scan, store_pictures
+from core.values import ScanScores
 
 _LOG = logging.getLogger(__name__)
 _IO_THREADS = 4
@@ -161,17 +158,10 @@ class _Steps:
         )
 
     def _load(self, case: ScanCase) -> ScanInput | ScanFailure:
-        key = str(case.scan_id)
         if case.in_force is None:
-            return ScanFailure(key, "The study has no protocol version. Publish one, then queue the scan again.",
-                               is_transient=False)  # fmt: skip
-        try:
-            image = decode_image(self.line.blobs.get(case.image_sha256))
-        except UnreadableScanError as error:
-            return ScanFailure(key, str(error), is_transient=False)
-        except (StorageError, OSError) as error:
-            return ScanFailure(key, str(error), is_transient=True)
-        return ScanInput(key=key, image=image, scale=case.scale, slab=case.slab, laterality=case.laterality)
+            message = "The study has no protocol version. Publish one, then queue the scan again."
+            return ScanFailure(str(case.scan_id), message, is_transient=False)
+        return load_scan(self.line.blobs, case)
 
     def score(self, batch: LoadedBatch) -> list[ScanScores | ScanFailure]:
         """Score the batch; where the scorer fails on all of it, note one failed attempt for each scan and raise."""
@@ -202,7 +192,8 @@ class _Steps:
 
     def _write(self, batch: LoadedBatch, results: list[ScanScores | ScanFailure]) -> Tally:
         scores = [result for result in results if isinstance(result, ScanScores)]
-        stored = self.io.map(self._store_pictures, (self._fitted(batch, result) for result in scores))
+        fitted = (self._fitted(batch, result) for result in scores)
+        stored = self.io.map(lambda result: store_pictures(self.line.blobs, result), fitted)
         scored = {int(scan.scores.key): scan for scan in stored}
         failures = [result for result in results if isinstance(result, ScanFailure)]
         with session_scope(self.line.database) as session:
@@ -233,25 +224,6 @@ class _Steps:
         case = batch.cases[int(scores.key)]
         assert case.in_force is not None, "a scan without a protocol was not loaded"
         return fit_to_protocol(scores, case.in_force.protocol, case.scale, self.line.scorer.calibration)
-
-    def _store_pictures(self, scores: ScanScores) -> ScoredScan:
-        new: list[NewBlob] = []
-
-        def put(data: bytes) -> str:
-            sha256 = self.line.blobs.put(data)
-            new.append(NewBlob(sha256, len(data)))
-            return sha256
-
-        masks: dict[ArtifactType, str | None] = {
-            artifact.type: put(encode_mask(artifact.mask)) if artifact.mask.any() else None
-            for artifact in scores.artifacts
-        }
-        pictures = StoredPictures(
-            artifact_masks=masks,
-            faz_mask=put(encode_mask(scores.faz_mask)) if scores.faz_mask.any() else None,
-            cam=None if isinstance(scores.cam, NotComputable) else put(encode_cam(scores.cam)),
-        )
-        return ScoredScan(scores, pictures, tuple(new))
 
     def release(self, batch: LoadedBatch) -> None:
         """Give a batch back that was claimed ahead and will not be scored."""

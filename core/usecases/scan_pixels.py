@@ -1,0 +1,44 @@
+"""What stands around a model when a stored scan is scored: its pixels come in, the pictures it made go out."""
+
+from core.errors import StorageError, UnreadableScanError
+from core.intake.canonical import decode_image
+from core.scoring.contract import ScanFailure, ScanInput
+from core.scoring.pictures import encode_cam, encode_mask
+from core.storage import BlobStore
+from core.store.assessment import NewBlob, StoredPictures
+from core.store.case import ScanCase
+from core.usecases.record_assessments import ScoredScan
+from core.values import NotComputable, ScanScores
+from core.vocabulary import ArtifactType
+
+
+def load_scan(blobs: BlobStore, case: ScanCase) -> ScanInput | ScanFailure:
+    """The scan as a model takes it, or why it cannot be had; ``key`` is its id."""
+    key = str(case.scan_id)
+    try:
+        image = decode_image(blobs.get(case.image_sha256))
+    except UnreadableScanError as error:
+        return ScanFailure(key, str(error), is_transient=False)
+    except (StorageError, OSError) as error:
+        return ScanFailure(key, str(error), is_transient=True)
+    return ScanInput(key=key, image=image, scale=case.scale, slab=case.slab, laterality=case.laterality)
+
+
+def store_pictures(blobs: BlobStore, scores: ScanScores) -> ScoredScan:
+    """Store what the model drew; the rows that name it come later, in the transaction of the assessment."""
+    new: list[NewBlob] = []
+
+    def put(data: bytes) -> str:
+        sha256 = blobs.put(data)
+        new.append(NewBlob(sha256, len(data)))
+        return sha256
+
+    masks: dict[ArtifactType, str | None] = {
+        artifact.type: put(encode_mask(artifact.mask)) if artifact.mask.any() else None for artifact in scores.artifacts
+    }
+    pictures = StoredPictures(
+        artifact_masks=masks,
+        faz_mask=put(encode_mask(scores.faz_mask)) if scores.faz_mask.any() else None,
+        cam=None if isinstance(scores.cam, NotComputable) else put(encode_cam(scores.cam)),
+    )
+    return ScoredScan(scores, pictures, tuple(new))
