@@ -92,6 +92,8 @@ class BscanPhantom:
         outside the frame say that the retina leaves it.
     labels : uint8 (height, width)
         0 background, 1 ILM-RNFL, 2 GCL-IPL, 3 INL, 4 OPL, 5 ONL-ISM, 6 ISE, 7 OS-RPE (with what lies under it).
+    rpe_row_px : float32 (2, width)
+        Upper and lower border of the pigment epithelium within the seventh layer; drusen and CNV lie under it.
     lesions : bool (height, width) by name
         "drusen", "cnv" and "fluid"; empty where there is none.
     """
@@ -100,6 +102,7 @@ class BscanPhantom:
     seed: int
     image: NDArray[np.uint8]
     boundary_row_px: NDArray[np.float32]
+    rpe_row_px: NDArray[np.float32]
     labels: NDArray[np.uint8]
     lesions: dict[str, Mask]
     retina: RetinaShape
@@ -155,7 +158,16 @@ def _draw(spec: BscanSpec, seed: int, eye: _Eye, rng: np.random.Generator) -> Bs
         "fluid": fluid,
     }
     boundary = layout.boundary_px.astype(np.float32)
-    return BscanPhantom(spec, seed, image, boundary, labels_of(boundary, spec.height_px), named, eye.retina)
+    return BscanPhantom(
+        spec=spec,
+        seed=seed,
+        image=image,
+        boundary_row_px=boundary,
+        rpe_row_px=np.stack([layout.rpe_top_px, layout.rpe_bottom_px]).astype(np.float32),
+        labels=labels_of(boundary, spec.height_px),
+        lesions=named,
+        retina=eye.retina,
+    )
 
 
 def labels_of(boundary_row_px: NDArray[np.floating], height_px: int) -> NDArray[np.uint8]:

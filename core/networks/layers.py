@@ -1,0 +1,121 @@
+"""The layer networks of paper 004 for grey B-scans: U-Net, and torchvision's FCN and DeepLabV3 on ResNet-50 and -101.
+
+The thesis's U-Net (Ronneberger et al. 2015, arXiv:1505.04597) has four encoder and four decoder blocks joined by a
+bridge, with batch normalisation; 64 channels double per block. A smaller one that halves the columns first is what we
+bundle: layers are fine in depth and coarse along the retina.
+"""
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from core.errors import UsageError
+from core.networks.torchvision_schemas import declare_missing_schemas
+
+LayerNetworkName = Literal["unet", "fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101"]
+"""As torchvision names them; the thesis's menu says resnet_50 and resnet_101 for the FCNs."""
+
+N_POOLINGS = 4
+
+
+class LayerShape(BaseModel):
+    """The sizes of a layer network; stored in the model card."""
+
+    model_config = ConfigDict(frozen=True)
+
+    network: LayerNetworkName = "unet"
+    n_classes: int = Field(ge=2)
+    image_px: int = Field(default=256, ge=32)
+    base_channels: int = Field(default=64, ge=4)
+    """U-Net: channels of the first block, doubled four times."""
+    column_stride: int = Field(default=1, ge=1, le=4)
+    """U-Net: columns that the first convolution takes together."""
+
+
+class LayerUNet(nn.Module):
+    """Z-scored grey B-scans (B, 1, H, W) to logits (B, classes, H, W); H divisible by 16, W by 16 column strides."""
+
+    def __init__(self, shape: LayerShape) -> None:
+        super().__init__()
+        self.shape = shape
+        channels = [shape.base_channels * 2**level for level in range(N_POOLINGS + 1)]
+        stride = (1, shape.column_stride)
+        self.encoder = nn.ModuleList(
+            _block(fan_in, fan_out, stride=stride if level == 0 else (1, 1))
+            for level, (fan_in, fan_out) in enumerate(zip([1, *channels], channels, strict=False))
+        )
+        upwards = list(zip(channels[:0:-1], channels[-2::-1], strict=True))
+        self.upsampling = nn.ModuleList(nn.ConvTranspose2d(deep, flat, 2, stride=2) for deep, flat in upwards)
+        self.decoder = nn.ModuleList(_block(2 * flat, flat) for _, flat in upwards)
+        self.head = nn.Conv2d(channels[0], shape.n_classes, kernel_size=1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (B, classes, H, W)."""
+        features, skipped = image, []
+        for level, block in enumerate(self.encoder):
+            features = block(functional.max_pool2d(features, 2) if level else features)
+            skipped.append(features)
+        for upsample, block, skip in zip(self.upsampling, self.decoder, skipped[-2::-1], strict=True):
+            features = block(torch.cat([upsample(features), skip], dim=1))
+        logits: Tensor = self.head(features)  # (B, classes, H, W / column stride)
+        if self.shape.column_stride > 1:
+            logits = functional.interpolate(logits, size=image.shape[2:], mode="bilinear", align_corners=False)
+        return logits
+
+
+class TorchvisionLayers(nn.Module):
+    """FCN or DeepLabV3 of torchvision with a first convolution for grey images; logits (B, classes, H, W)."""
+
+    def __init__(self, shape: LayerShape) -> None:
+        super().__init__()
+        declare_missing_schemas()
+        from torchvision.models import segmentation  # noqa: PLC0415 - only once its operators are declared
+
+        self.shape = shape
+        build = getattr(segmentation, shape.network)
+        self.inner = build(weights=None, weights_backbone=None, num_classes=shape.n_classes, aux_loss=False)
+        old = self.inner.backbone.conv1
+        self.inner.backbone.conv1 = nn.Conv2d(
+            1, old.out_channels, old.kernel_size, stride=old.stride, padding=old.padding, bias=False
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (B, classes, H, W)."""
+        logits: Tensor = self.inner(image)["out"]
+        return logits
+
+
+def _block(fan_in: int, fan_out: int, *, stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
+    return nn.Sequential(*_convolution(fan_in, fan_out, stride), *_convolution(fan_out, fan_out, (1, 1)))
+
+
+def _convolution(fan_in: int, fan_out: int, stride: tuple[int, int]) -> tuple[nn.Module, nn.Module, nn.Module]:
+    return (
+        nn.Conv2d(fan_in, fan_out, kernel_size=3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(fan_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+def build_layers(shape: LayerShape, *, seed: int) -> LayerUNet | TorchvisionLayers:
+    """A freshly initialised network; the same seed gives the same weights.
+
+    Raises
+    ------
+    UsageError
+        The U-Net's poolings do not divide the image.
+    """
+    torch.manual_seed(seed)
+    if shape.network != "unet":
+        return TorchvisionLayers(shape)
+    step = 2**N_POOLINGS * shape.column_stride
+    if shape.image_px % step:
+        near = max(1, round(shape.image_px / step)) * step
+        raise UsageError(
+            f"{shape.image_px} px cannot be halved {N_POOLINGS} times after a column stride of {shape.column_stride}.",
+            remedy=f"Give --image-size {near}, or another --set column_stride=.",
+        )
+    return LayerUNet(shape)
