@@ -93,6 +93,7 @@ class SiteCompleteness:
     """What a site received of what was expected of it, in slots."""
 
     site_id: int
+    study_id: int
     study_code: str
     site_code: str
     site_name: str
@@ -128,7 +129,7 @@ def read_completeness(session: Session, chosen: ScanFilter, *, today: date) -> t
         )
     }
     sites = session.execute(
-        select(Site.id, Study.code, Site.code, Site.name)
+        select(Site.id, Study.id.label("study_id"), Study.code, Site.code, Site.name)
         .join(Study, Study.id == Site.study_id)
         .where(*_of_site(Site.id, asked))
         .order_by(Study.code, Site.code)

@@ -66,13 +66,13 @@ def completeness_words(sites: Sequence[SiteCompleteness]) -> Html:
 
 def visit_table(visits: Sequence[VisitRow], today: date, *, may_upload: bool) -> Html:
     """One row per visit: its window, and each expected scan with its state; a missing one leads to the upload."""
-    head = tag("tr", *(tag("th", words, scope="col") for words in ("Subject, visit", "Window", "Expected scans")))
+    head = tag("tr", *(tag("th", words, scope="col") for words in ("Subject, visit", "Plan, window", "Expected scans")))
     rows = [
         tag(
             "tr",
             tag("th", f"{visit.subject_code} · {visit.visit_code}", tag("span", visit.site_code, class_="name"),
                 scope="row"),
-            tag("td", _window(visit, today)),
+            tag("td", _plan(visit, today), _window(visit, today)),
             tag("td", *(_slot(slot, visit, today, may_upload=may_upload) for slot in visit.slots)),
         )
         for visit in visits
@@ -83,7 +83,22 @@ def visit_table(visits: Sequence[VisitRow], today: date, *, may_upload: bool) ->
     )  # fmt: skip
 
 
-def _window(visit: VisitRow, today: date) -> Html:
+def _plan(visit: VisitRow, today: date) -> Html | None:
+    """The planned day, and why the visit does not take place."""
+    if visit.called_off_reason:
+        return tag("div", chip("called off", "calm"), tag("span", visit.called_off_reason, class_="name"))
+    if visit.planned_on is None:
+        return None
+    ahead = (visit.planned_on - today).days
+    words = f"planned {visit.planned_on:%d %b %Y}"
+    return tag(
+        "div", words, tag("span", f"in {ahead} day{'' if ahead == 1 else 's'}", class_="name") if ahead > 0 else None
+    )
+
+
+def _window(visit: VisitRow, today: date) -> Html | None:
+    if visit.called_off_reason:
+        return None
     if visit.window_ends_on is None:
         return join(["always open"])
     day = f"{visit.window_ends_on:%d %b %Y}"
@@ -93,9 +108,18 @@ def _window(visit: VisitRow, today: date) -> Html:
     return join([f"open until {day}", tag("span", left, class_="name")])
 
 
+def state_words(slot: SlotCell, visit: VisitRow, today: date) -> str:
+    """What became of one expected scan, in words."""
+    if slot.state is SlotState.MISSING and not visit.is_due(today):
+        return "Called off" if visit.called_off_reason else "Planned"
+    return STATE_WORDS[slot.state]
+
+
 def _slot(slot: SlotCell, visit: VisitRow, today: date, *, may_upload: bool) -> Html:
     words = f"{slot.laterality}, {scan_type_words(slot.scan_type)}"
     title = f"{EYE_NAMES[slot.laterality]}, {scan_type_words(slot.scan_type)}"
+    if slot.state is SlotState.MISSING and not visit.is_due(today):
+        return tag("div", words, " ", chip(state_words(slot, visit, today), "calm", title=title))
     if slot.state is SlotState.MISSING:
         is_open = visit.is_window_open(today)
         mark = chip("Missing" if is_open else "Missing, window closed", "bad" if is_open else "calm", title=title)

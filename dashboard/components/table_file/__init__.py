@@ -1,0 +1,1 @@
+"""A table chosen as a file, read in the browser."""
