@@ -1,4 +1,4 @@
-"""Holds a manifest row against what the DICOM object itself states: where they differ, one of them is wrong."""
+"""Holds a manifest row against what a DICOM object or a `.vol` export states: where they differ, one is wrong."""
 
 from core.intake.dicom_facts import DicomFacts
 from core.intake.manifest import Entry, quoted
@@ -29,8 +29,8 @@ def _word_conflict(column: str, said: str | None, stated: str | None) -> tuple[P
     return (
         Problem(
             f"{column}_differs_from_file",
-            f"{quoted(column)} is {said}, but the DICOM object states {stated}.",
-            f"Enter {stated}; if the object is wrong, correct it on the device and export it again.",
+            f"{quoted(column)} is {said}, but the file states {stated}.",
+            f"Enter {stated}; if the file is wrong, correct it on the device and export it again.",
             column,
         ),
     )
@@ -44,8 +44,8 @@ def _field_conflict(entry: Entry, facts: DicomFacts) -> tuple[Problem, ...]:
         Problem(
             "field_differs_from_file",
             f"The field is {entry.field_width_mm:g} x {entry.field_height_mm:g} mm in the table and {width:g} x "
-            f"{height:g} mm by the object's pixel spacing.",
-            "Enter the object's field; if it is wrong, enter 'unknown', and no value in mm is given.",
+            f"{height:g} mm by the file's own scale.",
+            "Enter the file's field; if it is wrong, enter 'unknown', and no value in mm is given.",
             "field_width_mm",
         ),
     )

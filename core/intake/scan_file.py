@@ -1,6 +1,7 @@
 """One uploaded file read once: pixels without identity, their canonical bytes, suspected lettering, and all notes.
 
-Of a DICOM object what it states of its scan comes too, and the UIDs by which results will name it.
+Of a DICOM object or a `.vol` export what it states of its scan comes too: of the one with the UIDs by which results
+will name it, of the other with the whole volume in its stored form.
 """
 
 import threading
@@ -14,6 +15,9 @@ from core.intake.dicom_facts import DicomFacts, DicomReference
 from core.intake.problems import Problem
 from core.intake.readers.dicom import MAGIC, PREAMBLE_BYTES, DicomScan, is_dicom, read_dicom
 from core.intake.readers.raster import RasterScan, read_raster
+from core.intake.readers.vol import VolScan, is_vol, read_vol
+from core.intake.vol_facts import read_vol_facts
+from core.intake.volume_blob import encode_volume
 
 BURNED_IN_TEXT = "possible_burned_in_text"
 """Code of the problem that holds a file until a person has looked at it."""
@@ -24,7 +28,7 @@ _one_at_a_time = threading.Semaphore(1)
 
 @dataclass(frozen=True, slots=True)
 class DicomOrigin:
-    """What a DICOM object stated; ``reference`` is None where it lacks a UID."""
+    """What a file stated of its scan; ``reference`` is None where it lacks a UID, as every `.vol` export does."""
 
     facts: DicomFacts
     reference: DicomReference | None
@@ -34,7 +38,8 @@ class DicomOrigin:
 class ScanFile:
     """What was read from one file: ``png`` is None where it could not be read, and ``problems`` say why.
 
-    ``origin`` is None but for a DICOM object.
+    ``origin`` is None but for a DICOM object or a `.vol` export. Of the latter ``png`` is the central B-scan, and
+    ``volume`` the stored form of all of them (core.intake.volume_blob).
     """
 
     png: bytes | None
@@ -43,6 +48,7 @@ class ScanFile:
     text_regions: tuple[Region, ...]
     problems: tuple[Problem, ...]
     origin: DicomOrigin | None = None
+    volume: bytes | None = None
 
 
 def read_scan_file(path: Path, *, max_megapixels: float) -> ScanFile:
@@ -55,6 +61,8 @@ def read_scan_file(path: Path, *, max_megapixels: float) -> ScanFile:
     try:
         with _one_at_a_time:
             scan = _read(path, max_megapixels)
+            if isinstance(scan, VolScan):
+                return _of_volume(scan)
             regions = find_lettering(scan.image)
             png = encode_image(scan.image)
     except UnreadableScanError as error:
@@ -68,14 +76,30 @@ def read_scan_file(path: Path, *, max_megapixels: float) -> ScanFile:
     return ScanFile(png, width, height, regions, problems, DicomOrigin(scan.facts, scan.reference))
 
 
-def _read(path: Path, max_megapixels: float) -> RasterScan | DicomScan:
+def _read(path: Path, max_megapixels: float) -> RasterScan | DicomScan | VolScan:
     """By content, whatever the name says."""
     with path.open("rb") as file:
         head = file.read(PREAMBLE_BYTES + len(MAGIC))
+    if is_vol(head):
+        return read_vol(path)
     read = read_dicom if is_dicom(head) else read_raster
     return read(path, max_megapixels=max_megapixels)
 
 
+def _of_volume(scan: VolScan) -> ScanFile:
+    """What the device measured carries no text; what another program wrote may, and then nothing of it is taken."""
+    volume = scan.volume
+    pictures = [] if scan.is_of_device else [volume.central_bscan, *([] if volume.slo is None else [volume.slo])]
+    problems = scan.notes + ((_TEXT_IN_VOLUME,) if any(find_lettering(picture) for picture in pictures) else ())
+    png, origin = encode_image(volume.central_bscan), DicomOrigin(read_vol_facts(volume), None)
+    return ScanFile(png, volume.width_px, volume.height_px, (), problems, origin, encode_volume(volume))
+
+
+_TEXT_IN_VOLUME = Problem(
+    "text_in_volume",
+    "The .vol file was not written by the device, and its pictures may hold burned-in text.",
+    "Export the scan as .vol from HEYEX itself.",
+)
 _ANNOTATED = Problem(
     BURNED_IN_TEXT,
     "The object says of itself that it has burned-in annotation: (0028,0301) is YES.",

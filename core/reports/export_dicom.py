@@ -129,8 +129,8 @@ def _origin(session: Session, view: ScanView) -> StoredOrigin:
         )
     if origin.sealed_reference is None:
         raise UsageError(
-            "The DICOM object lacks one of its UIDs, so no result could name it.",
-            remedy="Export it again on the device.",
+            "The file has no UIDs by which a DICOM result could name it.",
+            remedy="Upload the DICOM object with all its UIDs, as the device exports it.",
         )
     return origin
 

@@ -67,10 +67,14 @@ _PATTERNS = {
 
 @dataclass(frozen=True, slots=True)
 class VolScan:
-    """One file. ``notes`` say what it states and could not be used; none of them keeps the scan out."""
+    """One file. ``notes`` say what it states and could not be used; none of them keeps the scan out.
+
+    ``is_of_device`` is False where the values are grey levels: another program wrote them.
+    """
 
     volume: OctVolume
     notes: tuple[Problem, ...]
+    is_of_device: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +292,7 @@ def _assembled(file: IO[bytes], header: _Header, header_bytes: int, slo: NDArray
         **scales,
     )
     notes += () if has_places else (_NO_PLACES,)
-    return VolScan(volume, notes + ((_GREY_LEVELS,) if is_grey else ()))
+    return VolScan(volume, notes + ((_GREY_LEVELS,) if is_grey else ()), not is_grey)
 
 
 def _holds_grey_levels(file: IO[bytes], header: _Header, header_bytes: int) -> bool:
