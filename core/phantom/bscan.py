@@ -264,8 +264,8 @@ class VolumePhantom:
     ----------
     lines : the B-scans from the top of the field to its bottom
     lines_mm : float64 (n, 4)
-        StartX, StartY, EndX, EndY of each B-scan: centres of its first and last column, mm from the field's upper left
-        corner, y downwards.
+        StartX, StartY, EndX, EndY of each B-scan: outer edges of its first and last column, mm from the field's upper
+        left corner, y downwards, as in core.volume.
     fovea_mm : tuple of float
         The fovea in the coordinates of ``lines_mm``.
     """
@@ -298,9 +298,8 @@ def draw_volume_lines(spec: VolumeSpec, seed: int) -> VolumePhantom:
 def _grid_mm(spec: VolumeSpec, places: Curve) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """Start and end of every line, and the fovea, from the field's upper left corner."""
     width_mm = spec.bscan.width_px * spec.bscan.x_mm_per_px
-    half = spec.bscan.x_mm_per_px / 2.0
     down = places - places[0] + spec.line_distance_mm / 2.0
-    lines = np.stack([np.full_like(down, half), down, np.full_like(down, width_mm - half), down], axis=1)
+    lines = np.stack([np.zeros_like(down), down, np.full_like(down, width_mm), down], axis=1)
     middle = spec.n_lines * spec.line_distance_mm / 2.0
     return lines, (width_mm / 2.0 + spec.fovea_mm[0], middle + spec.fovea_mm[1])
 

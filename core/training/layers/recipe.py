@@ -56,9 +56,9 @@ _DEEPLAB: dict[str, Any] = {"epochs": 15, "patience": 5, "batch_size": 8}
 
 _BUNDLED: dict[str, Any] = {
     "base_channels": 16, "column_stride": 2, "loss": "entropy-dice", "crop_columns": 128, "crop_rows": 176,
-    "n_phantoms": 240, "phantom_share": 0.4, "epochs": 24, "batches_per_epoch": 36, "learning_rate": 2e-3, "optimiser": "adamw",
-    "weight_decay": 1e-4, "warmup_epochs": 1, "warmup_from": 1e-4, "poly_exponent": 0.9, "patience": None,
-    "max_gradient_norm": 5.0,
+    "n_phantoms": 240, "phantom_share": 0.4, "epochs": 24, "batches_per_epoch": 36, "learning_rate": 2e-3,
+    "optimiser": "adamw", "weight_decay": 1e-4, "warmup_epochs": 1, "warmup_from": 1e-4, "poly_exponent": 0.9,
+    "patience": None, "max_gradient_norm": 5.0,
     "augmentation": {"horizontal_flip": 0.5, "rotation": 0.0, "noise": 0.3, "blur": 0.2, "brightness": 0.3,
                      "contrast": 0.3, "gamma": 0.5},
 }  # fmt: skip

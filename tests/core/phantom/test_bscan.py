@@ -79,7 +79,7 @@ def test_a_volume_is_thinnest_where_its_fovea_was_put() -> None:
     thickness = np.stack([line.thickness_um for line in volume.lines])
     line, column = np.unravel_index(thickness.argmin(), thickness.shape)
     start_x, y, end_x, _ = volume.lines_mm[line]
-    x = start_x + (end_x - start_x) * column / (SMALL.width_px - 1)
+    x = start_x + (end_x - start_x) * (column + 0.5) / SMALL.width_px
     assert x == pytest.approx(volume.fovea_mm[0], abs=0.06)
     assert y == pytest.approx(volume.fovea_mm[1], abs=0.2)
     expected = volume.retina.total_um(np.array(0.0), 0.0)
