@@ -73,8 +73,7 @@ def test_a_damaged_vol_file_is_a_scan_file_with_a_problem(tmp_path: Path):
 
 @pytest.mark.parametrize("has_text", [True, False])
 def test_text_is_looked_for_where_another_program_wrote_the_pictures(tmp_path: Path, has_text: bool):
-    volume = replace(a_volume(), bscans=np.full((1, 256, 320), 30, np.uint8), lines_mm=None, quality_db=None)
-    volume = replace(volume, device_boundaries=None)
+    volume = OctVolume(np.full((1, 256, 320), 30, np.uint8))
     picture = (
         burn_in(volume.bscans[0], Caption("DOE JANE 1961-03-14", height_px=14))[0] if has_text else volume.bscans[0]
     )
