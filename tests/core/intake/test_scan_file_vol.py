@@ -11,7 +11,7 @@ from volumes import make_volume
 from core.intake.canonical import decode_image
 from core.intake.scan_file import read_scan_file
 from core.intake.volume_blob import decode_volume
-from core.phantom.caption import Caption, burn_in
+from core.phantom.caption import Caption, CaptionStyle, burn_in
 from core.phantom.vol_file import vol_chunks
 from core.vocabulary import Laterality, ScanKind, ScanPattern
 from core.vol_layout import FILE_HEADER_BYTES
@@ -73,10 +73,9 @@ def test_a_damaged_vol_file_is_a_scan_file_with_a_problem(tmp_path: Path):
 
 @pytest.mark.parametrize("has_text", [True, False])
 def test_text_is_looked_for_where_another_program_wrote_the_pictures(tmp_path: Path, has_text: bool):
-    volume = OctVolume(np.full((1, 256, 320), 30, np.uint8))
-    picture = (
-        burn_in(volume.bscans[0], Caption("DOE JANE 1961-03-14", height_px=14))[0] if has_text else volume.bscans[0]
-    )
+    speckle = np.random.default_rng(3).integers(20, 90, (1, 300, 400), np.uint8)
+    volume, caption = OctVolume(speckle), Caption("DOE JANE 1961-03-14", height_px=16, style=CaptionStyle.ON_BAR)
+    picture = burn_in(speckle[0], caption)[0] if has_text else speckle[0]
     data = bytearray(b"".join(vol_chunks(volume)))
     start = FILE_HEADER_BYTES + struct.unpack_from("<i", data, FILE_HEADER_BYTES + 12)[0]
     data[start:] = picture.astype("<f4").tobytes()
