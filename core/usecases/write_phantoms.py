@@ -24,9 +24,9 @@ SCANS_FOLDER = "scans"
 """Apart from the masks, so that the folder can be scored or uploaded as it is."""
 MASKS_FOLDER = "masks"
 
-_FIRST_CAPTURE = datetime(2025, 1, 6, 8, 0, tzinfo=UTC)
+FIRST_CAPTURE = datetime(2025, 1, 6, 8, 0, tzinfo=UTC)
 """A fixed moment, so that the same seed writes the same manifest on every day."""
-_BETWEEN_CAPTURES = timedelta(minutes=30)
+TIME_BETWEEN_CAPTURES = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,7 @@ def write_phantoms(order: PhantomOrder, on_done: Callable[[int], None]) -> int:
     The same order gives the same files. ``on_done`` hears the number of scans done so far. Raises UsageError where the
     folder cannot be written.
     """
-    try:
-        for inner in (SCANS_FOLDER, MASKS_FOLDER):
-            (order.folder / inner).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"{order.folder} is no folder that can be written: {error.strerror}.", remedy="Name another folder."
-        ) from error
+    make_folders(order.folder, SCANS_FOLDER, MASKS_FOLDER)
     with (
         (order.folder / MANIFEST_NAME).open("w", newline="", encoding="utf-8") as manifest,
         (order.folder / TRUTH_NAME).open("w", encoding="utf-8") as truth,
@@ -64,12 +58,23 @@ def write_phantoms(order: PhantomOrder, on_done: Callable[[int], None]) -> int:
         table.writeheader()
         for number, phantom in enumerate(_phantoms(order), start=1):
             name = f"phantom-{number:04d}"
-            _save(order.folder / SCANS_FOLDER / f"{name}.png", phantom.image)
+            save_levels(order.folder / SCANS_FOLDER / f"{name}.png", phantom.image)
             masks = _save_masks(order.folder, name, phantom)
             table.writerow(_manifest_row(order, number, name, phantom))
             truth.write(json.dumps(_truth(name, phantom, masks)) + "\n")
             on_done(number)
     return order.count
+
+
+def make_folders(folder: Path, *names: str) -> None:
+    """Make the folders of these names in ``folder``; UsageError where that cannot be."""
+    try:
+        for name in names:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{folder} is no folder that can be written: {error.strerror}.", remedy="Name another folder."
+        ) from error
 
 
 def _phantoms(order: PhantomOrder) -> Iterator[OctaPhantom]:
@@ -79,7 +84,8 @@ def _phantoms(order: PhantomOrder) -> Iterator[OctaPhantom]:
         yield render_octa(spec, int(rng.integers(2**31)))
 
 
-def _save(path: Path, levels: NDArray[np.uint8]) -> None:
+def save_levels(path: Path, levels: NDArray[np.uint8]) -> None:
+    """Write grey levels (height, width) as PNG."""
     Image.fromarray(levels).save(path, optimize=False, compress_level=6)
 
 
@@ -90,7 +96,7 @@ def _save_masks(folder: Path, name: str, phantom: OctaPhantom) -> dict[str, str]
     for what, mask in masks.items():
         if mask.any():
             written[what] = f"{MASKS_FOLDER}/{name}.{what}.png"
-            _save(folder / written[what], np.where(mask, 255, 0).astype(np.uint8))
+            save_levels(folder / written[what], np.where(mask, 255, 0).astype(np.uint8))
     return written
 
 
@@ -103,7 +109,7 @@ def _manifest_row(order: PhantomOrder, number: int, name: str, phantom: OctaPhan
         "subject": f"PHANTOM-{number:04d}",
         "visit": "V1",
         "acquisition": "A1",
-        "acquired_at": (_FIRST_CAPTURE + (number - 1) * _BETWEEN_CAPTURES).isoformat(),
+        "acquired_at": (FIRST_CAPTURE + (number - 1) * TIME_BETWEEN_CAPTURES).isoformat(),
         "eye": (Laterality.OD if spec.is_right_eye else Laterality.OS).value,
         "kind": ScanKind.OCTA_ENFACE.value,
         "slab": spec.slab.value,
