@@ -81,5 +81,6 @@ def test_text_is_looked_for_where_another_program_wrote_the_pictures(tmp_path: P
     data[start:] = picture.astype("<f4").tobytes()
     path = tmp_path / "by another program.vol"
     path.write_bytes(data)
-    codes = [problem.code for problem in read_scan_file(path, max_megapixels=50).problems]
-    assert codes == ["grey_levels_kept", "text_in_volume"] if has_text else ["grey_levels_kept"]
+    problems = read_scan_file(path, max_megapixels=50).problems
+    assert "grey_levels_kept" in {problem.code for problem in problems}
+    assert [problem.code for problem in problems if problem.is_blocking] == (["text_in_volume"] if has_text else [])
