@@ -4,6 +4,7 @@ Absent, bad and unknown are three things: nothing here is NaN or -1.
 """
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,27 +173,93 @@ class ImageIndices:
 
 
 @dataclass(frozen=True, slots=True)
-class ScanScores:
-    """Everything the OCTA en-face lane says of one scan.
+class OctaFindings:
+    """What only the OCTA en-face lane says of a scan; it has columns of its own in the database.
 
-    ``faz_mask`` and ``faz`` are always computed; whether the metrics are *released* is the policy's matter.
-    ``faz`` is NotComputable where no FAZ was found. ``cam`` is float32 (height, width) in [0, 1].
-    ``is_octa`` is False where the image does not look like an OCTA en-face image at all.
+    ``faz_mask`` (height, width) and ``faz`` are always computed; whether the metrics are *released* is the policy's
+    matter. ``faz`` is NotComputable where no FAZ was found.
+    """
+
+    faz_mask: NDArray[np.bool_]
+    faz: FazMetrics | NotComputable
+    vessels: VesselMetrics
+
+
+class LaneFindings(Protocol):
+    """What only one other lane says of a scan; a frozen dataclass in that lane's module."""
+
+    @property
+    def doubts(self) -> tuple[ReasonCode, ...]:
+        """Why a person must look, whatever the grade says."""
+        ...
+
+    @property
+    def causes(self) -> tuple[ReasonCode, ...]:
+        """What is wrong with the scan, the weightiest first; explains a grade that is not usable."""
+        ...
+
+    def document(self) -> dict[str, Any]:
+        """The findings as JSON-able values: stored with the assessment, part of the record of `octaudit score`."""
+        ...
+
+    def pictures(self) -> dict[str, bytes]:
+        """What pages show, by file name ("onh.png", "thickness.npy"): stored with the assessment, written by score."""
+        ...
+
+    def exports(self) -> dict[str, bytes]:
+        """Further files that only `octaudit score` writes, by file name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFindings:
+    """Findings as they were stored: for judging again. Their pictures stay in the blob store."""
+
+    doubts: tuple[ReasonCode, ...]
+    causes: tuple[ReasonCode, ...]
+    recorded: dict[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """As it was stored."""
+        return self.recorded
+
+    def pictures(self) -> dict[str, bytes]:
+        """None are loaded."""
+        return {}
+
+    def exports(self) -> dict[str, bytes]:
+        """None are kept."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ScanScores:
+    """Everything a lane says of one scan.
+
+    ``shape_px`` is (height, width) of the scan, and of its masks and ``cam``, float32 in [0, 1]. ``centration`` is None
+    in a lane that does not judge it. ``is_octa`` is False where the image does not look at all like what its lane
+    scores.
     """
 
     key: str
+    shape_px: tuple[int, int]
     grade: Grade
     artifacts: tuple[ArtifactScore, ...]
-    faz_mask: NDArray[np.bool_]
-    faz: FazMetrics | NotComputable
-    centration: Centration
-    vessels: VesselMetrics
+    centration: Centration | None
+    findings: OctaFindings | LaneFindings
     indices: ImageIndices
     cam: NDArray[np.float32] | NotComputable
     cam_mask_agreement: Measure
     is_octa: bool
     model: ModelIdentity
     seconds: float
+
+    @property
+    def octa(self) -> OctaFindings:
+        """The findings of a scan of the OCTA en-face lane; TypeError for any other."""
+        if not isinstance(self.findings, OctaFindings):
+            raise TypeError(f"{self.key} was not scored as an OCTA en-face scan.")
+        return self.findings
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from core.database.session import session_scope
 from core.errors import StorageError
+from core.scoring.pictures import MEDIA_TYPE, media_type_of
 from core.store.scan_image import ScanImages, read_scan_images
 from core.vocabulary import ArtifactType
 from dashboard.filters import MAX_ID
@@ -34,6 +35,7 @@ def image_routes(installation: Installation) -> list[BaseRoute]:
         Route("/scans/{scan_id:int}/faz.png", door.faz),
         Route("/scans/{scan_id:int}/cam.png", door.cam),
         Route("/scans/{scan_id:int}/masks/{type}.png", door.mask),
+        Route("/scans/{scan_id:int}/pictures/{name}", door.picture),
         Route("/scans/{scan_id:int}/tile.png", door.tile),
         Route("/scans/{scan_id:int}/tile/{layer}.png", door.layer_tile),
     ]
@@ -64,6 +66,11 @@ class _ImageDoor:
         type_ = request.path_params["type"]
         return self._stored(request, lambda images: images.mask_sha256.get(type_))
 
+    def picture(self, request: Request) -> Response:
+        """A picture of the lane's findings, by its file name."""
+        name = request.path_params["name"]
+        return self._stored(request, lambda images: images.picture_sha256.get(name), media_type=media_type_of(name))
+
     def tile(self, request: Request) -> Response:
         """The scan, reduced to ``?size=`` px (at most 512)."""
         return self._drawn(request, "image", lambda images: (images.image_sha256,))
@@ -86,12 +93,14 @@ class _ImageDoor:
         with session_scope(self._database, token=request.state.session_token) as session:
             return read_scan_images(session, request.path_params["scan_id"])
 
-    def _stored(self, request: Request, choose: Callable[[ScanImages], str | None]) -> Response:
+    def _stored(
+        self, request: Request, choose: Callable[[ScanImages], str | None], *, media_type: str = MEDIA_TYPE
+    ) -> Response:
         images = self._images(request)
         sha256 = choose(images) if images else None
         if sha256 is None:
             return _nothing_here()
-        return private_png(request, etag=sha256, content=lambda: self._read(sha256))
+        return private_blob(request, etag=sha256, content=lambda: self._read(sha256), media_type=media_type)
 
     def _drawn(self, request: Request, layer: str, choose: Callable[[ScanImages], tuple[str | None, ...]]) -> Response:
         images = self._images(request)
@@ -119,11 +128,16 @@ def _size_px(text: str | None) -> int:
 
 def private_png(request: Request, *, etag: str, content: Callable[[], bytes]) -> Response:
     """A PNG that a browser may keep, and whose right to be seen is asked again each time it is shown."""
+    return private_blob(request, etag=etag, content=content, media_type=MEDIA_TYPE)
+
+
+def private_blob(request: Request, *, etag: str, content: Callable[[], bytes], media_type: str) -> Response:
+    """The same of any content."""
     headers = {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization"}
     if request.headers.get("if-none-match") == f'"{etag}"':
         return Response(status_code=304, headers=headers)
     try:
-        return Response(content(), media_type="image/png", headers=headers)
+        return Response(content(), media_type=media_type, headers=headers)
     except (StorageError, OSError) as error:
         return _not_in_store(request, error)
 

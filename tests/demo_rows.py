@@ -26,7 +26,7 @@ from core.policy.scan_types import scan_type
 from core.settings import Settings
 from core.store.rate_audit import rebuild_counts
 from core.vocabulary import (
-    ArtifactType,
+    OCTA_ARTIFACTS,
     CoipsGrade,
     ReasonCode,
     RequestState,
@@ -310,7 +310,7 @@ def _faz(scan: DemoScan) -> dict[str, float | bool]:
 
 
 def _artifacts(scan: DemoScan, assessment: tables.Assessment) -> list[tables.AssessmentArtifact]:
-    shares = {kind: share_of_field(kind, scan.spec.strength(kind)) for kind in ArtifactType}
+    shares = {kind: share_of_field(kind, scan.spec.strength(kind)) for kind in OCTA_ARTIFACTS}
     return [
         tables.AssessmentArtifact(
             assessment_id=assessment.id, site_id=assessment.site_id, type=kind.value, area_fraction=share,
@@ -325,7 +325,7 @@ def _reasons(scan: DemoScan, assessment: tables.Assessment) -> list[tables.Asses
         return []
     severe = [
         kind
-        for kind in ArtifactType
+        for kind in OCTA_ARTIFACTS
         if severity_of_share(share_of_field(kind, scan.spec.strength(kind))) is Severity.SEVERE
     ]
     codes = [ARTIFACT_REASON[kind] for kind in severe] or [ReasonCode.MP_CENTRATION]

@@ -40,6 +40,7 @@ from core.values import (
     Measured,
     ModelIdentity,
     NotComputable,
+    OctaFindings,
     ScanScores,
     VesselMetrics,
 )
@@ -55,6 +56,12 @@ FAILS_FOR_GOOD = 202
 BREAKS_THE_MODEL = 203
 CANNOT_BE_STORED = 204
 
+MEASURED_FAZ = FazMetrics(
+    Measured(0.3), Measured(2.1), Measured(1.1), Measured(0.8), Measured(1.0), touches_border=False
+)
+VESSELS = VesselMetrics(
+    NotComputable("the model has no large-vessel head"), Measured(45.0), Measured(20.0), Measured(50.0)
+)
 IDENTITY = ModelIdentity(name="obedient", version="1", weights_sha256="0" * 64, preprocessing="none")
 
 
@@ -105,6 +112,7 @@ def scores_with(ordinal: int, *, is_abstained: bool = False, key: str = "1") -> 
     faz_mask[6:10, 6:10] = True
     return ScanScores(
         key=key,
+        shape_px=(SIZE_PX, SIZE_PX),
         grade=Grade(
             scale=GradeScale.COIPS_3,
             ordinal=ordinal,
@@ -113,12 +121,8 @@ def scores_with(ordinal: int, *, is_abstained: bool = False, key: str = "1") -> 
             abstained=is_abstained,
         ),
         artifacts=(motion,),
-        faz_mask=faz_mask,
-        faz=FazMetrics(Measured(0.3), Measured(2.1), Measured(1.1), Measured(0.8), Measured(1.0), touches_border=False),
         centration=Centration(Measured(0.0), Measured(0.0), Severity.NONE),
-        vessels=VesselMetrics(
-            NotComputable("the model has no large-vessel head"), Measured(45.0), Measured(20.0), Measured(50.0)
-        ),
+        findings=OctaFindings(faz_mask, MEASURED_FAZ, VESSELS),
         indices=ImageIndices(
             Measured(0.1), Measured(3.0), Measured(12.0), Measured(90.0), NotComputable("no deep-supervision head")
         ),

@@ -20,7 +20,7 @@ from core.policy.protocol import Protocol
 from core.policy.reasons import ARTIFACT_REASON, REASON_TEXTS
 from core.storage import BlobStore
 from core.store.rate import recount_slots
-from core.vocabulary import ArtifactType, ReasonCode, ScanState, Severity, Slab, Verdict
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, ReasonCode, ScanState, Severity, Slab, Verdict
 
 LABELS = ("ungradable", "gradable", "outstanding")
 PROBABILITIES = {0: (0.84, 0.13, 0.03), 1: (0.11, 0.72, 0.17), 2: (0.02, 0.16, 0.82)}
@@ -134,7 +134,7 @@ def _add_artifacts(
     phantom: OctaPhantom,
     artifact: ArtifactType | None,
 ) -> None:
-    for type_ in ArtifactType:
+    for type_ in OCTA_ARTIFACTS:
         mask = phantom.artifact_masks[type_]
         share = float(mask.mean()) if type_ is artifact else 0.0
         severity = Severity.NONE if share < 0.01 else Severity.MILD if share <= 0.1 else Severity.SEVERE

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.scoring.card import ModelCard
 from core.scoring.contract import Scorer
 from core.scoring.device_use import DeviceUse, process_use
-from core.scoring.registry import device_use, load_scorer, weights_path
+from core.scoring.registry import card_of, device_use, load_scorer, weights_path
 from core.settings import Settings
 from core.vocabulary import ScanKind
 
@@ -30,7 +29,7 @@ def load_from(settings: Settings) -> Loader:
     """The loader of the models that the settings name."""
 
     def load(lane: ScanKind) -> LoadedModel:
-        card = ModelCard.beside(weights_path(lane, settings.model))
+        card = card_of(lane, weights_path(lane, settings.model))
         scorer = load_scorer(lane, model=settings.model, device=settings.worker_device)
         return LoadedModel(scorer, card.model_dump(mode="json"), device_use(settings.worker_device))
 

@@ -13,7 +13,7 @@ from timm.models import FeatureInfo
 from torch import Tensor, nn
 
 from core.networks.faz_refiner import FazRefiner
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, CoipsGrade
 
 
 class OctaEnfaceShape(BaseModel):
@@ -38,7 +38,7 @@ class OctaEnfaceOutput(NamedTuple):
 
     grade: Tensor  # (B, 3), in CoipsGrade order; trained on simulated artifacts alone (core.scoring.lanes.scan_heads)
     is_octa: Tensor  # (B,)
-    artifacts: Tensor  # (B, 4, H/2, W/2), in ArtifactType order
+    artifacts: Tensor  # (B, 4, H/2, W/2), in OCTA_ARTIFACTS order
     faz: Tensor  # (B, H/2, W/2)
     large_vessels: Tensor  # (B, H/2, W/2)
     features: Tensor  # (B, C, H/32, W/32), the encoder's last map: what Grad-CAM weighs
@@ -76,7 +76,7 @@ class OctaEnfaceNetwork(nn.Module):
         pooled, decoded = channels[-1], shape.decoder_channels[-1]
         self.grade_head = nn.Linear(pooled, len(CoipsGrade))
         self.modality_head = nn.Linear(pooled, 1)
-        self.artifact_head = nn.Conv2d(decoded, len(ArtifactType), kernel_size=3, padding=1)
+        self.artifact_head = nn.Conv2d(decoded, len(OCTA_ARTIFACTS), kernel_size=3, padding=1)
         self.line_head = LineHead(decoded)
         self.faz_head = nn.Conv2d(decoded, 1, kernel_size=3, padding=1)
         self.large_vessel_head = nn.Conv2d(decoded, 1, kernel_size=3, padding=1)

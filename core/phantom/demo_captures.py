@@ -19,7 +19,7 @@ from core.phantom.demo_roster import (
 from core.phantom.demo_values import DemoAcquisition, DemoDevice, DemoVisit
 from core.phantom.spec import OctaPhantomSpec
 from core.phantom.strength import foreseen_ordinal
-from core.vocabulary import ArtifactType, Laterality
+from core.vocabulary import OCTA_ARTIFACTS, Laterality
 
 FIELDS = (3.0, 6.0)
 QUALITY_NAME = "SSI"
@@ -131,7 +131,7 @@ class Capturer:
     def _harmless(self) -> dict[str, float]:
         if self.rng.random() > _MILD_SHARE:
             return {}
-        kind = self.rng.choice([artifact.value for artifact in ArtifactType])
+        kind = self.rng.choice([artifact.value for artifact in OCTA_ARTIFACTS])
         return {str(kind): float(self.rng.uniform(*_MILD))}
 
     def _quality(self, device: DemoDevice, day: date, strengths: dict[str, float]) -> int:

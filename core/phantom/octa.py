@@ -14,7 +14,7 @@ from core.phantom.strength import FARTHEST_OFFSET, centration_severity, severity
 from core.phantom.texture import Field, directed_mesh, grain_field, lobular_mesh, smooth_field
 from core.phantom.vessels import Vessels, grow_vessels
 from core.values import Scale
-from core.vocabulary import ArtifactType, ScaleSource, Slab
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, ScaleSource, Slab
 
 _REGIONAL = (ArtifactType.SHADOW, ArtifactType.DEFOCUS, ArtifactType.LOW_SIGNAL)
 """Artifacts that take a region; motion takes lines."""
@@ -301,7 +301,7 @@ def _with_truth(seed: int, scene: _Scene, capture: _Capture, retina: _Retina, im
     masks: dict[ArtifactType, Mask] = {ArtifactType.MOTION: np.repeat(motion.hit[:, None], view.size, axis=1)}
     for kind, region in capture.regions.items():
         masks[kind] = empty if region is None else move_mask(region.mask, motion)
-    masks = {kind: masks[kind] for kind in ArtifactType}
+    masks = {kind: masks[kind] for kind in OCTA_ARTIFACTS}
     faz_mask = move_mask(scene.beyond_faz < 0.0, motion) if spec.has_faz else empty
     shares = {kind: float(mask.mean()) for kind, mask in masks.items()}
     severities = {kind: severity_of_share(share) for kind, share in shares.items()}

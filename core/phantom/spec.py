@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from core.phantom.family import FAMILIES, random_look
 from core.phantom.look import DeviceLook
 from core.values import Scale
-from core.vocabulary import ArtifactType, CoipsGrade, Severity, Slab
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade, Severity, Slab
 
 HEALTHY_FAZ_MEAN_MM2 = 0.257
 """Mean manual FAZ area of healthy eyes (Linderman et al. 2017, doi:10.1167/tvst.6.3.16)."""
@@ -69,7 +69,7 @@ class OctaPhantomSpec:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rendered."""
-        for name in (*(a.value for a in ArtifactType), "decentration", "nonperfusion"):
+        for name in (*(a.value for a in OCTA_ARTIFACTS), "decentration", "nonperfusion"):
             value = float(getattr(self, name))
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is a strength from 0 to 1, got {value}")
@@ -127,7 +127,7 @@ def random_spec(rng: np.random.Generator, *, size_px: int = 304, family: str | N
     ``family`` (a name of core.phantom.family) keeps slab, field and look to one source's. Without it a source is drawn,
     and its slab and field come in another source's look in a third of cases, so that neither tells of the other.
     """
-    strengths = {a: _random_strength(rng) for a in ArtifactType}
+    strengths = {a: _random_strength(rng) for a in OCTA_ARTIFACTS}
     if rng.random() < 0.35:  # noqa: PLR2004 - a third clean, so that "outstanding" is common enough to learn
         strengths = dict.fromkeys(strengths, 0.0)
     slab, field_mm, look = _random_source(rng) if family is None else _source(rng, family)

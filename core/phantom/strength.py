@@ -6,7 +6,7 @@ import numpy as np
 
 from core.phantom.spec import OctaPhantomSpec
 from core.values import CENTRATION_LOSS, SeverityThresholds
-from core.vocabulary import ArtifactType, CoipsGrade, Severity
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade, Severity
 
 FARTHEST_OFFSET = 0.35
 """Offset of the fovea at decentration 1, as a share of the field's width."""
@@ -61,7 +61,7 @@ def foreseen_ordinal(spec: OctaPhantomSpec) -> CoipsGrade:
 
     Exact unless a strength lies at a border or the wobble of fixation adds to a decentration near one.
     """
-    shares = {kind: share_of_field(kind, spec.strength(kind)) for kind in ArtifactType}
+    shares = {kind: share_of_field(kind, spec.strength(kind)) for kind in OCTA_ARTIFACTS}
     severities = {kind: severity_of_share(share) for kind, share in shares.items()}
     centration = centration_severity((FARTHEST_OFFSET * spec.decentration, 0.0)) if spec.has_faz else None
     return true_ordinal(severities, shares, centration)

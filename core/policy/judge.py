@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from core.policy.protocol import Protocol
 from core.policy.reasons import ARTIFACT_REASON
-from core.values import ArtifactScore, Judgement, Measured, Reason, Scale, ScanScores
+from core.values import ArtifactScore, Centration, Judgement, Measured, OctaFindings, Reason, Scale, ScanScores
 from core.vocabulary import (
     CoipsGrade,
     Laterality,
@@ -73,19 +73,20 @@ def effective_ordinal(scores: ScanScores, protocol: Protocol, context: ScanConte
 
 def _doubts(scores: ScanScores, protocol: Protocol, context: ScanContext, *, is_ungradable: bool) -> list[ReasonCode]:
     """Why a person must look, whatever the grade says."""
-    is_inherited = protocol.inherit and context.inherited_ordinal is not None
+    centration, is_inherited = scores.centration, protocol.inherit and context.inherited_ordinal is not None
     checks = {
         ReasonCode.ABSTAINED: scores.grade.abstained and not is_inherited,
         ReasonCode.SLAB_DISAGREEMENT: not protocol.inherit and _slabs_disagree(scores, context),
-        ReasonCode.NO_CENTRATION: scores.centration.severity is None,
-        ReasonCode.MP_CENTRATION: scores.centration.severity is Severity.SEVERE and not is_ungradable,
+        ReasonCode.NO_CENTRATION: centration is not None and centration.severity is None,
+        ReasonCode.MP_CENTRATION: _is_off_centre(centration, Severity.SEVERE) and not is_ungradable,
         ReasonCode.CAM_DISAGREEMENT: is_ungradable and _evidence_lies_beside(scores, protocol),
         ReasonCode.PROTOCOL: context.scan_type is not None and not protocol.expects(context.scan_type),
         ReasonCode.UNCERTIFIED: not (context.is_device_certified and context.is_technician_certified),
         ReasonCode.NO_SCALE: protocol.requires_scale and context.scale is None,
     }
     found = [code for code, holds in checks.items() if holds]
-    return [*context.unseen, *found]
+    of_lane = () if isinstance(scores.findings, OctaFindings) else scores.findings.doubts
+    return [*context.unseen, *found, *of_lane]
 
 
 def _slabs_disagree(scores: ScanScores, context: ScanContext) -> bool:
@@ -102,15 +103,20 @@ def _evidence_lies_beside(scores: ScanScores, protocol: Protocol) -> bool:
 
 def _causes(scores: ScanScores, protocol: Protocol) -> list[ReasonCode]:
     """What explains an ungradable scan: severe artifacts, largest first; without any, the mild ones."""
+    of_lane = [] if isinstance(scores.findings, OctaFindings) else list(scores.findings.causes)
     thresholds = protocol.artifact_borders.thresholds
     shares = sorted(((_share(artifact), artifact.type) for artifact in scores.artifacts), reverse=True)
     for severity in (Severity.SEVERE, Severity.MILD):
         codes = [ARTIFACT_REASON[kind] for share, kind in shares if thresholds.severity(share) is severity]
-        if scores.centration.severity is severity:
+        if _is_off_centre(scores.centration, severity):
             codes.append(ReasonCode.MP_CENTRATION)
         if codes:
-            return codes
-    return []
+            return [*of_lane, *codes]
+    return of_lane
+
+
+def _is_off_centre(centration: Centration | None, severity: Severity) -> bool:
+    return centration is not None and centration.severity is severity
 
 
 def _share(artifact: ArtifactScore) -> float:

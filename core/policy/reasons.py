@@ -191,6 +191,8 @@ ARTIFACT_REASON: dict[ArtifactType, ReasonCode] = {
     ArtifactType.SHADOW: ReasonCode.MP_SIGNAL,
     ArtifactType.DEFOCUS: ReasonCode.MP_OBVIOUS,
     ArtifactType.LOW_SIGNAL: ReasonCode.MP_SIGNAL,
+    ArtifactType.SHALLOW: ReasonCode.IB_SIGNAL,
+    ArtifactType.DARK: ReasonCode.IB_SIGNAL,
 }
 """Which criterion a measured artifact falls under."""
 

@@ -156,8 +156,8 @@ class CardOfWeights(_CardPart):
         return card
 
 
-class ModelCard(CardOfWeights):
-    """Everything known of one weights file."""
+class LaneCard(CardOfWeights):
+    """What is known of the weights of any lane; each lane's card adds what its own decisions need."""
 
     pair_words = "A model"
     lack_words = "has not both"
@@ -168,12 +168,9 @@ class ModelCard(CardOfWeights):
     name: str
     version: str
     kind: ScanKind
-    grade_scale: GradeScale
     preprocessing: str
-    network: dict[str, str | int | tuple[int, ...]]
-    """The fields of core.networks.octa_enface.OctaEnfaceShape."""
-    operating_point: OperatingPoint
-    likeness: Likeness
+    network: dict[str, Any]
+    """The fields of the network's shape in core.networks."""
     recipe: dict[str, object]
     commands: tuple[str, ...]
     """What was run to make and to evaluate the weights."""
@@ -190,6 +187,16 @@ class ModelCard(CardOfWeights):
     def identity(self) -> ModelIdentity:
         """What every assessment made with these weights stores."""
         return ModelIdentity(self.name, self.version, self.weights_sha256, self.preprocessing)
+
+
+class ModelCard(LaneCard):
+    """Everything known of the weights of the joint network for OCTA en-face scans."""
+
+    grade_scale: GradeScale
+    network: dict[str, str | int | tuple[int, ...]]
+    """The fields of core.networks.octa_enface.OctaEnfaceShape."""
+    operating_point: OperatingPoint
+    likeness: Likeness
 
 
 def calibration_in(card: Mapping[str, Any]) -> Calibration | None:

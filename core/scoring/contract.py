@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.scoring.card import Calibration
 from core.values import ModelIdentity, Scale, ScanScores
 from core.vocabulary import Laterality, ScanKind, Slab
+from core.volume import OctVolume
 
 OPEN_LANES = (ScanKind.OCTA_ENFACE,)
 """The kinds of scan that core.scoring.registry has a scorer for. Intake takes no other: it would wait for ever."""
@@ -28,9 +29,11 @@ class ScanInput:
     key : str
         The caller's name for the scan; comes back with the result.
     image : uint8 array (height, width)
-        Grey levels as stored after intake.
+        Grey levels as stored after intake; of a volume its central B-scan.
     scale : Scale or None
         None: no millimetres will be reported, never guessed.
+    volume : OctVolume or None
+        Of a scan of kind volume; None: ``image`` is all there is of it.
     """
 
     key: str
@@ -38,6 +41,7 @@ class ScanInput:
     scale: Scale | None
     slab: Slab = Slab.UNKNOWN
     laterality: Laterality | None = None
+    volume: OctVolume | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """One scan's scores and judgement as the JSON record that `octaudit score` writes (contracts: score output)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from core.values import (
@@ -12,6 +12,7 @@ from core.values import (
     Measured,
     ModelIdentity,
     NotComputable,
+    OctaFindings,
     Reason,
     Scale,
     ScanScores,
@@ -21,14 +22,21 @@ from core.vocabulary import ArtifactType, CoipsGrade, ScanKind
 SIGNIFICANT_DIGITS = 6
 """Enough for every measure (area error of the scale alone: 31 %), and stable between machines."""
 
+PICTURE_KEYS = ("mask", "map")
+"""Keys of a lane's findings whose value is the file name of one of its pictures."""
+
 
 @dataclass(frozen=True, slots=True)
 class PicturePaths:
-    """Where a scan's pictures lie, relative to the output folder; ``cam`` None where there is none."""
+    """Where a scan's pictures lie, relative to the output folder; ``faz`` and ``cam`` None where there is none.
+
+    ``of_lane`` holds the pictures and exports of a lane's findings by their file names.
+    """
 
     artifacts: dict[ArtifactType, str]
-    faz: str
+    faz: str | None
     cam: str | None
+    of_lane: dict[str, str] = field(default_factory=dict)
 
 
 def score_record(
@@ -43,7 +51,8 @@ def score_record(
     release_faz: bool,
 ) -> dict[str, Any]:
     """The record of a scored file. ``release_faz`` gives the FAZ's metrics of an ungradable scan, too."""
-    height_px, width_px = scores.faz_mask.shape
+    height_px, width_px = scores.shape_px
+    of_lane = _findings(scores, paths, release=release_faz)
     return {
         "file": file,
         "sha256": sha256,
@@ -59,10 +68,9 @@ def score_record(
             "abstained": scores.grade.abstained,
         },
         "artifacts": [_artifact(artifact, paths.artifacts[artifact.type]) for artifact in scores.artifacts],
-        "faz": _faz(scores, paths.faz, release=release_faz),
-        "centration": _centration(scores.centration),
-        "vessels": _vessels(scores, release=release_faz),
-        "indices": _indices(scores),
+        **({} if scores.centration is None else {"centration": _centration(scores.centration)}),
+        "indices": _indices(scores) | of_lane.pop("indices", {}),
+        **of_lane,
         "is_octa": scores.is_octa,
         "verdict": judgement.verdict.value,
         "reasons": [_reason(reason) for reason in judgement.reasons],
@@ -114,8 +122,30 @@ def _artifact(artifact: ArtifactScore, mask: str) -> dict[str, Any]:
     return record | {"severity": artifact.severity.value, "mask": mask}
 
 
-def _faz(scores: ScanScores, mask: str, *, release: bool) -> dict[str, Any]:
-    faz: FazMetrics | NotComputable = scores.faz
+def _findings(scores: ScanScores, paths: PicturePaths, *, release: bool) -> dict[str, Any]:
+    """What only this lane says, under the keys of the contract."""
+    if isinstance(scores.findings, OctaFindings):
+        return {
+            "faz": _faz(scores, paths.faz, release=release),
+            "vessels": _vessels(scores, release=release),
+        }
+    return {name: _with_paths(value, paths.of_lane) for name, value in scores.findings.document().items()}
+
+
+def _with_paths(value: object, paths: dict[str, str]) -> object:
+    """The value with the path of each picture that a key "mask" or "map" names."""
+    if isinstance(value, dict):
+        named = {key: paths[inner] for key, inner in value.items() if _is_picture(key, inner, paths)}
+        return {key: _with_paths(inner, paths) for key, inner in value.items()} | named
+    return [_with_paths(inner, paths) for inner in value] if isinstance(value, list) else value
+
+
+def _is_picture(key: str, value: object, paths: dict[str, str]) -> bool:
+    return key in PICTURE_KEYS and isinstance(value, str) and value in paths
+
+
+def _faz(scores: ScanScores, mask: str | None, *, release: bool) -> dict[str, Any]:
+    faz: FazMetrics | NotComputable = scores.octa.faz
     if scores.grade.ordinal == CoipsGrade.UNGRADABLE and not release:
         faz = NotComputable("ungradable")
     if isinstance(faz, NotComputable):
@@ -144,11 +174,11 @@ def _centration(centration: Centration) -> dict[str, Any]:
 def _vessels(scores: ScanScores, *, release: bool) -> dict[str, Any]:
     """The vessel measures; FD-300 rests on the FAZ's outline and is withheld where the FAZ's metrics are."""
     record = {
-        name: _measure(getattr(scores.vessels, name))
+        name: _measure(getattr(scores.octa.vessels, name))
         for name in ("large_vessel_area_density_percent", "perfusion_density_percent", "skeleton_density_per_mm")
     }
     withheld = scores.grade.ordinal == CoipsGrade.UNGRADABLE and not release
-    fd_300 = NotComputable("ungradable") if withheld else scores.vessels.fd_300_percent
+    fd_300 = NotComputable("ungradable") if withheld else scores.octa.vessels.fd_300_percent
     return record | {"fd_300_percent": _measure(fd_300)}
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import UsageError
-from core.scoring.card import ModelCard
+from core.scoring.card import LaneCard, ModelCard
 from core.scoring.contract import OPEN_LANES, Scorer
 from core.scoring.device_use import DeviceUse
 from core.vocabulary import ScanKind
+
+if TYPE_CHECKING:
+    import torch
 
 BUNDLED_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 
@@ -41,20 +45,27 @@ def load_scorer(kind: ScanKind, *, model: str = "bundled", device: str = "auto")
     if Path(model).is_dir():
         return _coips_pair(Path(model), load_scorer(kind, device=device), device)
     path = weights_path(kind, model)
-    card = ModelCard.beside(path)
-    if card.kind is not kind:
-        raise UsageError(f"{path.name} scores {card.kind.value}, not {kind.value}.", remedy="Give another model.")
+    card = card_of(kind, path)
     # torch takes seconds to import: only when the arguments have proved right.
     from core.scoring.torch_backend.device import choose_device, limit_threads  # noqa: PLC0415
-    from core.scoring.torch_backend.octa_enface import (  # noqa: PLC0415
-        OctaEnfaceScorer,
-        load_heads,
-        load_network,
-    )
 
     chosen = choose_device(device)
     limit_threads()
-    return OctaEnfaceScorer(load_network(path, card, chosen), card, chosen, load_heads(path))
+    return _LOADERS[kind](path, card, chosen)
+
+
+def card_of(kind: ScanKind, weights: Path) -> LaneCard:
+    """The card of a lane's weights.
+
+    Raises
+    ------
+    UsageError
+        Weights or card are missing or do not belong together, or they are another lane's.
+    """
+    card = _CARDS[kind].beside(weights)
+    if card.kind is not kind:
+        raise UsageError(f"{weights.name} scores {card.kind.value}, not {kind.value}.", remedy="Give another model.")
+    return card
 
 
 def device_use(device: str = "auto") -> Callable[[], DeviceUse]:
@@ -70,3 +81,15 @@ def _coips_pair(folder: Path, joint: Scorer, device: str) -> Scorer:
     from core.scoring.torch_backend.device import choose_device  # noqa: PLC0415
 
     return CoipsPairScorer(joint, folder, choose_device(device))
+
+
+def _octa_enface(weights: Path, card: LaneCard, device: "torch.device") -> Scorer:
+    from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_heads, load_network  # noqa: PLC0415
+
+    assert isinstance(card, ModelCard), "the lane's own card"
+    return OctaEnfaceScorer(load_network(weights, card, device), card, device, load_heads(weights))
+
+
+_CARDS: dict[ScanKind, type[LaneCard]] = {ScanKind.OCTA_ENFACE: ModelCard}
+_LOADERS: dict[ScanKind, "Callable[[Path, LaneCard, torch.device], Scorer]"] = {ScanKind.OCTA_ENFACE: _octa_enface}
+"""One entry per lane: its card, and what loads its scorer."""

@@ -4,7 +4,7 @@ The conversions are here in both directions, so that a verdict can be reached ag
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,13 +12,23 @@ from sqlalchemy import delete, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.orm import Session
 
-from core.database.tables import Assessment, AssessmentArtifact, AssessmentReason, Base, Blob, ModelVersion, Scan
+from core.database.tables import (
+    Assessment,
+    AssessmentArtifact,
+    AssessmentPicture,
+    AssessmentReason,
+    Base,
+    Blob,
+    ModelVersion,
+    Scan,
+)
 from core.values import (
     Judgement,
     Measure,
     Measured,
     ModelIdentity,
     NotComputable,
+    OctaFindings,
     Reason,
     ScanScores,
 )
@@ -42,14 +52,30 @@ VESSEL_COLUMNS = (
 INDEX_COLUMNS = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")
 """Columns that are attributes of ImageIndices under the same name."""
 
+MEASURE_COLUMNS = (
+    *FAZ_COLUMNS,
+    *VESSEL_COLUMNS,
+    *INDEX_COLUMNS,
+    "is_faz_touching_border",
+    "centration_offset_mm",
+    "centration_offset_fraction",
+    "cam_mask_agreement",
+)
+"""Every column of a measure; NULL with a reason in ``not_computable`` where the lane could not make it, NULL without
+one where the lane makes no such measure."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredPictures:
-    """Hashes of an assessment's pictures in the blob store; None where nothing was marked or computed."""
+    """Hashes of an assessment's pictures in the blob store; None where nothing was marked or computed.
+
+    ``of_lane`` holds the pictures of a lane's findings by their file names.
+    """
 
     artifact_masks: Mapping[ArtifactType, str | None]
     faz_mask: str | None
     cam: str | None
+    of_lane: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +84,7 @@ class NewBlob:
 
     sha256: str
     size_bytes: int
+    media_type: str = "image/png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +128,10 @@ def ensure_model_version(session: Session, identity: ModelIdentity, card: Mappin
     return found
 
 
-def add_blobs(session: Session, blobs: Iterable[NewBlob], *, media_type: str = "image/png") -> None:
+def add_blobs(session: Session, blobs: Iterable[NewBlob]) -> None:
     """Rows for blobs that are already in the store; those that have one keep it."""
     rows = [
-        {"sha256": blob.sha256, "size_bytes": blob.size_bytes, "media_type": media_type}
+        {"sha256": blob.sha256, "size_bytes": blob.size_bytes, "media_type": blob.media_type}
         for blob in sorted(set(blobs), key=lambda blob: blob.sha256)  # one order for all, so no two wait for each other
     ]
     if rows:
@@ -131,6 +158,7 @@ def add_assessments(session: Session, new: Sequence[NewAssessment], *, model_ver
         AssessmentReason,
         [row for each in added for row in _reason_rows(ids[each.scan_id], each.site_id, each.judgement.reasons)],
     )
+    _insert_all(session, AssessmentPicture, [row for each in added for row in _picture_rows(each, ids[each.scan_id])])
     return known | ids
 
 
@@ -184,6 +212,7 @@ def _assessment_row(new: NewAssessment, model_version_id: int) -> dict[str, Any]
         "verdict": new.judgement.verdict,
         **({} if new.scored_at is None else {"scored_at": new.scored_at}),
         **_grade_columns(new.scores),
+        "findings": _findings(new.scores),
         **_measure_columns(new.scores, has_cam=new.pictures.cam is not None),
     }
 
@@ -203,25 +232,34 @@ def _grade_columns(scores: ScanScores) -> dict[str, Any]:
     }
 
 
+def _findings(scores: ScanScores) -> dict[str, Any] | None:
+    """What only its lane says of a scan; None for OCTA en face, whose findings have columns of their own."""
+    found = scores.findings
+    if isinstance(found, OctaFindings):
+        return None
+    return {"doubts": list(found.doubts), "causes": list(found.causes), "document": found.document()}
+
+
 def _measures(scores: ScanScores) -> dict[str, Measure]:
-    """Every measure under its column's name."""
-    faz = {
-        column: scores.faz if isinstance(scores.faz, NotComputable) else getattr(scores.faz, attribute)
-        for column, attribute in FAZ_COLUMNS.items()
-    }
-    return {
-        **faz,
-        "centration_offset_mm": scores.centration.offset_mm,
-        "centration_offset_fraction": scores.centration.offset_fraction,
-        **{name: getattr(scores.vessels, name) for name in VESSEL_COLUMNS},
-        **{name: getattr(scores.indices, name) for name in INDEX_COLUMNS},
-        "cam_mask_agreement": scores.cam_mask_agreement,
-    }
+    """Every measure that the lane makes, under its column's name."""
+    measures = {name: getattr(scores.indices, name) for name in INDEX_COLUMNS}
+    measures["cam_mask_agreement"] = scores.cam_mask_agreement
+    if scores.centration is not None:
+        measures["centration_offset_mm"] = scores.centration.offset_mm
+        measures["centration_offset_fraction"] = scores.centration.offset_fraction
+    if isinstance(scores.findings, OctaFindings):
+        faz, vessels = scores.findings.faz, scores.findings.vessels
+        measures |= {
+            column: faz if isinstance(faz, NotComputable) else getattr(faz, attribute)
+            for column, attribute in FAZ_COLUMNS.items()
+        }
+        measures |= {name: getattr(vessels, name) for name in VESSEL_COLUMNS}
+    return measures
 
 
 def _measure_columns(scores: ScanScores, *, has_cam: bool) -> dict[str, Any]:
     # Of scores that are judged again the Grad-CAM is not loaded, and there all the same.
-    columns: dict[str, Any] = {"is_faz_touching_border": None}
+    columns: dict[str, Any] = dict.fromkeys(MEASURE_COLUMNS)
     reasons: dict[str, str] = {}
     for name, measure in _measures(scores).items():
         match measure:
@@ -232,11 +270,13 @@ def _measure_columns(scores: ScanScores, *, has_cam: bool) -> dict[str, Any]:
                 reasons[name] = reason
     if isinstance(scores.cam, NotComputable) and not has_cam:
         reasons["cam"] = scores.cam.reason
-    if isinstance(scores.faz, NotComputable):
-        reasons["faz"] = scores.faz.reason
-    else:
-        columns["is_faz_touching_border"] = scores.faz.touches_border
-    columns["centration_severity"] = scores.centration.severity
+    if isinstance(scores.findings, OctaFindings):
+        faz = scores.findings.faz
+        if isinstance(faz, NotComputable):
+            reasons["faz"] = faz.reason
+        else:
+            columns["is_faz_touching_border"] = faz.touches_border
+    columns["centration_severity"] = None if scores.centration is None else scores.centration.severity
     columns["not_computable"] = reasons
     return columns
 
@@ -253,6 +293,13 @@ def _artifact_rows(new: NewAssessment, assessment_id: int) -> list[dict[str, Any
             "mask_sha256": new.pictures.artifact_masks.get(artifact.type),
         }
         for artifact in new.scores.artifacts
+    ]
+
+
+def _picture_rows(new: NewAssessment, assessment_id: int) -> list[dict[str, Any]]:
+    return [
+        {"assessment_id": assessment_id, "site_id": new.site_id, "name": name, "sha256": sha256}
+        for name, sha256 in new.pictures.of_lane.items()
     ]
 
 

@@ -27,6 +27,8 @@ class ScanCase:
     slab: Slab
     laterality: Laterality
     image_sha256: str
+    volume_sha256: str | None
+    """Of a volume: the blob that holds all of it (core.intake.volume_blob)."""
     width_px: int
     height_px: int
     field_mm: tuple[float, float] | None
@@ -62,6 +64,7 @@ def read_cases(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanCase]
             Scan.slab,
             Acquisition.laterality,
             Scan.image_sha256,
+            Scan.volume_sha256,
             Scan.width_px,
             Scan.height_px,
             Acquisition.field_width_mm,
@@ -94,6 +97,7 @@ def read_cases(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanCase]
             slab=Slab(row.slab),
             laterality=Laterality(row.laterality),
             image_sha256=row.image_sha256,
+            volume_sha256=row.volume_sha256,
             width_px=row.width_px,
             height_px=row.height_px,
             field_mm=_field(row.field_width_mm, row.field_height_mm),

@@ -12,6 +12,7 @@ from core.database.tables import (
     Acquisition,
     Assessment,
     AssessmentArtifact,
+    AssessmentPicture,
     Device,
     ModelVersion,
     ProtocolVersion,
@@ -103,6 +104,10 @@ class AssessmentView:
     """Of the protocol version: deep slabs take the superficial slab's grade."""
     card: Mapping[str, Any]
     """The model's card as it was stored (core.scoring.card)."""
+    findings: Mapping[str, Any] | None = None
+    """What only its lane says (core.values.LaneFindings.document); None for OCTA en face."""
+    pictures: tuple[str, ...] = ()
+    """File names of the lane's pictures, under /scans/ID/pictures/."""
 
     def released_measures(self, human_ordinal: int | None) -> dict[str, Measure]:
         """The measures as the final grade releases them: of an ungradable scan the FAZ's and FD-300 are withheld.
@@ -351,7 +356,14 @@ def _read_assessment(session: Session, assessment_id: int | None) -> AssessmentV
         conformal_level=protocol.conformal_level,
         is_inherit=protocol.inherit,
         card=model.card,
+        findings=None if assessment.findings is None else assessment.findings["document"],
+        pictures=_read_pictures(session, assessment_id),
     )
+
+
+def _read_pictures(session: Session, assessment_id: int) -> tuple[str, ...]:
+    names = select(AssessmentPicture.name).where(AssessmentPicture.assessment_id == assessment_id)
+    return tuple(session.scalars(names.order_by(AssessmentPicture.name)))
 
 
 def _in_grade_order(probabilities: dict[str, Any]) -> dict[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.database.tables import Assessment, AssessmentArtifact, ModelVersion, Scan
+from core.database.tables import Assessment, AssessmentArtifact, AssessmentPicture, ModelVersion, Scan
 from core.store.assessment import FAZ_COLUMNS, INDEX_COLUMNS, VESSEL_COLUMNS, Inherited, StoredPictures
 from core.values import (
     ArtifactScore,
@@ -25,10 +25,12 @@ from core.values import (
     Measured,
     ModelIdentity,
     NotComputable,
+    OctaFindings,
+    RecordedFindings,
     ScanScores,
     VesselMetrics,
 )
-from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, Severity, Verdict
+from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, ReasonCode, Severity, Verdict
 
 NOT_LOADED = NotComputable("not loaded")
 """Stands for a Grad-CAM that lies in the blob store."""
@@ -62,6 +64,11 @@ def read_scores_of(session: Session, scan_ids: Iterable[int]) -> dict[int, Store
         .join(ModelVersion, ModelVersion.id == Assessment.model_version_id)
         .where(Scan.id.in_(tuple(scan_ids)))
     ).all()
+    of_lane: dict[int, dict[str, str]] = defaultdict(dict)
+    for picture in session.scalars(
+        select(AssessmentPicture).where(AssessmentPicture.assessment_id.in_([row.Assessment.id for row in rows]))
+    ):
+        of_lane[picture.assessment_id][picture.name] = picture.sha256
     artifacts: dict[int, list[AssessmentArtifact]] = defaultdict(list)
     for artifact in session.scalars(
         select(AssessmentArtifact)
@@ -69,11 +76,20 @@ def read_scores_of(session: Session, scan_ids: Iterable[int]) -> dict[int, Store
         .order_by(AssessmentArtifact.assessment_id, AssessmentArtifact.type)
     ):
         artifacts[artifact.assessment_id].append(artifact)
-    return {row.id: _stored(row.id, row.Assessment, row.ModelVersion, artifacts[row.Assessment.id]) for row in rows}
+    return {
+        row.id: _stored(
+            row.id, row.Assessment, row.ModelVersion, artifacts[row.Assessment.id], of_lane[row.Assessment.id]
+        )
+        for row in rows
+    }
 
 
 def _stored(
-    scan_id: int, row: Assessment, model: ModelVersion, artifacts: Sequence[AssessmentArtifact]
+    scan_id: int,
+    row: Assessment,
+    model: ModelVersion,
+    artifacts: Sequence[AssessmentArtifact],
+    of_lane: dict[str, str],
 ) -> StoredScores:
     inherited = None
     if row.inherited_from_id is not None and row.inherited_ordinal is not None:
@@ -86,7 +102,7 @@ def _stored(
         scored_at=row.scored_at,
         verdict=Verdict(row.verdict),
         inherited=inherited,
-        pictures=StoredPictures(masks, row.faz_mask_sha256, row.cam_sha256),
+        pictures=StoredPictures(masks, row.faz_mask_sha256, row.cam_sha256, of_lane),
         scores=_scores(scan_id, row, model, artifacts),
     )
 
@@ -103,21 +119,36 @@ def _scores(
             probabilities=stored.probabilities,
             abstained=stored.is_abstained,
         ),
+        shape_px=(0, 0),
         artifacts=tuple(_artifact(artifact) for artifact in artifacts),
-        faz_mask=np.zeros((0, 0), np.bool_),
-        faz=_faz(stored),
-        centration=Centration(
-            offset_mm=_measure(stored, "centration_offset_mm"),
-            offset_fraction=_measure(stored, "centration_offset_fraction"),
-            severity=None if stored.centration_severity is None else Severity(stored.centration_severity),
-        ),
-        vessels=VesselMetrics(**{name: _measure(stored, name) for name in VESSEL_COLUMNS}),
+        centration=_centration(stored),
+        findings=_findings(stored),
         indices=ImageIndices(**{name: _measure(stored, name) for name in INDEX_COLUMNS}),
         cam=_why_no_cam(stored),
         cam_mask_agreement=_measure(stored, "cam_mask_agreement"),
         is_octa=stored.is_octa,
         model=ModelIdentity(model.name, model.version, model.weights_sha256, model.preprocessing),
         seconds=stored.seconds,
+    )
+
+
+def _findings(stored: Assessment) -> OctaFindings | RecordedFindings:
+    if stored.findings is None:
+        vessels = VesselMetrics(**{name: _measure(stored, name) for name in VESSEL_COLUMNS})
+        return OctaFindings(np.zeros((0, 0), np.bool_), _faz(stored), vessels)
+    doubts, causes = (tuple(ReasonCode(code) for code in stored.findings[name]) for name in ("doubts", "causes"))
+    return RecordedFindings(doubts, causes, stored.findings["document"])
+
+
+def _centration(stored: Assessment) -> Centration | None:
+    """None where the lane does not judge it: then neither a value nor a reason was stored."""
+    offset = "centration_offset_fraction"
+    if stored.findings is not None and getattr(stored, offset) is None and offset not in stored.not_computable:
+        return None
+    return Centration(
+        offset_mm=_measure(stored, "centration_offset_mm"),
+        offset_fraction=_measure(stored, offset),
+        severity=None if stored.centration_severity is None else Severity(stored.centration_severity),
     )
 
 

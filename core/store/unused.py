@@ -6,15 +6,27 @@ from datetime import datetime
 from sqlalchemy import delete, select, union
 from sqlalchemy.orm import Session
 
-from core.database.tables import Assessment, AssessmentArtifact, Batch, BatchFile, Blob, Report, Scan
+from core.database.tables import (
+    Assessment,
+    AssessmentArtifact,
+    AssessmentPicture,
+    Batch,
+    BatchFile,
+    Blob,
+    Report,
+    Scan,
+)
 
 _NAMING_COLUMNS = (
     Scan.image_sha256,
+    Scan.volume_sha256,
     BatchFile.image_sha256,
+    BatchFile.volume_sha256,
     BatchFile.source_sha256,
     Assessment.faz_mask_sha256,
     Assessment.cam_sha256,
     AssessmentArtifact.mask_sha256,
+    AssessmentPicture.sha256,
     Report.pdf_sha256,
 )
 """Every column that names a blob."""

@@ -12,7 +12,7 @@ from core.scoring.card import Likeness, OperatingPoint
 from core.scoring.lanes.likeness import FEATURE_NAMES, distance
 from core.statistics.agreement import quadratic_kappa
 from core.training.predictions import CANDIDATE_THRESHOLDS, Prediction
-from core.vocabulary import ArtifactType, CoipsGrade, Severity
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade, Severity
 
 ACCEPTED_ERROR = 0.10
 """Of the grades not abstained from, at most this share of the tuning part may differ from the readers' consensus;
@@ -42,7 +42,7 @@ def operating_point(tuning: Sequence[Prediction], phantoms: Sequence[Prediction]
         grade_bias=bias,
         min_confidence=abstention_threshold(softmax(logits / temperature + np.array(bias), axis=1), truth),
         min_octa_probability=0.5,
-        artifact_thresholds={kind: artifact_threshold(kind, graded, phantoms) for kind in ArtifactType},
+        artifact_thresholds={kind: artifact_threshold(kind, graded, phantoms) for kind in OCTA_ARTIFACTS},
         faz_threshold=0.5,
     )
 

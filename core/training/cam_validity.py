@@ -20,7 +20,7 @@ from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantom, OctaPhantomSpec
 from core.scoring.lanes.canvas import place
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade
 
 LEAST_AREA, MOST_AREA = 0.04, 0.5
 """A mask smaller than this has no whole cell of an 8 x 8 map; one larger leaves no room to miss it."""
@@ -79,7 +79,7 @@ def one_artifact_phantoms(kind: ArtifactType, count: int, *, seed: int) -> Itera
     """
     found = 0
     for draw in range(count * _TRIES_PER_PHANTOM):
-        rng = np.random.default_rng([seed, CAM_STREAM, list(ArtifactType).index(kind), draw])
+        rng = np.random.default_rng([seed, CAM_STREAM, list(OCTA_ARTIFACTS).index(kind), draw])
         strength: dict[str, Any] = {kind.value: float(rng.uniform(0.5, 0.95))}
         phantom = render_octa(OctaPhantomSpec(size_px=256, **strength), int(rng.integers(2**31)))
         if LEAST_AREA <= phantom.artifact_masks[kind].mean() <= MOST_AREA:

@@ -34,7 +34,7 @@ from core.training.scan_heads import (
     folds_of,
 )
 from core.training.splits import split
-from core.vocabulary import ArtifactType, ScanKind
+from core.vocabulary import OCTA_ARTIFACTS, ScanKind
 
 _Draw = Callable[[int], dict[str, float | None]]
 SEEDS = (0, 1, 2)
@@ -139,7 +139,7 @@ def _figures(make: Callable[[], Any], scans: _Scans, extra: HeadData | None, *, 
             shares[np.ix_(left_out, classifier.classes_)] = classifier.predict_proba(known.statistics[left_out])
         return shares
 
-    severities = [ordinal_of_shares(out_of_fold(partial(_severity, number))) for number in range(len(ArtifactType))]
+    severities = [ordinal_of_shares(out_of_fold(partial(_severity, number))) for number in range(len(OCTA_ARTIFACTS))]
     return _figures_of(out_of_fold(lambda scans: scans.grade), np.stack(severities, axis=1), known)
 
 
@@ -162,6 +162,6 @@ def _figures_of(grade: NDArray[np.float64], severities: NDArray[np.int64], known
         "gradable AUC": area_under_roc(1 - grade[:, 0], known.grade > 0),
         **{
             f"{kind.value} kappa": quadratic_kappa(severities[:, number], known.severities[:, number])
-            for number, kind in enumerate(ArtifactType)
+            for number, kind in enumerate(OCTA_ARTIFACTS)
         },
     }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from core.phantom.strength import severity_of_share, true_ordinal
-from core.vocabulary import ArtifactType, CoipsGrade, Severity
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade, Severity
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -50,7 +50,7 @@ def grade_after(base: CoipsGrade | None, masks: dict[ArtifactType, Mask]) -> Coi
     88 % of the real images). It is certain where the drawn artifacts alone make the image ungradable, where they are
     negligible, and on images without any other artifact; on others what was there before may count, too.
     """
-    shares = dict.fromkeys(ArtifactType, 0.0) | {kind: float(mask.mean()) for kind, mask in masks.items()}
+    shares = dict.fromkeys(OCTA_ARTIFACTS, 0.0) | {kind: float(mask.mean()) for kind, mask in masks.items()}
     severities = {kind: severity_of_share(share) for kind, share in shares.items()}
     drawn = true_ordinal(severities, shares, Severity.NONE)
     if drawn is CoipsGrade.UNGRADABLE:

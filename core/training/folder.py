@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.errors import UsageError
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade
 
 SEVERITIES = (0, 1, 2)
 """None, mild, severe as the readers wrote them (README of the data)."""
@@ -127,7 +127,7 @@ def _faz_sets(root: Path) -> Iterator[LabelledImage]:
 
 
 def _graded(root: Path) -> Iterator[LabelledImage]:
-    names = [kind.value for kind in ArtifactType]
+    names = [kind.value for kind in OCTA_ARTIFACTS]
     for row in _rows(root / "octa_graded" / "grades.csv", {"file", "source", "grade", *names}):
         key = f"octa_graded/{row['file']}"
         values = {row["grade"], *(row[name] for name in names)}
@@ -140,13 +140,13 @@ def _graded(root: Path) -> Iterator[LabelledImage]:
             subject=key,
             field_mm=_field_mm(row, "octa_graded"),
             grade=CoipsGrade(int(row["grade"])),
-            severities={kind: int(row[kind.value]) for kind in ArtifactType},
+            severities={kind: int(row[kind.value]) for kind in OCTA_ARTIFACTS},
             readings=_readings(row, key),
         )
 
 
 def _readings(row: dict[str, str], key: str) -> tuple[Reading, Reading] | None:
-    names = ("grade", *(kind.value for kind in ArtifactType))
+    names = ("grade", *(kind.value for kind in OCTA_ARTIFACTS))
     if not all(f"{name}_{reader}" in row for name in names for reader in "ab"):
         return None
     if not {row[f"{name}_{reader}"] for name in names for reader in "ab"} <= {"0", "1", "2"}:
@@ -154,7 +154,7 @@ def _readings(row: dict[str, str], key: str) -> tuple[Reading, Reading] | None:
     first, second = (
         Reading(
             CoipsGrade(int(row[f"grade_{reader}"])),
-            {kind: int(row[f"{kind.value}_{reader}"]) for kind in ArtifactType},
+            {kind: int(row[f"{kind.value}_{reader}"]) for kind in OCTA_ARTIFACTS},
         )
         for reader in "ab"
     )

@@ -17,9 +17,9 @@ from core.scoring.lanes.canvas import CANVAS_PX, MEAN, normalise, place
 from core.training.degrade import degrade, grade_after
 from core.training.folder import LabelledImage
 from core.training.strangers import TRAINING_PHOTOGRAPHS, crop_of, drawn, photograph
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, CoipsGrade
 
-ARTIFACTS = tuple(ArtifactType)
+ARTIFACTS = OCTA_ARTIFACTS
 FAZ_CHANNEL = len(ARTIFACTS)
 LARGE_VESSEL_CHANNEL = FAZ_CHANNEL + 1
 N_CHANNELS = LARGE_VESSEL_CHANNEL + 1

@@ -19,7 +19,7 @@ from core.phantom.strength import severity_of_share
 from core.scoring.lanes.forest import LEAF, Forest
 from core.scoring.lanes.scan_heads import Cuts, GradeScaling, ScanHeads, at_least
 from core.statistics.agreement import quadratic_kappa
-from core.vocabulary import ArtifactType, CoipsGrade, Severity
+from core.vocabulary import OCTA_ARTIFACTS, CoipsGrade, Severity
 
 N_FOLDS = 5
 N_TREES, MIN_LEAF, FEATURE_SHARE = 200, 2, 0.3
@@ -41,7 +41,7 @@ class HeadData:
     ----------
     statistics : float64 (n, S)
     grade : int64 (n,)
-    severities : int64 (n, 4), in ArtifactType order
+    severities : int64 (n, 4), in OCTA_ARTIFACTS order
     weight : float64 (n,)
         How much a scan counts; classes are balanced among scans of the same weight.
     """
@@ -78,7 +78,7 @@ def fit_heads(data: HeadData, *, seed: int = 0) -> ScanHeads:
     """The forests for these scans."""
     fitted = {
         kind: _fit_severity(data.statistics, data.severities[:, number], data.weight, seed)
-        for number, kind in enumerate(ArtifactType)
+        for number, kind in enumerate(OCTA_ARTIFACTS)
     }
     return ScanHeads(
         _fit_grade(data.statistics, data.grade, data.weight, seed),
@@ -96,7 +96,7 @@ def cross_validate(
     """
     n_scans = len(groups)
     grade = np.full((n_scans, N_CLASSES), np.nan)
-    severities = np.full((n_scans, len(ArtifactType)), UNKNOWN)
+    severities = np.full((n_scans, len(OCTA_ARTIFACTS)), UNKNOWN)
     fold = np.full(n_scans, UNKNOWN)
     for number, (fitted, left_out) in enumerate(folds_of(data, groups, strata, seed=seed)):
         rest = data.take(fitted) if extra is None else data.take(fitted).joined(extra)
@@ -104,7 +104,7 @@ def cross_validate(
         for index in left_out:
             shares = heads.shares(data.statistics[index])
             grade[index] = shares.grade
-            severities[index] = [_ORDER.index(shares.severities[kind]) for kind in ArtifactType]
+            severities[index] = [_ORDER.index(shares.severities[kind]) for kind in OCTA_ARTIFACTS]
         fold[left_out] = number
     return OutOfFold(grade, severities, fold)
 

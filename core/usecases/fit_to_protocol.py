@@ -8,7 +8,7 @@ from core.measures.regions import region_of_interest
 from core.policy.protocol import Protocol
 from core.scoring.acceptance import with_abstention
 from core.scoring.card import Calibration
-from core.values import NotComputable, Scale, ScanScores
+from core.values import NotComputable, OctaFindings, Scale, ScanScores
 
 _DEFAULT = Protocol.default()
 
@@ -32,7 +32,7 @@ def _fit_artifacts(scores: ScanScores, protocol: Protocol, scale: Scale | None) 
 
 def measure_artifacts(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
     """The artifacts measured from their masks in the protocol's region, by its borders."""
-    shape = (scores.faz_mask.shape[0], scores.faz_mask.shape[1])
+    shape = scores.shape_px
     region = region_of_interest(shape, scale, protocol.region_diameter_mm)
     if isinstance(region, NotComputable) or not region.any():
         region = region_of_interest(shape, scale, None)
@@ -42,8 +42,11 @@ def measure_artifacts(scores: ScanScores, protocol: Protocol, scale: Scale | Non
 
 
 def measure_centration(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:
-    """The centration measured from the FAZ's mask, by the protocol's borders."""
-    return replace(scores, centration=centration(scores.faz_mask, scale, protocol.centration_borders.thresholds))
+    """The centration measured from the FAZ's mask, by the protocol's borders; other lanes' scores stay as they are."""
+    if not isinstance(scores.findings, OctaFindings):
+        return scores
+    found = centration(scores.findings.faz_mask, scale, protocol.centration_borders.thresholds)
+    return replace(scores, centration=found)
 
 
 def _fit_centration(scores: ScanScores, protocol: Protocol, scale: Scale | None) -> ScanScores:

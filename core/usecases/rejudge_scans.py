@@ -27,7 +27,7 @@ from core.store.protocol import ProtocolInForce, read_protocols
 from core.store.re_evaluation import MetScan
 from core.store.stored_scores import StoredScores, read_scores_of
 from core.usecases.fit_to_protocol import measure_artifacts, measure_centration
-from core.values import ArtifactScore, Judgement, ScanScores
+from core.values import ArtifactScore, Judgement, OctaFindings, ScanScores
 from core.vocabulary import Outcome, ScanState, Verdict
 
 _OPEN_TO_JUDGING = frozenset({ScanState.ACCEPTED, ScanState.UNDER_REVIEW})
@@ -181,5 +181,9 @@ def _with_masks(before: StoredScores, case: ScanCase, blobs: BlobStore) -> ScanS
         return decode_mask(blobs.get(sha256))
 
     masks = before.pictures.artifact_masks
-    artifacts = tuple(replace(each, mask=mask(masks.get(each.type))) for each in before.scores.artifacts)
-    return replace(before.scores, artifacts=artifacts, faz_mask=mask(before.pictures.faz_mask))
+    scores = before.scores
+    artifacts = tuple(replace(each, mask=mask(masks.get(each.type))) for each in scores.artifacts)
+    findings = scores.findings
+    if isinstance(findings, OctaFindings):
+        findings = replace(findings, faz_mask=mask(before.pictures.faz_mask))
+    return replace(scores, shape_px=(case.height_px, case.width_px), artifacts=artifacts, findings=findings)

@@ -23,7 +23,7 @@ from core.scoring.pictures import encode_cam, encode_mask
 from core.scoring.record import PicturePaths, failure_record, score_record
 from core.usecases.collect_files import FileToScore
 from core.usecases.fit_to_protocol import fit_to_protocol
-from core.values import NotComputable, Scale, ScanScores
+from core.values import NotComputable, OctaFindings, Scale, ScanScores
 
 RESULTS_NAME = "results.jsonl"
 
@@ -201,13 +201,23 @@ def _write_pictures(scores: ScanScores, stem: str, out: Path) -> PicturePaths:
     masks = {artifact.type: f"masks/{stem}.{artifact.type.value}.png" for artifact in scores.artifacts}
     for artifact in scores.artifacts:
         (out / masks[artifact.type]).write_bytes(encode_mask(artifact.mask))
-    faz, cam = f"masks/{stem}.faz.png", f"cam/{stem}.png"
-    (out / faz).write_bytes(encode_mask(scores.faz_mask))
+    findings, faz = scores.findings, None
+    files: dict[str, bytes] = {}
+    if isinstance(findings, OctaFindings):
+        faz = f"masks/{stem}.faz.png"
+        (out / faz).write_bytes(encode_mask(findings.faz_mask))
+    else:
+        files = findings.pictures() | findings.exports()
+    of_lane = {name: f"masks/{stem}.{name}" for name in files}
+    for name, content in files.items():
+        (out / of_lane[name]).write_bytes(content)
+    cam: str | None = f"cam/{stem}.png"
     if isinstance(scores.cam, NotComputable):
-        (out / cam).unlink(missing_ok=True)
-        return PicturePaths(masks, faz, None)
-    (out / cam).write_bytes(encode_cam(scores.cam))
-    return PicturePaths(masks, faz, cam)
+        (out / f"cam/{stem}.png").unlink(missing_ok=True)
+        cam = None
+    else:
+        (out / f"cam/{stem}.png").write_bytes(encode_cam(scores.cam))
+    return PicturePaths(masks, faz, cam, of_lane)
 
 
 def unique_stems(names: Sequence[str]) -> list[str]:

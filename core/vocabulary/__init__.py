@@ -4,6 +4,8 @@ Values are what is stored and written to files; changing one is a migration and 
 """
 
 from core.vocabulary.imaging import (
+    OCTA_ARTIFACTS,
+    ONH_ARTIFACTS,
     ArtifactType,
     CoipsGrade,
     GradeScale,
@@ -54,6 +56,8 @@ from core.vocabulary.reviewing import (
 )
 
 __all__ = [
+    "OCTA_ARTIFACTS",
+    "ONH_ARTIFACTS",
     "ActionKind",
     "ActionState",
     "AlertChannel",

@@ -58,6 +58,8 @@ class GradeScale(StrEnum):
     """0 ungradable, 1 gradable, 2 outstanding (Wang et al. 2021, COIPS, Table 2)."""
     ONH_4 = "onh-4"
     """0 unusable to 3 no concern."""
+    STRUCTURAL_2 = "structural-2"
+    """0 not usable, 1 usable, by what a program can read of OSCAR-IB (Tewarie et al. 2012)."""
 
 
 class CoipsGrade(IntEnum):
@@ -78,12 +80,22 @@ class OnhGrade(IntEnum):
 
 
 class ArtifactType(StrEnum):
-    """Artifacts that the OCTA en-face lane masks, in channel order of the network's head."""
+    """Artifacts that a lane masks."""
 
     MOTION = "motion"
     SHADOW = "shadow"
     DEFOCUS = "defocus"
     LOW_SIGNAL = "low_signal"
+    SHALLOW = "shallow"
+    """Partial loss of signal on an en-face image of the optic nerve head: dimmer, not black."""
+    DARK = "dark"
+    """Loss of signal on an en-face image of the optic nerve head down to black."""
+
+
+OCTA_ARTIFACTS = (ArtifactType.MOTION, ArtifactType.SHADOW, ArtifactType.DEFOCUS, ArtifactType.LOW_SIGNAL)
+"""What the OCTA en-face lane masks, in channel order of its network's head."""
+ONH_ARTIFACTS = (ArtifactType.SHALLOW, ArtifactType.DARK, ArtifactType.MOTION)
+"""What the ONH en-face lane masks, in channel order of its network's head behind background and optic nerve head."""
 
 
 class Severity(StrEnum):

@@ -13,13 +13,14 @@ from dashboard.components.capture_choice import draw_captures
 from dashboard.components.dicom_download import draw_dicom_download
 from dashboard.components.exchange import draw_exchange
 from dashboard.components.guarantee import accept_guarantee
+from dashboard.components.lanes import LANE_PARTS
 from dashboard.components.masked_grade import draw_masked_grade
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.review_box import ReviewContext, draw_claims, draw_review, may_review
 from dashboard.components.review_walk import Walk, draw_walk, list_of
 from dashboard.components.sample_walk import SAMPLED, draw_sample_walk, read_sample
-from dashboard.components.scan_facts import facts, history, measures_table, same_image, title
-from dashboard.components.scan_grade import artifacts_table, grade, reasons
+from dashboard.components.scan_facts import facts, history, same_image, title
+from dashboard.components.scan_grade import grade, reasons
 from dashboard.components.viewer.show import show_viewer
 from dashboard.decisions import draw_outcome
 from dashboard.filters import MAX_ID, SCAN_FIELDS, filter_in_url
@@ -74,10 +75,7 @@ def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str |
     with image:
         show_viewer(view, beside.previous, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
         if not view.is_model_hidden:
-            st.subheader("Artifacts")
-            panel(artifacts_table(view), key="artifacts")
-            st.subheader("Metrics")
-            panel(measures_table(view), key="measures")
+            LANE_PARTS[view.kind](view)
         draw_captures(view.acquisition_id, actor, today=now().date())
     with verdict:
         draw_exchange(view, actor, today=now().date())

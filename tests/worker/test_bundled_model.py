@@ -14,7 +14,7 @@ from core.intake.canonical import encode_image
 from core.phantom.octa import OctaPhantomSpec, render_octa
 from core.scoring.card import ModelCard
 from core.scoring.registry import weights_path
-from core.vocabulary import ArtifactType, ScanKind
+from core.vocabulary import OCTA_ARTIFACTS, ScanKind
 
 WORKER_LIMIT_MB = 1500
 
@@ -36,7 +36,7 @@ def test_the_worker_scores_phantoms_with_the_bundled_weights_in_bounded_memory(s
         artifacts = set(session.scalars(select(AssessmentArtifact.type)))
         model = session.scalars(select(ModelVersion)).one()
     card = ModelCard.beside(weights_path(ScanKind.OCTA_ENFACE))
-    assert artifacts == set(ArtifactType)
+    assert artifacts == set(OCTA_ARTIFACTS)
     assert all(row.faz_mask_sha256 and site.scene.blobs.exists(row.faz_mask_sha256) for row in stored)
     assert (model.name, model.weights_sha256) == (card.name, card.weights_sha256)
     assert model.card["version"] == card.version

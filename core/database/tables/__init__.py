@@ -4,7 +4,13 @@ from core.database.tables.access import EmailConfirmation, IdentityProvider, Ses
 from core.database.tables.action import Action, ActionStep, FlagAcknowledgement, SignedBaseline
 from core.database.tables.alert import Alert, AlertDelivery, AlertSubscription
 from core.database.tables.api_client import ApiClient, ApiToken
-from core.database.tables.assessment import Assessment, AssessmentArtifact, AssessmentReason, ModelVersion
+from core.database.tables.assessment import (
+    Assessment,
+    AssessmentArtifact,
+    AssessmentPicture,
+    AssessmentReason,
+    ModelVersion,
+)
 from core.database.tables.audit import AuditCheck, AuditEvent, AuditSeal, Rate, RateDelta
 from core.database.tables.base import Base
 from core.database.tables.best_capture import BestCapture
@@ -36,6 +42,7 @@ __all__ = [
     "ApiToken",
     "Assessment",
     "AssessmentArtifact",
+    "AssessmentPicture",
     "AssessmentReason",
     "AuditCheck",
     "AuditEvent",

@@ -84,7 +84,22 @@ class Assessment(SiteScoped, Base):
     not_computable: Mapped[dict[str, Any]]
     faz_mask_sha256: Mapped[Sha256 | None] = mapped_column(ForeignKey("blob.sha256"))
     cam_sha256: Mapped[Sha256 | None] = mapped_column(ForeignKey("blob.sha256"))
+    findings: Mapped[dict[str, Any] | None]
+    """What only its lane says: {"doubts": [code], "causes": [code], "document": {...}} (core.values.LaneFindings).
+
+    NULL for OCTA en face, whose findings have the columns above; theirs are NULL in every other lane.
+    """
     verdict: Mapped[str]
+
+
+class AssessmentPicture(SiteScoped, Base):
+    """One picture or array of a lane's findings, by its file name, in the blob store."""
+
+    __tablename__ = "assessment_picture"
+
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessment.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[Sha256] = mapped_column(ForeignKey("blob.sha256"), index=True)
 
 
 class AssessmentArtifact(SiteScoped, Base):

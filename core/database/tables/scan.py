@@ -44,7 +44,9 @@ class BatchFile(SiteScoped, Created, Base):
     size_bytes: Mapped[int]
     source_sha256: Mapped[Sha256 | None]
     image_sha256: Mapped[Sha256 | None]
-    """The cleaned image (pixels only), where the file could be read."""
+    """The cleaned image (pixels only), where the file could be read; of a volume its central B-scan."""
+    volume_sha256: Mapped[Sha256 | None]
+    """Of a volume: all of it, cleaned."""
     width_px: Mapped[int | None]
     height_px: Mapped[int | None]
     text_regions: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
@@ -134,6 +136,9 @@ class Scan(Created, Base):
     """ScanKind: also the name of the scoring lane."""
     slab: Mapped[str]
     image_sha256: Mapped[Sha256] = mapped_column(ForeignKey("blob.sha256"))
+    """What is shown of it in lists, and found again by; of a volume its central B-scan."""
+    volume_sha256: Mapped[Sha256 | None] = mapped_column(ForeignKey("blob.sha256"), index=True)
+    """Of a volume: the blob that holds all of it (core.intake.volume_blob)."""
     width_px: Mapped[int]
     height_px: Mapped[int]
     state: Mapped[str]

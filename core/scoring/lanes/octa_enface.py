@@ -24,8 +24,8 @@ from core.scoring.lanes.likeness import distance, likeness_features
 from core.scoring.lanes.noise import is_power_law_noise
 from core.scoring.lanes.scan_heads import GradeScaling, HeadShares, ScanHeads, mask_of_severity, ordinal_of_shares
 from core.scoring.lanes.scan_statistics import scan_statistics
-from core.values import Grade, Measure, Measured, NotComputable, ScanScores
-from core.vocabulary import ArtifactType, CoipsGrade, GradeScale
+from core.values import Grade, Measure, Measured, NotComputable, OctaFindings, ScanScores
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade, GradeScale
 
 MIN_FAZ_FRACTION = 0.0005
 """A FAZ smaller than this share of the image is no FAZ: 0.0045 mm^2 of a 3 x 3 mm field, a twentieth of the smallest
@@ -50,7 +50,7 @@ class NetworkOutput:
 
     grade_logits: NDArray[np.float32]  # (3,), by what simulated artifacts taught; the scan heads decide the grade
     octa_logit: float
-    artifact_logits: NDArray[np.float32]  # (4, 128, 128), in ArtifactType order
+    artifact_logits: NDArray[np.float32]  # (4, 128, 128), in OCTA_ARTIFACTS order
     faz_logits: NDArray[np.float32]  # (128, 128)
     class_maps: NDArray[np.float32]  # (3, 8, 8), class weights applied to the last feature map, before any clipping
     large_vessel_logits: NDArray[np.float32] | None = None  # (128, 128); None: the network has no such head
@@ -86,13 +86,16 @@ def scores_of(
     large_vessels = large_vessel_mask_of(output.large_vessel_logits, placement)
     return ScanScores(
         key=scan.key,
+        shape_px=(placement.height_px, placement.width_px),
         grade=grade,
         artifacts=artifacts,
-        faz_mask=faz_mask,
-        faz=faz_metrics(faz_mask, scan.scale),
         centration=centration(faz_mask, scan.scale),
-        vessels=vessel_metrics(
-            scan.image, scan.scale, faz_mask=faz_mask, large_vessel_mask=large_vessels, artifacts=artifacts
+        findings=OctaFindings(
+            faz_mask=faz_mask,
+            faz=faz_metrics(faz_mask, scan.scale),
+            vessels=vessel_metrics(
+                scan.image, scan.scale, faz_mask=faz_mask, large_vessel_mask=large_vessels, artifacts=artifacts
+            ),
         ),
         indices=image_indices(scan.image, None),
         cam=cam_of(output.class_maps[grade.ordinal], placement),
@@ -223,7 +226,7 @@ def cam_mask_agreement(
 def _masks_at_thresholds(
     output: NetworkOutput, placement: Placement, point: OperatingPoint
 ) -> dict[ArtifactType, NDArray[np.bool_]]:
-    kinds: Sequence[ArtifactType] = tuple(ArtifactType)
+    kinds: Sequence[ArtifactType] = OCTA_ARTIFACTS
     return {
         kind: restore(logistic(logits), placement) >= point.artifact_thresholds[kind]
         for kind, logits in zip(kinds, output.artifact_logits, strict=True)

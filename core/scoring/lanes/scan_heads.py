@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 
 from core.scoring.lanes.forest import Forest, Grove
 from core.scoring.lanes.scan_statistics import statistic_names
-from core.vocabulary import ArtifactType, Severity
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, Severity
 
 PREFIX = "scan_heads"
 """Of the tensors' names in the weights file."""
@@ -74,8 +74,8 @@ class ScanHeads:
         """The heads of a weights file; ValueError where a part is missing or asks for statistics that are not there."""
         heads = cls(
             Forest.from_tensors(tensors, f"{PREFIX}.grade"),
-            {kind: Forest.from_tensors(tensors, f"{PREFIX}.{kind.value}") for kind in ArtifactType},
-            {kind: _stored_cuts(tensors, f"{PREFIX}.{kind.value}.cuts") for kind in ArtifactType},
+            {kind: Forest.from_tensors(tensors, f"{PREFIX}.{kind.value}") for kind in OCTA_ARTIFACTS},
+            {kind: _stored_cuts(tensors, f"{PREFIX}.{kind.value}.cuts") for kind in OCTA_ARTIFACTS},
         )
         if max(forest.feature.max() for forest in (heads.grade, *heads.severities.values())) >= len(statistic_names()):
             raise ValueError("the scan heads ask for statistics that this version does not have")

@@ -12,7 +12,7 @@ from scipy.ndimage import uniform_filter1d
 
 from core.scoring.lanes.canvas import CANVAS_PX, Placement, logistic
 from core.scoring.lanes.likeness import FEATURE_NAMES
-from core.vocabulary import ArtifactType
+from core.vocabulary import OCTA_ARTIFACTS
 
 LEVELS = (0.15, 0.3, 0.5, 0.7)
 """Probabilities above which the area of an artifact is measured; one number each, where one cut would decide all."""
@@ -27,7 +27,7 @@ _AREA_NAMES = ("mean", *(f"above_{level}" for level in LEVELS), *(f"line_q{q}" f
 @lru_cache(maxsize=1)
 def statistic_names() -> tuple[str, ...]:
     """The name of each number of ``scan_statistics``, in order."""
-    areas = [f"{kind.value}_{name}" for kind in ArtifactType for name in _AREA_NAMES]
+    areas = [f"{kind.value}_{name}" for kind in OCTA_ARTIFACTS for name in _AREA_NAMES]
     zone = ["faz_share", "faz_certainty", "faz_edge", "faz_contrast"]
     vessels = ["vessel_share", "vessel_certainty", "vessel_contrast"]
     lines = [f"{axis}_{name}" for axis in ("row", "column") for name in _LINE_NAMES]

@@ -93,8 +93,7 @@ class CoipsPairScorer:
             results[place] = replace(
                 result,
                 grade=_grade(grade.tolist()),
-                faz_mask=zone,
-                faz=faz_metrics(zone, scan.scale),
+                findings=replace(result.octa, faz_mask=zone, faz=faz_metrics(zone, scan.scale)),
                 centration=centration(zone, scan.scale),
                 cam=_NO_MAP,
                 cam_mask_agreement=_NO_MAP,

@@ -11,7 +11,7 @@ from core.statistics.agreement import quadratic_kappa
 from core.statistics.classification import area_under_roc
 from core.training.evaluation.cases import PHANTOM_SET, Case
 from core.training.evaluation.figures import Sample, Topic
-from core.vocabulary import ArtifactType, Severity
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, Severity
 
 Ratings = NDArray[np.int64]
 N_SEVERITIES = len(Severity)
@@ -37,7 +37,7 @@ def severity_figures(cases: Sequence[Case], name: str, protocol: str) -> list[Re
     found = []
     for label, members in _overall_and_within_source(judged, name, protocol):
         sample = Sample(Topic.ARTIFACT_SEVERITY, label, tuple(case.group for case in members))
-        for kind in ArtifactType:
+        for kind in OCTA_ARTIFACTS:
             found += rated_figures(rated_artifact(members, kind), kind, sample)
     return found
 
@@ -77,7 +77,7 @@ def rated_figures(rated: RatedArtifact, kind: ArtifactType, sample: Sample) -> l
 def mask_figures(cases: Sequence[Case], protocol: str) -> list[ReportedMetric]:
     """Overlap of the masks on phantoms per artifact type and strength, and what is marked where there is nothing."""
     found = []
-    for kind in ArtifactType:
+    for kind in OCTA_ARTIFACTS:
         for strength, severity in enumerate(Severity):
             members = [
                 case

@@ -18,7 +18,7 @@ from core.training.folder import Reading
 from core.training.splits import SplitImage
 from core.training.strangers import HELD_OUT_PHOTOGRAPHS, blank, fundus, gradient, layers, noise, photograph, text
 from core.values import ScanScores
-from core.vocabulary import ArtifactType, CoipsGrade, Severity
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade, Severity
 
 BATCH = 16
 
@@ -145,7 +145,7 @@ def _asked_of_image(item: SplitImage) -> _Asked:
             severities=labelled.severities,
             readings=labelled.readings,
             image=None if labelled.grade is None else pixels,
-            zone=None if drawn is None else _zone(pixels, drawn, scores.faz_mask, mm_per_px),
+            zone=None if drawn is None else _zone(pixels, drawn, scores.octa.faz_mask, mm_per_px),
         )
 
     return _Asked(ScanInput(labelled.key, pixels, None), conclude)
@@ -168,8 +168,10 @@ def _asked_of_phantom(index: int, phantom: OctaPhantom) -> _Asked:
             said=_verdict(scores),
             grade=artifact_grade(phantom),
             severities={kind: list(Severity).index(found) for kind, found in phantom.severities.items()},
-            zone=_zone(phantom.image, phantom.faz_mask, scores.faz_mask, mm_per_px) if spec.has_faz else None,
-            artifact_overlaps={kind: mask_overlap(masks[kind], phantom.artifact_masks[kind]) for kind in ArtifactType},
+            zone=_zone(phantom.image, phantom.faz_mask, scores.octa.faz_mask, mm_per_px) if spec.has_faz else None,
+            artifact_overlaps={
+                kind: mask_overlap(masks[kind], phantom.artifact_masks[kind]) for kind in OCTA_ARTIFACTS
+            },
         )
 
     return _Asked(ScanInput(str(index), phantom.image, None), conclude)

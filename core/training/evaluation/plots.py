@@ -11,7 +11,7 @@ from core.scoring.card import ReportedMetric
 from core.statistics.agreement import limits_of_agreement
 from core.training.evaluation.grades import GradeCurves
 from core.training.evaluation.zones import REPEATABILITY_MM2, AreaAgreement
-from core.vocabulary import ArtifactType
+from core.vocabulary import OCTA_ARTIFACTS
 
 BRAND, WARM, INK, CALM, LINE = "#0b6c86", "#b26a00", "#16222c", "#51606c", "#d8e0e6"
 CLASS_COLOURS = ("#9c1f18", "#b26a00", "#0b6c86")
@@ -94,20 +94,20 @@ def area_plot(agreement: AreaAgreement) -> bytes:
 def severity_plot(metrics: Sequence[ReportedMetric]) -> bytes:
     """Kappa per artifact, the model's and the readers', with intervals."""
     figure, (panel,) = _panels(1, width=1.7)
-    for position, kind in enumerate(reversed(ArtifactType)):
+    for position, kind in enumerate(reversed(OCTA_ARTIFACTS)):
         names = (f"{kind.value}: readers' severity kappa", f"{kind.value}: severity kappa")
         for name, colour, offset in zip(names, (CALM, BRAND), (-0.13, 0.13), strict=True):
             for metric in (metric for metric in metrics if metric.name == name):
                 panel.plot([metric.low, metric.high], [position + offset] * 2, color=colour, linewidth=2)
                 panel.plot(metric.value, position + offset, "o", color=colour, markersize=6)
-    panel.set_yticks(range(len(ArtifactType)), [kind.value.replace("_", " ") for kind in reversed(ArtifactType)])
+    panel.set_yticks(range(len(OCTA_ARTIFACTS)), [kind.value.replace("_", " ") for kind in reversed(OCTA_ARTIFACTS)])
     panel.plot([], [], "o-", color=BRAND, label="model and consensus")
     panel.plot([], [], "o-", color=CALM, label="reader a and reader b")
     panel.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     panel.set(
         xlabel="quadratic-weighted kappa of none / mild / severe",
         xlim=(-0.5, 1.02),
-        ylim=(-0.5, len(ArtifactType) - 0.5),
+        ylim=(-0.5, len(OCTA_ARTIFACTS) - 0.5),
     )
     return _png(figure)
 

@@ -15,7 +15,7 @@ from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
 from core.scoring.registry import load_scorer
 from core.usecases.score_files import unique_stems
-from core.vocabulary import ArtifactType, ScanKind
+from core.vocabulary import OCTA_ARTIFACTS, ScanKind
 
 KEYS = {
     "file", "sha256", "kind", "width_px", "height_px", "scale", "grade", "artifacts", "faz", "centration", "indices",
@@ -81,7 +81,7 @@ def test_a_record_has_what_the_contract_names(scored):
     }
     assert list(first["grade"]["probabilities"]) == ["ungradable", "gradable", "outstanding"]
     assert sum(first["grade"]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
-    assert [artifact["type"] for artifact in first["artifacts"]] == [kind.value for kind in ArtifactType]
+    assert [artifact["type"] for artifact in first["artifacts"]] == [kind.value for kind in OCTA_ARTIFACTS]
     assert first["indices"]["q_level_agreement"] == {"not_computable": "no deep-supervision head"}
     assert first["verdict"] in {"accept", "review", "reacquire"}
     assert first["model"]["name"] == "octa-enface"

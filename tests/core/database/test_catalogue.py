@@ -34,6 +34,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "app_user":              {"dashboard": f"S({USER})", "worker": f"S({USER}, email)"},
     "assessment":            {"dashboard": "S", "worker": "S I U(inherited_ordinal, inherited_from_id, verdict)"},
     "assessment_artifact":   {"dashboard": "S", "worker": "S I"},
+    "assessment_picture":    {"dashboard": "S", "worker": "S I"},
     "assessment_reason":     {"dashboard": "S", "worker": "S I D"},
     "audit_check":           {"dashboard": "S", "sealer": "S I"},
     "audit_event":           {"dashboard": "S I", "worker": "I", "sealer": "S"},

@@ -175,6 +175,7 @@ def rows_about(session: Session, scan_id: int) -> dict[str, int]:
         "acquisition": select(tables.Acquisition.id).join(tables.Scan).where(scan),
         "assessment": select(tables.Assessment.id).where(tables.Assessment.scan_id == scan_id),
         "assessment_artifact": select(tables.AssessmentArtifact.type),
+        "assessment_picture": select(tables.AssessmentPicture.name),
         "assessment_reason": select(tables.AssessmentReason.code),
         "reacquisition_request": select(tables.ReacquisitionRequest.id),
         "reacquisition_step": select(tables.ReacquisitionStep.id),
@@ -201,11 +202,12 @@ def test_a_grader_sees_nothing_about_a_scan_but_its_pixels_until_the_own_grade_i
         assert session.scalars(select(tables.RateDelta.n)).all() == []
         to_grade = read_scan_to_grade(session, scan_id)
         assert to_grade is not None
-        assert read_scan_images(session, scan_id) == ScanImages(to_grade.image_sha256, None, None, {})
+        assert read_scan_images(session, scan_id) == ScanImages(to_grade.image_sha256, None)
     grade_as(dashboard_database, desk, token, scan_id)
     with session_scope(dashboard_database, token=token) as session:
         assert rows_about(session, scan_id) == {
-            "scan": 1, "acquisition": 1, "assessment": 1, "assessment_artifact": 1, "assessment_reason": 1,
+            "scan": 1, "acquisition": 1, "assessment": 1, "assessment_artifact": 1, "assessment_picture": 0,
+            "assessment_reason": 1,
             "reacquisition_request": 1, "reacquisition_step": 1, "review": 2,
         }  # fmt: skip
         assert session.scalars(select(tables.Scan.id)).all() == [scan_id]

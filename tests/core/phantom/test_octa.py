@@ -11,7 +11,7 @@ from core.phantom.look import LOOKS
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec, random_spec
 from core.phantom.strength import severity_of_share, share_of_field, true_ordinal
-from core.vocabulary import ArtifactType, CoipsGrade, Severity, Slab
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade, Severity, Slab
 
 CLEAN = OctaPhantomSpec()
 
@@ -41,7 +41,7 @@ def test_a_clean_scan_is_outstanding_with_empty_masks(slab):
     phantom = render_octa(replace(CLEAN, slab=slab), 3)
     assert phantom.ordinal is CoipsGrade.OUTSTANDING
     assert not any(mask.any() for mask in phantom.artifact_masks.values())
-    assert set(phantom.artifact_masks) == set(ArtifactType)
+    assert set(phantom.artifact_masks) == set(OCTA_ARTIFACTS)
 
 
 @pytest.mark.parametrize("slab", [Slab.SUPERFICIAL, Slab.DEEP, Slab.INNER_RETINA])
@@ -82,12 +82,12 @@ def test_an_eye_keeps_its_vessels_from_visit_to_visit():
     assert np.corrcoef(first, other)[0, 1] < 0.4
 
 
-@pytest.mark.parametrize("kind", list(ArtifactType))
+@pytest.mark.parametrize("kind", list(OCTA_ARTIFACTS))
 @pytest.mark.parametrize("strength", [0.1, 0.25, 0.4, 0.7, 1.0])
 def test_a_stronger_artifact_takes_the_share_of_the_field_that_its_strength_says(kind, strength):
     phantom = render_octa(replace(CLEAN, **{kind.value: strength}), 2)
     assert phantom.area_fraction(kind) == pytest.approx(share_of_field(kind, strength), abs=0.012)
-    others = [phantom.area_fraction(other) for other in ArtifactType if other is not kind]
+    others = [phantom.area_fraction(other) for other in OCTA_ARTIFACTS if other is not kind]
     assert others == [0.0, 0.0, 0.0]
 
 
@@ -145,19 +145,19 @@ def test_an_eye_without_a_visible_faz_is_ungradable_and_has_no_faz_truth():
     ],
 )
 def test_the_true_grade_follows_the_stated_rule(severe, mild, grade):
-    severities = dict.fromkeys(ArtifactType, Severity.NONE)
+    severities = dict.fromkeys(OCTA_ARTIFACTS, Severity.NONE)
     severities |= dict.fromkeys(mild, Severity.MILD) | dict.fromkeys(severe, Severity.SEVERE)
-    assert true_ordinal(severities, dict.fromkeys(ArtifactType, 0.15), Severity.NONE) is grade
+    assert true_ordinal(severities, dict.fromkeys(OCTA_ARTIFACTS, 0.15), Severity.NONE) is grade
 
 
 def test_an_artifact_over_a_quarter_of_the_field_is_ungradable_whatever_it_is():
-    severities = dict.fromkeys(ArtifactType, Severity.NONE) | {ArtifactType.MOTION: Severity.SEVERE}
-    shares = dict.fromkeys(ArtifactType, 0.0) | {ArtifactType.MOTION: 0.26}
+    severities = dict.fromkeys(OCTA_ARTIFACTS, Severity.NONE) | {ArtifactType.MOTION: Severity.SEVERE}
+    shares = dict.fromkeys(OCTA_ARTIFACTS, 0.0) | {ArtifactType.MOTION: 0.26}
     assert true_ordinal(severities, shares, Severity.NONE) is CoipsGrade.UNGRADABLE
 
 
 def test_strengths_meet_the_borders_of_the_contract():
-    for kind in ArtifactType:
+    for kind in OCTA_ARTIFACTS:
         assert severity_of_share(share_of_field(kind, 0.09)) is Severity.NONE
         assert severity_of_share(share_of_field(kind, 0.11)) is Severity.MILD
         assert severity_of_share(share_of_field(kind, 0.41)) is Severity.SEVERE

@@ -16,12 +16,14 @@ from core.values import (
     Measured,
     ModelIdentity,
     NotComputable,
+    OctaFindings,
     Scale,
     ScanScores,
     SeverityThresholds,
     VesselMetrics,
 )
 from core.vocabulary import (
+    OCTA_ARTIFACTS,
     ArtifactType,
     GradeScale,
     OperatorFixable,
@@ -47,7 +49,7 @@ def grade(ordinal, *, abstained=False):
 def artifacts(**shares):
     return tuple(
         ArtifactScore(kind, share, None, SeverityThresholds().severity(share), EMPTY)
-        for kind in ArtifactType
+        for kind in OCTA_ARTIFACTS
         for share in [shares.get(kind.value, 0.0)]
     )
 
@@ -56,12 +58,11 @@ def scores(ordinal=1, *, abstained=False, **changes):
     m = Measured(1.0)
     base = ScanScores(
         key="1",
+        shape_px=EMPTY.shape,
         grade=grade(ordinal, abstained=abstained),
         artifacts=artifacts(),
-        faz_mask=EMPTY,
-        faz=FazMetrics(m, m, m, m, m, touches_border=False),
         centration=CENTRED,
-        vessels=VesselMetrics(m, m, m, m),
+        findings=OctaFindings(EMPTY, FazMetrics(m, m, m, m, m, touches_border=False), VesselMetrics(m, m, m, m)),
         indices=ImageIndices(m, m, m, m, NotComputable("no deep-supervision head")),
         cam=NotComputable("no supporting evidence"),
         cam_mask_agreement=NotComputable("no supporting evidence"),

@@ -57,7 +57,7 @@ class FullSizeScorer(ObedientScorer):
         share = float(mask.mean())
         motion = ArtifactScore(ArtifactType.MOTION, share, share, Severity.SEVERE if share else Severity.NONE, mask)
         heat = np.linspace(0, 1, SIZE_PX * SIZE_PX, dtype=np.float32).reshape(SIZE_PX, SIZE_PX)
-        return replace(scores, artifacts=(motion,), faz_mask=FAZ, cam=heat)
+        return replace(scores, artifacts=(motion,), findings=replace(scores.octa, faz_mask=FAZ), cam=heat)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from core.training.folder import read_folder, read_grey
 from core.training.recipe import recipe_named
 from core.training.splits import Part, split
 from core.training.strangers import HELD_OUT_PHOTOGRAPHS, blank, fundus, gradient, noise, photograph, text
-from core.vocabulary import ArtifactType, ReasonCode, ScanKind, Slab, Verdict
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, ReasonCode, ScanKind, Slab, Verdict
 
 LEAST_FAZ_DICE = 0.85
 """What the weights have to reach, both slabs of the COIPS set together, to be shipped at all."""
@@ -63,13 +63,13 @@ def test_the_faz_of_phantoms_is_found_as_often_as_the_card_says(card, phantoms, 
     assert low - 0.05 <= np.mean(overlaps) <= high + 0.05
 
 
-@pytest.mark.parametrize("kind", list(ArtifactType))
+@pytest.mark.parametrize("kind", list(OCTA_ARTIFACTS))
 def test_an_artifact_takes_more_of_a_phantom_that_has_it_and_lies_there_more_than_by_chance(scorer, kind):
     """Same eye with and without the artifact: the masked share rises, and the mask covers the true place more often."""
     clean = [render_octa(OctaPhantomSpec(eye_seed=eye), eye) for eye in range(6)]
     bad = [render_octa(OctaPhantomSpec(eye_seed=eye, **{kind.value: 0.8}), eye) for eye in range(6)]
     results = score(scorer, [phantom.image for phantom in clean + bad])
-    index = list(ArtifactType).index(kind)
+    index = list(OCTA_ARTIFACTS).index(kind)
     rises, lifts = [], []
     for before, after, phantom in zip(results[:6], results[6:], bad, strict=True):
         found, truth = after.artifacts[index], phantom.artifact_masks[kind]
@@ -121,7 +121,9 @@ def held_out(real_data):
 def test_the_faz_of_held_out_real_scans_is_found_as_the_card_says(card, scorer, held_out, slab):
     drawn = [image for image in held_out if image.key.startswith("faz_coips/") and image.slab == slab]
     results = score(scorer, [image.pixels() for image in drawn])
-    overlaps = [dice(result.faz_mask, faz_component(image.faz())) for image, result in zip(drawn, results, strict=True)]
+    overlaps = [
+        dice(result.octa.faz_mask, faz_component(image.faz())) for image, result in zip(drawn, results, strict=True)
+    ]
     figure = reported(card, "FAZ Dice", f"faz_coips {slab}")
     assert figure.n_images == len(drawn)
     assert np.mean(overlaps) == pytest.approx(figure.value, abs=TOLERANCE)

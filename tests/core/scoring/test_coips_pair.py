@@ -70,7 +70,7 @@ def test_the_pair_gives_grade_and_faz_and_the_bundled_model_the_rest(pair, scans
     expected = grader.probabilities([scan.image for scan in scans])
     for result, other, probabilities in zip(found, bundled, expected, strict=True):
         assert list(result.grade.probabilities.values()) == pytest.approx(probabilities.tolist())
-        assert result.faz_mask.shape == (96, 96)
+        assert result.octa.faz_mask.shape == (96, 96)
         assert isinstance(result.cam, NotComputable)
         assert [item.area_fraction for item in result.artifacts] == [item.area_fraction for item in other.artifacts]
         assert result.is_octa == other.is_octa

@@ -11,7 +11,7 @@ from core.scoring.lanes.faz_region import FazDetail, FazRegion
 from core.scoring.lanes.octa_enface import NetworkOutput, cam_mask_agreement, cam_of, faz_mask_of, grade_of
 from core.statistics.overlap import dice
 from core.values import Measured, NotComputable
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, CoipsGrade
 
 SQUARE = Placement.of(304, 304)
 
@@ -21,7 +21,7 @@ def point(**changes) -> OperatingPoint:
         "temperature": 1.0,
         "min_confidence": 0.6,
         "min_octa_probability": 0.5,
-        "artifact_thresholds": dict.fromkeys(ArtifactType, 0.5),
+        "artifact_thresholds": dict.fromkeys(OCTA_ARTIFACTS, 0.5),
         "faz_threshold": 0.5,
     }
     return OperatingPoint(**values | changes)

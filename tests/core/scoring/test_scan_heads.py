@@ -14,7 +14,7 @@ from core.scoring.lanes.scan_heads import (
     ordinal_of_shares,
     severity_of_shares,
 )
-from core.vocabulary import ArtifactType, Severity
+from core.vocabulary import OCTA_ARTIFACTS, Severity
 
 CUTS = (0.75, 1.25)
 
@@ -34,7 +34,9 @@ def stump(feature=0, threshold=0.5):
 @pytest.fixture
 def heads():
     return ScanHeads(
-        stump(), {kind: stump(number) for number, kind in enumerate(ArtifactType)}, dict.fromkeys(ArtifactType, CUTS)
+        stump(),
+        {kind: stump(number) for number, kind in enumerate(OCTA_ARTIFACTS)},
+        dict.fromkeys(OCTA_ARTIFACTS, CUTS),
     )
 
 
@@ -55,7 +57,7 @@ def test_stored_heads_say_the_same(heads):
     again = ScanHeads.from_tensors(heads.tensors())
     numbers = np.random.default_rng(4).random(200)
     np.testing.assert_allclose(again.grade.shares(numbers), heads.grade.shares(numbers), atol=1e-3)
-    for kind in ArtifactType:
+    for kind in OCTA_ARTIFACTS:
         np.testing.assert_allclose(
             again.severities[kind].shares(numbers), heads.severities[kind].shares(numbers), atol=1e-3
         )

@@ -14,7 +14,7 @@ from core.scoring.contract import OPEN_LANES, ScanFailure, ScanInput
 from core.scoring.registry import load_scorer, weights_path
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
 from core.values import NotComputable, ScanScores
-from core.vocabulary import ArtifactType, ScanKind
+from core.vocabulary import OCTA_ARTIFACTS, ScanKind
 
 SIZES = [(304, 304), (320, 320), (512, 512), (304, 240)]
 
@@ -37,8 +37,8 @@ def test_every_result_has_its_inputs_key_order_and_size(scorer, scans):
     assert [result.key for result in results] == [scan.key for scan in scans]
     for result, scan in zip(results, scans, strict=True):
         assert isinstance(result, ScanScores)
-        assert result.faz_mask.shape == scan.image.shape
-        assert [artifact.type for artifact in result.artifacts] == list(ArtifactType)
+        assert result.octa.faz_mask.shape == scan.image.shape
+        assert [artifact.type for artifact in result.artifacts] == list(OCTA_ARTIFACTS)
         assert all(artifact.mask.shape == scan.image.shape for artifact in result.artifacts)
         assert isinstance(result.cam, NotComputable) or result.cam.shape == scan.image.shape
         assert result.model == scorer.identity
@@ -61,8 +61,10 @@ def test_the_same_scan_scores_the_same_again_and_in_another_batch(scorer, scans)
     alone, again = scorer.score(scans[:1])[0], scorer.score(scans[:1])[0]
     in_batch = scorer.score([scans[2], scans[0], scans[1]])[1]
     assert alone.grade == again.grade
-    assert np.array_equal(alone.faz_mask, again.faz_mask)
-    assert (alone.faz_mask & in_batch.faz_mask).sum() >= 0.99 * (alone.faz_mask | in_batch.faz_mask).sum()
+    assert np.array_equal(alone.octa.faz_mask, again.octa.faz_mask)
+    assert (alone.octa.faz_mask & in_batch.octa.faz_mask).sum() >= 0.99 * (
+        alone.octa.faz_mask | in_batch.octa.faz_mask
+    ).sum()
     for label, probability in alone.grade.probabilities.items():
         assert in_batch.grade.probabilities[label] == pytest.approx(probability, abs=1e-3)
 
@@ -74,7 +76,9 @@ def test_two_threads_that_score_at_once_get_what_each_would_alone(scorer, scans)
     for results in (first, second[::-1]):
         assert [one.key for one in results] == [one.key for one in alone]
         assert [one.grade.ordinal for one in results] == [one.grade.ordinal for one in alone]
-        assert all(np.array_equal(one.faz_mask, other.faz_mask) for one, other in zip(results, alone, strict=True))
+        assert all(
+            np.array_equal(one.octa.faz_mask, other.octa.faz_mask) for one, other in zip(results, alone, strict=True)
+        )
 
 
 class ForgetfulNetwork(torch.nn.Module):

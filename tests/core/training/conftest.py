@@ -6,7 +6,7 @@ from PIL import Image
 
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
-from core.vocabulary import ArtifactType
+from core.vocabulary import OCTA_ARTIFACTS
 
 N_FAZ, N_GRADED = 12, 24
 
@@ -29,7 +29,7 @@ def training_folder(tmp_path_factory):
         bad = index % 3 == 0
         phantom = render_octa(OctaPhantomSpec(size_px=96, motion=0.9 * bad, low_signal=0.9 * bad), 200 + index)
         save(root / "octa_graded" / "images" / f"g{index}.png", phantom.image)
-        severity = [0 if phantom.area_fraction(kind) < 0.01 else 2 for kind in ArtifactType]
+        severity = [0 if phantom.area_fraction(kind) < 0.01 else 2 for kind in OCTA_ARTIFACTS]
         graded_rows.append(f"g{index}.png,SIM,{int(phantom.ordinal)}," + ",".join(map(str, severity)))
     (root / "faz_phantoms" / "manifest.csv").write_text("\n".join(faz_rows) + "\n")
     (root / "octa_graded" / "grades.csv").write_text("\n".join(graded_rows) + "\n")

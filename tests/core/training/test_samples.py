@@ -8,7 +8,7 @@ from core.training.degrade import degrade, grade_after
 from core.training.folder import read_folder
 from core.training.samples import FAZ_CHANNEL, UNKNOWN_GRADE, draw_batch
 from core.training.splits import split
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade
 
 SHARES = {"faz": 2, "pool": 2, "phantoms": 2, "strangers": 2}
 
@@ -63,7 +63,7 @@ def test_a_faz_image_without_grade_teaches_the_faz_and_only_drawn_artifacts(bank
         assert (batch.masks[:, artifacts][batch.weights[:, artifacts] == 0] == 0).all()
 
 
-@pytest.mark.parametrize("kind", list(ArtifactType))
+@pytest.mark.parametrize("kind", list(OCTA_ARTIFACTS))
 def test_each_drawn_artifact_changes_the_image_where_its_mask_says(kind):
     image = np.random.default_rng(1).random((256, 256)).astype(np.float32)
     changed, unchanged = [], []

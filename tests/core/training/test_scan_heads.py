@@ -10,7 +10,7 @@ from core.scoring.lanes.scan_heads import at_least, ordinal_of_shares
 from core.scoring.lanes.scan_statistics import statistic_names
 from core.training import scan_heads
 from core.training.scan_heads import UNKNOWN, HeadData, cross_validate, fit_grade_scaling, fit_heads, severity_ordinals
-from core.vocabulary import ArtifactType, Severity
+from core.vocabulary import OCTA_ARTIFACTS, Severity
 
 N_SCANS = 200
 
@@ -48,7 +48,7 @@ def chance(truth):
 def test_left_out_scans_get_the_planted_grades_and_severities(planted, found):
     data, _ = planted
     assert (ordinal_of_shares(found.grade) == data.grade).mean() > chance(data.grade) + 0.25
-    for number in range(len(ArtifactType)):
+    for number in range(len(OCTA_ARTIFACTS)):
         truth = data.severities[:, number]
         assert (found.severities[:, number] == truth).mean() > chance(truth) + 0.25
 
@@ -95,7 +95,7 @@ def test_the_severities_arrays_say_what_the_trees_say(planted):
         random_state=4,
     ).fit(data.statistics.astype(np.float32), np.stack([truth >= 1, truth >= 2], axis=1), sample_weight=data.weight)
     expected = trees.predict(data.statistics[:20].astype(np.float32))
-    forest = heads.severities[next(iter(ArtifactType))]
+    forest = heads.severities[next(iter(OCTA_ARTIFACTS))]
     shares = np.stack([forest.shares(row) for row in data.statistics[:20]])
     np.testing.assert_allclose(at_least(shares), expected, atol=1e-6)
 
@@ -105,7 +105,7 @@ def test_the_cuts_follow_readers_who_call_little_severe(planted):
     data, _ = planted
     strict = np.where(data.severities == 1, 2, data.severities)
     lenient, severe = fit_heads(data, seed=2), fit_heads(replace(data, severities=strict), seed=2)
-    assert all(severe.cuts[kind][1] <= lenient.cuts[kind][1] for kind in ArtifactType)
+    assert all(severe.cuts[kind][1] <= lenient.cuts[kind][1] for kind in OCTA_ARTIFACTS)
 
 
 def test_scans_whose_label_is_not_known_have_no_say_in_it(planted):

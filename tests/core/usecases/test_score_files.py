@@ -21,10 +21,11 @@ from core.values import (
     Measured,
     ModelIdentity,
     NotComputable,
+    OctaFindings,
     ScanScores,
     VesselMetrics,
 )
-from core.vocabulary import ArtifactType, GradeScale, ScanKind, Severity, Slab
+from core.vocabulary import OCTA_ARTIFACTS, GradeScale, ScanKind, Severity, Slab
 
 LABELS = ("ungradable", "gradable", "outstanding")
 IDENTITY = ModelIdentity("fake", "1", "0" * 64, "none")
@@ -35,12 +36,15 @@ def scores(scan, ordinal) -> ScanScores:
     one = Measured(1.0)
     return ScanScores(
         key=scan.key,
+        shape_px=scan.image.shape,
         grade=Grade(GradeScale.COIPS_3, ordinal, LABELS[ordinal], dict.fromkeys(LABELS, 1 / 3), abstained=False),
-        artifacts=tuple(ArtifactScore(kind, 0.2, None, Severity.SEVERE, nothing) for kind in ArtifactType),
-        faz_mask=nothing,
-        faz=FazMetrics(one, one, one, one, one, touches_border=False),
+        artifacts=tuple(ArtifactScore(kind, 0.2, None, Severity.SEVERE, nothing) for kind in OCTA_ARTIFACTS),
         centration=Centration(Measured(0.1), Measured(0.03), Severity.NONE),
-        vessels=VesselMetrics(NotComputable("the model has no large-vessel head"), one, one, one),
+        findings=OctaFindings(
+            nothing,
+            FazMetrics(one, one, one, one, one, touches_border=False),
+            VesselMetrics(NotComputable("the model has no large-vessel head"), one, one, one),
+        ),
         indices=ImageIndices(one, one, one, one, NotComputable("no deep-supervision head")),
         cam=NotComputable("no supporting evidence"),
         cam_mask_agreement=one,

@@ -6,9 +6,9 @@ import pytest
 from core.statistics import resampling
 from core.statistics.overlap import mask_overlap
 from core.training.evaluation.cases import Case, Verdict, Zone
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, CoipsGrade
 
-NOTHING = dict.fromkeys(ArtifactType, 0)
+NOTHING = dict.fromkeys(OCTA_ARTIFACTS, 0)
 
 
 @pytest.fixture(autouse=True)

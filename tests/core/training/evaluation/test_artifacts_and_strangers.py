@@ -7,7 +7,7 @@ from core.statistics.overlap import mask_overlap
 from core.training.evaluation.artifacts import mask_figures, severity_figures
 from core.training.evaluation.recognition import recognition_figures
 from core.training.folder import Reading
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade
 
 MOTION, SHADOW = ArtifactType.MOTION, ArtifactType.SHADOW
 SEVERITIES = [0, 1, 2, 0, 1, 2, 0, 1, 2]
@@ -19,7 +19,7 @@ def found(metrics, name, label):
 
 @pytest.fixture
 def rated(make_case):
-    nothing = dict.fromkeys(ArtifactType, 0)
+    nothing = dict.fromkeys(OCTA_ARTIFACTS, 0)
     cases = []
     for index, severity in enumerate(SEVERITIES):
         truth = nothing | {MOTION: severity, SHADOW: severity}
@@ -46,9 +46,9 @@ def test_masks_are_judged_by_type_and_strength_and_errors_where_there_is_nothing
         make_case(
             index,
             set="phantoms",
-            severities=dict.fromkeys(ArtifactType, 0) | {MOTION: 2 if index < 6 else 0},
-            found=dict.fromkeys(ArtifactType, 0) | {MOTION: 2},
-            artifact_overlaps=dict.fromkeys(ArtifactType, mask_overlap(half, left)),
+            severities=dict.fromkeys(OCTA_ARTIFACTS, 0) | {MOTION: 2 if index < 6 else 0},
+            found=dict.fromkeys(OCTA_ARTIFACTS, 0) | {MOTION: 2},
+            artifact_overlaps=dict.fromkeys(OCTA_ARTIFACTS, mask_overlap(half, left)),
         )
         for index in range(12)
     ]

@@ -22,7 +22,7 @@ from core.training.evaluation.cases import (
 from core.training.folder import read_folder
 from core.training.splits import split
 from core.training.strangers import HELD_OUT_PHOTOGRAPHS
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade
 
 
 class MaskingScorer:
@@ -40,12 +40,12 @@ class MaskingScorer:
         if scan.key in self.fails:
             return ScanFailure(scan.key, "not finite", is_transient=False)
         nothing = np.zeros(scan.image.shape, bool)
-        masks = self.artifacts.get(scan.key, {})
+        masks, scored = self.artifacts.get(scan.key, {}), scores_with(1)
         return replace(
-            scores_with(1),
+            scored,
             key=scan.key,
-            faz_mask=self.faz.get(scan.key, nothing),
-            artifacts=tuple(artifact_score(kind, masks.get(kind, nothing)) for kind in ArtifactType),
+            findings=replace(scored.octa, faz_mask=self.faz.get(scan.key, nothing)),
+            artifacts=tuple(artifact_score(kind, masks.get(kind, nothing)) for kind in OCTA_ARTIFACTS),
         )
 
 

@@ -23,7 +23,7 @@ from core.training.evaluation.report import (
 )
 from core.training.evaluation.table import figure_tables
 from core.training.folder import Reading
-from core.vocabulary import ArtifactType, CoipsGrade
+from core.vocabulary import OCTA_ARTIFACTS, CoipsGrade
 
 IDENTITY = Identity(
     model="octa-enface", version="9.9", weights_sha256="0" * 64, split_seed=1, split="By subject.", labels="By <us>."
@@ -35,7 +35,7 @@ def cases(make_case, make_zone):
     graded = []
     for index in range(18):
         truth = CoipsGrade(index % 3)
-        severities = dict.fromkeys(ArtifactType, index % 3)
+        severities = dict.fromkeys(OCTA_ARTIFACTS, index % 3)
         graded.append(
             make_case(
                 index,

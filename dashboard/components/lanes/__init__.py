@@ -1,0 +1,10 @@
+"""What the Scan page shows of each lane, one module per lane; the page itself knows no lane."""
+
+from collections.abc import Callable
+
+from core.store.scan_view import ScanView
+from core.vocabulary import ScanKind
+from dashboard.components.lanes import octa_enface
+
+LANE_PARTS: dict[ScanKind, Callable[[ScanView], None]] = {ScanKind.OCTA_ENFACE: octa_enface.draw}
+"""By kind of scan: draws what the model found, below the viewer."""
