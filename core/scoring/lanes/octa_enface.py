@@ -247,5 +247,5 @@ def _masks_of_severities(
             threshold=point.artifact_thresholds[kind],
             whole_lines=kind is ArtifactType.MOTION,
         )
-        for kind, logits in zip(ArtifactType, output.artifact_logits, strict=True)
+        for kind, logits in zip(OCTA_ARTIFACTS, output.artifact_logits, strict=True)
     }
