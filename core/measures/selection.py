@@ -22,12 +22,13 @@ LabelMap = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class SelectionRule:
-    """The thresholds of both steps. The paper varies the first two until 10 to 20 % of the images are candidates."""
+    """The thresholds of both steps."""
 
-    max_blurriness: float = 1.0
-    """A candidate's blurriness lies below this times the set's mean."""
-    max_psnr_inverse: float = 1.0
-    """And its PSNR-inverse below this times the set's mean."""
+    factor: float = 1.0
+    """A candidate's blurriness and its PSNR-inverse lie below this times the set's mean."""
+    min_candidates_share: float = 0.15
+    """Where fewer of a set are candidates the factor is raised until so many are: "by varying the thresholds we can
+    isolate about 10-20 % of original samples". Noise lowers blurriness, so that few images are better on both."""
     epsilon: float = 1.0
     """Grey levels in (CoV, mean): candidates no farther apart than this count as the same."""
     max_initial: int = 9
@@ -45,7 +46,7 @@ class Choice(StrEnum):
     BEYOND_LIMIT = "beyond limit"
     """Good and different, but the set is full."""
     LOWER_QUALITY = "lower quality"
-    """Blurriness or PSNR-inverse above the limit."""
+    """Blurriness or PSNR-inverse above the limit that the set's best keep."""
     NOT_MEASURED = "not measured"
     """The image is flat or black."""
 
@@ -68,8 +69,7 @@ def first_set(indices: Sequence[ImageIndices], sets: Sequence[str], rule: Select
 
     Of the images better than the set's average on both whole-image indices the best is taken first, then always the
     one that lies farthest in (CoV, mean) from those taken, until none lies farther than epsilon or the set is full: so
-    few images span what there is. A set in which no image is better than average on both has its single best taken;
-    nothing could be trained otherwise.
+    few images span what there is.
     """
     places = [Place(Choice.NOT_MEASURED)] * len(indices)
     values = [_values(index) for index in indices]
@@ -123,10 +123,10 @@ def _values(indices: ImageIndices) -> tuple[float, ...] | None:
 def _places_in_set(table: NDArray[np.float64], rule: SelectionRule) -> Iterator[tuple[int, Place]]:
     """Position in ``table`` (n, 4) and what became of it, for every image of one set."""
     relative = table[:, :2] / np.maximum(table[:, :2].mean(axis=0), np.finfo(float).tiny)  # 1 is the set's average
-    good = (relative < (rule.max_blurriness, rule.max_psnr_inverse)).all(axis=1)
+    needed = relative.max(axis=1)  # the factor at which each image is a candidate
+    n_wanted = max(1, round(rule.min_candidates_share * len(table)))
+    good = (needed < rule.factor) | (needed <= np.sort(needed)[n_wanted - 1])
     badness = relative.sum(axis=1)
-    if not good.any():
-        good[int(badness.argmin())] = True
     candidates = np.flatnonzero(good)
     candidates = candidates[np.argsort(badness[candidates], kind="stable")]  # the best first
     for position in np.flatnonzero(~good):

@@ -14,7 +14,7 @@ from torch import Tensor
 from core.errors import UsageError
 from core.measures.indices import NO_LEVELS
 from core.measures.selection import level_agreement
-from core.networks.qunet import QuNet, QuNetShape, level_probabilities
+from core.networks.qunet import QuNet, QuNetShape
 from core.scoring.lanes.level_output import Box, Region, labels_at_image, network_input, region_box
 from core.scoring.qunet_card import QuNetCard
 from core.scoring.torch_backend.device import reproducible_inference
@@ -71,7 +71,7 @@ class LevelReader:
         planes = [network_input(image, box, size_px) for image, box in zip(images, boxes, strict=True)]
         batch = torch.from_numpy(np.stack(planes)[:, None]).to(self._device, memory_format=torch.channels_last)
         with reproducible_inference():
-            levels = label_maps(self._network(batch))  # (n, L, S, S)
+            levels = label_maps(self._network(batch)[:, -2:])  # (n, 2, S, S), or (n, 1, S, S) of a U-Net
         return [
             LevelReading(labels_at_image(own[-1], box, (image.shape[0], image.shape[1])), q_of(own))
             for own, box, image in zip(levels, boxes, images, strict=True)
@@ -79,8 +79,12 @@ class LevelReader:
 
 
 def label_maps(logits: Tensor) -> NDArray[np.uint8]:
-    """The likeliest class at each pixel of each level: uint8 (B, L, H, W) from logits (B, L, K, H, W)."""
-    return np.asarray(level_probabilities(logits).argmax(dim=2).to(torch.uint8).cpu().numpy(), np.uint8)
+    """The likeliest class at each pixel of each level: uint8 (B, L, H, W) from logits (B, L, K, H, W).
+
+    A logit orders the classes as its probability does, so neither sigmoid nor softmax is needed.
+    """
+    likeliest = logits[:, :, 0] > 0 if logits.shape[2] == 1 else logits.argmax(dim=2)
+    return np.asarray(likeliest.to(torch.uint8).cpu().numpy(), np.uint8)
 
 
 def q_of(levels: NDArray[np.uint8]) -> Measure:

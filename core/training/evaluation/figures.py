@@ -24,6 +24,9 @@ class Topic(StrEnum):
     FAZ = "Foveal avascular zone"
     ARTIFACT_MASKS = "Artifact masks on phantoms"
     STRANGERS = "Pictures that are no OCTA en-face images"
+    LAYERS = "Retinal layers"
+    THICKNESS = "Retinal thickness"
+    SELECTION = "Choosing what to annotate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,8 +172,8 @@ def _commands(recipe: SupervisedRecipe, *, has_init: bool) -> tuple[str, ...]:
     """The commands that make and judge these weights again; settings that differ from the published recipe."""
     brought = {"backbone": recipe.backbone} if isinstance(recipe, QualityRecipe) else {}
     usual = supervised_recipe(recipe.name, brought).model_dump()
-    own = _flat(recipe.model_dump(exclude={"starts_from"}))
-    changed = {k: v for k, v in own.items() if _flat(usual).get(k) != v} | brought
+    own = flat_settings(recipe.model_dump(exclude={"starts_from"}))
+    changed = {k: v for k, v in own.items() if flat_settings(usual).get(k) != v} | brought
     options = "".join(f" --set {name}={value}" for name, value in sorted(changed.items()))
     init = " --init FILE.safetensors" if has_init else ""
     return (
@@ -182,10 +182,11 @@ def _commands(recipe: SupervisedRecipe, *, has_init: bool) -> tuple[str, ...]:
     )
 
 
-def _flat(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+def flat_settings(values: dict[str, object], prefix: str = "") -> dict[str, object]:
+    """Settings by their dotted names, as --set takes them."""
     found: dict[str, object] = {}
     for name, value in values.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        found |= flat_settings(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return found
 
 
