@@ -2,6 +2,7 @@
 
 from core.errors import StorageError, UnreadableScanError
 from core.intake.canonical import decode_image
+from core.intake.volume_blob import decode_volume
 from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.pictures import MEDIA_TYPE, encode_cam, encode_mask, media_type_of
 from core.storage import BlobStore
@@ -17,11 +18,14 @@ def load_scan(blobs: BlobStore, case: ScanCase) -> ScanInput | ScanFailure:
     key = str(case.scan_id)
     try:
         image = decode_image(blobs.get(case.image_sha256))
+        volume = None if case.volume_sha256 is None else decode_volume(blobs.get(case.volume_sha256))
     except UnreadableScanError as error:
         return ScanFailure(key, str(error), is_transient=False)
     except (StorageError, OSError) as error:
         return ScanFailure(key, str(error), is_transient=True)
-    return ScanInput(key=key, image=image, scale=case.scale, slab=case.slab, laterality=case.laterality)
+    return ScanInput(
+        key=key, image=image, scale=case.scale, slab=case.slab, laterality=case.laterality, volume=volume
+    )
 
 
 def store_pictures(blobs: BlobStore, scores: ScanScores) -> ScoredScan:
