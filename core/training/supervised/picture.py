@@ -146,7 +146,7 @@ def faults_of_mask(
             "Save it as PNG, not JPEG, with 0 outside and 255 inside, without smooth edges.",
         )
     elif (values > 0).mean() > LARGEST_FAZ_SHARE:
-        yield Fault(place, "The mask covers more than half of the image.", "Invert it: 0 outside the FAZ, 255 inside.")
+        yield Fault(place, "The mask covers more than half of the image.", "Invert it: 0 outside, 255 inside.")
 
 
 def _faults_of_labels(place: str, levels: NDArray[np.uint8], allowed: frozenset[int]) -> Iterator[Fault]:

@@ -1,0 +1,52 @@
+"""Where a B-scan's retina is missing, cut off or dim: shares of its columns. Pure; uint8 (height, width)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from core.measures.retina_band import retina_band
+
+EDGE_PX = 2
+"""A band that comes this close to the upper or lower edge leaves the picture."""
+DIM_BELOW = 0.5
+"""Of the median brightness of all columns."""
+_COLUMNS_SMOOTHED_SHARE = 0.03
+"""Of the width: a single vessel's shadow is no uneven illumination."""
+
+
+@dataclass(frozen=True, slots=True)
+class BscanCoverage:
+    """Shares (0..1) of a B-scan's columns.
+
+    Attributes
+    ----------
+    retina : columns in which a retina was found; higher is better
+    cut : columns in which it leaves the picture at the top or the bottom; lower is better
+    dim : columns less than half as bright within the retina as the median column; lower is better. OSCAR-IB calls
+        this illumination (Tewarie et al. 2012, doi:10.1371/journal.pone.0034823, criterion I).
+    """
+
+    retina: float
+    cut: float
+    dim: float
+
+
+def bscan_coverage(image: NDArray[np.uint8]) -> BscanCoverage:
+    """All three shares; of the columns with a retina where one is spoken of."""
+    band = retina_band(image)
+    columns = np.flatnonzero(band.any(axis=0))
+    if not len(columns):
+        return BscanCoverage(0.0, 0.0, 0.0)
+    inside = band[:, columns]
+    top = inside.argmax(axis=0)
+    bottom = inside.shape[0] - 1 - inside[::-1].argmax(axis=0)
+    cut = (top < EDGE_PX) | (bottom >= inside.shape[0] - EDGE_PX)
+    levels = image[:, columns].astype(np.float32)
+    floor = float(np.percentile(levels, 5))
+    light = ((levels - floor) * inside).sum(axis=0) / inside.sum(axis=0)
+    size = max(1, round(_COLUMNS_SMOOTHED_SHARE * len(columns)))
+    light = ndimage.median_filter(light, size=size, mode="nearest")
+    dim = light < DIM_BELOW * np.median(light)
+    return BscanCoverage(len(columns) / image.shape[1], float(cut.mean()), float(dim.mean()))
