@@ -2,14 +2,13 @@
 
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from core.errors import UsageError
-
-TEXT_DETECTOR = "text-detector"
-COIPS = ("coips-quality", "coips-faz")
 
 TABLE_WIDTH = 140
 """Columns of the tables where stdout is no terminal: names of sets are long."""
@@ -51,18 +50,27 @@ def command(
       octaudit evaluate text-detector --data ../shared/data --fonts ~/.fonts --json figures.json
       octaudit evaluate coips-faz --data faz/ --model runs/faz/coips-faz.safetensors --folds all
     """
-    if recipe == TEXT_DETECTOR:
-        _evaluate_text_detector(data, model, json_path, fonts)
-        return
-    if recipe in COIPS:
-        _evaluate_coips(recipe, data, model=model, json_path=json_path, device=device, folds=folds)
-        return
-    _evaluate_octa_enface(recipe, data, model=model, json_path=json_path, folder=folder, device=device)
+    if recipe not in EVALUATORS:
+        known = ", ".join(sorted(EVALUATORS))
+        raise UsageError(f"There is no recipe {recipe!r}.", remedy=f"Choose one of: {known}.")
+    EVALUATORS[recipe](Asked(recipe, data, model, device, json_path, folder, folds, fonts))
 
 
-def _evaluate_octa_enface(
-    recipe: str, data: Path, *, model: str, json_path: Path | None, folder: Path | None, device: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command was given: see its options. ``folder`` is where a report goes."""
+
+    recipe: str
+    data: Path
+    model: str
+    device: str
+    json_path: Path | None
+    folder: Path | None
+    folds: str | None
+    fonts: Path | None
+
+
+def _evaluate_octa_enface(asked: Asked) -> None:
     from rich.console import Console
 
     from core.training.evaluation.page import write_page
@@ -70,7 +78,8 @@ def _evaluate_octa_enface(
     from core.training.recipe import recipe_named
     from core.training.train import evaluate_model
 
-    evaluation = evaluate_model(recipe_named(recipe), data, model=model, device=device)
+    json_path, folder = asked.json_path, asked.folder
+    evaluation = evaluate_model(recipe_named(asked.recipe), asked.data, model=asked.model, device=asked.device)
     document = evaluation.report.model_dump_json(indent=1) + "\n"
     console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
     for table in figure_tables(evaluation.report):
@@ -85,13 +94,14 @@ def _evaluate_octa_enface(
         click.echo(f"Report: {write_page(evaluation, folder / 'report.html')}")
 
 
-def _evaluate_text_detector(data: Path, model: str, json_path: Path | None, fonts: Path | None) -> None:
+def _evaluate_text_detector(asked: Asked) -> None:
     from core.intake.burned_in_text import WEIGHTS_FILE
     from core.training.text_detector_figures import evaluate_text_detector
 
-    weights = WEIGHTS_FILE if model == "bundled" else Path(model)
+    json_path, fonts = asked.json_path, asked.fonts
+    weights = WEIGHTS_FILE if asked.model == "bundled" else Path(asked.model)
     faces = sorted(fonts.rglob("*.ttf")) if fonts is not None else ()
-    figures = evaluate_text_detector(data, weights=weights, fonts=faces)
+    figures = evaluate_text_detector(asked.data, weights=weights, fonts=faces)
     for figure in figures:
         click.echo(
             f"{figure.set}: {figure.name} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}), "
@@ -103,17 +113,16 @@ def _evaluate_text_detector(data: Path, model: str, json_path: Path | None, font
         json_path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
-def _evaluate_coips(
-    recipe: str, data: Path, *, model: str, json_path: Path | None, device: str, folds: str | None
-) -> None:
+def _evaluate_coips(asked: Asked) -> None:
     from core.scoring.torch_backend.coips import Folds
     from core.training.evaluation.figures import by_set, interval_text
     from core.training.supervised.evaluate import evaluate_coips
 
-    if model == "bundled":
+    recipe, json_path = asked.recipe, asked.json_path
+    if asked.model == "bundled":
         raise UsageError(f"No {recipe} model is bundled.", remedy="Train one, and give its file with --model.")
-    chosen = tuple(Folds) if folds is None else (Folds(folds),)
-    found = evaluate_coips(data, Path(model), recipe=recipe, device=device, folds=chosen)
+    chosen = tuple(Folds) if asked.folds is None else (Folds(asked.folds),)
+    found = evaluate_coips(asked.data, Path(asked.model), recipe=recipe, device=asked.device, folds=chosen)
     for gathered in by_set(found.metrics):
         click.echo(f"{gathered.label}: {gathered.size}")
         for metric in gathered.figures:
@@ -126,3 +135,12 @@ def _evaluate_coips(
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+EVALUATORS: dict[str, Callable[[Asked], None]] = {
+    "octa-enface": _evaluate_octa_enface,
+    "text-detector": _evaluate_text_detector,
+    "coips-quality": _evaluate_coips,
+    "coips-faz": _evaluate_coips,
+}
+"""Every recipe with what evaluates it."""

@@ -60,13 +60,13 @@ def command(recipe: str, **options: Any) -> None:
       octaudit train coips-faz --data faz/ --out runs/faz --batch-size 8 --epochs 100 --licence "CC BY 4.0"
     """
     given = {name: value for name, value in options.items() if value not in (None, ()) and value is not False}
-    if recipe == OCTA_ENFACE:
-        _train_octa_enface(given)
-    else:
-        _train_coips(recipe, given)
+    if recipe not in TRAINERS:
+        known = ", ".join(sorted(TRAINERS))
+        raise UsageError(f"There is no recipe {recipe!r}.", remedy=f"Choose one of: {known}.")
+    TRAINERS[recipe](recipe, given)
 
 
-def _train_octa_enface(given: dict[str, Any]) -> None:
+def _train_octa_enface(_: str, given: dict[str, Any]) -> None:
     from core.training.recipe import recipe_named
     from core.training.train import train
 
@@ -98,14 +98,10 @@ _COIPS_SETTINGS = {
 
 
 def _train_coips(recipe: str, given: dict[str, Any]) -> None:
-    from core.training.recipe import RECIPES
-    from core.training.supervised.recipe import SUPERVISED_RECIPES, supervised_recipe
+    from core.training.supervised.recipe import supervised_recipe
     from core.training.supervised.record import NOT_STATED
     from core.training.supervised.run import Request, train_supervised
 
-    if recipe not in SUPERVISED_RECIPES:
-        known = ", ".join(sorted({*RECIPES, *SUPERVISED_RECIPES}))
-        raise UsageError(f"There is no recipe {recipe!r}.", remedy=f"Choose one of: {known}.")
     _refuse_others(recipe, given, set(given) - {"steps"})
     settings = dict(_key_and_value(text) for text in given.get("settings", ()))
     settings |= {setting: given[option] for option, setting in _COIPS_SETTINGS.items() if option in given}
@@ -165,3 +161,11 @@ def _bars() -> Iterator[Callable[[Any], None]]:
             bars.update(stages[progress.stage], completed=progress.done, caption=progress.caption)
 
         yield report
+
+
+TRAINERS: dict[str, Callable[[str, dict[str, Any]], None]] = {
+    OCTA_ENFACE: _train_octa_enface,
+    "coips-quality": _train_coips,
+    "coips-faz": _train_coips,
+}
+"""Every recipe with what trains it; takes the recipe's name and the options that were given."""
