@@ -1,9 +1,9 @@
 """Reads ophthalmic DICOM objects into grey pixels, with what the header states and the UIDs that results will name.
 
 Three classes are read: Ophthalmic Tomography, OPT En Face and Ophthalmic Photography (8 and 16 bits). Transfer
-syntaxes: uncompressed (little endian implicit and explicit, big endian), JPEG baseline, JPEG 2000. The others are
-refused by name: a deflated object unpacks to any size, JPEG lossless has no decoder that we may ship, and that of
-JPEG-LS (CharLS 2) was seen to run on for ever over a frame that is cut off.
+syntaxes: uncompressed (little endian implicit and explicit, big endian), JPEG baseline, JPEG 2000, and by a process
+of its own (core.intake.readers.frame_child) JPEG lossless, JPEG-LS and RLE. The others are refused by name: a deflated
+object unpacks to any size before it says what it is.
 
 Sizes are checked before anything is decoded, in the header and again in every compressed frame, whose own size is
 another claim. What the values become is said in core.intake.dicom_values.
@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, cast
 
@@ -34,12 +33,18 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
 )
 
 from core.errors import UnreadableScanError
 from core.intake.dicom_facts import READABLE, DicomFacts, DicomReference, frame_count, read_facts, read_reference
 from core.intake.dicom_values import PALETTE, as_grey
 from core.intake.problems import Problem
+from core.intake.readers.frame_child import FrameShape, decode_apart
 from core.intake.readers.raster import MIN_SIDE_PX
 
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -54,7 +59,12 @@ MAGIC = b"DICM"
 _NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 _JPEG = (JPEGBaseline8Bit,)
 _JPEG_2000 = (JPEG2000Lossless, JPEG2000_LOSSY)
-TRANSFER_SYNTAXES = (*_NATIVE, *_JPEG, *_JPEG_2000)
+_APART = {
+    JPEGLossless: "gdcm", JPEGLosslessSV1: "gdcm", JPEGLSLossless: "pyjpegls", JPEGLSNearLossless: "pyjpegls",
+    RLELossless: "pydicom",
+}  # fmt: skip
+"""What is decoded in a process of its own, and pydicom's name of the decoder that does it."""
+TRANSFER_SYNTAXES = (*_NATIVE, *_JPEG, *_JPEG_2000, *_APART)
 """How the pixels may be packed."""
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
@@ -105,7 +115,7 @@ def read_dicom(path: Path, *, max_megapixels: float) -> DicomScan:
         _check(header, max_megapixels)
         _check_frames(path, opened)
         n = frame_count(header)
-        values = next(islice(_decode(path, header, start=n // 2), 1))
+        values = next(_decode(path, opened, start=n // 2, count=1))
         image, value_notes = as_grey(values, header)
         facts, problems = read_facts(header)
         reference = read_reference(header)
@@ -119,7 +129,7 @@ def iter_frames(path: Path, *, max_megapixels: float) -> Iterator[NDArray[np.uin
     with _reading(path) as opened:
         _check(opened.header, max_megapixels)
         _check_frames(path, opened)
-        for values in _decode(path, opened.header, start=0):
+        for values in _decode(path, opened, start=0, count=frame_count(opened.header)):
             yield as_grey(values, opened.header)[0]
 
 
@@ -204,7 +214,7 @@ def _transfer_syntax(file: "_BoundedFile") -> UID:
         raise UnreadableScanError(
             "transfer_syntax",
             f"The object's pixels are packed in a way that is not read here: {name}.",
-            remedy="Export it uncompressed, or as JPEG 2000 or JPEG baseline.",
+            remedy="Export it uncompressed, or as JPEG, JPEG 2000, JPEG-LS or RLE.",
         )
     return syntax
 
@@ -272,7 +282,8 @@ def _check_frames(path: Path, opened: _Opened) -> None:
         seen = 0
         for frame in generate_frames(file, number_of_frames=n):
             seen += 1
-            if _encoded_size(frame, opened.syntax) != (int(header.Columns), int(header.Rows)):
+            size = _encoded_size(frame, opened.syntax)
+            if size is not None and size != (int(header.Columns), int(header.Rows)):
                 raise ValueError("a frame has another size than the header")
         if seen != n:
             raise EOFError("frames are missing")
@@ -290,13 +301,44 @@ def _enter_pixels(file: IO[bytes], syntax: UID) -> int:
     return int.from_bytes(length, order)
 
 
-def _encoded_size(frame: bytes, syntax: UID) -> tuple[int, int]:
-    """(width, height) that a compressed frame claims in its own header."""
+def _encoded_size(frame: bytes, syntax: UID) -> tuple[int, int] | None:
+    """(width, height) that a compressed frame claims in its own header; None of RLE, which has none."""
+    if syntax == RLELossless:
+        return None
+    if syntax in _APART:
+        return _size_in_markers(frame)
     opener: Any = JpegImagePlugin.JpegImageFile if syntax in _JPEG else Jpeg2KImagePlugin.Jpeg2KImageFile
     with opener(io.BytesIO(frame)) as picture:
         return cast("tuple[int, int]", picture.size)
 
 
-def _decode(path: Path, header: Dataset, *, start: int) -> Iterator[NDArray[Any]]:
-    """The stored values frame by frame, from frame ``start`` on; colour as RGB."""
-    yield from iter_pixels(path, indices=range(start, frame_count(header)))
+def _size_in_markers(frame: bytes) -> tuple[int, int]:
+    """By the first frame header among a JPEG's marker segments (ITU-T T.81, B.2.2; JPEG-LS: T.87, C.2.2)."""
+    at = 2  # behind SOI
+    while frame[at : at + 1] == b"\xff":
+        marker, length = frame[at + 1], int.from_bytes(frame[at + 2 : at + 4], "big")
+        if marker in _FRAME_HEADERS:
+            height, width = (int.from_bytes(frame[at + 5 + k : at + 7 + k], "big") for k in (0, 2))
+            return width, height
+        at += 2 + max(length, 2)
+    raise ValueError("a frame has no header of its own")
+
+
+_FRAME_HEADERS = {0xC0, 0xC1, 0xC3, 0xF7}
+"""SOF of baseline, extended and lossless JPEG, and of JPEG-LS."""
+
+
+def _decode(path: Path, opened: _Opened, *, start: int, count: int) -> Iterator[NDArray[Any]]:
+    """``count`` frames of stored values from frame ``start`` on, one by one; colour as RGB."""
+    header, syntax = opened.header, opened.syntax
+    if syntax in _APART:
+        colour = (3,) if int(header.SamplesPerPixel) == 3 else ()  # noqa: PLR2004 - red, green, blue
+        sign = "i" if int(header.get("PixelRepresentation") or 0) else "u"
+        expected = FrameShape(
+            (int(header.Rows), int(header.Columns), *colour), np.dtype(f"{sign}{int(header.BitsAllocated) // 8}")
+        )
+        yield from decode_apart(path, _APART[syntax], expected, start=start, count=count)
+        return
+    # By name: pydicom would ask every decoder that is installed, one after the other.
+    plugin = "" if syntax in _NATIVE else "pillow"
+    yield from iter_pixels(path, indices=range(start, start + count), decoding_plugin=plugin)
