@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +25,25 @@ OCTA_ENFACE = "octa-enface"
     "--init", "--from", "start_from", type=click.Path(path_type=Path), help="Begin with these weights (.safetensors)."
 )
 @click.option("--steps", type=click.IntRange(min=1), help="octa-enface: fewer or more steps than the recipe has.")
-@click.option("--epochs", type=click.IntRange(min=1), help="coips: at most so many epochs.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="coips: images per batch.")
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), help="coips: the first learning rate.")
-@click.option("--image-size", type=click.IntRange(min=32), help="coips: height and width of the input in pixels.")
+@click.option("--epochs", type=click.IntRange(min=1), help="All but octa-enface: at most so many epochs.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="All but octa-enface: images per batch.")
+@click.option(
+    "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="All but octa-enface: first learning rate."
+)
+@click.option("--image-size", type=click.IntRange(min=32), help="All but octa-enface: size of the input in pixels.")
 @click.option("--backbone", help="coips-quality: a published backbone or any other name that timm knows.")
 @click.option("--folds", type=click.IntRange(min=2), help="coips-faz: number of folds of the cross-validation.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="coips: any other setting; repeatable.")
-@click.option("--licence", help="coips: licence of the images whose rows name none; goes into the model card.")
-@click.option(
-    "--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="coips: auto is bf16 on CUDA, fp32 on a CPU."
-)
-@click.option("--workers", type=click.IntRange(min=0), help="coips: processes that read images.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; repeatable.")
+@click.option("--licence", help="Licence of the images whose rows name none; goes into the model card.")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Auto is bf16 on CUDA, fp32 on a CPU.")
+@click.option("--workers", type=click.IntRange(min=0), help="Processes that read images.")
 def command(recipe: str, **options: Any) -> None:
     """Train RECIPE and write its weights (.safetensors), model card (.json), metrics (.csv) and curves (.png).
 
-    RECIPE is octa-enface (the joint network), coips-quality (grade, any timm backbone) or coips-faz (FAZ, U-Net in
-    five folds). The folder is checked first and every fault named. Parts are made by subject and near-duplicate group
-    and stored; the figures in the card are those of the part that nothing else touched. A training that was stopped,
-    even killed, goes on with --resume and ends in the same weights.
+    RECIPE is octa-enface (the joint network), coips-quality (grade, any timm backbone), coips-faz (FAZ, U-Net in
+    five folds) or layers (retinal layers in B-scans). The folder is checked first and every fault named. Parts are
+    made by subject and near-duplicate group and stored; the figures in the card are those of the part that nothing
+    else touched. A training that was stopped, even killed, goes on with --resume and ends in the same weights.
 
     A coips folder needs a manifest.csv, one row per image: file, subject, and grade or mask; optional eye, slab,
     field_mm, acquisition, source, licence, split. docs/training.md shows one and lists the settings.
@@ -57,6 +58,7 @@ def command(recipe: str, **options: Any) -> None:
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface --resume
       octaudit train coips-quality --data scans/ --out runs/quality --backbone Swin-L --init swin.safetensors
       octaudit train coips-quality --data scans/ --out runs/small --backbone resnet18 --set trained_layers=all
+      octaudit train layers --data bscans/ --out runs/layers --set network=fcn_resnet101 --set scheme=five
       octaudit train coips-faz --data faz/ --out runs/faz --batch-size 8 --epochs 100 --licence "CC BY 4.0"
     """
     given = {name: value for name, value in options.items() if value not in (None, ()) and value is not False}
@@ -85,7 +87,7 @@ def _train_octa_enface(_: str, given: dict[str, Any]) -> None:
     _say_written(written.weights, written.card.metrics)
 
 
-_COIPS_SETTINGS = {
+_SETTINGS = {
     "seed": "seed",
     "epochs": "epochs",
     "batch_size": "batch_size",
@@ -99,15 +101,31 @@ _COIPS_SETTINGS = {
 
 def _train_coips(recipe: str, given: dict[str, Any]) -> None:
     from core.training.supervised.recipe import supervised_recipe
+    from core.training.supervised.run import train_supervised
+
+    _train_supervised(recipe, given, partial(supervised_recipe, recipe), train_supervised)
+
+
+def _train_layers(recipe: str, given: dict[str, Any]) -> None:
+    from core.training.layers.recipe import layers_recipe
+    from core.training.layers.train import train_layers
+
+    _train_supervised(recipe, given, layers_recipe, train_layers)
+
+
+def _train_supervised(
+    recipe: str, given: dict[str, Any], make: Callable[[dict[str, Any]], Any], train: Callable[..., Any]
+) -> None:
+    """Train a recipe of the general trainer: ``make`` takes its settings, ``train`` a Request and a report."""
     from core.training.supervised.record import NOT_STATED
-    from core.training.supervised.run import Request, train_supervised
+    from core.training.supervised.run import Request
 
     _refuse_others(recipe, given, set(given) - {"steps"})
-    settings = dict(_key_and_value(text) for text in given.get("settings", ()))
-    settings |= {setting: given[option] for option, setting in _COIPS_SETTINGS.items() if option in given}
+    settings: dict[str, Any] = dict(_key_and_value(text) for text in given.get("settings", ()))
+    settings |= {setting: given[option] for option, setting in _SETTINGS.items() if option in given}
     optional = {"licence": "licence", "precision": "precision", "workers": "n_workers", "start_from": "init"}
     request = Request(
-        supervised_recipe(recipe, settings),
+        make(settings),
         given["data"],
         given["out"],
         device=given["device"],
@@ -115,7 +133,7 @@ def _train_coips(recipe: str, given: dict[str, Any]) -> None:
         **{field: given[option] for option, field in optional.items() if option in given},
     )
     with _bars() as report:
-        written = train_supervised(request, report)
+        written = train(request, report)
     if any(data.licence == NOT_STATED for data in written.card.data):
         click.echo("The licence of the images is not stated, and the card says so; state it with --licence.", err=True)
     _say_written(written.weights, written.card.metrics)
@@ -167,5 +185,6 @@ TRAINERS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     OCTA_ENFACE: _train_octa_enface,
     "coips-quality": _train_coips,
     "coips-faz": _train_coips,
+    "layers": _train_layers,
 }
 """Every recipe with what trains it; takes the recipe's name and the options that were given."""

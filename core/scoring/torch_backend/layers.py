@@ -1,0 +1,87 @@
+"""Runs a layer network over B-scans: class probabilities on the canvas, several B-scans beside each other on a CPU."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from core.errors import UsageError
+from core.networks.layers import LayerShape, build_layers
+from core.scoring.lanes.layer_canvas import PREPROCESSING, normalised, on_canvas
+from core.scoring.lanes.layer_output import Layers, layers_of
+from core.scoring.layers_card import LayersCard
+from core.scoring.torch_backend.device import reproducible_inference, side_by_side
+
+CPU_BATCH, CUDA_BATCH = 2, 32
+"""B-scans per forward pass: on a CPU core more bring nothing, and small chunks spread evenly over the cores."""
+
+Image = NDArray[np.uint8]
+
+
+class LayerSegmenter:
+    """Finds the layers of B-scans with one network. Several threads may call it."""
+
+    def __init__(self, network: nn.Module, card: LayersCard, device: torch.device) -> None:
+        self._network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._device = device
+        self.card = card
+
+    @classmethod
+    def load(cls, weights: Path, card: LayersCard, device: torch.device) -> Self:
+        """Read the weights that a card describes.
+
+        Raises
+        ------
+        UsageError
+            They expect another preprocessing, or are of another network.
+        """
+        if card.preprocessing != PREPROCESSING:
+            raise UsageError(
+                f"{weights.name} expects the preprocessing {card.preprocessing!r}; this version has {PREPROCESSING!r}.",
+                remedy="Use weights made for this version, or train again.",
+            )
+        network = build_layers(LayerShape.model_validate(card.network), seed=0)
+        try:
+            tensors = load_file(weights)
+            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+        except (SafetensorError, RuntimeError) as error:
+            raise UsageError(
+                f"{weights.name} does not hold the network that its card describes ({str(error).splitlines()[0]})",
+                remedy="Use weights and card written by the same training.",
+            ) from error
+        return cls(network, card, device)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """Made at the first call: threads do not survive a fork."""
+        return side_by_side()
+
+    def layers(self, bscans: Sequence[Image]) -> Iterator[Layers]:
+        """Boundaries and labels of each B-scan (height, width), in order, at its own size."""
+        size = CPU_BATCH if self._device.type == "cpu" else CUDA_BATCH
+        chunks = [bscans[first : first + size] for first in range(0, len(bscans), size)]
+        found = self._threads.map(self._chunk, chunks) if self._device.type == "cpu" else map(self._chunk, chunks)
+        for chunk in found:
+            yield from chunk
+
+    def _chunk(self, bscans: Sequence[Image]) -> list[Layers]:
+        """Forward pass and conclusion of a few B-scans; only their boundaries and labels are kept."""
+        probabilities = self.probabilities(bscans)
+        return [layers_of(found, *image.shape) for found, image in zip(probabilities, bscans, strict=True)]
+
+    def probabilities(self, bscans: Sequence[Image]) -> NDArray[np.float32]:
+        """Class probabilities (n, classes, canvas, canvas) of grey B-scans of any size, in one forward pass."""
+        size_px = int(self.card.network["image_px"])
+        canvases = np.stack([normalised(on_canvas(image, size_px)) for image in bscans])[:, None]
+        with reproducible_inference():
+            batch = torch.from_numpy(canvases).to(self._device, memory_format=torch.channels_last)
+            found = torch.softmax(self._network(batch).float(), dim=1)  # (n, classes, canvas, canvas)
+        return np.ascontiguousarray(found.cpu().numpy(), np.float32)
