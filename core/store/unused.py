@@ -13,8 +13,10 @@ from core.database.tables import (
     Batch,
     BatchFile,
     Blob,
+    ModelVersion,
     Report,
     Scan,
+    WantedMask,
 )
 
 _NAMING_COLUMNS = (
@@ -27,7 +29,9 @@ _NAMING_COLUMNS = (
     Assessment.cam_sha256,
     AssessmentArtifact.mask_sha256,
     AssessmentPicture.sha256,
+    ModelVersion.stored_sha256,
     Report.pdf_sha256,
+    WantedMask.mask_sha256,
 )
 """Every column that names a blob."""
 

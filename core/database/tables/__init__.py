@@ -16,7 +16,9 @@ from core.database.tables.base import Base
 from core.database.tables.best_capture import BestCapture
 from core.database.tables.certificate import Certificate, CertificateEvidence, CertificateStep
 from core.database.tables.dicom import DicomSource
+from core.database.tables.fovea_mark import FoveaMark
 from core.database.tables.grading import AcceptedCheck, Grading, GradingAssignment, ReviewerCalibration
+from core.database.tables.mask import MaskRound, WantedMask
 from core.database.tables.model import ModelActivation, Rescoring, RescoringScan
 from core.database.tables.query import QueryMessage, QuerySeen
 from core.database.tables.rate_sum import RateCell, RateSeries, RateSum, RateTerm
@@ -62,9 +64,11 @@ __all__ = [
     "EmailConfirmation",
     "ExpectedScan",
     "FlagAcknowledgement",
+    "FoveaMark",
     "Grading",
     "GradingAssignment",
     "IdentityProvider",
+    "MaskRound",
     "ModelActivation",
     "ModelVersion",
     "ProtocolVersion",
@@ -103,6 +107,7 @@ __all__ = [
     "User",
     "UserIdentity",
     "Visit",
+    "WantedMask",
     "WorkerHour",
     "WorkerProcess",
 ]
