@@ -2,7 +2,7 @@
 
 In this order, the first that holds:
 
-1. not an OCTA image: review, with that reason alone;
+1. not an image of its lane's kind: review, with that reason alone;
 2. a person must look - the model abstained, its calibration scans show no such device, field or slab, the slabs
    disagree in gradability, no FAZ is visible, the fovea is far off centre though the grade is good, evidence and
    artifacts disagree, the scan is not as the protocol says, device or technician are not certified, no scale where the
@@ -51,7 +51,9 @@ class ScanContext:
 def judge(scores: ScanScores, protocol: Protocol, context: ScanContext) -> Judgement:
     """Verdict and reasons, the weightiest reason first."""
     if not scores.is_octa:
-        return Judgement(Verdict.REVIEW, (protocol.reason(ReasonCode.NOT_OCTA),))
+        is_octa_lane = isinstance(scores.findings, OctaFindings)
+        code = ReasonCode.NOT_OCTA if is_octa_lane else ReasonCode.NOT_OF_KIND
+        return Judgement(Verdict.REVIEW, (protocol.reason(code),))
     is_ungradable = effective_ordinal(scores, protocol, context) < CoipsGrade.GRADABLE
     doubts = _doubts(scores, protocol, context, is_ungradable=is_ungradable)
     causes = _causes(scores, protocol) if is_ungradable else []

@@ -116,6 +116,12 @@ REASON_TEXTS: dict[ReasonCode, ReasonText] = {
         "Check that the right file was exported and that its kind is entered correctly, then upload it again.",
         _YES,
     ),
+    ReasonCode.NOT_OF_KIND: ReasonText(
+        "Not a scan of its kind",
+        "This does not look like a scan of the kind that it was sent as.",
+        "Check that the right file was exported and that its kind is entered correctly, then upload it again.",
+        _YES,
+    ),
     ReasonCode.ABSTAINED: ReasonText(
         "Model not sure",
         "The model is not sure enough of this scan to decide.",
@@ -151,6 +157,12 @@ REASON_TEXTS: dict[ReasonCode, ReasonText] = {
         "Evidence beside the artifacts",
         "What made the model say ungradable does not lie on the artifacts it marked.",
         "A person at the reading centre must look at both overlays.",
+        _UNKNOWN,
+    ),
+    ReasonCode.LESION_DISAGREEMENT: ReasonText(
+        "Class and lesions disagree",
+        "The class the model gives and the lesions it marks do not fit each other.",
+        "A person at the reading centre must look at the scan, its lesion mask and the heat map.",
         _UNKNOWN,
     ),
     ReasonCode.SLAB_DISAGREEMENT: ReasonText(

@@ -18,6 +18,7 @@ from core.vocabulary.imaging import (
     ScanPattern,
     Severity,
     Slab,
+    StructuralGrade,
     Verdict,
 )
 from core.vocabulary.programme import (
@@ -29,6 +30,7 @@ from core.vocabulary.programme import (
     ApiScope,
     CertificateState,
     DeliveryState,
+    ModelOrigin,
     RateMeasure,
     ReportKind,
     ReportState,
@@ -37,6 +39,7 @@ from core.vocabulary.programme import (
     ScheduleState,
 )
 from core.vocabulary.reviewing import (
+    AdoptionOutcome,
     AssignmentState,
     BlobRole,
     BulkState,
@@ -49,6 +52,7 @@ from core.vocabulary.reviewing import (
     QuerySide,
     ReEvaluationState,
     RequestState,
+    RescoredState,
     ReviewDecision,
     SampleMark,
     ScanState,
@@ -60,6 +64,7 @@ __all__ = [
     "ONH_ARTIFACTS",
     "ActionKind",
     "ActionState",
+    "AdoptionOutcome",
     "AlertChannel",
     "AlertKind",
     "AlertPace",
@@ -77,6 +82,7 @@ __all__ = [
     "GradeScale",
     "GradingState",
     "Laterality",
+    "ModelOrigin",
     "OnhGrade",
     "OperatorFixable",
     "Outcome",
@@ -88,6 +94,7 @@ __all__ = [
     "ReportKind",
     "ReportState",
     "RequestState",
+    "RescoredState",
     "ReviewDecision",
     "Role",
     "SampleMark",
@@ -100,5 +107,6 @@ __all__ = [
     "Severity",
     "Slab",
     "StepKind",
+    "StructuralGrade",
     "Verdict",
 ]

@@ -70,6 +70,13 @@ class CoipsGrade(IntEnum):
     OUTSTANDING = 2
 
 
+class StructuralGrade(IntEnum):
+    """Ordinals of the scale structural-2."""
+
+    NOT_USABLE = 0
+    USABLE = 1
+
+
 class OnhGrade(IntEnum):
     """Ordinals of the scale onh-4. The poster (Wu et al., paper 000) names the ends; the two words between are ours."""
 
@@ -144,12 +151,14 @@ class ReasonCode(StrEnum):
     IB_ILLUMINATION = "oscar-ib:I"
     IB_BEAM = "oscar-ib:B"
     NOT_OCTA = "octaudit:not-octa"
+    NOT_OF_KIND = "octaudit:not-of-kind"
     ABSTAINED = "octaudit:abstained"
     UNSEEN_DEVICE = "octaudit:unseen-device"
     UNSEEN_FIELD = "octaudit:unseen-field"
     UNSEEN_SLAB = "octaudit:unseen-slab"
     UNGRADABLE = "octaudit:ungradable"
     CAM_DISAGREEMENT = "octaudit:cam-disagreement"
+    LESION_DISAGREEMENT = "octaudit:lesion-disagreement"
     SLAB_DISAGREEMENT = "octaudit:slab-disagreement"
     NO_SCALE = "octaudit:no-scale"
     NO_CENTRATION = "octaudit:no-centration"

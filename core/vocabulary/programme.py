@@ -170,6 +170,15 @@ class ReportState(StrEnum):
     """Tried often enough; nobody tries again."""
 
 
+class ModelOrigin(StrEnum):
+    """How a model version came to the installation."""
+
+    INSTALLATION = "installation"
+    """A worker's own model: the bundled one, or the one that its settings name."""
+    ADDED = "added"
+    """Registered by `octaudit model add`; scores only where it is chosen."""
+
+
 class SchedulePace(StrEnum):
     """How often a schedule asks for its report."""
 

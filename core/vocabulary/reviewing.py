@@ -174,6 +174,32 @@ class Outcome(StrEnum):
     """Left alone: what judging needs is not there any more."""
 
 
+class RescoredState(StrEnum):
+    """Where one scan of a rescoring stands."""
+
+    WAITING = "waiting"
+    SCORING = "scoring"
+    SCORED = "scored"
+    FAILED = "failed"
+
+
+class AdoptionOutcome(StrEnum):
+    """What adopting another model's scores does to one scan."""
+
+    CHANGED = "changed"
+    """They count now, with another verdict."""
+    SAME = "same"
+    """They count now, with the same verdict."""
+    DECIDED = "decided"
+    """Left alone: a person has decided or asked about it."""
+    REQUESTED = "requested"
+    """Left alone: its capture is to be taken again, or answers such a request."""
+    ENDED = "ended"
+    """Left alone: superseded, closed, or not scored at present."""
+    OUTDATED = "outdated"
+    """Left alone: judged by another protocol version since it was scored again."""
+
+
 class BlobRole(StrEnum):
     """What a stored blob is to its scan or assessment."""
 
