@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UnreadableScanError
-from core.intake.readers.raster import read_raster
 from core.policy.judge import ScanContext, judge
 from core.policy.protocol import Protocol
 from core.policy.scan_types import scan_type
@@ -23,6 +22,7 @@ from core.scoring.pictures import encode_cam, encode_mask
 from core.scoring.record import PicturePaths, failure_record, score_record
 from core.usecases.collect_files import FileToScore
 from core.usecases.fit_to_protocol import fit_to_protocol
+from core.usecases.read_to_score import read_to_score
 from core.values import NotComputable, OctaFindings, Scale, ScanScores
 
 RESULTS_NAME = "results.jsonl"
@@ -124,18 +124,19 @@ def _read_ahead(
     """The files decoded in their order, at most ``ahead`` of them before they are taken."""
     reading: deque[Future[_ReadFile]] = deque()
     for file, stem in zip(files, unique_stems([file.name for file in files]), strict=True):
-        reading.append(readers.submit(_read, file, stem, run.max_megapixels))
+        reading.append(readers.submit(_read, file, stem, run))
         if len(reading) > ahead:
             yield reading.popleft().result()
     while reading:
         yield reading.popleft().result()
 
 
-def _read(file: FileToScore, stem: str, max_megapixels: float) -> _ReadFile:
+def _read(file: FileToScore, stem: str, run: ScoreRun) -> _ReadFile:
     try:
         with file.path.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        return _ReadFile(file, stem, digest, read_raster(file.path, max_megapixels=max_megapixels).image)
+        image, known = read_to_score(file, run.scorer.kind, max_megapixels=run.max_megapixels)
+        return _ReadFile(known, stem, digest, image)
     except UnreadableScanError as error:
         fault = failure_record(file.name, code=error.code, message=error.message, remedy=error.remedy)
     except OSError as error:

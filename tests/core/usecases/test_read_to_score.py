@@ -1,0 +1,66 @@
+"""What a DICOM object states fills in what nobody said; a PNG of any name is read as before."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_phantoms import en_face, tomography, written
+from PIL import Image
+from pydicom.uid import RLELossless
+from uploads import phantom
+
+from core.errors import UnreadableScanError
+from core.usecases.collect_files import FileToScore, collect_files
+from core.usecases.read_to_score import read_to_score
+from core.vocabulary import Laterality, ScaleSource, ScanKind, Slab
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> FileToScore:
+    path = written(en_face(phantom()), tmp_path / "scan.dcm")
+    return FileToScore(path, path.name)
+
+
+def test_an_object_states_its_field_slab_and_eye(known: FileToScore):
+    image, file = read_to_score(known, ScanKind.OCTA_ENFACE, max_megapixels=50)
+    assert np.array_equal(image, phantom())
+    assert file.scale_source is ScaleSource.FILE
+    assert file.field_mm is not None
+    assert file.slab is not Slab.UNKNOWN
+    assert file.laterality in set(Laterality)
+
+
+def test_what_somebody_said_goes_first(known: FileToScore):
+    said = replace(
+        known, field_mm=(4.5, 4.5), scale_source=ScaleSource.MANIFEST, slab=Slab.DEEP, laterality=Laterality.OS
+    )
+    assert read_to_score(said, ScanKind.OCTA_ENFACE, max_megapixels=50)[1] == said
+
+
+def test_an_object_of_another_kind_is_refused_with_the_kind_to_ask_for(tmp_path: Path):
+    path = written(tomography(np.stack([phantom()] * 3)), tmp_path / "volume.dcm")
+    file = FileToScore(path, path.name)
+    with pytest.raises(UnreadableScanError, match="of kind volume") as raised:
+        read_to_score(file, ScanKind.OCTA_ENFACE, max_megapixels=50)
+    assert (raised.value.code, raised.value.remedy) == ("kind_differs_from_file", "Score it with --kind volume.")
+    assert read_to_score(file, ScanKind.BSCAN, max_megapixels=50)[0].shape == phantom().shape
+
+
+def test_an_object_that_names_both_eyes_is_refused(tmp_path: Path):
+    path = written(en_face(phantom(), Laterality="R", ImageLaterality="L"), tmp_path / "scan.dcm")
+    with pytest.raises(UnreadableScanError):
+        read_to_score(FileToScore(path, path.name), ScanKind.OCTA_ENFACE, max_megapixels=50)
+
+
+def test_dicom_is_found_in_folders_and_packed_objects_are_read(tmp_path: Path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    dataset = en_face(phantom())
+    dataset.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
+    written(dataset, folder / "b.dcm")
+    Image.fromarray(phantom()).save(folder / "a.png")
+    files = collect_files([folder], out=tmp_path / "out", field_mm=None, slab=Slab.UNKNOWN, manifest=None)
+    assert [file.name for file in files] == ["a.png", "b.dcm"]
+    for file in files:
+        assert np.array_equal(read_to_score(file, ScanKind.OCTA_ENFACE, max_megapixels=50)[0], phantom())
