@@ -67,6 +67,15 @@ def test_a_folder_that_cannot_be_made_is_wrong_usage(tmp_path, capsys):
     assert "Name another folder." in capsys.readouterr().err
 
 
-def test_other_kinds_are_refused_with_the_known_ones(tmp_path, capsys):
-    assert run("phantom", tmp_path, "--count", 1, "--kind", "bscan") == 2
+@pytest.mark.parametrize("kind", ["onh-enface", "bscan", "volume"])
+def test_every_kind_writes_scans_and_a_manifest_that_names_them_all(tmp_path, kind):
+    assert run("phantom", tmp_path, "--count", 1, "--kind", kind, "--size-px", 64) == 0
+    with (tmp_path / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["kind"] == kind
+    assert [path.name for path in (tmp_path / "scans").iterdir()] == [row["file"]]
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path, capsys):
+    assert run("phantom", tmp_path, "--count", 1, "--kind", "fundus") == 2
     assert "octa-enface" in capsys.readouterr().err
