@@ -86,7 +86,8 @@ def read_listed(session: Session, chosen: ScanFilter, *, today: date, limit: int
     """The first ``limit`` scans to decide under ``chosen``, in the worklist's order."""
     ids = session.scalars(listed_scans(chosen, WorklistTab.TO_DECIDE, today=today).limit(limit)).all()
     is_stranger = exists().where(
-        AssessmentReason.assessment_id == Scan.assessment_id, AssessmentReason.code == ReasonCode.NOT_OCTA
+        AssessmentReason.assessment_id == Scan.assessment_id,
+        AssessmentReason.code.in_((ReasonCode.NOT_OCTA, ReasonCode.NOT_OF_KIND)),
     )
     rows = session.execute(
         select(

@@ -25,6 +25,7 @@ NOT_A_CAUSE = frozenset(
         ReasonCode.UNSEEN_SLAB,
         ReasonCode.UNGRADABLE,
         ReasonCode.CAM_DISAGREEMENT,
+        ReasonCode.LESION_DISAGREEMENT,
         ReasonCode.SLAB_DISAGREEMENT,
         ReasonCode.NO_SCALE,
         ReasonCode.PROTOCOL,
