@@ -20,6 +20,9 @@ LEAST_SIGNAL = (0.35, 0.55, 0.75)
 MOST_DISC_LOST = 0.5
 """With more of the disc's area dark, broken or outside the field the scan is unusable: its centre cannot be found."""
 
+SOURCE, LICENCE = "octaudit ONH phantoms", "Apache-2.0 (made by octaudit phantom)"
+"""How manifests name where phantoms come from; a model card tells by it that no real scan was seen."""
+
 POSTER_COUNTS = (358, 327, 257, 349)
 """Images of grades 0 to 3 in the poster; random phantoms come in these shares."""
 

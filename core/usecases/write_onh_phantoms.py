@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.intake.manifest import COLUMNS
 from core.phantom.onh import render_onh
-from core.phantom.onh_spec import BACKGROUND, ONH_CLASSES, OnhPhantom, random_onh_spec
+from core.phantom.onh_spec import BACKGROUND, LICENCE, ONH_CLASSES, SOURCE, OnhPhantom, random_onh_spec
 from core.usecases.write_phantoms import (
     FIRST_CAPTURE,
     MANIFEST_NAME,
@@ -28,7 +28,6 @@ from core.vocabulary import Laterality, ScanKind, Slab
 TRAINING_FOLDER = "training"
 """Holds label maps and the manifest that `octaudit train onh-enface --data DIR/training` reads."""
 TRAINING_COLUMNS = ("file", "subject", "grade", "mask", "eye", "field_mm", "source", "licence")
-SOURCE, LICENCE = "octaudit ONH phantoms", "Apache-2.0 (made by octaudit phantom)"
 
 PALETTE = ((0, 0, 0), (0, 158, 115), (240, 228, 66), (213, 94, 0), (86, 180, 233))
 """Colours of the five classes, told apart by colour-blind eyes (Okabe and Ito 2008)."""

@@ -62,3 +62,11 @@ def use_of(device: torch.device) -> DeviceUse:
         return process_use()
     properties = torch.cuda.get_device_properties(device)
     return DeviceUse(properties.name, torch.cuda.memory_reserved(device), properties.total_memory)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """CUDA has a class of its own; the CPU allocator raises a RuntimeError that says so in words."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error)
+    return "DefaultCPUAllocator" in text or "out of memory" in text

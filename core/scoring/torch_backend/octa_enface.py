@@ -22,7 +22,7 @@ from core.scoring.lanes.canvas import PREPROCESSING, normalise
 from core.scoring.lanes.faz_region import FazDetail, FazRegion, likeliest_zone, region_input
 from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, coarse_faz_of, prepare, scores_of
 from core.scoring.lanes.scan_heads import PREFIX, ScanHeads
-from core.scoring.torch_backend.device import reproducible_inference, side_by_side
+from core.scoring.torch_backend.device import is_out_of_memory, reproducible_inference, side_by_side
 from core.scoring.torch_backend.grad_cam import class_maps
 from core.values import ModelIdentity, ScanScores
 from core.vocabulary import ScanKind
@@ -160,7 +160,7 @@ class OctaEnfaceScorer:
         try:
             outputs = self.forward_scans([prepared for _, prepared in chunk])
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             return self._pass_halves(chunk)
         seconds = (time.perf_counter() - started) / len(chunk)
@@ -239,11 +239,3 @@ class _Passed:
 
 def _as_float32(value: torch.Tensor) -> torch.Tensor:
     return value.float() if value.is_floating_point() else value
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class of its own; the CPU allocator raises a RuntimeError that says so in words."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    text = str(error)
-    return "DefaultCPUAllocator" in text or "out of memory" in text

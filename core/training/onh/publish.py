@@ -1,0 +1,158 @@
+"""Writes weights and card of an ONH en-face model: data, recipe, commands, figures of the test part, choices made."""
+
+import platform
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from core.phantom.onh_spec import SOURCE
+from core.scoring.card import ReportedMetric, sha256_of
+from core.scoring.lanes.onh_input import PREPROCESSING
+from core.scoring.onh_card import OnhCard
+from core.scoring.torch_backend.onh_enface import OnhForward, load_network
+from core.training.onh.figures import OnhJudged, fitted_temperature, judge, onh_figures
+from core.training.onh.recipe import OnhRecipe, onh_recipe
+from core.training.progress import Progress
+from core.training.supervised.checkpoint import write_tensors
+from core.training.supervised.fit import Fitted
+from core.training.supervised.parts import SPLITS_NAME, Placed
+from core.training.supervised.publish import flat_settings, training_sets
+from core.training.supervised.record import Part
+from core.vocabulary import GradeScale, ScanKind
+
+INTENDED_USE = (
+    "Auditing the technical quality of en-face OCT scans of the optic nerve head in research. Not a medical device; "
+    "not for diagnosis."
+)
+CHOICES = (
+    "The poster names no image size, batch, rate or number of epochs: those in the recipe are ours.",
+    "The five classes exclude each other; where several hold, motion counts before dark, shallow and nerve head.",
+    "The loss is the cross entropy of the grade plus, for the masks, half cross entropy and half Dice of four classes.",
+    "Coarser groupings of a model's grades are its probabilities added up; training on a grouping is a setting.",
+    "No rotation in training: a break lies along the scan lines.",
+    "Weights begin at random unless --init brings some; the poster began with weights from photographs.",
+)
+_TEST = "test part"
+
+
+def write_weights(network: nn.Module, path: Path) -> Path:
+    """The network's weights as float16 (running sums of batch normalisation too), counters as they are."""
+    tensors = {n: v.half() if v.is_floating_point() else v for n, v in network.state_dict().items()}
+    write_tensors(path, tensors)
+    return path
+
+
+def write_card(
+    weights: Path,
+    recipe: OnhRecipe,
+    fitted: Fitted,
+    placed: Sequence[Placed],
+    *,
+    has_init: bool,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> OnhCard:
+    """Judge the weights as stored and write NAME.json beside them; the temperature is fitted on the validation part."""
+    draft = _draft(weights, recipe, fitted, placed, has_init=has_init)
+    device = torch.device("cpu")
+    forward = OnhForward(load_network(weights, draft, device), device)
+
+    def judged(part: Part) -> OnhJudged:
+        chosen = [item for item in placed if item.part is part]
+        stage = f"Judging the {part.value} part"
+        return judge(forward, chosen, recipe.groups, lambda done: report(Progress(stage, done, len(chosen))))
+
+    temperature = fitted_temperature(judged(Part.VALIDATION))
+    metrics: list[ReportedMetric] = []
+    if any(item.part is Part.TEST for item in placed):
+        metrics = onh_figures(judged(Part.TEST), f"{_what(placed)}, {_TEST}", temperature)
+    card = draft.model_copy(update={"temperature": temperature, "metrics": tuple(metrics)})
+    weights.with_suffix(".json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return card
+
+
+def _draft(weights: Path, recipe: OnhRecipe, fitted: Fitted, placed: Sequence[Placed], *, has_init: bool) -> OnhCard:
+    return OnhCard(
+        name=recipe.name,
+        version=recipe.version,
+        kind=ScanKind.ONH_ENFACE,
+        grade_scale=GradeScale.ONH_4,
+        weights_sha256=sha256_of(weights),
+        preprocessing=PREPROCESSING,
+        network=recipe.shape.model_dump(mode="json"),
+        grouping=recipe.grouping,
+        temperature=1.0,
+        recipe=recipe.model_dump(mode="json") | {"epochs_run": len(fitted.history), "kept_epoch": fitted.kept_epoch},
+        software={"octaudit": version("octaudit"), "torch": torch.__version__,
+                  "segmentation-models-pytorch": version("segmentation-models-pytorch"),
+                  "python": platform.python_version()},
+        commands=_commands(recipe, has_init=has_init),
+        init_sha256=recipe.starts_from,
+        split=_split_in_words(recipe, placed),
+        data=tuple(training_sets(placed)),
+        metrics=(),
+        choices=CHOICES,
+        known_failures=_known_failures(placed),
+        intended_use=INTENDED_USE,
+        labels=_labels(placed),
+    )  # fmt: skip
+
+
+def _commands(recipe: OnhRecipe, *, has_init: bool) -> tuple[str, ...]:
+    """The commands that make and judge these weights again; settings that differ from the published recipe."""
+    usual = flat_settings(onh_recipe({}).model_dump())
+    own = flat_settings(recipe.model_dump(exclude={"starts_from"}))
+    changed = {name: value for name, value in own.items() if usual.get(name) != value}
+    options = "".join(f" --set {name}={_as_text(value)}" for name, value in sorted(changed.items()))
+    init = " --init FILE.safetensors" if has_init else ""
+    return (
+        f"octaudit train {recipe.name} --data DIR --out DIR{init}{options}",
+        f"octaudit evaluate {recipe.name} --data DIR --model DIR/{recipe.name}.safetensors --json FILE",
+    )
+
+
+def _as_text(value: object) -> str:
+    """A setting as --set takes it."""
+    text = ",".join(str(part) for part in value) if isinstance(value, list | tuple) else str(value)
+    return f"'{text}'" if "|" in text else text
+
+
+def _split_in_words(recipe: OnhRecipe, placed: Sequence[Placed]) -> str:
+    if any(item.picture.record.split is not None for item in placed):
+        how = "By the manifest's split column, which shares no subject and no near duplicate"
+        return f"{how}. Stored in {SPLITS_NAME}."
+    return (
+        f"By subject and near-duplicate group, stratified by source and grade, in the order of a hash with seed "
+        f"{recipe.split_seed}. Stored in {SPLITS_NAME}."
+    )
+
+
+def is_simulated(placed: Sequence[Placed]) -> bool:
+    """Whether every image is a phantom of ours."""
+    return all(item.picture.record.source == SOURCE for item in placed)
+
+
+def _what(placed: Sequence[Placed]) -> str:
+    return "ONH phantoms" if is_simulated(placed) else "the user's images"
+
+
+def _labels(placed: Sequence[Placed]) -> str:
+    if is_simulated(placed):
+        return "By construction: grade and masks of a phantom follow from how it was drawn (core.phantom.onh_spec)."
+    return "As the user's manifest gives them; who labelled the images is not known to the program."
+
+
+def _known_failures(placed: Sequence[Placed]) -> tuple[str, ...]:
+    always = (
+        "It answers for any picture, also for one that shows no optic nerve head: check the kind of scan first.",
+        "Breaks are thin at the size the network sees; the poster's masks of motion were its weakest as well.",
+    )
+    if not is_simulated(placed):
+        return always
+    unseen = (
+        "It has seen no real scan. What it says of one is a suggestion: without calibration scans its grade always "
+        "abstains, so the verdict is review at best and a person decides. Train it on graded scans of your own."
+    )
+    return (unseen, *always)
