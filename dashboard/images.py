@@ -84,7 +84,7 @@ class _ImageDoor:
             "faz": lambda images: (images.faz_sha256,),
         }
         if layer not in sources:
-            return _nothing_here()
+            return nothing_here()
         return self._drawn(request, layer, sources[layer])
 
     def _images(self, request: Request) -> ScanImages | None:
@@ -99,14 +99,14 @@ class _ImageDoor:
         images = self._images(request)
         sha256 = choose(images) if images else None
         if sha256 is None:
-            return _nothing_here()
+            return nothing_here()
         return private_blob(request, etag=sha256, content=lambda: self._read(sha256), media_type=media_type)
 
     def _drawn(self, request: Request, layer: str, choose: Callable[[ScanImages], tuple[str | None, ...]]) -> Response:
         images = self._images(request)
         sources = choose(images) if images else ()
         if not any(sources):
-            return _nothing_here()
+            return nothing_here()
         size_px = _size_px(request.query_params.get("size"))
         etag = "-".join((layer, str(size_px), *(source[:16] if source else "0" for source in sources)))
         return private_png(request, etag=etag, content=lambda: self._tile(layer, size_px, sources))
@@ -131,15 +131,16 @@ def private_png(request: Request, *, etag: str, content: Callable[[], bytes]) ->
     return private_blob(request, etag=etag, content=content, media_type=MEDIA_TYPE)
 
 
-def private_blob(request: Request, *, etag: str, content: Callable[[], bytes], media_type: str) -> Response:
-    """The same of any content."""
+def private_blob(request: Request, *, etag: str, content: Callable[[], bytes | None], media_type: str) -> Response:
+    """The same of any content; None says that there is no such picture after all."""
     headers = {"ETag": f'"{etag}"', "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization"}
     if request.headers.get("if-none-match") == f'"{etag}"':
         return Response(status_code=304, headers=headers)
     try:
-        return Response(content(), media_type=media_type, headers=headers)
+        found = content()
     except (StorageError, OSError) as error:
         return _not_in_store(request, error)
+    return nothing_here() if found is None else Response(found, media_type=media_type, headers=headers)
 
 
 def _not_in_store(request: Request, error: Exception) -> Response:
@@ -153,7 +154,7 @@ def _not_in_store(request: Request, error: Exception) -> Response:
     return JSONResponse(answer, status_code=503, headers={"Cache-Control": "no-store", "Retry-After": "60"})
 
 
-def _nothing_here() -> Response:
+def nothing_here() -> Response:
     """The same answer for "no such scan", "not your site" and "no such layer": existence is not revealed."""
     answer = {
         "code": "not_found",

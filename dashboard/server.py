@@ -38,6 +38,7 @@ from dashboard.login.routes import login_routes
 from dashboard.monitoring import Meter, monitoring_routes
 from dashboard.navigation import PAGES
 from dashboard.session import actor_of, is_live
+from dashboard.volume_images import volume_routes
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -66,6 +67,7 @@ def own_routes(installation: Installation) -> list[BaseRoute]:
         *password_routes(installation),
         *monitoring_routes(installation),
         *image_routes(installation),
+        *volume_routes(installation),
         *download_routes(installation),
         *dicom_routes(installation),
         *_brand_routes(),

@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 from core.store.scan_view import ScanView
 from core.vocabulary import ScanKind
-from dashboard.components.lanes import octa_enface
+from dashboard.components.lanes import octa_enface, volume
 
-LANE_PARTS: dict[ScanKind, Callable[[ScanView], None]] = {ScanKind.OCTA_ENFACE: octa_enface.draw}
+LANE_PARTS: dict[ScanKind, Callable[[ScanView], None]] = {
+    ScanKind.OCTA_ENFACE: octa_enface.draw,
+    ScanKind.VOLUME: volume.draw,
+}
 """By kind of scan: draws what the model found, below the viewer."""
