@@ -30,6 +30,19 @@ def quadratic_kappa(first: Ratings, second: Ratings, n_classes: int = 3) -> floa
     return float(1 - (penalty * observed).sum() / (penalty * expected).sum())
 
 
+def cohen_kappa(first: Ratings, second: Ratings, n_classes: int) -> float | None:
+    """Cohen's unweighted kappa of two nominal ratings (n,), -1..1 (Cohen 1960, doi:10.1177/001316446002000104).
+
+    None where both sides always give the same single class: agreement beyond chance is not defined then.
+    """
+    if len(first) == 0:
+        return None
+    counts = np.bincount(first * n_classes + second, minlength=n_classes**2).reshape(n_classes, n_classes)
+    by_chance = float((counts.sum(axis=1) * counts.sum(axis=0)).sum()) / len(first) ** 2
+    observed = float(np.trace(counts)) / len(first)
+    return (observed - by_chance) / (1 - by_chance) if by_chance < 1 else None
+
+
 def exact_agreement(first: Ratings, second: Ratings) -> float | None:
     """Share of objects that both gave the same class, 0..1; None without objects."""
     return float((first == second).mean()) if len(first) else None

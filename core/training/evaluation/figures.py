@@ -27,6 +27,8 @@ class Topic(StrEnum):
     LAYERS = "Retinal layers"
     THICKNESS = "Retinal thickness"
     SELECTION = "Choosing what to annotate"
+    BSCAN_CLASS = "Class of B-scans"
+    BSCAN_LESION = "Lesions in B-scans"
 
 
 @dataclass(frozen=True, slots=True)
