@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, literal, select, text, update
+from sqlalchemy import and_, delete, exists, func, insert, literal, select, text, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.orm import Session
 
@@ -44,6 +45,8 @@ class Schedule:
     state: ScheduleState
     recipients: tuple[str, ...]
     """Display names."""
+    recipient_ids: tuple[int, ...] = ()
+    """In the order of their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Parcel:
     address: str | None
     attempt: int
     is_wanted: bool
-    """False where the schedule has ended since."""
+    """False where the schedule has ended, or the person was taken off it, since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,26 +131,44 @@ def add_schedule(
         "created_by_id": created_by_id,
     }  # fmt: skip
     schedule_id = session.scalars(insert(ReportSchedule).values(values).returning(ReportSchedule.id)).one()
-    rows = [{"schedule_id": schedule_id, "user_id": each, "study_id": new.study_id} for each in recipient_ids]
-    session.execute(insert(ReportRecipient), rows)
+    add_recipients(session, schedule_id, new.study_id, recipient_ids)
     return schedule_id
+
+
+def add_recipients(session: Session, schedule_id: int, study_id: int, user_ids: Sequence[int]) -> None:
+    """From the next report on they get it, too."""
+    rows = [{"schedule_id": schedule_id, "user_id": each, "study_id": study_id} for each in user_ids]
+    if rows:
+        session.execute(insert(ReportRecipient), rows)
+
+
+def remove_recipients(session: Session, schedule_id: int, user_ids: Sequence[int]) -> None:
+    """They get nothing more of it, not even what is waiting to be sent."""
+    session.execute(
+        delete(ReportRecipient).where(
+            ReportRecipient.schedule_id == schedule_id, ReportRecipient.user_id.in_(tuple(user_ids))
+        )
+    )
 
 
 def read_schedules(
     session: Session, *, study_id: int | None = None, schedule_id: int | None = None
 ) -> tuple[Schedule, ...]:
     """The schedules that have not ended (or the one asked for, ended or not), by study and site."""
-    names = (
-        select(func.array_agg(User.display_name))
+    people = (
+        select()
         .select_from(ReportRecipient)
         .join(User, User.id == ReportRecipient.user_id)
         .where(ReportRecipient.schedule_id == ReportSchedule.id)
-        .scalar_subquery()
+    )
+    names, ids = (
+        people.add_columns(func.array_agg(aggregate_order_by(column, User.display_name, User.id))).scalar_subquery()
+        for column in (User.display_name, User.id)
     )
     creator = select(User.display_name).where(User.id == ReportSchedule.created_by_id).scalar_subquery()
     statement = (
         select(ReportSchedule, Study.code.label("study"), Site.code.label("site"), names.label("names"),
-               creator.label("creator"))
+               ids.label("ids"), creator.label("creator"))
         .join(Study, Study.id == ReportSchedule.study_id)
         .outerjoin(Site, Site.id == ReportSchedule.site_id)
         .order_by(Study.code, Site.code.nulls_first(), ReportSchedule.id)
@@ -212,9 +233,12 @@ def claim_sendings(session: Session, *, at: datetime, limit: int) -> tuple[Parce
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
+    is_recipient = exists().where(
+        ReportRecipient.schedule_id == ReportSchedule.id, ReportRecipient.user_id == ReportSending.user_id
+    )
     rows = session.execute(
         select(ReportSending.id, ReportSending.report_id, ReportSending.user_id, ReportSending.attempts, User.email,
-               ReportSchedule.ended_at.is_(None).label("is_wanted"))
+               and_(ReportSchedule.ended_at.is_(None), is_recipient).label("is_wanted"))
         .join(User, User.id == ReportSending.user_id)
         .join(Report, Report.id == ReportSending.report_id)
         .join(ReportSchedule, ReportSchedule.id == Report.schedule_id)
@@ -258,7 +282,7 @@ def _schedule(row: Any) -> Schedule:
         id=found.id, kind=ReportKind(found.kind), study_id=found.study_id, study_code=row.study, site_id=found.site_id,
         site_code=row.site, timing=_timing(found), n_weeks=found.n_weeks, next_at=found.next_at,
         created_by=row.creator or "", state=ScheduleState.ENDED if found.ended_at else state,
-        recipients=tuple(sorted(row.names or ())),
+        recipients=tuple(row.names or ()), recipient_ids=tuple(row.ids or ()),
     )  # fmt: skip
 
 

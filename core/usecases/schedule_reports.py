@@ -1,4 +1,4 @@
-"""Schedules of reports: a manager makes, pauses, resumes and ends them; the keeper asks for what is due, once each.
+"""Schedules of reports: a manager makes, changes and ends them; the keeper asks for what is due, once each.
 
 What may follow what stands in one table. A schedule that was missed while nothing ran asks once, for its latest moment:
 the reports of the moments before would say less of the same weeks.
@@ -21,12 +21,14 @@ from core.store.report_schedule import (
     NewSchedule,
     Schedule,
     Timing,
+    add_recipients,
     add_schedule,
     claim_due,
     list_addressees,
     move_schedule,
     put_next,
     read_schedules,
+    remove_recipients,
 )
 from core.usecases.ask_report import LONGEST_WEEKS
 from core.usecases.find_flags import standing_weeks
@@ -56,7 +58,9 @@ def make_schedule(
     _refuse_impossible(new)
     if not settings.smtp_host:
         raise UsageError("No mail server is set.", remedy="Set OCTAUDIT_SMTP_HOST; docs/settings.md says how.")
-    names = _refuse_unreachable(session, new, recipient_ids)
+    names = _refuse_unreachable(
+        session, new.kind, study_id=new.study_id, site_id=new.site_id, recipient_ids=recipient_ids
+    )
     assert actor.user_id is not None, "only people make schedules"
     next_at = next_moment(new.timing, after=now())
     wanted = tuple(dict.fromkeys(recipient_ids))
@@ -77,10 +81,7 @@ def set_schedule(session: Session, *, actor: Actor, schedule_id: int, state: Sch
 
     Raises NotFoundError, NotAllowedError, and IllegalMoveError with the reason where it cannot become ``state``.
     """
-    schedule = next(iter(read_schedules(session, schedule_id=schedule_id)), None)
-    if schedule is None:
-        raise NotFoundError(f"There is no schedule {schedule_id}.", remedy="Choose one on the page Reports.")
-    _refuse_unless_kept(actor, schedule.study_id, schedule.site_id)
+    schedule = _kept(session, actor, schedule_id)
     if state not in MOVES[schedule.state]:
         raise IllegalMoveError(
             f"The schedule is {schedule.state} and cannot become {state}.",
@@ -94,6 +95,46 @@ def set_schedule(session: Session, *, actor: Actor, schedule_id: int, state: Sch
         study_id=schedule.study_id, site_id=schedule.site_id, before={"state": schedule.state.value},
         after={"state": state.value},
     )  # fmt: skip
+    return schedule
+
+
+def set_recipients(session: Session, *, actor: Actor, schedule_id: int, recipient_ids: Sequence[int]) -> Schedule:
+    """Send a schedule's reports to these people from now on; return it as it was.
+
+    Raises NotFoundError, NotAllowedError, IllegalMoveError where it has ended, and UsageError for nobody, or for
+    somebody new whose rights do not reach the report or who has no confirmed address.
+    """
+    schedule = _kept(session, actor, schedule_id)
+    if schedule.state is ScheduleState.ENDED:
+        raise IllegalMoveError("The schedule has ended: it sends nothing.", remedy="Make a new one.")
+    wanted, before = set(recipient_ids), set(schedule.recipient_ids)
+    if wanted == before:
+        raise UsageError("Nobody was added or taken away.", remedy="Change the list first.")
+    if not wanted:
+        raise UsageError("The schedule would have no recipient.", remedy="End it instead.")
+    added, removed = sorted(wanted - before), sorted(before - wanted)
+    if added:  # who stays is asked again at every sending, and must not keep others from being taken away
+        _refuse_unreachable(
+            session, schedule.kind, study_id=schedule.study_id, site_id=schedule.site_id, recipient_ids=added
+        )
+    add_recipients(session, schedule_id, schedule.study_id, added)
+    remove_recipients(session, schedule_id, removed)
+    session.flush()
+    after = read_schedules(session, schedule_id=schedule_id)[0]
+    record_event(
+        session, actor=actor, action="schedule.recipients", entity="report_schedule", entity_id=schedule_id,
+        study_id=schedule.study_id, site_id=schedule.site_id, before={"recipients": list(schedule.recipients)},
+        after={"recipients": list(after.recipients)},
+    )  # fmt: skip
+    return schedule
+
+
+def _kept(session: Session, actor: Actor, schedule_id: int) -> Schedule:
+    """The schedule, where this person keeps it."""
+    schedule = next(iter(read_schedules(session, schedule_id=schedule_id)), None)
+    if schedule is None:
+        raise NotFoundError(f"There is no schedule {schedule_id}.", remedy="Choose one on the page Reports.")
+    _refuse_unless_kept(actor, schedule.study_id, schedule.site_id)
     return schedule
 
 
@@ -167,11 +208,11 @@ def _refuse_impossible(new: NewSchedule) -> None:
         raise UsageError(f"{new.n_weeks} weeks are no period.", remedy=f"Choose 1 to {LONGEST_WEEKS} weeks.")
 
 
-def _refuse_unreachable(session: Session, new: NewSchedule, recipient_ids: Sequence[int]) -> list[str]:
+def _refuse_unreachable(
+    session: Session, kind: ReportKind, *, study_id: int, site_id: int | None, recipient_ids: Sequence[int]
+) -> list[str]:
     """The names of the recipients; UsageError where there is none, or one whom the report must not or cannot reach."""
-    known = {
-        each.user_id: each for each in list_addressees(session, new.kind, study_id=new.study_id, site_id=new.site_id)
-    }
+    known = {each.user_id: each for each in list_addressees(session, kind, study_id=study_id, site_id=site_id)}
     if not recipient_ids:
         raise UsageError("The schedule has no recipient.", remedy="Choose at least one person.")
     if any(each not in known for each in recipient_ids):

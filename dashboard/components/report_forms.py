@@ -14,7 +14,7 @@ from core.store.batch import SiteRef
 from core.store.report_schedule import Addressee, NewSchedule, Schedule, Timing, list_addressees
 from core.usecases.ask_report import ask_report, may_have
 from core.usecases.find_flags import standing_weeks
-from core.usecases.schedule_reports import KEEPERS, LAST_DAYS, LAST_HOUR, make_schedule, set_schedule
+from core.usecases.schedule_reports import KEEPERS, LAST_DAYS, LAST_HOUR, make_schedule, set_recipients, set_schedule
 from core.vocabulary import ReportKind, SchedulePace, ScheduleState
 from core.wording import REPORT_NAMES
 from dashboard.administration.steps import fresh_key, perform
@@ -83,7 +83,7 @@ def draw_scheduling(actor: Actor, sites: Sequence[SiteRef]) -> None:
 
 
 def draw_schedule_changes(schedules: Sequence[Schedule]) -> None:
-    """Pause, resume or end one of the schedules."""
+    """Pause, resume or end one of the schedules, or send it to others."""
     schedule = st.selectbox(
         "Schedule", schedules, key=fresh_key("change.schedule"),
         format_func=lambda each: f"{schedule_words(each)} · {timing_words(each.timing)}",
@@ -94,6 +94,28 @@ def draw_schedule_changes(schedules: Sequence[Schedule]) -> None:
             label, outcome = _STEPS[state]
             if st.button(label, key=fresh_key(f"change.{state}")):
                 _set(schedule, state, outcome)
+    _draw_recipients(schedule)
+
+
+def _draw_recipients(schedule: Schedule) -> None:
+    """Who gets it: those who do stay offered, whether their rights still reach it or not."""
+    with open_session() as session:
+        found = list_addressees(session, schedule.kind, study_id=schedule.study_id, site_id=schedule.site_id)
+    people = {each.user_id: _person(each) for each in found}
+    for user_id, name in zip(schedule.recipient_ids, schedule.recipients, strict=True):
+        people.setdefault(user_id, f"{name} (no right to it any more)")
+    chosen = st.multiselect(
+        "Recipients", list(people), default=schedule.recipient_ids, format_func=people.__getitem__,
+        key=fresh_key(f"change.people.{schedule.id}"),
+    )  # fmt: skip
+    is_same = set(chosen) == set(schedule.recipient_ids)
+    if st.button("Save the recipients", disabled=is_same, key=fresh_key("change.people.go")):
+
+        def step(session: Session, who: Actor) -> str:
+            set_recipients(session, actor=who, schedule_id=schedule.id, recipient_ids=chosen)
+            return f"{schedule_words(schedule)} goes to {len(chosen)} {'person' if len(chosen) == 1 else 'people'}."
+
+        perform(step)
 
 
 def _set(schedule: Schedule, state: ScheduleState, outcome: str) -> None:

@@ -88,7 +88,7 @@ def _draw_schedules(actor: Actor, sites: Sequence[SiteRef], schedules: Sequence[
             draw_scheduling(actor, sites)
     kept = [each for each in schedules if actor.has_role(*KEEPERS, study_id=each.study_id, site_id=each.site_id)]
     if kept:
-        with adding_freely("Pause, resume or end a schedule", "change", icon="event_busy"):
+        with adding_freely("Change, pause or end a schedule", "change", icon="event_busy"):
             draw_schedule_changes(kept)
 
 

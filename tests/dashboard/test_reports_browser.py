@@ -149,10 +149,10 @@ def test_a_schedule_is_made_paused_and_ended(desk: Desk) -> None:
     expect(page.get_by_text(re.compile("Scheduled: Site report card, Mondays, 06:00 UTC"))).to_be_visible()
     schedules = page.get_by_role("region", name="Schedules")
     expect(schedules.get_by_text("Mondays, 06:00 UTC")).to_be_visible()
-    page.get_by_text("Pause, resume or end a schedule", exact=True).click()
+    page.get_by_text("Change, pause or end a schedule", exact=True).click()
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(schedules.get_by_text("paused")).to_be_visible()
-    page.get_by_text("Pause, resume or end a schedule", exact=True).click()
+    page.get_by_text("Change, pause or end a schedule", exact=True).click()
     page.get_by_role("button", name="End", exact=True).click()
     expect(page.get_by_text("No report is scheduled.")).to_be_visible()
 

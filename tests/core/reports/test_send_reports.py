@@ -8,12 +8,13 @@ from sqlalchemy import select, update
 
 from core.clock import pretending
 from core.database.session import session_scope
-from core.database.tables import ReportSchedule, ReportSending, SiteGrant, User
+from core.database.tables import AuditEvent, ReportSchedule, ReportSending, SiteGrant, User
 from core.errors import IllegalMoveError, NotAllowedError, NotFoundError, UsageError
+from core.reports.make_report import make_asked
 from core.reports.send_reports import Delivered
 from core.store.report import ReportRow, read_reports
 from core.store.report_schedule import Timing, claim_due, list_addressees, read_schedules, read_sendings
-from core.usecases.schedule_reports import ask_due, next_moment
+from core.usecases.schedule_reports import ask_due, next_moment, set_recipients
 from core.vocabulary import DeliveryState, ReportKind, SchedulePace, ScheduleState
 
 
@@ -112,6 +113,59 @@ def test_a_paused_schedule_asks_for_nothing_and_a_resumed_one_from_its_next_mome
     assert reports_of(press) == ()
     press.keep(NOON + timedelta(weeks=3))
     assert len(reports_of(press)) == 1
+
+
+def change(press: Press, schedule_id: int, *names: str, by: str = "manager") -> None:
+    with session_scope(press.dashboard, token=press.world.tokens[by]) as session:
+        set_recipients(
+            session, actor=press.actor(by), schedule_id=schedule_id,
+            recipient_ids=[press.world.users[name] for name in names],
+        )  # fmt: skip
+
+
+def test_recipients_are_changed_and_whoever_was_taken_away_gets_not_even_what_is_waiting(press: Press) -> None:
+    press.confirm_addresses("manager", "qc", "admin")
+    schedule_id = press.schedule("manager", "qc")
+    due = next_moment(MONDAYS, after=NOON)
+    with pretending(due):
+        ask_due(press.worker)
+        make_asked(press.worker, press.blobs)
+    change(press, schedule_id, "manager", "admin")
+    press.keep(due)
+    assert press.box.recipients == ["manager@example.org"], "planned when the report was made, and still wanted"
+    press.keep(due + timedelta(weeks=1))
+    assert sorted(press.box.recipients[1:]) == ["admin@example.org", "manager@example.org"]
+    with session_scope(press.owner) as session:
+        event = session.scalars(select(AuditEvent).where(AuditEvent.action == "schedule.recipients")).one()
+    assert len(event.before["recipients"]) == len(event.after["recipients"]) == 2
+    assert event.before != event.after
+
+
+def test_recipients_are_people_with_rights_and_an_address_and_never_nobody(press: Press) -> None:
+    press.confirm_addresses("manager", "qc", "technician")
+    schedule_id = press.schedule("manager")
+    for names, message in (
+        ((), "would have no recipient"),
+        (("manager",), "Nobody was added or taken away"),
+        (("manager", "technician"), "no role that reaches this report"),
+        (("manager", "admin"), "No e-mail address is confirmed"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            change(press, schedule_id, *names)
+    with pytest.raises((NotAllowedError, NotFoundError)):
+        change(press, schedule_id, "manager", "qc", by="qc")
+    press.set(schedule_id, ScheduleState.ENDED)
+    with pytest.raises(IllegalMoveError, match="has ended"):
+        change(press, schedule_id, "qc")
+
+
+def test_another_keeper_of_the_study_changes_the_recipients_too(press: Press) -> None:
+    press.confirm_addresses("manager", "qc")
+    schedule_id = press.schedule("manager")
+    change(press, schedule_id, "manager", "qc", by="admin")
+    with session_scope(press.dashboard, token=press.world.tokens["manager"]) as session:
+        (schedule,) = read_schedules(session)
+    assert sorted(schedule.recipient_ids) == sorted(press.world.users[name] for name in ("manager", "qc"))
 
 
 def test_an_ended_schedule_sends_nothing_more_and_cannot_be_resumed(press: Press) -> None:
