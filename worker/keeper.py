@@ -24,6 +24,7 @@ from core.settings import Settings, load_settings
 from core.storage import BlobStore, open_blob_store
 from core.store.queue import waiting_lanes
 from core.store.rate import FOLD_LIMIT, fold_deltas
+from core.usecases.adopt_scores import carry_out_adoptions
 from core.usecases.confirm_address import send_codes
 from core.usecases.deliver_alerts import deliver_alerts
 from core.usecases.end_sessions import close_expired_sessions
@@ -199,7 +200,7 @@ class Keeper:
             _LOG.exception("The keeper could not send alerts; it tries again soon.")
 
     def re_evaluate(self) -> None:
-        """Carry out ordered re-evaluations beside the other duties: a whole programme takes minutes."""
+        """Carry out ordered re-evaluations and adoptions beside the other duties: a whole programme takes minutes."""
         if not self._judge.is_alive():
             self._judge = threading.Thread(target=self._re_evaluate, name="re-evaluate", daemon=True)
             self._judge.start()
@@ -207,11 +208,12 @@ class Keeper:
     def _re_evaluate(self) -> None:
         try:
             n_visits = carry_out_re_evaluations(self._worker, self._blobs)
+            n_adopted = carry_out_adoptions(self._worker)
         except Exception:  # noqa: BLE001 - logged; it goes on where it stopped at the next turn
             _LOG.exception("The keeper could not judge scans again; it tries again soon.")
             return
-        if n_visits:
-            _LOG.info("Judged the scans of %d visits again.", n_visits)
+        if n_visits or n_adopted:
+            _LOG.info("Judged the scans of %d visits again; let other scores of %d scans count.", n_visits, n_adopted)
 
     def make_reports(self) -> None:
         """Make and send reports beside the other duties: a large one takes seconds."""

@@ -10,14 +10,20 @@ from core.broker import open_bell
 from core.database.roles import DatabaseRole
 from core.database.session import open_database, session_scope
 from core.errors import ScoringError
+from core.scoring.contract import Scorer
 from core.settings import Settings
 from core.storage import open_blob_store
+from core.store.model_choice import ModelChoice
 from core.store.queue import waiting_lanes
+from core.store.rescoring_queue import is_anything_ready
 from core.usecases.assess_scans import Line, assess_scans
+from core.usecases.record_assessments import Tally
 from core.usecases.report_process import ProcessKind, ProcessReport
+from core.usecases.rescore_scans import SideLine, rescore_scans
 from core.vocabulary import ScanKind
 from worker.heartbeat import Heartbeat
-from worker.scorer_cache import Loader, ScorerCache
+from worker.scorer_cache import LoadedModel, Loader
+from worker.served_models import ServedModels
 
 _LOG = logging.getLogger(__name__)
 SLICE = timedelta(seconds=20)
@@ -33,7 +39,7 @@ class Workplace:
         self._settings = settings
         self._database = open_database(settings, DatabaseRole.WORKER)
         self._blobs = open_blob_store(settings)
-        self._models = ScorerCache(load)
+        self._models = ServedModels(self._database, self._blobs, load, settings.home / "models")
         self._bell = open_bell(settings)
         self._heartbeat = Heartbeat.of_worker(settings)
         self._report = ProcessReport(self._database, ProcessKind.WORKER, self._facts)
@@ -42,48 +48,76 @@ class Workplace:
     def prepare(self) -> None:
         """Load the models of all lanes now, so that the first scan does not wait for them."""
         for lane in self._settings.worker_lanes:
-            self._models.get(lane)
+            self._models.own(lane)
         self._beat(is_forced=True)
 
     def score_lane(self, lane: ScanKind) -> None:
         """Score what waits in the lane, for the length of a slice; ring again where something is left.
 
-        A model that fails on a whole batch may have broken its process (a CUDA error sticks), so the process ends and
-        Celery starts another.
+        Scans that are only to be scored again come when no other waits. A model that fails on a whole batch may have
+        broken its process (a CUDA error sticks), so the process ends and Celery starts another.
         """
-        model = self._models.get(lane)
+        serving = self._models.serving(lane)
         self._beat()
         began_s = time.monotonic()
+        deadline_s = began_s + SLICE.total_seconds()
+        tally = Tally()
+        try:
+            for choice, model in serving:
+                tally += self._assess(choice, model, deadline_s)
+            n_again = self._rescore(lane, deadline_s)
+        except ScoringError:
+            _LOG.exception("The model failed on a whole batch; this process ends and a fresh one takes over.")
+            raise SystemExit(BROKEN_MODEL) from None
+        if tally.n_claimed or n_again:
+            self._report.add_work(
+                n_scored=tally.n_scored + n_again,
+                n_failed=tally.n_failed,
+                n_lost=tally.n_lost,
+                seconds=time.monotonic() - began_s,
+            )
+            _LOG.info("Lane %s: %s; %d seen to again.", lane.value, tally, n_again)
+        self._ring_for_the_rest(lane)
+
+    def _assess(self, choice: ModelChoice, model: LoadedModel, deadline_s: float) -> Tally:
+        """Score the scans that one model is for, up to the slice's end."""
         line = Line(
             database=self._database,
             blobs=self._blobs,
             scorer=model.scorer,
             settings=self._settings,
             card=model.card,
+            choice=choice,
             should_stop=self._should_stop,
             on_progress=self._beat,
         )
-        try:
-            tally = assess_scans(line, budget=SLICE)
-        except ScoringError:
-            _LOG.exception("The model failed on a whole batch; this process ends and a fresh one takes over.")
-            raise SystemExit(BROKEN_MODEL) from None
-        if tally.n_claimed:
-            self._report.add_work(
-                n_scored=tally.n_scored,
-                n_failed=tally.n_failed,
-                n_lost=tally.n_lost,
-                seconds=time.monotonic() - began_s,
-            )
-            _LOG.info("Lane %s: %s.", lane.value, tally)
-        self._ring_for_the_rest(lane)
+        return assess_scans(line, budget=timedelta(seconds=max(0.0, deadline_s - time.monotonic())))
+
+    def _rescore(self, lane: ScanKind, deadline_s: float) -> int:
+        """Score again what is ordered, while nothing else waits; how many scans."""
+
+        def should_pause() -> bool:
+            self._beat()
+            return self._should_stop() or time.monotonic() > deadline_s or self._is_waiting(lane)
+
+        def scorer_of(version_id: int) -> Scorer | None:
+            model = self._models.version(lane, version_id)
+            return None if model is None else model.scorer
+
+        return rescore_scans(
+            SideLine(self._database, self._blobs, lane, scorer_of, self._settings, should_pause=should_pause)
+        )
+
+    def _is_waiting(self, lane: ScanKind) -> bool:
+        with session_scope(self._database) as session:
+            return lane in waiting_lanes(session)
 
     def _ring_for_the_rest(self, lane: ScanKind) -> None:
         if self._should_stop():
             return
         with session_scope(self._database) as session:
-            is_waiting = lane in waiting_lanes(session)
-        if is_waiting:
+            is_left = lane in waiting_lanes(session) or is_anything_ready(session, lane)
+        if is_left and not self._models.faults():
             self._bell.ring(lane)
 
     def _beat(self, *, is_forced: bool = False) -> None:
@@ -93,13 +127,16 @@ class Workplace:
     def _facts(self) -> dict[str, Any]:
         """What the page Queue says of this process."""
         loaded = self._models.loaded()
-        uses = [model.device_use() for model in loaded.values()]
+        uses = [model.device_use() for _, model in loaded]
         return {
             "lanes": list(self._settings.worker_lanes),
             "batch_size": self._settings.worker_batch_size,
             "models": [
                 {"lane": lane, "name": model.scorer.identity.name, "version": model.scorer.identity.version}
-                for lane, model in loaded.items()
+                for lane, model in loaded
+            ],
+            "faults": [
+                {"version_id": version_id, "fault": fault} for version_id, fault in self._models.faults().items()
             ],
             "device": uses[0].device if uses else None,
             "held_bytes": uses[0].held_bytes if uses else None,

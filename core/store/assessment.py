@@ -32,7 +32,7 @@ from core.values import (
     Reason,
     ScanScores,
 )
-from core.vocabulary import ArtifactType, ScanKind, ScanState, Slab, Verdict
+from core.vocabulary import ArtifactType, ModelOrigin, ScanKind, ScanState, Slab, Verdict
 
 FAZ_COLUMNS = {
     "faz_area_mm2": "area_mm2",
@@ -110,7 +110,13 @@ class Inherited:
     ordinal: int
 
 
-def ensure_model_version(session: Session, identity: ModelIdentity, card: Mapping[str, Any]) -> int:
+def ensure_model_version(
+    session: Session,
+    identity: ModelIdentity,
+    card: Mapping[str, Any],
+    *,
+    origin: ModelOrigin = ModelOrigin.INSTALLATION,
+) -> int:
     """The id of the row for this model, made where it is new; safe where two workers meet it at once."""
     key = {
         "name": identity.name,
@@ -122,7 +128,7 @@ def ensure_model_version(session: Session, identity: ModelIdentity, card: Mappin
     found = session.scalar(known)
     if found is None:
         lane = card.get("kind", ScanKind.OCTA_ENFACE)  # the fakes of tests have no card
-        added = postgresql_insert(ModelVersion).values(**key, card=dict(card), kind=lane)
+        added = postgresql_insert(ModelVersion).values(**key, card=dict(card), kind=lane, origin=origin)
         session.execute(added.on_conflict_do_nothing())
         found = session.scalars(known).one()
     return found

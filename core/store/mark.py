@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import Annotation, Device, ModelVersion, Site
 from core.store.scan_filter import ScanFilter, day_start
+from core.vocabulary import ModelOrigin
 
 MAX_MARKS = 12
 """More lines than that would hide the trend; the latest are shown."""
@@ -57,7 +58,9 @@ def read_marks(session: Session, chosen: ScanFilter, *, limit: int = MAX_MARKS) 
 def _model_changes(session: Session, chosen: ScanFilter) -> Iterator[Mark]:
     """When a version of a model began to score that was not the first; the same for every study."""
     rows = session.execute(
-        select(ModelVersion.name, ModelVersion.version, ModelVersion.created_at).order_by(ModelVersion.id)
+        select(ModelVersion.name, ModelVersion.version, ModelVersion.created_at)
+        .where(ModelVersion.origin == ModelOrigin.INSTALLATION)  # one that was added scores from its activation on
+        .order_by(ModelVersion.id)
     )
     former: dict[str, str] = {}
     for name, version, created_at in rows:

@@ -107,6 +107,15 @@ def _visits(reach: Reach) -> Select[int]:
 
 def read_met(session: Session, visit_ids: Sequence[int], reach: Reach) -> tuple[MetScan, ...]:
     """The scored scans of these visits that are within reach, in order of their id."""
+    return _read_met(session, Acquisition.visit_id.in_(visit_ids), *captured_within(reach))
+
+
+def read_met_scans(session: Session, scan_ids: Sequence[int]) -> tuple[MetScan, ...]:
+    """Those of these scans that have a score, in order of their id."""
+    return _read_met(session, Scan.id.in_(scan_ids))
+
+
+def _read_met(session: Session, *conditions: ColumnElement[bool]) -> tuple[MetScan, ...]:
     is_open = ReacquisitionRequest.state.not_in(ENDED)
     request = select(ReacquisitionRequest.id).where(
         is_open,
@@ -123,7 +132,7 @@ def read_met(session: Session, visit_ids: Sequence[int], reach: Reach) -> tuple[
             request.exists().label("has_open_request"),
         )
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .where(Acquisition.visit_id.in_(visit_ids), Scan.assessment_id.is_not(None), *_captured(reach))
+        .where(Scan.assessment_id.is_not(None), *conditions)
         .order_by(Scan.id)
     )  # fmt: skip
     return tuple(
@@ -134,7 +143,8 @@ def read_met(session: Session, visit_ids: Sequence[int], reach: Reach) -> tuple[
     )  # fmt: skip
 
 
-def _captured(reach: Reach) -> Iterable[ColumnElement[bool]]:
+def captured_within(reach: Reach) -> Iterable[ColumnElement[bool]]:
+    """Conditions on Acquisition: captured in the period of a reach."""
     if reach.since is not None:
         yield Acquisition.acquired_at >= datetime.combine(reach.since, time(), UTC)
     if reach.until is not None:

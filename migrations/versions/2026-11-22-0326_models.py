@@ -149,6 +149,7 @@ def widen_model_versions() -> None:
     """The lane, the weights and the retirement of a model version; there was one lane so far."""
     table = "model_version"
     op.add_column(table, sa.Column("kind", sa.String(), server_default="octa-enface", nullable=False))
+    op.add_column(table, sa.Column("origin", sa.String(), server_default="installation", nullable=False))
     op.add_column(table, sa.Column("stored_sha256", sa.String(64), nullable=True))
     op.add_column(table, sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column(table, sa.Column("retired_reason", sa.String(), server_default="", nullable=False))
@@ -308,5 +309,5 @@ def downgrade() -> None:
     for table in SAME_SITE:
         op.execute(f"drop function {table}_stays_in_its_site()")
     op.drop_constraint(op.f("fk_model_version_stored_sha256_blob"), "model_version", type_="foreignkey")
-    for column in ("retired_reason", "retired_at", "stored_sha256", "kind"):
+    for column in ("retired_reason", "retired_at", "stored_sha256", "origin", "kind"):
         op.drop_column("model_version", column)

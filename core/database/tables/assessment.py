@@ -7,7 +7,7 @@ from sqlalchemy import Float, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database.tables.base import Base, Created, Id, Sha256, SiteScoped
-from core.vocabulary import ScanKind
+from core.vocabulary import ModelOrigin, ScanKind
 
 
 class ModelVersion(Created, Base):
@@ -24,6 +24,7 @@ class ModelVersion(Created, Base):
     card: Mapped[dict[str, Any]]
     kind: Mapped[str] = mapped_column(default=ScanKind.OCTA_ENFACE, server_default=ScanKind.OCTA_ENFACE)
     """The lane; the versions of before this column were all of the only lane there was."""
+    origin: Mapped[str] = mapped_column(default=ModelOrigin.INSTALLATION, server_default=ModelOrigin.INSTALLATION)
     stored_sha256: Mapped[Sha256 | None] = mapped_column(ForeignKey("blob.sha256"))
     """The weights in the blob store, from where every worker takes them; None: of another installation's time."""
     retired_at: Mapped[datetime | None]
