@@ -19,6 +19,16 @@ from core.volume import OctVolume
 OPEN_LANES = (ScanKind.OCTA_ENFACE,)
 """The kinds of scan that core.scoring.registry has a scorer for. Intake takes no other: it would wait for ever."""
 
+_LARGEST_BATCH = {ScanKind.VOLUME: 1}
+
+
+def batch_limit(kind: ScanKind, wanted: int) -> int:
+    """How many scans of a lane are in memory as one batch, where ``wanted`` are asked for.
+
+    A volume has 25 to 200 MB and its hundred B-scans are a batch by themselves: two at once gain nothing.
+    """
+    return min(wanted, _LARGEST_BATCH.get(kind, wanted))
+
 
 @dataclass(frozen=True, slots=True)
 class ScanInput:

@@ -54,6 +54,7 @@ class StoredFile:
     name: str
     size_bytes: int
     image_sha256: str | None
+    volume_sha256: str | None
     width_px: int | None
     height_px: int | None
     text_regions: tuple[dict[str, Any], ...]
@@ -72,6 +73,8 @@ class NewFile:
     size_bytes: int
     source_sha256: str | None
     image_sha256: str | None
+    volume_sha256: str | None
+    """Of a volume, the blob that holds all of it."""
     width_px: int | None
     height_px: int | None
     text_regions: Sequence[dict[str, Any]]
@@ -200,6 +203,7 @@ def add_file(session: Session, batch: BatchHead, file: NewFile) -> int:
         size_bytes=file.size_bytes,
         source_sha256=file.source_sha256,
         image_sha256=file.image_sha256,
+        volume_sha256=file.volume_sha256,
         width_px=file.width_px,
         height_px=file.height_px,
         text_regions=list(file.text_regions),
@@ -363,6 +367,7 @@ def stored_file(row: Any) -> StoredFile:
         name=file.original_name,
         size_bytes=file.size_bytes,
         image_sha256=file.image_sha256,
+        volume_sha256=file.volume_sha256,
         width_px=file.width_px,
         height_px=file.height_px,
         text_regions=tuple(file.text_regions),

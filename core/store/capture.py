@@ -306,6 +306,7 @@ def add_scan(
     kind: ScanKind,
     slab: Slab,
     image_sha256: str,
+    volume_sha256: str | None,
     width_px: int,
     height_px: int,
 ) -> int:
@@ -317,6 +318,7 @@ def add_scan(
         kind=kind.value,
         slab=slab.value,
         image_sha256=image_sha256,
+        volume_sha256=volume_sha256,
         width_px=width_px,
         height_px=height_px,
         state=ScanState.QUEUED.value,

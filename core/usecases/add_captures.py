@@ -14,7 +14,7 @@ from core.intake.dicom_check import is_field_of_file
 from core.intake.dicom_facts import DicomFacts
 from core.intake.manifest import Entry
 from core.store.access import Actor
-from core.store.batch import BatchHead, SiteRoster
+from core.store.batch import BatchHead, SiteRoster, StoredFile
 from core.store.capture import (
     CaptureKey,
     NewCapture,
@@ -76,7 +76,7 @@ def add_captures(
     # Slots before anything below them, in one order: whoever counts or decides takes the same locks.
     lock_slots(session, [group.slot_id for group in groups])
     facts = {check.file.id: check.facts for check in accepted}
-    sizes = {check.file.id: (check.file.width_px, check.file.height_px) for check in accepted}
+    files = {check.file.id: check.file for check in accepted}
     scan_ids: dict[int, int] = {}
     answers: list[_Answer] = []
     for group in groups:
@@ -93,7 +93,7 @@ def add_captures(
                 answers.append(_Answer(request.request_id, acquisition_id, is_found=first.entry.replaces is None))
                 also = find_also_awaited(first, received, request)
                 answers += [_Answer(other.request_id, acquisition_id, is_found=True) for other in also]
-        scan_ids |= _add_scans(session, head, group, acquisition_id, sizes)
+        scan_ids |= _add_scans(session, head, group, acquisition_id, files)
     recount_slots(session, [group.slot_id for group in groups])
     for answer in answers:
         receive_replacement(
@@ -205,13 +205,13 @@ def _add_scans(
     head: BatchHead,
     group: _Group,
     acquisition_id: int,
-    sizes: dict[int, tuple[int | None, int | None]],
+    files: Mapping[int, StoredFile],
 ) -> dict[int, int]:
     scan_ids = {}
     for candidate in group.candidates:
-        width_px, height_px = sizes[candidate.file_id]
-        assert width_px is not None, "a file that was read has a size"
-        assert height_px is not None, "a file that was read has a size"
+        file = files[candidate.file_id]
+        assert file.width_px is not None, "a file that was read has a size"
+        assert file.height_px is not None, "a file that was read has a size"
         scan_ids[candidate.file_id] = add_scan(
             session,
             site_id=head.site.site_id,
@@ -220,7 +220,8 @@ def _add_scans(
             kind=candidate.entry.kind,
             slab=candidate.slab,
             image_sha256=candidate.image_sha256,
-            width_px=width_px,
-            height_px=height_px,
+            volume_sha256=file.volume_sha256,
+            width_px=file.width_px,
+            height_px=file.height_px,
         )
     return scan_ids

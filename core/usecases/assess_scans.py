@@ -15,7 +15,7 @@ from typing import Any
 from core.broker import NullBell
 from core.database.session import Database, session_scope
 from core.errors import ScoringError
-from core.scoring.contract import ScanFailure, ScanInput, Scorer
+from core.scoring.contract import ScanFailure, ScanInput, Scorer, batch_limit
 from core.settings import Settings
 from core.storage import BlobStore
 from core.store.case import ScanCase, read_cases
@@ -141,7 +141,7 @@ class _Steps:
             claim = claim_scans(
                 session,
                 lane=self.line.scorer.kind,
-                limit=settings.worker_batch_size,
+                limit=batch_limit(self.line.scorer.kind, settings.worker_batch_size),
                 lease=settings.worker_lease,
                 is_fresh_only=is_fresh_only,
                 choice=self.line.choice,

@@ -13,7 +13,7 @@ from core.intake.manifest_csv import ManifestRow, read_manifest
 from core.intake.problems import blocking
 from core.vocabulary import Laterality, ScaleSource, Slab
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".dcm", ".dicom", ".vol"})
 """What is looked for in folders. A file named by itself is read whatever it is called."""
 
 _MANIFEST_COLUMNS = ("eye", "slab", "field_width_mm", "field_height_mm")
@@ -56,7 +56,7 @@ def collect_files(
     if not found:
         raise UsageError(
             "There is no image among the paths given.",
-            remedy="Give PNG, JPEG, TIFF, BMP or DICOM files, or folders that hold some (DICOM as .dcm).",
+            remedy="Give PNG, JPEG, TIFF, BMP, DICOM or .vol files, or folders that hold some (DICOM as .dcm).",
         )
     if manifest is None:
         return found

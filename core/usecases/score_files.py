@@ -17,13 +17,14 @@ from core.policy.judge import ScanContext, judge
 from core.policy.protocol import Protocol
 from core.policy.scan_types import scan_type
 from core.scoring.acceptance import unseen_codes
-from core.scoring.contract import ScanFailure, ScanInput, Scorer
+from core.scoring.contract import ScanFailure, ScanInput, Scorer, batch_limit
 from core.scoring.pictures import encode_cam, encode_mask
 from core.scoring.record import PicturePaths, failure_record, score_record
 from core.usecases.collect_files import FileToScore
 from core.usecases.fit_to_protocol import fit_to_protocol
 from core.usecases.read_to_score import read_to_score
 from core.values import NotComputable, OctaFindings, Scale, ScanScores
+from core.volume import OctVolume
 
 RESULTS_NAME = "results.jsonl"
 
@@ -65,6 +66,7 @@ class _ReadFile:
     stem: str
     sha256: str = ""
     image: NDArray[np.uint8] | None = None
+    volume: OctVolume | None = None
     fault: Record | None = None
 
     @property
@@ -103,14 +105,15 @@ def score_files(files: Sequence[FileToScore], run: ScoreRun) -> ScoreTally:
     """
     for folder in ("masks", "cam"):
         (run.out / folder).mkdir(parents=True, exist_ok=True)
-    ahead = _BATCHES_IN_FLIGHT * run.batch_size
+    size = batch_limit(run.scorer.kind, run.batch_size)
+    ahead = _BATCHES_IN_FLIGHT * size
     with (
         ThreadPoolExecutor(_READERS) as readers,
         ThreadPoolExecutor(_WRITERS) as writers,
         (run.out / RESULTS_NAME).open("w", encoding="utf-8") as lines,
     ):
         results = _Results(lines, run.on_done)
-        for batch in _batches(_read_ahead(files, run, readers, ahead), run.batch_size):
+        for batch in _batches(_read_ahead(files, run, readers, ahead), size):
             for read, result in zip(batch, _scored(batch, run.scorer), strict=True):
                 results.waiting.append(writers.submit(_written, read, result, run))
             results.settle(keep=ahead)
@@ -135,8 +138,8 @@ def _read(file: FileToScore, stem: str, run: ScoreRun) -> _ReadFile:
     try:
         with file.path.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        image, known = read_to_score(file, run.scorer.kind, max_megapixels=run.max_megapixels)
-        return _ReadFile(known, stem, digest, image)
+        pixels = read_to_score(file, run.scorer.kind, max_megapixels=run.max_megapixels)
+        return _ReadFile(pixels.file, stem, digest, pixels.image, pixels.volume)
     except UnreadableScanError as error:
         fault = failure_record(file.name, code=error.code, message=error.message, remedy=error.remedy)
     except OSError as error:
@@ -159,7 +162,7 @@ def _batches(items: Iterator[_ReadFile], size: int) -> Iterator[list[_ReadFile]]
 def _scored(batch: Sequence[_ReadFile], scorer: Scorer) -> list[ScanScores | ScanFailure | None]:
     """The scorer's result for each file of the batch; None for those that could not be read."""
     inputs = [
-        ScanInput(read.stem, read.image, read.scale, read.file.slab, read.file.laterality)
+        ScanInput(read.stem, read.image, read.scale, read.file.slab, read.file.laterality, read.volume)
         for read in batch
         if read.image is not None
     ]

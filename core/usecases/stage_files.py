@@ -19,9 +19,11 @@ from core.errors import UnreadableScanError, UsageError
 from core.intake.archive import ArchiveLimits, Member, unpack
 from core.intake.canonical import MEDIA_TYPE
 from core.intake.hints import hinted_entry
+from core.intake.manifest import UNKNOWN
 from core.intake.manifest_csv import MAX_MANIFEST_BYTES, ManifestTable, read_manifest
 from core.intake.problems import Problem
 from core.intake.scan_file import DicomOrigin, ScanFile, read_scan_file
+from core.intake.volume_blob import MEDIA_TYPE as VOLUME_MEDIA_TYPE
 from core.settings import Settings
 from core.storage import BlobStore
 from core.store.access import Actor
@@ -40,6 +42,7 @@ from core.store.dicom_source import add_dicom_source
 from core.uid_seal import seal
 from core.usecases.open_batch import clean_values
 from core.usecases.upload_rights import require_draft, require_uploader
+from core.vocabulary import ScanKind
 
 OpenSession = Callable[[], AbstractContextManager[Session]]
 """Opens one transaction with the uploader's rights."""
@@ -172,15 +175,19 @@ def _store(staging: Staging, source: _Source, scan: ScanFile, entry: Mapping[str
     """Blob first, fsynced, then the row that names it."""
     shown = _printable(source.name)
     image_sha256 = staging.blobs.put(scan.png) if scan.png is not None else None
+    volume_sha256 = staging.blobs.put(scan.volume) if scan.volume is not None else None
     with staging.open_session() as session:
         batch = _draft(session, staging)
         if image_sha256 is not None and scan.png is not None:
             record_blob(session, sha256=image_sha256, size_bytes=len(scan.png), media_type=MEDIA_TYPE)
+        if volume_sha256 is not None and scan.volume is not None:
+            record_blob(session, sha256=volume_sha256, size_bytes=len(scan.volume), media_type=VOLUME_MEDIA_TYPE)
         row = NewFile(
             name=shown,
             size_bytes=source.size_bytes,
             source_sha256=source.sha256,
             image_sha256=image_sha256,
+            volume_sha256=volume_sha256,
             width_px=scan.width_px,
             height_px=scan.height_px,
             text_regions=[region.as_document() for region in scan.text_regions],
@@ -194,12 +201,16 @@ def _store(staging: Staging, source: _Source, scan: ScanFile, entry: Mapping[str
 
 
 def _stated_entry(session: Session, batch: BatchHead, origin: DicomOrigin | None) -> dict[str, str]:
-    """The row as a DICOM object states it; its device is the one that the site registered with that serial."""
+    """The row as the file states it; its device is the one that the site registered with that serial."""
     if origin is None:
         return {}
     serials = read_roster(session, batch.site.site_id).device_serials
     devices = [code for code, serial in serials.items() if serial and serial == origin.facts.serial]
-    return origin.facts.entry | ({"device": devices[0]} if len(devices) == 1 else {})
+    stated = origin.facts.entry | ({"device": devices[0]} if len(devices) == 1 else {})
+    if origin.facts.kind is ScanKind.VOLUME and origin.facts.field_mm is None:
+        # A line or a circle has no field that anybody could enter.
+        stated |= {"field_width_mm": UNKNOWN, "field_height_mm": UNKNOWN}
+    return stated
 
 
 def _store_origin(session: Session, staging: Staging, batch: BatchHead, file_id: int, origin: DicomOrigin) -> None:

@@ -110,7 +110,8 @@ def _submit(session: Session, head: BatchHead, *, actor: Actor, blobs: BlobStore
 
 def _stored_or_rejected(blobs: BlobStore, check: FileCheck) -> FileCheck:
     """A draft may be older than the pruning of unreferenced blobs: better rejected than a scan without an image."""
-    if check.file.image_sha256 is None or blobs.exists(check.file.image_sha256):
+    named = (check.file.image_sha256, check.file.volume_sha256)
+    if all(blobs.exists(sha256) for sha256 in named if sha256 is not None):
         return check
     gone = Problem(
         "image_gone",
