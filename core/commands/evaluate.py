@@ -48,6 +48,7 @@ def command(
     Examples:
       octaudit evaluate octa-enface --data ../shared/data --model bundled --report runs/evaluation
       octaudit evaluate text-detector --data ../shared/data --fonts ~/.fonts --json figures.json
+      octaudit evaluate layers --data ../shared/data/layers_duke_dme --json layers.json
       octaudit evaluate coips-faz --data faz/ --model runs/faz/coips-faz.safetensors --folds all
     """
     if recipe not in EVALUATORS:
@@ -94,6 +95,25 @@ def _evaluate_octa_enface(asked: Asked) -> None:
         click.echo(f"Report: {write_page(evaluation, folder / 'report.html')}")
 
 
+def _evaluate_onh(asked: Asked) -> None:
+    from rich.console import Console
+
+    from core.training.evaluation.figures import by_set, interval_text
+    from core.training.onh.evaluate import evaluate_onh
+    from core.training.onh.table import table_1
+
+    found = evaluate_onh(asked.data, asked.model, device=asked.device)
+    Console(width=None if sys.stdout.isatty() else TABLE_WIDTH).print(table_1(found))
+    for gathered in by_set(found.metrics):
+        click.echo(f"{gathered.label}: {gathered.size}")
+        for metric in gathered.figures:
+            click.echo(f"  {metric.name} {interval_text(metric)}")
+    click.echo(f"{found.difference}\n{found.n_left_out} images left out. {found.note}")
+    if asked.json_path is not None:
+        asked.json_path.parent.mkdir(parents=True, exist_ok=True)
+        asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
 def _evaluate_text_detector(asked: Asked) -> None:
     from core.intake.burned_in_text import WEIGHTS_FILE
     from core.training.text_detector_figures import evaluate_text_detector
@@ -137,10 +157,32 @@ def _evaluate_coips(asked: Asked) -> None:
         json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+def _evaluate_layers(asked: Asked) -> None:
+    from rich.console import Console
+
+    from core.training.evaluation.figures import by_set, interval_text
+    from core.training.layers.evaluate import evaluate_layers
+    from core.training.layers.table import layer_tables
+
+    found = evaluate_layers(asked.data, model=asked.model, device=asked.device)
+    for gathered in by_set(found.metrics):
+        click.echo(f"{gathered.label}: {gathered.size}")
+        for metric in gathered.figures:
+            click.echo(f"  {metric.name} {interval_text(metric)}")
+    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
+    for table in layer_tables(found):
+        console.print(table)
+    click.echo(f"{found.difference}\n{found.n_left_out} images left out: the model was trained with their subjects.")
+    if asked.json_path is not None:
+        asked.json_path.parent.mkdir(parents=True, exist_ok=True)
+        asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
 EVALUATORS: dict[str, Callable[[Asked], None]] = {
     "octa-enface": _evaluate_octa_enface,
     "text-detector": _evaluate_text_detector,
     "coips-quality": _evaluate_coips,
     "coips-faz": _evaluate_coips,
+    "layers": _evaluate_layers,
 }
 """Every recipe with what evaluates it."""

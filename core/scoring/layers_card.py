@@ -1,12 +1,11 @@
 """The model card of layer weights: which layers, what they were trained on, how, how good they are."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from core.scoring.card import Calibration, CardOfWeights, ReportedMetric, TrainingSet
+from core.scoring.card import LaneCard
 from core.scoring.lanes.layer_scheme import LayerScheme
-from core.values import ModelIdentity
 from core.vocabulary import ScanKind
 
 
@@ -22,8 +21,8 @@ class LayersTraining(BaseModel):
     """Figures of the part that watched, at that epoch."""
 
 
-class LayersCard(CardOfWeights):
-    """Everything known of one weights file."""
+class LayersCard(LaneCard):
+    """Everything known of one weights file. No scan was graded for it, so it has no calibration and never decides."""
 
     pair_words = "A layer model"
     lack_words = "is none"
@@ -31,34 +30,17 @@ class LayersCard(CardOfWeights):
     malformed_words = "card of a layer model"
     malformed_remedy = "Give a model that octaudit train layers wrote."
 
-    name: str
-    version: str
     kind: ScanKind = ScanKind.VOLUME
     recipe_name: Literal["layers"] = "layers"
-    preprocessing: str
     scheme: LayerScheme
-    network: dict[str, str | int]
-    """The fields of core.networks.layers.LayerShape."""
     training: LayersTraining
-    recipe: dict[str, Any]
     software: dict[str, str]
-    commands: tuple[str, ...]
     init_sha256: str | None
     """Of the weights the training began with; None: random ones."""
-    split: str
-    data: tuple[TrainingSet, ...]
-    metrics: tuple[ReportedMetric, ...]
+    seen_pixels: tuple[str, ...]
+    """sha256 of size and grey levels of every image that was trained on or watched the training: what no figure may
+    rest on."""
     confusion: tuple[tuple[int, ...], ...] = ()
     """Pixels of the test part by true class (rows) and found class (columns); empty where there is no test part."""
     choices: tuple[str, ...]
     """Where the thesis is silent or contradicts itself: what was chosen."""
-    known_failures: tuple[str, ...]
-    intended_use: str
-    labels: str
-    calibration: Calibration | None = None
-    """Always None: no scan was graded for these weights, so the lane never decides alone."""
-
-    @property
-    def identity(self) -> ModelIdentity:
-        """What every assessment made with these weights stores."""
-        return ModelIdentity(self.name, self.version, self.weights_sha256, self.preprocessing)

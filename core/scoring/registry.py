@@ -8,6 +8,7 @@ from core.errors import UsageError
 from core.scoring.card import LaneCard, ModelCard
 from core.scoring.contract import OPEN_LANES, Scorer
 from core.scoring.device_use import DeviceUse
+from core.scoring.layers_card import LayersCard
 from core.vocabulary import ScanKind
 
 if TYPE_CHECKING:
@@ -90,6 +91,19 @@ def _octa_enface(weights: Path, card: LaneCard, device: "torch.device") -> Score
     return OctaEnfaceScorer(load_network(weights, card, device), card, device, load_heads(weights))
 
 
-_CARDS: dict[ScanKind, type[LaneCard]] = {ScanKind.OCTA_ENFACE: ModelCard}
-_LOADERS: dict[ScanKind, "Callable[[Path, LaneCard, torch.device], Scorer]"] = {ScanKind.OCTA_ENFACE: _octa_enface}
+def _volume(weights: Path, card: LaneCard, device: "torch.device") -> Scorer:
+    from core.scoring.torch_backend.volume import VolumeScorer  # noqa: PLC0415
+
+    assert isinstance(card, LayersCard), "the lane's own card"
+    return VolumeScorer.load(weights, card, device)
+
+
+_CARDS: dict[ScanKind, type[LaneCard]] = {
+    ScanKind.OCTA_ENFACE: ModelCard,
+    ScanKind.VOLUME: LayersCard,
+}
+_LOADERS: dict[ScanKind, "Callable[[Path, LaneCard, torch.device], Scorer]"] = {
+    ScanKind.OCTA_ENFACE: _octa_enface,
+    ScanKind.VOLUME: _volume,
+}
 """One entry per lane: its card, and what loads its scorer."""

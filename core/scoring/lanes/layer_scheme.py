@@ -1,9 +1,11 @@
 """The three ways of dividing the retina into layers: names, colours, and what one says in the terms of another."""
 
+import io
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Labels = NDArray[np.uint8]
 
@@ -70,3 +72,12 @@ def labels_of_boundaries(boundary_row_px: NDArray[np.floating], height_px: int) 
     passed[passed == len(boundary_row_px)] = 0  # below the last boundary
     passed[:, ~np.isfinite(boundary_row_px).all(axis=0)] = 0
     return passed
+
+
+def layers_png(labels: Labels) -> bytes:
+    """Indexed-colour PNG of a label map (height, width): the pixel value is the class, the palette is PALETTE."""
+    picture = Image.fromarray(labels, mode="P")
+    picture.putpalette([level for colour in PALETTE for level in colour])
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=False)
+    return buffer.getvalue()

@@ -135,6 +135,7 @@ def _draft(run: FittedLayers, recipe: LayersRecipe) -> LayersCard:
         software={"octaudit": version("octaudit"), "torch": torch.__version__, "python": platform.python_version()},
         commands=_commands(recipe),
         init_sha256=recipe.starts_from,
+        seen_pixels=tuple(sorted(p.picture.pixel_sha256 for p in run.placed if p.part is not Part.TEST)),
         split=_split_in_words(recipe, run.placed),
         data=(*training_sets(run.placed), *_phantoms(recipe)),
         metrics=(),

@@ -84,8 +84,8 @@ def evaluate_coips(
     limit_threads()
     records = read_records(data, Label.GRADE if recipe == "coips-quality" else Label.MASK)
     pictures = read_pictures(data, records, on_read=lambda done: report("Checking the images", done, len(records)))
-    trained_with, note = _trained_with(model)
-    unseen = _unseen(pictures, trained_with, float(card.recipe["near_duplicate_correlation"]))
+    trained_with, note = trained_with_beside(model)
+    unseen = unseen_of(pictures, trained_with, float(card.recipe["near_duplicate_correlation"]))
     metrics = judge(
         model,
         card,
@@ -116,7 +116,7 @@ def published_beside(card: CoipsCard) -> tuple[PublishedFigure, ...]:
     return tuple(own or figures)
 
 
-def _trained_with(model: Path) -> tuple[set[str], str]:
+def trained_with_beside(model: Path) -> tuple[set[str], str]:
     """Pixel hashes of what was trained with or watched, from the splits beside the model; and what that is worth."""
     path = model.with_name(SPLITS_NAME)
     if not path.is_file():
@@ -129,7 +129,7 @@ def _trained_with(model: Path) -> tuple[set[str], str]:
     )
 
 
-def _unseen(pictures: Sequence[Picture], trained_with: set[str], correlation: float) -> list[Placed]:
+def unseen_of(pictures: Sequence[Picture], trained_with: set[str], correlation: float) -> list[Placed]:
     """The images to judge on, with their groups."""
     groups = grouped(pictures, near_duplicates(pictures, correlation))
     tainted = {group for p, group in zip(pictures, groups, strict=True) if p.pixel_sha256 in trained_with}

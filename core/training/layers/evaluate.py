@@ -1,0 +1,95 @@
+"""Evaluates a layer model on B-scans it has not seen and on phantoms, beside the thesis's figures."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from core.scoring.card import ReportedMetric
+from core.scoring.lanes.layer_scheme import CLASS_NAMES, LayerScheme
+from core.scoring.layers_card import LayersCard
+from core.scoring.published import PublishedFigure, published_figures
+from core.scoring.registry import weights_path
+from core.scoring.torch_backend.device import choose_device, limit_threads
+from core.scoring.torch_backend.layers import LayerSegmenter
+from core.training.layers.data import read_layer_folder
+from core.training.layers.publish import judge_layers, judge_phantoms
+from core.training.supervised.evaluate import unseen_of
+from core.training.supervised.record import NOT_STATED
+from core.vocabulary import ScanKind
+
+TABLE = "published_layers"
+DIFFERENCE = (
+    "Published: 1,058 B-scans of one clinic (Spectralis), 800 or 600 of them trained on, split by image and not by "
+    "subject; five classes with a transition that no public set has. Its accuracies of the whole retina lie below its "
+    "IoU, which cannot be of the same pixels. Here: subjects that no training saw. No like-for-like comparison."
+)
+
+
+class LayersEvaluation(BaseModel):
+    """What `octaudit evaluate layers` writes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    scheme: LayerScheme
+    network: str
+    weights_sha256: str
+    n_images: int
+    n_left_out: int
+    """Images of persons (or near duplicates of images) that the model was trained with."""
+    metrics: tuple[ReportedMetric, ...]
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Pixels by true class (rows) and found class (columns)."""
+    published: tuple[PublishedFigure, ...]
+    difference: str
+
+
+def evaluate_layers(
+    data: Path,
+    *,
+    model: str = "bundled",
+    device: str = "auto",
+    report: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
+) -> LayersEvaluation:
+    """The figures of a model on the images of a folder that it has not seen, and on phantoms.
+
+    Where the manifest has a ``split`` column only its test rows count, and a row of a person whom the model was
+    trained with is refused by name. ``report`` takes a stage, the images done and their number.
+
+    Raises
+    ------
+    UsageError
+        Model or folder cannot be used, test rows were trained with, or no unseen image is left.
+    """
+    weights = weights_path(ScanKind.VOLUME, model)
+    card = LayersCard.beside(weights)
+    limit_threads()
+    pictures = read_layer_folder(
+        data, card.scheme, licence=NOT_STATED, on_read=lambda done, n: report("Checking the images", done, n)
+    )
+    unseen = unseen_of(pictures, set(card.seen_pixels), float(str(card.recipe["near_duplicate_correlation"])))
+    segmenter = LayerSegmenter.load(weights, card, choose_device(device))
+    judged = judge_layers(segmenter, unseen, data, "unseen images", lambda done, n: report("Judging", done, n))
+    return LayersEvaluation(
+        model=card.name,
+        scheme=card.scheme,
+        network=str(card.network["network"]),
+        weights_sha256=card.weights_sha256,
+        n_images=len(unseen),
+        n_left_out=len(pictures) - len(unseen),
+        metrics=(*judged.metrics, *judge_phantoms(segmenter)),
+        classes=CLASS_NAMES[card.scheme],
+        confusion=judged.confusion,
+        published=published_beside(card),
+        difference=DIFFERENCE,
+    )
+
+
+def published_beside(card: LayersCard) -> tuple[PublishedFigure, ...]:
+    """The thesis's figures to print beside a model's: of the whole retina, and of layers where it has layers."""
+    figures = published_figures(TABLE)
+    if card.scheme is LayerScheme.RETINA:
+        return tuple(figure for figure in figures if figure.task == "whole retina")
+    return figures
