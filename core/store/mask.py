@@ -1,0 +1,238 @@
+"""Masks to draw next: the scored scans a round is chosen from, the rounds of a study, the masks that came back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy.orm import Session
+
+from core.database.tables import Acquisition, Assessment, Device, MaskRound, Scan, Site, Subject, User, WantedMask
+from core.values import ImageIndices, Measure, Measured, NotComputable
+from core.vocabulary import ScanKind
+
+MOST_CANDIDATES = 5_000
+"""The newest scans: enough to choose fifty from, and bounded work."""
+_INDICES = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskCandidate:
+    """A scored scan of a lane, with what it can be chosen by."""
+
+    scan_id: int
+    site_id: int
+    device_model: str
+    indices: ImageIndices
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    """A round as people read it."""
+
+    id: int
+    study_id: int
+    kind: ScanKind
+    step: int
+    rule: dict[str, Any]
+    created_by: str
+    created_at: datetime
+    n_wanted: int
+    n_drawn: int
+    """Masks that have come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedScan:
+    """One scan of a round."""
+
+    scan_id: int
+    site_id: int
+    rank: int
+    q: float | None
+    site_code: str
+    device_code: str
+    device_model: str
+    subject_code: str
+    acquisition_id: int
+    image_sha256: str
+    width_px: int
+    height_px: int
+    mask_sha256: str | None
+    imported_at: datetime | None
+    imported_by: str | None
+
+    @property
+    def name(self) -> str:
+        """What its files are called in an export: the scan's number, and nothing of where the file came from."""
+        return f"scan-{self.scan_id:08d}.png"
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCount:
+    """How many scored scans of a lane there are to choose from, and how many have a mask."""
+
+    kind: ScanKind
+    n_scored: int
+    n_drawn: int
+
+
+def read_mask_candidates(session: Session, study_id: int, kind: ScanKind) -> list[MaskCandidate]:
+    """The newest scored scans of a lane of a study that show a person, the oldest of them first."""
+    newest = (
+        select(
+            Scan.id, Scan.site_id, Device.manufacturer, Device.model, Assessment.not_computable,
+            *(getattr(Assessment, name) for name in _INDICES),
+        )
+        .join(Assessment, Assessment.id == Scan.assessment_id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Device, Device.id == Acquisition.device_id)
+        .where(*_chosen(study_id, kind))
+        .order_by(Scan.id.desc())
+        .limit(MOST_CANDIDATES)
+    )  # fmt: skip
+    return [
+        MaskCandidate(row.id, row.site_id, f"{row.manufacturer} {row.model}".strip(), _indices(row))
+        for row in reversed(session.execute(newest).all())
+    ]
+
+
+def read_lanes_to_draw(session: Session, study_id: int) -> list[LaneCount]:
+    """The lanes of a study in which something was scored."""
+    drawn = select(WantedMask.scan_id).where(WantedMask.mask_sha256.is_not(None)).distinct().subquery()
+    rows = session.execute(
+        select(Scan.kind, func.count(Scan.id), func.count(drawn.c.scan_id))
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .outerjoin(drawn, drawn.c.scan_id == Scan.id)
+        .where(*_chosen(study_id, None), Scan.assessment_id.is_not(None))
+        .group_by(Scan.kind)
+        .order_by(Scan.kind)
+    )
+    return [LaneCount(ScanKind(kind), n_scored, n_drawn) for kind, n_scored, n_drawn in rows]
+
+
+def read_drawn(session: Session, study_id: int, kind: ScanKind) -> dict[int, str]:
+    """The hash of the newest mask of every scan that has one."""
+    rows = session.execute(
+        select(WantedMask.scan_id, WantedMask.mask_sha256)
+        .join(MaskRound, MaskRound.id == WantedMask.round_id)
+        .where(MaskRound.study_id == study_id, MaskRound.kind == kind, WantedMask.mask_sha256.is_not(None))
+        .order_by(WantedMask.imported_at)
+    )
+    return {scan_id: sha256 for scan_id, sha256 in rows if sha256 is not None}
+
+
+def read_asked(session: Session, study_id: int, kind: ScanKind) -> set[int]:
+    """Scans that some round asks for, whether their mask is there or not."""
+    rows = session.scalars(
+        select(WantedMask.scan_id)
+        .join(MaskRound, MaskRound.id == WantedMask.round_id)
+        .where(MaskRound.study_id == study_id, MaskRound.kind == kind)
+    )
+    return set(rows)
+
+
+def add_round(
+    session: Session,
+    *,
+    study_id: int,
+    kind: ScanKind,
+    step: int,
+    rule: dict[str, Any],
+    created_by_id: int,
+    wanted: Sequence[tuple[MaskCandidate, float | None]],
+) -> int:
+    """Write a round and its scans, the most wanted first; return its id."""
+    row = MaskRound(study_id=study_id, kind=kind, step=step, rule=rule, created_by_id=created_by_id)
+    session.add(row)
+    session.flush()
+    session.add_all(
+        WantedMask(round_id=row.id, scan_id=candidate.scan_id, site_id=candidate.site_id, rank=rank, q=q)
+        for rank, (candidate, q) in enumerate(wanted, start=1)
+    )
+    session.flush()
+    return row.id
+
+
+def list_rounds(session: Session, study_id: int | None = None) -> list[RoundRow]:
+    """The rounds that this person may see, newest first."""
+    statement = _rounds().order_by(MaskRound.id.desc())
+    if study_id is not None:
+        statement = statement.where(MaskRound.study_id == study_id)
+    return [_round_row(row) for row in session.execute(statement)]
+
+
+def read_round(session: Session, round_id: int) -> RoundRow | None:
+    """One round; None where there is none that this person may see."""
+    row = session.execute(_rounds().where(MaskRound.id == round_id)).one_or_none()
+    return None if row is None else _round_row(row)
+
+
+def read_wanted(session: Session, round_id: int) -> list[WantedScan]:
+    """The scans of a round that lie within this person's sites, the most wanted first."""
+    rows = session.execute(
+        select(
+            WantedMask.scan_id, WantedMask.site_id, WantedMask.rank, WantedMask.q, Site.code.label("site_code"),
+            Device.code.label("device_code"), Device.manufacturer, Device.model, Subject.code.label("subject_code"),
+            Scan.acquisition_id, Scan.image_sha256, Scan.width_px, Scan.height_px, WantedMask.mask_sha256,
+            WantedMask.imported_at, User.display_name,
+        )
+        .join(Scan, Scan.id == WantedMask.scan_id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Site, Site.id == Scan.site_id)
+        .join(Device, Device.id == Acquisition.device_id)
+        .join(Subject, Subject.id == Acquisition.subject_id)
+        .outerjoin(User, User.id == WantedMask.imported_by_id)
+        .where(WantedMask.round_id == round_id)
+        .order_by(WantedMask.rank)
+    )  # fmt: skip
+    return [
+        WantedScan(
+            row.scan_id, row.site_id, row.rank, row.q, row.site_code, row.device_code,
+            f"{row.manufacturer} {row.model}".strip(), row.subject_code, row.acquisition_id, row.image_sha256,
+            row.width_px, row.height_px, row.mask_sha256, row.imported_at, row.display_name,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def put_mask(session: Session, round_id: int, scan_id: int, sha256: str, *, by_id: int, at: datetime) -> None:
+    """Note a mask that came back, in place of one that came before."""
+    session.execute(
+        update(WantedMask)
+        .where(WantedMask.round_id == round_id, WantedMask.scan_id == scan_id)
+        .values(mask_sha256=sha256, imported_at=at, imported_by_id=by_id)
+    )
+
+
+def _chosen(study_id: int, kind: ScanKind | None) -> list[ColumnElement[bool]]:
+    in_study = Scan.site_id.in_(select(Site.id).where(Site.study_id == study_id))
+    shows_person: list[ColumnElement[bool]] = [in_study, Acquisition.is_phantom.is_(False)]
+    return shows_person if kind is None else [*shows_person, Scan.kind == kind]
+
+
+def _indices(row: Any) -> ImageIndices:
+    """The stored indices; one that is NULL with the reason that stands beside it."""
+    return ImageIndices(*(_measure(getattr(row, name), row.not_computable.get(name)) for name in _INDICES))
+
+
+def _measure(value: float | None, reason: str | None) -> Measure:
+    return NotComputable(reason or "not measured") if value is None else Measured(value)
+
+
+def _rounds() -> Select[Any]:
+    mine = WantedMask.round_id == MaskRound.id
+    return select(
+        MaskRound.id, MaskRound.study_id, MaskRound.kind, MaskRound.step, MaskRound.rule, MaskRound.created_at,
+        User.display_name,
+        select(func.count()).where(mine).scalar_subquery().label("n_wanted"),
+        select(func.count(WantedMask.mask_sha256)).where(mine).scalar_subquery().label("n_drawn"),
+    ).outerjoin(User, User.id == MaskRound.created_by_id)  # fmt: skip
+
+
+def _round_row(row: Any) -> RoundRow:
+    return RoundRow(
+        row.id, row.study_id, ScanKind(row.kind), row.step, row.rule, row.display_name or "somebody", row.created_at,
+        row.n_wanted, row.n_drawn,
+    )  # fmt: skip

@@ -1,0 +1,204 @@
+"""Takes a round's images out in the layout that training reads, and the finished masks back in.
+
+Out: a ZIP with images/, masks/ (those that are there), a manifest.csv and a README. In: a ZIP or a single PNG whose
+names are those of the export. Each mask is checked by itself; one that will not do is named, and the others are taken.
+"""
+
+import csv
+import io
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sqlalchemy.orm import Session
+
+from core.clock import now
+from core.errors import NotFoundError, UnreadableScanError
+from core.intake.archive import ArchiveLimits, unpack
+from core.intake.canonical import MEDIA_TYPE
+from core.intake.problems import Problem
+from core.storage import BlobStore
+from core.store.access import Actor
+from core.store.assessment import NewBlob, add_blobs
+from core.store.audit import record_event
+from core.store.mask import RoundRow, WantedScan, put_mask, read_round, read_wanted
+from core.usecases.choose_masks import refuse_others
+
+MAX_CLASSES = 24
+"""More grey levels than this are smooth edges, not classes."""
+MAX_MASK_BYTES = 32_000_000
+_LIMITS = ArchiveLimits(max_entries=1_000, max_file_bytes=MAX_MASK_BYTES, max_total_bytes=1_000_000_000)
+MANIFEST_COLUMNS = ("file", "subject", "mask", "source", "acquisition", "licence")
+README = """\
+Masks to draw, round {number}: {count} images.
+
+Draw one label map per image, in the image's size, and save it as PNG (not JPEG) under the image's name in masks/:
+0 is background, every other grey level a class of its own, the same in all masks. Masks that are drawn already lie
+there. Send the folder masks/ back as a ZIP on the page "Annotate next".
+
+This folder is what octaudit reads for training and for the next choice:
+  octaudit train qunet --data FOLDER --out DIR
+  octaudit select --data FOLDER --out next.csv
+"""
+
+OpenSession = Callable[[], AbstractContextManager[Session]]
+Mask = tuple[WantedScan, NDArray[np.uint8]]
+"""A scan and its label map (height, width)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenMask:
+    """What became of one file: the scan whose mask it is, or why it was not taken."""
+
+    name: str
+    scan_id: int | None
+    problems: tuple[Problem, ...] = ()
+
+
+def export_round(session: Session, blobs: BlobStore, round_id: int, folder: Path, *, actor: Actor) -> Path:
+    """Write the round's ZIP into ``folder``, one image in memory at a time; the export is noted in the audit trail.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such round, or none that this person may see.
+    NotAllowedError
+        The person is neither manager nor administrator of the study.
+    """
+    asked = find_round(session, round_id, actor)
+    wanted = read_wanted(session, round_id)
+    path = folder / f"masks-round-{round_id}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # PNG is packed already
+        for scan in wanted:
+            archive.writestr(f"images/{scan.name}", blobs.get(scan.image_sha256))
+            if scan.mask_sha256 is not None:
+                archive.writestr(f"masks/{scan.name}", blobs.get(scan.mask_sha256))
+        archive.writestr("manifest.csv", _manifest(wanted))
+        archive.writestr("README.txt", README.format(number=round_id, count=len(wanted)))
+    record_event(
+        session, actor=actor, action="export", entity="mask_round", entity_id=round_id, study_id=asked.study_id,
+        after={"file": path.name, "rows": len(wanted)},
+    )  # fmt: skip
+    return path
+
+
+def import_masks(
+    open_session: OpenSession, blobs: BlobStore, round_id: int, path: Path, name: str, *, actor: Actor
+) -> Iterator[TakenMask]:
+    """Take in one PNG, or every PNG of a ZIP, each in a transaction of its own.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such round, or none that this person may see.
+    NotAllowedError
+        The person is neither manager nor administrator of the study.
+    """
+    with open_session() as session:
+        asked = find_round(session, round_id, actor)
+        wanted = {scan.name: scan for scan in read_wanted(session, round_id)}
+    for file_name, data in _members(path, name):
+        taken = data if isinstance(data, Problem) else _checked(file_name, data, wanted)
+        if isinstance(taken, Problem):
+            yield TakenMask(file_name, None, (taken,))
+            continue
+        with open_session() as session:
+            _store(session, blobs, asked, taken, actor=actor)
+        yield TakenMask(file_name, taken[0].scan_id)
+
+
+def find_round(session: Session, round_id: int, actor: Actor) -> RoundRow:
+    """The round, for who may ask for masks of its study."""
+    found = read_round(session, round_id)
+    if found is None:
+        raise NotFoundError(f"There is no round {round_id} of masks.", remedy="Choose one on the page Annotate next.")
+    refuse_others(actor, found.study_id)
+    return found
+
+
+def _manifest(wanted: list[WantedScan]) -> str:
+    """Every image with its subject's code; ``mask`` is named also where it is still to be drawn, but not its file."""
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(MANIFEST_COLUMNS)
+    for scan in wanted:
+        mask = f"masks/{scan.name}" if scan.mask_sha256 is not None else ""
+        subject = f"{scan.site_code}-{scan.subject_code}"
+        rows.writerow((f"images/{scan.name}", subject, mask, scan.device_model, scan.acquisition_id, ""))
+    return text.getvalue()
+
+
+def _members(path: Path, name: str) -> Iterator[tuple[str, bytes | Problem]]:
+    """Name and bytes of every file that may be a mask; images of the export that came back with it are passed over."""
+    if not zipfile.is_zipfile(path):
+        yield name, path.read_bytes()
+        return
+    with tempfile.TemporaryDirectory(prefix="octaudit-masks-") as folder:
+        try:
+            for member in unpack(path, Path(folder), _LIMITS):
+                place = PurePosixPath(member.name)
+                if place.suffix.lower() != ".png" or "images" in place.parts[:-1]:
+                    continue
+                if member.path is None:
+                    yield member.name, member.problem or Problem("damaged_zip", "It cannot be read.", "Pack it again.")
+                    continue
+                yield member.name, member.path.read_bytes()
+                member.path.unlink()
+        except UnreadableScanError as error:
+            yield name, Problem.of(error)
+
+
+def _checked(name: str, data: bytes, wanted: Mapping[str, WantedScan]) -> Mask | Problem:
+    """The scan and its label map (height, width), or what is wrong."""
+    scan = wanted.get(PurePosixPath(name.replace("\\", "/")).name)
+    if scan is None:
+        return Problem(
+            "unknown_mask", "It is the mask of no scan of this round.",
+            "Keep the names of the export, for example scan-00000042.png.",
+        )  # fmt: skip
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+            if picture.size != (scan.width_px, scan.height_px):
+                return Problem(
+                    "mask_size",
+                    f"It has {picture.width} x {picture.height} px, the image {scan.width_px} x {scan.height_px}.",
+                    "Export the mask in the size of its image.",
+                )
+            mask = np.asarray(picture if picture.mode == "P" else picture.convert("L"), np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return Problem("unreadable_mask", "It is no PNG that can be read.", "Export it again as PNG.")
+    return _checked_classes(scan, mask)
+
+
+def _checked_classes(scan: WantedScan, mask: NDArray[np.uint8]) -> Mask | Problem:
+    n_levels = len(np.unique(mask))
+    if n_levels > MAX_CLASSES:
+        return Problem(
+            "mask_levels",
+            f"It has {n_levels} grey levels, more than there can be classes.",
+            "Save it as PNG, one level per class, without smooth edges.",
+        )
+    return scan, mask
+
+
+def _store(session: Session, blobs: BlobStore, asked: RoundRow, taken: Mask, *, actor: Actor) -> None:
+    """Pixels alone are kept: whatever else the file held is dropped by writing it anew."""
+    scan, mask = taken
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, "PNG", optimize=True)
+    data = buffer.getvalue()
+    sha256 = blobs.put(data)
+    add_blobs(session, [NewBlob(sha256, len(data), MEDIA_TYPE)])
+    assert actor.user_id is not None  # find_round refused everybody else
+    put_mask(session, asked.id, scan.scan_id, sha256, by_id=actor.user_id, at=now())
+    record_event(
+        session, actor=actor, action="import_mask", entity="scan", entity_id=scan.scan_id, study_id=asked.study_id,
+        site_id=scan.site_id, before={"mask": scan.mask_sha256} if scan.mask_sha256 else None,
+        after={"mask": sha256, "round": asked.id},
+    )  # fmt: skip
