@@ -50,6 +50,7 @@ def command(
       octaudit evaluate text-detector --data ../shared/data --fonts ~/.fonts --json figures.json
       octaudit evaluate layers --data ../shared/data/layers_duke_dme --json layers.json
       octaudit evaluate coips-faz --data faz/ --model runs/faz/coips-faz.safetensors --folds all
+      octaudit evaluate onh-enface --data phantoms/training --model bundled
     """
     if recipe not in EVALUATORS:
         known = ", ".join(sorted(EVALUATORS))
@@ -184,5 +185,6 @@ EVALUATORS: dict[str, Callable[[Asked], None]] = {
     "coips-quality": _evaluate_coips,
     "coips-faz": _evaluate_coips,
     "layers": _evaluate_layers,
+    "onh-enface": _evaluate_onh,
 }
 """Every recipe with what evaluates it."""

@@ -36,14 +36,25 @@ OCTA_ENFACE = "octa-enface"
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other setting; repeatable.")
 @click.option("--licence", help="Licence of the images whose rows name none; goes into the model card.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Auto is bf16 on CUDA, fp32 on a CPU.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=2),
+    help="onh-enface: no model, but joint and single task trained with so many seeds and compared.",
+)
+@click.option(
+    "--pair",
+    type=click.Choice(["same-encoder", "poster"]),
+    help="onh-enface with --seeds: what is compared. [default: same-encoder]",
+)
 @click.option("--workers", type=click.IntRange(min=0), help="Processes that read images.")
 def command(recipe: str, **options: Any) -> None:
     """Train RECIPE and write its weights (.safetensors), model card (.json), metrics (.csv) and curves (.png).
 
     RECIPE is octa-enface (the joint network), coips-quality (grade, any timm backbone), coips-faz (FAZ, U-Net in
-    five folds) or layers (retinal layers in B-scans). The folder is checked first and every fault named. Parts are
-    made by subject and near-duplicate group and stored; the figures in the card are those of the part that nothing
-    else touched. A training that was stopped, even killed, goes on with --resume and ends in the same weights.
+    five folds), layers (retinal layers in B-scans) or onh-enface (optic nerve head: grade and masks). The folder is
+    checked first and every fault named. Parts are made by subject and near-duplicate group and stored; the figures in
+    the card are those of the part that nothing else touched. A training that was stopped, even killed, goes on with
+    --resume and ends in the same weights.
 
     A coips folder needs a manifest.csv, one row per image: file, subject, and grade or mask; optional eye, slab,
     field_mm, acquisition, source, licence, split. docs/training.md shows one and lists the settings.
@@ -59,6 +70,8 @@ def command(recipe: str, **options: Any) -> None:
       octaudit train coips-quality --data scans/ --out runs/quality --backbone Swin-L --init swin.safetensors
       octaudit train coips-quality --data scans/ --out runs/small --backbone resnet18 --set trained_layers=all
       octaudit train layers --data bscans/ --out runs/layers --set network=fcn_resnet101 --set scheme=five
+      octaudit train onh-enface --data onh/ --out runs/onh --set architecture=unet --set encoder=efficientnet-b0
+      octaudit train onh-enface --data onh/ --out runs/table-1 --seeds 5
       octaudit train coips-faz --data faz/ --out runs/faz --batch-size 8 --epochs 100 --licence "CC BY 4.0"
     """
     given = {name: value for name, value in options.items() if value not in (None, ()) and value is not False}
@@ -113,6 +126,43 @@ def _train_layers(recipe: str, given: dict[str, Any]) -> None:
     _train_supervised(recipe, given, layers_recipe, train_layers)
 
 
+def _train_onh(recipe: str, given: dict[str, Any]) -> None:
+    from core.training.onh.recipe import onh_recipe
+    from core.training.onh.run import train_onh
+
+    if "seeds" in given:
+        _compare_onh(given)
+    else:
+        _train_supervised(recipe, given, onh_recipe, train_onh)
+
+
+def _compare_onh(given: dict[str, Any]) -> None:
+    """Joint against single task: needs no card, and prints the differences."""
+    from core.training.onh.compare import COMPARISON_NAME, Pair, compare_tasks, comparison_lines, write_comparison
+    from core.training.onh.recipe import onh_recipe
+    from core.training.supervised.run import Request, machine_for
+
+    recipe = onh_recipe(_given_settings(given))
+    pair = Pair.poster(recipe) if given.get("pair") == "poster" else Pair.same_encoder(recipe)
+    machine = machine_for(Request(recipe, given["data"], given["out"], device=given["device"]))
+    seeds = tuple(range(1, given["seeds"] + 1))
+    with _bars() as report:
+        found = compare_tasks(pair, given["data"], given["out"], seeds=seeds, machine=machine, report=report)
+    write_comparison(found, given["out"] / COMPARISON_NAME)
+    for line in comparison_lines(found):
+        click.echo(line)
+
+
+_OF_COMPARISON = ("seeds", "pair")
+"""Options of onh-enface alone."""
+
+
+def _given_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """The recipe's settings among the options."""
+    settings: dict[str, Any] = dict(_key_and_value(text) for text in given.get("settings", ()))
+    return settings | {setting: given[option] for option, setting in _SETTINGS.items() if option in given}
+
+
 def _train_supervised(
     recipe: str, given: dict[str, Any], make: Callable[[dict[str, Any]], Any], train: Callable[..., Any]
 ) -> None:
@@ -120,12 +170,10 @@ def _train_supervised(
     from core.training.supervised.record import NOT_STATED
     from core.training.supervised.run import Request
 
-    _refuse_others(recipe, given, set(given) - {"steps"})
-    settings: dict[str, Any] = dict(_key_and_value(text) for text in given.get("settings", ()))
-    settings |= {setting: given[option] for option, setting in _SETTINGS.items() if option in given}
+    _refuse_others(recipe, given, set(given) - {"steps", *_OF_COMPARISON})
     optional = {"licence": "licence", "precision": "precision", "workers": "n_workers", "start_from": "init"}
     request = Request(
-        make(settings),
+        make(_given_settings(given)),
         given["data"],
         given["out"],
         device=given["device"],
@@ -186,5 +234,6 @@ TRAINERS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     "coips-quality": _train_coips,
     "coips-faz": _train_coips,
     "layers": _train_layers,
+    "onh-enface": _train_onh,
 }
 """Every recipe with what trains it; takes the recipe's name and the options that were given."""

@@ -1,5 +1,6 @@
 """Is grading helped by drawing masks? Joint against single task over several seeds, with the same encoder or not."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from core.training.supervised.fit import Machine
 from core.training.supervised.parts import Placed, place
 from core.training.supervised.record import Part
 
-MIN_SEEDS = 2
+COMPARISON_NAME = "comparison.json"
 POSTER_SINGLE, POSTER_JOINT = "efficientnet-b0", "resnext101_32x8d"
 """The encoders of the poster's Table 1: it compares two systems that differ in more than the task."""
 
@@ -165,3 +166,24 @@ def _t_interval(differences: NDArray[np.float64]) -> tuple[float, float]:
     half = float(t.ppf(0.975, n - 1) * differences.std(ddof=1) / np.sqrt(n))
     mean = float(differences.mean())
     return round(mean - half, 4), round(mean + half, 4)
+
+
+def write_comparison(found: Sequence[TaskComparison], path: Path) -> None:
+    """Every grouping's comparison as JSON."""
+    document = {"comparisons": [{**one.model_dump(mode="json"), "verdict": one.verdict} for one in found]}
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def comparison_lines(found: Sequence[TaskComparison]) -> list[str]:
+    """What the command prints: F1 of both and the difference with its two intervals, a grouping a line."""
+    first = found[0]
+    where = f"{first.n_images} test images, {len(first.seeds)} seeds"
+    lines = [f"Macro F1 on {where}: {first.joint} (joint) minus {first.single} (single task)"]
+    for one in found:
+        joint, single = np.mean(one.joint_f1), np.mean(one.single_f1)
+        lines.append(
+            f"  grades {one.grouping}: {joint:.3f} - {single:.3f} = {one.difference:+.3f}, over seeds "
+            f"{one.over_seeds[0]:+.3f} to {one.over_seeds[1]:+.3f}, over images {one.over_images[0]:+.3f} to "
+            f"{one.over_images[1]:+.3f}: {one.verdict}"
+        )
+    return lines

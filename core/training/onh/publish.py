@@ -67,7 +67,7 @@ def write_card(
     temperature = fitted_temperature(judged(Part.VALIDATION))
     metrics: list[ReportedMetric] = []
     if any(item.part is Part.TEST for item in placed):
-        metrics = onh_figures(judged(Part.TEST), f"{_what(placed)}, {_TEST}", temperature)
+        metrics = onh_figures(judged(Part.TEST), f"{what_of(placed)}, {_TEST}", temperature)
     card = draft.model_copy(update={"temperature": temperature, "metrics": tuple(metrics)})
     weights.with_suffix(".json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return card
@@ -134,7 +134,8 @@ def is_simulated(placed: Sequence[Placed]) -> bool:
     return all(item.picture.record.source == SOURCE for item in placed)
 
 
-def _what(placed: Sequence[Placed]) -> str:
+def what_of(placed: Sequence[Placed]) -> str:
+    """What the images are, for the names of sets."""
     return "ONH phantoms" if is_simulated(placed) else "the user's images"
 
 
