@@ -69,11 +69,11 @@ def _boundaries(probabilities: Probabilities) -> tuple[NDArray[np.float64], NDAr
     near = (rows >= top - _MARGIN) & (rows <= bottom + _MARGIN)
     inside = (rows > top + 1) & (rows < bottom - 1)
     background = np.where(inside, 0.0, probabilities[0])  # a hole within the retina is retina
-    tissue = probabilities[1:].astype(np.float64)
-    tissue *= ((1.0 - background) / np.maximum(tissue.sum(axis=0), 1e-6))[None]
     above = near & (rows <= (top + bottom) // 2)
     start = np.maximum(top - _MARGIN, 0) - 0.5 + (background * above).sum(axis=0)
-    thickness = (tissue * near[None]).sum(axis=1)  # (classes - 1, width)
+    thickness = (probabilities[1:].astype(np.float64) * near[None]).sum(axis=1)  # (classes - 1, width)
+    total = ((1.0 - background) * near).sum(axis=0)
+    thickness *= total / np.maximum(thickness.sum(axis=0), 1e-6)  # the layers share what a hole in them took
     boundary = np.concatenate([start[None], start[None] + np.cumsum(thickness, axis=0)])
     boundary[:, ~found] = np.nan
     return boundary, found & (top == 0), found & (bottom == height - 1)
