@@ -22,9 +22,9 @@ from core.usecases.review_scan import accept_scan, override_scan, query_site, re
 from core.usecases.undo_review import undo_review
 from core.vocabulary import ReviewDecision, SampleMark
 from dashboard.components.review_form.show import FormEvent
+from dashboard.outcome import note_done, note_refused
 from dashboard.session import open_session
 
-_OUTCOME = "octaudit.outcome"
 _REFUSED = object()
 """What a use case that was refused returned; one that was written may well return None."""
 
@@ -40,7 +40,7 @@ def decide(event: FormEvent, *, scan: str) -> bool:
         case ReviewDecision.ACCEPT:
             return _write(f"Accepted. {scan}", accept_scan, **about)
         case ReviewDecision.OVERRIDE if draft.ordinal is None:
-            _refuse("Choose a grade first.")
+            note_refused("Choose a grade first.")
             return False
         case ReviewDecision.OVERRIDE:
             arguments = {"ordinal": draft.ordinal, "reason": draft.reason}
@@ -51,7 +51,7 @@ def decide(event: FormEvent, *, scan: str) -> bool:
         case ReviewDecision.QUERY:
             return _write(f"The question was sent to the site. {scan}", query_site, **about, question=draft.question)
         case _:
-            _refuse("This is no decision of the review form.")
+            note_refused("This is no decision of the review form.")
             return False
 
 
@@ -101,21 +101,9 @@ def grade(scan_id: int) -> None:
     """Give the own grade, masked from the model's and from everybody's."""
     ordinal, reason = st.session_state["masked.grade"], st.session_state["masked.reason"]
     if ordinal is None:
-        _refuse("Choose a grade first.")
+        note_refused("Choose a grade first.")
         return
     _write("Your grade is written.", grade_masked, scan_id=scan_id, ordinal=ordinal, reason=reason.strip())
-
-
-def draw_outcome() -> None:
-    """Say how the last click went, once."""
-    outcome: tuple[str, str] | None = st.session_state.pop(_OUTCOME, None)
-    if outcome is None:
-        return
-    kind, words = outcome
-    if kind == "done":
-        st.success(words, icon=":material/check_circle:")
-    else:
-        st.error(words, icon=":material/error:")
 
 
 def _write(done: str, verb: Callable[..., Any], **arguments: Any) -> bool:
@@ -132,12 +120,8 @@ def _written(done: str, verb: Callable[..., Any], **arguments: Any) -> Any:
                 return _REFUSED  # the page that follows says that the session has ended
             result = verb(session, actor=actor, **arguments)
     except OctauditError as error:
-        _refuse(str(error))
+        note_refused(str(error))
         return _REFUSED
     if done:
-        st.session_state[_OUTCOME] = ("done", done)
+        note_done(done)
     return result
-
-
-def _refuse(words: str) -> None:
-    st.session_state[_OUTCOME] = ("refused", words)

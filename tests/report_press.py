@@ -1,17 +1,13 @@
 """A study whose reports are asked for, made and sent, with a mailbox that keeps what arrives.
 
-Import as `from report_press import Press, Mailbox`.
+Import as `from report_press import Press`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from email import message_from_bytes
-from email.message import Message
 
 from access_world import World
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope
-from aiosmtpd.smtp import Session as SmtpSession
+from mail_server import Mailbox
 from sqlalchemy import update
 
 from core.clock import pretending
@@ -31,31 +27,6 @@ from core.vocabulary import ReportKind, SchedulePace, ScheduleState
 NOON = datetime(2026, 3, 23, 12, 0, tzinfo=UTC)
 """A Monday, three weeks after the builders' one."""
 MONDAYS = Timing(SchedulePace.WEEK, 1, 6)
-
-
-@dataclass
-class Mailbox:
-    """An SMTP handler that keeps what it is given, or refuses it."""
-
-    mails: list[Message] = field(default_factory=list)
-    recipients: list[str] = field(default_factory=list)
-    refusal: str = ""
-
-    async def handle_DATA(self, _server: SMTP, _session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802
-        if self.refusal:
-            return self.refusal
-        self.mails.append(message_from_bytes(envelope.content))
-        self.recipients += envelope.rcpt_tos
-        return "250 OK"
-
-
-class FreePort(Controller):
-    """A mail server on whichever port is free; ``port`` is that port once it runs."""
-
-    def _trigger_server(self) -> None:
-        assert self.server is not None
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.store.masked_grade import ScanToGrade
 from core.wording import GRADE_NAMES, SLAB_NAMES
-from dashboard import decisions
+from dashboard import decisions, outcome
 from dashboard.components.markup import tag
 from dashboard.components.panel import panel
 
@@ -12,7 +12,7 @@ from dashboard.components.panel import panel
 def draw_masked_grade(scan: ScanToGrade) -> None:
     """Draw the image and the form; what the model and other people said does not reach this page."""
     st.title(f"Scan {scan.scan_id}")
-    decisions.draw_outcome()
+    outcome.draw_outcome()
     image, form = st.columns([8, 5], gap="medium")
     with image:
         picture = tag(

@@ -1,7 +1,6 @@
 """What a click on the page Grading writes: callbacks around the use cases, each in a transaction of its own."""
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 from sqlalchemy.orm import Session
@@ -17,9 +16,8 @@ from core.usecases.settle_grading import settle_grading
 from core.vocabulary import CoipsGrade
 from core.wording import GRADE_NAMES
 from dashboard.grading.keys import chosen_grade, forget_choice
+from dashboard.outcome import note_done, note_refused
 from dashboard.session import open_session
-
-_OUTCOME = "grading.outcome"
 
 
 def remark_key(subject: str) -> str:
@@ -112,19 +110,7 @@ def perform(write: Callable[[Session, Actor], str]) -> bool:
                 return False  # the page that follows says that the session has ended
             words = write(session, actor)
     except OctauditError as error:
-        st.session_state[_OUTCOME] = ("refused", str(error))
+        note_refused(str(error))
         return False
-    st.session_state[_OUTCOME] = ("done", words)
+    note_done(words)
     return True
-
-
-def draw_outcome() -> None:
-    """Say how the last click went, once."""
-    outcome: tuple[str, Any] | None = st.session_state.pop(_OUTCOME, None)
-    if outcome is None:
-        return
-    kind, words = outcome
-    if kind == "done":
-        st.success(words, icon=":material/check_circle:")
-    else:
-        st.error(words, icon=":material/error:")

@@ -6,7 +6,7 @@ from core.clock import now
 from core.store.access import Actor
 from core.usecases.accept_in_bulk import BulkView, Proposal, look_at_bulk, propose_bulk
 from core.vocabulary import BulkState
-from dashboard import decisions
+from dashboard import decisions, outcome
 from dashboard.components.bulk_table import left_out_table, proposal_words, sample_table, standing_words
 from dashboard.components.panel import empty_state, panel
 from dashboard.filters import MAX_ID, SCAN_FIELDS, draw_filters, url_filters
@@ -20,7 +20,7 @@ def main() -> None:
     """Draw the page."""
     actor = current_user()
     st.title("Accept in bulk")
-    decisions.draw_outcome()
+    outcome.draw_outcome()
     run = _asked_run()
     if run is None:
         _draw_proposal(actor)

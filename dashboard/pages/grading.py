@@ -28,7 +28,7 @@ from dashboard.grading.progress import (
     read_programme,
     settled_words,
 )
-from dashboard.grading.steps import draw_outcome
+from dashboard.outcome import draw_outcome
 from dashboard.session import current_user, open_session
 
 VIEWS = {

@@ -22,10 +22,9 @@ from dashboard.components.sample_walk import SAMPLED, draw_sample_walk, read_sam
 from dashboard.components.scan_facts import facts, history, same_image, title
 from dashboard.components.scan_grade import grade, reasons
 from dashboard.components.viewer.show import show_viewer
-from dashboard.decisions import draw_outcome
 from dashboard.filters import MAX_ID, SCAN_FIELDS, filter_in_url
 from dashboard.grading.own_first import draw_difference, draw_own_first
-from dashboard.grading.steps import draw_outcome as draw_grade_outcome
+from dashboard.outcome import draw_outcome
 from dashboard.session import current_user, open_session
 
 
@@ -50,7 +49,6 @@ def main() -> None:
     elif may_review(view, actor) or is_followed or beside.undoable is not None:
         draw_walk(walk, beside.undoable, scan_id=view.scan_id)
     draw_outcome()
-    draw_grade_outcome()
     _draw_scan(view, actor, beside, walk.onward, is_sampled=sample is not None)
 
 

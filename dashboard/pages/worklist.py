@@ -6,7 +6,7 @@ from core.clock import now
 from core.store.action import read_open_actions
 from core.store.worklist import SITE_TABS, TAB_STATES, WorklistPage, WorklistTab, read_worklist
 from core.vocabulary import Role
-from dashboard import decisions
+from dashboard import outcome
 from dashboard.administration.steps import draw_outcome
 from dashboard.components.action_table import actions_line
 from dashboard.components.bulk_table import bulk_link
@@ -84,7 +84,7 @@ def main() -> None:
     is_site = not roles & CENTRE
     st.title("Worklist")
     draw_outcome()
-    decisions.draw_outcome()  # of the last scan of a list, whose reviewer comes back here
+    outcome.draw_outcome()  # of the last scan of a list, whose reviewer comes back here
     if roles == {Role.GRADER}:
         st.caption(FOR_GRADERS)
     number = page_number()

@@ -1,7 +1,8 @@
 """The real server in a real Chromium: sign in, see every page, use the viewer; nothing leaves this machine."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from browser import find_chromium, launch_arguments
@@ -116,14 +117,23 @@ def use_viewer(page: Page) -> None:
     canvas.press("+")
     expect(zoom).to_have_text("125 %")
     page.get_by_role("button", name="Fit").click()
-    with_mask = colourful(page)
+    with_mask = until(lambda: colourful(page), lambda n: n > 1000)  # the mask's file may still be on its way
     page.get_by_label("Motion").uncheck()
-    assert colourful(page) < with_mask / 2
+    until(lambda: colourful(page), lambda n: n < with_mask / 2)
     page.get_by_label("Grad-CAM").check()
-    assert colourful(page) > 1000
+    until(lambda: colourful(page), lambda n: n > 1000)
     page.get_by_label("Contrast").fill("40")
     page.get_by_role("button", name="Reset").click()
     expect(page.get_by_text("Length bar: scale from manifest")).to_be_visible()
+
+
+def until(read: Callable[[], int], is_right: Callable[[int], bool]) -> int:
+    """What ``read`` gives once it is right; AssertionError where it is not so within PATIENCE_MS."""
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while not is_right(value := read()):
+        assert time.monotonic() < end, f"{value} all the time"
+        time.sleep(0.1)
+    return value
 
 
 def colourful(page: Page) -> int:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from access_world import make_world
-from report_press import FreePort, Mailbox, Press
+from mail_server import FreePort, Mailbox
+from report_press import Press
 
 from core.database.session import Database
 from core.settings import Settings

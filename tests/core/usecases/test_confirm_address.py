@@ -5,14 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from email import message_from_bytes
-from email.message import Message
 
 import pytest
 from access_world import World, make_world
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope
-from aiosmtpd.smtp import Session as SmtpSession
+from mail_server import FreePort, Mailbox
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
@@ -34,20 +30,8 @@ from core.vocabulary import AlertKind, AlertPace
 WANTED = {AlertKind.OVERDUE: AlertPace.AT_ONCE, AlertKind.QUEUE: AlertPace.AT_ONCE}
 
 
-class Mailbox:
-    """An SMTP handler that keeps what it is given, or refuses it."""
-
-    def __init__(self) -> None:
-        self.mails: list[Message] = []
-        self.recipients: list[str] = []
-        self.refusal = ""
-
-    async def handle_DATA(self, _server: SMTP, _session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802
-        if self.refusal:
-            return self.refusal
-        self.mails.append(message_from_bytes(envelope.content))
-        self.recipients += envelope.rcpt_tos
-        return "250 OK"
+class CodeMailbox(Mailbox):
+    """Reads the code out of what came."""
 
     def code(self) -> str:
         """The code of the latest mail."""
@@ -56,15 +40,6 @@ class Mailbox:
         found = re.search(r"^  ([a-z2-9]{4}-[a-z2-9]{4})\r?$", body.decode(), re.MULTILINE)
         assert found
         return found.group(1)
-
-
-class FreePort(Controller):
-    """A mail server on whichever port is free; ``port`` is that port once it runs."""
-
-    def _trigger_server(self) -> None:
-        assert self.server is not None
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
 
 
 @dataclass(frozen=True)
@@ -76,7 +51,7 @@ class Office:
     worker: Database
     settings: Settings
     world: World
-    mailbox: Mailbox
+    mailbox: CodeMailbox
 
     @contextmanager
     def person(self, name: str = "manager") -> Iterator[tuple[Session, Actor]]:
@@ -105,7 +80,7 @@ class Office:
 def office(
     owner_database: Database, dashboard_database: Database, worker_database: Database, settings: Settings
 ) -> Iterator[Office]:
-    mailbox = Mailbox()
+    mailbox = CodeMailbox()
     server = FreePort(mailbox, hostname="127.0.0.1", port=0)
     server.start()
     changes = {

@@ -10,18 +10,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 from aiosmtpd.smtp import Session as SmtpSession
 from alert_world import NOON, AlertWorld, make_alert_world
+from mail_server import FreePort, Mailbox
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
@@ -38,20 +36,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiri
 ALL_AT_ONCE = {"unit": "at_once", "overdue": "at_once", "queue": "at_once"}
 
 
-@dataclass
-class Mailbox:
-    """An SMTP handler that keeps what it is given, or refuses it."""
-
-    mails: list[Message] = field(default_factory=list)
-    recipients: list[str] = field(default_factory=list)
-    refusal: str = ""
-
-    async def handle_DATA(self, _server: SMTP, _session: SmtpSession, envelope: Envelope) -> str:  # noqa: N802
-        if self.refusal:
-            return self.refusal
-        self.mails.append(message_from_bytes(envelope.content))
-        self.recipients += envelope.rcpt_tos
-        return "250 OK"
+class GuardedMailbox(Mailbox):
+    """Takes mail of one account only."""
 
     @staticmethod
     def admit(_server: SMTP, _session: SmtpSession, _envelope: Envelope, _how: str, login: LoginPassword) -> AuthResult:
@@ -85,22 +71,13 @@ class Hook:
         return Handler
 
 
-class FreePort(Controller):
-    """A mail server on whichever port is free; ``port`` is that port once it runs."""
-
-    def _trigger_server(self) -> None:
-        assert self.server is not None
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+@pytest.fixture
+def mailbox() -> GuardedMailbox:
+    return GuardedMailbox()
 
 
 @pytest.fixture
-def mailbox() -> Mailbox:
-    return Mailbox()
-
-
-@pytest.fixture
-def mail_settings(settings: Settings, mailbox: Mailbox) -> Iterator[Settings]:
+def mail_settings(settings: Settings, mailbox: GuardedMailbox) -> Iterator[Settings]:
     controller = FreePort(
         mailbox, hostname="127.0.0.1", port=0, auth_require_tls=False, auth_required=True, authenticator=mailbox.admit
     )
@@ -165,7 +142,7 @@ def post(owner_database: Database, worker_database: Database, mail_settings: Set
     return Post(made.owner, made.worker, made.settings, made.world)
 
 
-def test_a_mail_tells_of_an_event_once_across_rounds(post: Post, mailbox: Mailbox) -> None:
+def test_a_mail_tells_of_an_event_once_across_rounds(post: Post, mailbox: GuardedMailbox) -> None:
     post.subscribe("manager", email="maria@example.org")
     post.request(post.world.scan_a)
     rounds = [post.round(NOON + timedelta(minutes=5 * step)) for step in range(3)]
@@ -182,7 +159,7 @@ def test_a_mail_tells_of_an_event_once_across_rounds(post: Post, mailbox: Mailbo
     assert (delivery.state, delivery.attempts, delivery.sent_at) == (DeliveryState.SENT, 1, NOON)
 
 
-def test_events_of_one_round_come_in_one_mail(post: Post, mailbox: Mailbox) -> None:
+def test_events_of_one_round_come_in_one_mail(post: Post, mailbox: GuardedMailbox) -> None:
     post.subscribe("manager", email="maria@example.org")
     post.request(post.world.scan_a)
     post.request(post.world.scan_b)
@@ -208,7 +185,7 @@ def test_the_webhook_s_signature_verifies_and_covers_time_and_body(post: Post, h
     assert entry["url"].startswith("https://octaudit.example.org/worklist?")
 
 
-def test_nobody_is_told_of_a_site_that_their_roles_do_not_reach(post: Post, mailbox: Mailbox) -> None:
+def test_nobody_is_told_of_a_site_that_their_roles_do_not_reach(post: Post, mailbox: GuardedMailbox) -> None:
     post.subscribe("technician", email="site-a@example.org")
     post.subscribe("qc_a", email="qc-a@example.org")
     post.subscribe("grader", email="grader@example.org")
@@ -220,7 +197,7 @@ def test_nobody_is_told_of_a_site_that_their_roles_do_not_reach(post: Post, mail
     assert sorted(mailbox.recipients) == ["qc-a@example.org", "site-a@example.org"]
 
 
-def test_who_loses_the_role_before_the_sending_is_not_told(post: Post, mailbox: Mailbox) -> None:
+def test_who_loses_the_role_before_the_sending_is_not_told(post: Post, mailbox: GuardedMailbox) -> None:
     post.subscribe("manager", email="maria@example.org")
     post.request(post.world.scan_a)
     post.raise_at()
@@ -233,7 +210,7 @@ def test_who_loses_the_role_before_the_sending_is_not_told(post: Post, mailbox: 
     assert [delivery.state for delivery in post.deliveries()] == [DeliveryState.WITHDRAWN]
 
 
-def test_who_unsubscribes_before_the_sending_is_not_told(post: Post, mailbox: Mailbox) -> None:
+def test_who_unsubscribes_before_the_sending_is_not_told(post: Post, mailbox: GuardedMailbox) -> None:
     post.subscribe("manager", email="maria@example.org")
     post.request(post.world.scan_a)
     post.raise_at()
@@ -244,7 +221,7 @@ def test_who_unsubscribes_before_the_sending_is_not_told(post: Post, mailbox: Ma
 
 
 def test_a_failure_is_tried_again_later_under_the_same_id_and_stops_nobody_else(
-    post: Post, hook: Hook, mailbox: Mailbox
+    post: Post, hook: Hook, mailbox: GuardedMailbox
 ) -> None:
     hook.statuses = [500, 302, 200]
     post.subscribe("manager", url=hook.address)
@@ -306,7 +283,7 @@ def test_no_webhook_reaches_a_private_address_that_the_settings_do_not_name(
 
 
 def test_a_mail_that_is_refused_says_why_and_names_nobody(
-    post: Post, mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+    post: Post, mailbox: GuardedMailbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     mailbox.refusal = "451 later, maria@example.org"
     post.subscribe("manager", email="maria@example.org")
@@ -330,7 +307,7 @@ def test_a_wrong_mail_password_is_said(post: Post) -> None:
 
 
 def test_a_mail_goes_over_tls_to_a_server_whose_certificate_is_trusted_and_to_no_other(
-    post: Post, mailbox: Mailbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    post: Post, mailbox: GuardedMailbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -354,7 +331,7 @@ def test_a_mail_goes_over_tls_to_a_server_whose_certificate_is_trusted_and_to_no
     assert len(mailbox.mails) == 1
 
 
-def test_a_digest_collects_what_arose_since_the_last_one(post: Post, mailbox: Mailbox) -> None:
+def test_a_digest_collects_what_arose_since_the_last_one(post: Post, mailbox: GuardedMailbox) -> None:
     post.subscribe("manager", email="maria@example.org", wanted={"overdue": "daily"})
     over_soon = post.request(post.world.scan_a)
     post.round(NOON)
@@ -370,7 +347,7 @@ def test_a_digest_collects_what_arose_since_the_last_one(post: Post, mailbox: Ma
 
 
 def test_a_kind_that_is_not_wanted_is_not_sent_nor_what_arose_before_the_subscription(
-    post: Post, mailbox: Mailbox
+    post: Post, mailbox: GuardedMailbox
 ) -> None:
     post.request(post.world.scan_a)
     post.round()
