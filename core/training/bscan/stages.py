@@ -1,5 +1,6 @@
 """Fits the networks of `bscan` in turn: the classifier, then the segmenter that it guides; or both in one."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,7 +94,7 @@ class Stages:
             recipe=recipe,
             train=train,
             validation=[item.picture for item in placed if item.part is Part.VALIDATION],
-            folder=self.out / name,
+            folder=self.out / re.sub(r"[^\w().+-]", "_", name.replace("*", "-star")),
             fingerprint=fingerprint(recipe, [*placed_lines(placed), *rests_on, *self.classes]),
             machine=self.machine,
             samples=self._samples,

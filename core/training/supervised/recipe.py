@@ -1,6 +1,7 @@
 """The published COIPS recipes as frozen values, and how a user changes one."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
@@ -84,7 +85,7 @@ class SupervisedRecipe(BaseModel):
     """sha256 of the --init weights."""
 
     def changed(self, settings: Mapping[str, Any]) -> Self:
-        """The recipe with some values replaced; texts are read as the field's type, "none" as no value.
+        """The recipe with some values replaced; texts are read as the field's type, "none" as none, [1,2] as a list.
 
         A part of a nested value is named with a dot: ``augmentation.rotation_deg=10``.
 
@@ -95,7 +96,7 @@ class SupervisedRecipe(BaseModel):
         """
         values = self.model_dump()
         for key, value in settings.items():
-            _put(values, key, None if isinstance(value, str) and value.lower() == "none" else value)
+            _put(values, key, _read(key, value) if isinstance(value, str) else value)
         try:
             return type(self).model_validate(values)
         except ValidationError as error:
@@ -202,6 +203,20 @@ def _timm_name(name: str) -> str:
     by_paper = {value.paper_name.casefold(): key for key, value in PUBLISHED_BACKBONES.items()}
     by_paper["swin-l"] = by_paper["swin-transformer-large"]
     return by_paper.get(name.casefold(), name)
+
+
+def _read(key: str, text: str) -> Any:
+    """A value as it was written on the command line; the field's type does the rest."""
+    if text.lower() == "none":
+        return None
+    if not text.startswith("["):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"The setting {key}={text} is no list.", remedy='Write lists as [1,2,3], words in them as ["a","b"].'
+        ) from error
 
 
 def _put(values: dict[str, Any], key: str, value: Any) -> None:
