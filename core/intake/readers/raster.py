@@ -109,8 +109,8 @@ def _sniffed(file: IO[bytes]) -> str:
         kind = next((what for start, what in _KNOWN_OTHERS if head.startswith(start)), "of another kind")
         raise UnreadableScanError(
             "not_an_image",
-            f"The content is no PNG, JPEG, TIFF or BMP image and no DICOM object: it is {kind}.",
-            remedy="Export the scan as DICOM, PNG or TIFF; renaming a file does not change what it is.",
+            f"The content is no PNG, JPEG, TIFF or BMP image, no DICOM object and no .vol export: it is {kind}.",
+            remedy="Export the scan as DICOM, .vol, PNG or TIFF; renaming a file does not change what it is.",
         )
     return name
 
