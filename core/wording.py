@@ -3,6 +3,7 @@
 from core.policy.reasons import REASON_TEXTS
 from core.vocabulary import (
     ArtifactType,
+    GradeScale,
     Laterality,
     OperatorFixable,
     ReasonCode,
@@ -28,6 +29,12 @@ ROLE_NAMES = {
 }
 GRADE_NAMES = {0: "Ungradable (0)", 1: "Gradable (1)", 2: "Outstanding (2)"}
 """The middle class is always written with its number, because "gradable" also means "1 or 2" (contracts.md)."""
+SCALE_GRADE_NAMES = {
+    GradeScale.COIPS_3: GRADE_NAMES,
+    GradeScale.ONH_4: {0: "Unusable (0)", 1: "Poor (1)", 2: "Fair (2)", 3: "No concern (3)"},
+    GradeScale.STRUCTURAL_2: {0: "Not usable (0)", 1: "Usable (1)"},
+}
+"""The names of every scale's grades; those of coips-3 are the ones that people grade by."""
 EYE_NAMES = {Laterality.OD: "right eye", Laterality.OS: "left eye"}
 SLAB_NAMES = {
     Slab.SUPERFICIAL: "Superficial",
@@ -48,6 +55,8 @@ ARTIFACT_NAMES = {
     ArtifactType.SHADOW: "Shadow",
     ArtifactType.DEFOCUS: "Defocus",
     ArtifactType.LOW_SIGNAL: "Low signal",
+    ArtifactType.SHALLOW: "Shallow signal loss",
+    ArtifactType.DARK: "Dark signal loss",
 }
 ARTIFACT_LABELS = {**{kind.value: name for kind, name in ARTIFACT_NAMES.items()}, "decentration": "Decentration"}
 """Artifact types by value, and the fovea's distance from the centre, as the counts name them (core.store.finding)."""

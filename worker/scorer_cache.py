@@ -34,7 +34,8 @@ def load_from(settings: Settings) -> Loader:
     """The loader of the models that the settings name."""
 
     def load(lane: ScanKind, weights: Path | None) -> LoadedModel:
-        model = settings.model if weights is None else str(weights)
+        own = settings.model if lane is ScanKind.OCTA_ENFACE else "bundled"  # the setting is that lane's
+        model = own if weights is None else str(weights)
         path = weights_path(lane, model)
         card = card_of(lane, path)
         scorer = load_scorer(lane, model=model, device=settings.worker_device)

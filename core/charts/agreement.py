@@ -1,6 +1,6 @@
 """Confusion matrices and kappa by group: pure functions of agreements. Draw nothing but charts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import floor
 
 import altair as alt
@@ -20,26 +20,26 @@ ALMOST_PERFECT = 0.81
 """From here on Landis and Koch 1977 (doi:10.2307/2529310) call a kappa almost perfect."""
 
 
-def confusion_rows(found: Agreement) -> list[Row]:
-    """One row per cell of the confusion matrix."""
+def confusion_rows(found: Agreement, names: Mapping[int, str] = GRADE_NAMES) -> list[Row]:
+    """One row per cell of the confusion matrix; ``names`` are those of the grades."""
     return [
         {
-            "first": GRADE_NAMES[row],
-            "second": GRADE_NAMES[column],
+            "first": names[row],
+            "second": names[column],
             "pairs": int(found.confusion[row, column]),
             "share": float(found.confusion[row, column] / max(1, found.confusion[row].sum())),
         }
-        for row in GRADE_NAMES
-        for column in GRADE_NAMES
+        for row in names
+        for column in names
     ]
 
 
-def draw_confusion(found: Agreement, first: str, second: str) -> alt.LayerChart:
+def draw_confusion(found: Agreement, first: str, second: str, names: Mapping[int, str] = GRADE_NAMES) -> alt.LayerChart:
     """Rows are ``first``'s grades, columns ``second``'s; figures are pairs, colours the share of the row."""
-    order = list(GRADE_NAMES.values())
+    order = list(names.values())
     # The padding holds the names' second line, which Vega would draw over the cells.
     across = alt.Axis(orient="top", labelAngle=0, labelExpr=_IN_TWO_LINES, labelPadding=18)
-    base = alt.Chart(_data(confusion_rows(found))).encode(
+    base = alt.Chart(_data(confusion_rows(found, names))).encode(
         x=alt.X("second:N", sort=order, title=second, axis=across),
         y=alt.Y("first:N", sort=order, title=first),
     )

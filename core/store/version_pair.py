@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from core.database.tables import Acquisition, Assessment, Device, ModelVersion, Scan, Site
 from core.store.recent_scan import reach_of, recent_scans
 from core.store.scan_filter import ScanFilter
-from core.vocabulary import Slab, Verdict
+from core.vocabulary import GradeScale, Slab, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class VersionPair:
     slab: Slab
     champion: Said
     challenger: Said
+    scale: GradeScale = GradeScale.COIPS_3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ _Other = aliased(Assessment)
 _COLUMNS = (
     Scan.id, Scan.slab, Acquisition.subject_id, Site.code.label("site_code"), Device.code.label("device_code"),
     Assessment.model_version_id, Assessment.grade_ordinal, Assessment.is_abstained, Assessment.verdict,
+    Assessment.grade_scale,
     _Other.id.label("other_id"), _Other.model_version_id.label("other_version_id"),
     _Other.grade_ordinal.label("other_ordinal"), _Other.is_abstained.label("is_other_abstained"),
     _Other.verdict.label("other_verdict"),
@@ -96,4 +98,5 @@ def _pair(row: Row[Any]) -> VersionPair:
         slab=Slab(row.slab),
         champion=Said(row.model_version_id, own, Verdict(row.verdict)),
         challenger=Said(row.other_version_id, other, Verdict(row.other_verdict)),
+        scale=GradeScale(row.grade_scale),
     )

@@ -13,7 +13,8 @@ from core.statistics.resampling import Interval, share_interval
 from core.store.scan_filter import ScanFilter
 from core.store.version_pair import VersionPair, VersionPairs, read_version_pairs
 from core.values import NotComputable
-from core.vocabulary import Verdict
+from core.vocabulary import GradeScale, Verdict
+from core.wording import SCALE_GRADE_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class VersionComparison:
 
     champion: str
     challenger: str
+    scale: GradeScale
     n_scans: int
     n_silent: int
     grades: Agreement | NotComputable
@@ -76,16 +78,19 @@ def compare_pairs(found: VersionPairs) -> Versions:
 
 def _comparison(champion: str, challenger: str, pairs: Sequence[VersionPair]) -> VersionComparison:
     graded = [pair for pair in pairs if pair.champion.ordinal is not None and pair.challenger.ordinal is not None]
+    scale = pairs[0].scale
     is_changed = np.array([pair.champion.verdict is not pair.challenger.verdict for pair in pairs], np.bool_)
     return VersionComparison(
         champion=champion,
         challenger=challenger,
+        scale=scale,
         n_scans=len(pairs),
         n_silent=len(pairs) - len(graded),
         grades=agreement(
             np.array([pair.champion.ordinal for pair in graded], np.intp),
             np.array([pair.challenger.ordinal for pair in graded], np.intp),
             [str(pair.subject_id) for pair in graded],
+            n_classes=len(SCALE_GRADE_NAMES[scale]),
         ),
         verdicts=Counter((pair.champion.verdict, pair.challenger.verdict) for pair in pairs),
         changed=share_interval(is_changed, [str(pair.subject_id) for pair in pairs]),

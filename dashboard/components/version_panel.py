@@ -6,6 +6,7 @@ from core.charts.agreement import confusion_rows, draw_confusion
 from core.charts.dictionaries import CONFUSION_COLUMNS, VERSION_COLUMNS
 from core.statistics.agreement_intervals import Agreement
 from core.usecases.compare_versions import VersionComparison, Versions
+from core.wording import SCALE_GRADE_NAMES
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, panel
@@ -30,14 +31,15 @@ def draw_versions(found: Versions) -> None:
     if not found.comparisons:
         empty_state(*ONE_VERSION, key="empty")
     for place, each in enumerate(found.comparisons):
-        _draw_comparison(each, place)
+        draw_comparison(each, place)
     st.caption(
         f"As of {found.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: scans (slabs), the latest {found.per_device} "
         "captures of each device; intervals are over patients."
     )
 
 
-def _draw_comparison(found: VersionComparison, place: int) -> None:
+def draw_comparison(found: VersionComparison, place: int = 0) -> None:
+    """One version against what counts: how many verdicts would change, both tables, and the scans concerned."""
     panel(version_card(found), key=f"version-{place}")
     left, right = st.columns(2, gap="medium")
     with left:
@@ -45,10 +47,13 @@ def _draw_comparison(found: VersionComparison, place: int) -> None:
         st.caption(VERDICTS_CAPTION)
     with right:
         if isinstance(found.grades, Agreement):
+            names = SCALE_GRADE_NAMES[found.scale]
             alt = f"Grades of {found.champion} and {found.challenger}."
-            chart = draw_confusion(found.grades, found.champion, found.challenger)
+            chart = draw_confusion(found.grades, found.champion, found.challenger, names)
             draw_chart(chart, alt=alt, key=f"octaudit.versions.{place}")
-            draw_chart_data(ChartData(f"grades-of-versions-{place}", confusion_rows(found.grades), CONFUSION_COLUMNS))
+            draw_chart_data(
+                ChartData(f"grades-of-versions-{place}", confusion_rows(found.grades, names), CONFUSION_COLUMNS)
+            )
     if found.changes:
         panel(change_list(found), key=f"changes-{place}")
         draw_chart_data(ChartData(f"changed-verdicts-{place}", change_rows(found), VERSION_COLUMNS), behind="table")

@@ -2,9 +2,10 @@
 
 from core.statistics.agreement_intervals import Agreement
 from core.statistics.resampling import Interval
+from core.store.version_pair import Said
 from core.usecases.compare_versions import VersionComparison, Versions
-from core.vocabulary import Verdict
-from core.wording import GRADE_NAMES, SLAB_NAMES, VERDICT_NAMES
+from core.vocabulary import GradeScale, Verdict
+from core.wording import SCALE_GRADE_NAMES, SLAB_NAMES, VERDICT_NAMES
 from dashboard.components.markup import Content, Html, count, join, page_link, percent, tag
 
 MOST_LISTED = 25
@@ -79,8 +80,8 @@ def change_list(found: VersionComparison) -> Html:
         tag(
             "tr", tag("th", page_link(f"Scan {each.scan_id}", "scan", {"id": each.scan_id}), scope="row"),
             tag("td", f"{each.site_code} · {each.device_code}"), tag("td", SLAB_NAMES[each.slab]),
-            tag("td", _said(each.champion.verdict, each.champion.ordinal)),
-            tag("td", _said(each.challenger.verdict, each.challenger.ordinal)),
+            tag("td", _said(each.champion, each.scale)),
+            tag("td", _said(each.challenger, each.scale)),
         )
         for each in found.changes[:MOST_LISTED]
     ]  # fmt: skip
@@ -90,9 +91,9 @@ def change_list(found: VersionComparison) -> Html:
     )  # fmt: skip
 
 
-def _said(verdict: Verdict, ordinal: int | None) -> Html:
-    grade = "abstained" if ordinal is None else GRADE_NAMES[ordinal]
-    return join([VERDICT_NAMES[verdict], tag("span", grade, class_="name")])
+def _said(said: Said, scale: GradeScale) -> Html:
+    grade = "abstained" if said.ordinal is None else SCALE_GRADE_NAMES[scale][said.ordinal]
+    return join([VERDICT_NAMES[said.verdict], tag("span", grade, class_="name")])
 
 
 def change_rows(found: VersionComparison) -> list[dict[str, object]]:

@@ -1,0 +1,70 @@
+"""Scans that an order scored again: what counts, or counted until it was adopted, beside what the other model said."""
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
+
+from core.database.tables import Acquisition, Assessment, Device, ModelVersion, RescoringScan, Scan, Site
+from core.store.calibration_mode import is_model_shown
+from core.store.version_pair import Said, VersionPair, VersionPairs
+from core.vocabulary import GradeScale, RescoredState, Slab, Verdict
+
+MOST_PAIRS = 5_000
+"""The newest of them; more would take the page seconds to compare."""
+
+_Former = aliased(Assessment)
+_Other = aliased(Assessment)
+
+
+def read_rescored_pairs(session: Session, rescoring_id: int) -> VersionPairs:
+    """The newest scans of an order that were scored, with both versions' grades and verdicts."""
+    counting = func.coalesce(RescoringScan.former_assessment_id, Scan.assessment_id)
+    rows = session.execute(
+        select(
+            Scan.id, Scan.slab, Acquisition.subject_id, Site.code.label("site_code"), Device.code.label("device_code"),
+            _Former.model_version_id, _Former.grade_ordinal, _Former.grade_scale, _Former.is_abstained,
+            _Former.verdict, _Other.model_version_id.label("other_version_id"),
+            _Other.grade_ordinal.label("other_ordinal"), _Other.is_abstained.label("is_other_abstained"),
+            _Other.verdict.label("other_verdict"),
+        )
+        .join(Scan, Scan.id == RescoringScan.scan_id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(Site, Site.id == Scan.site_id)
+        .join(Device, Device.id == Acquisition.device_id)
+        .join(_Former, _Former.id == counting)
+        .join(_Other, _Other.id == RescoringScan.assessment_id)
+        .where(
+            RescoringScan.rescoring_id == rescoring_id, RescoringScan.state == RescoredState.SCORED,
+            _Former.id != _Other.id, is_model_shown(),
+        )
+        .order_by(Scan.id.desc())
+        .limit(MOST_PAIRS)
+    ).all()  # fmt: skip
+    versions = {row.model_version_id for row in rows} | {row.other_version_id for row in rows}
+    named = session.execute(
+        select(ModelVersion.id, ModelVersion.name, ModelVersion.version).where(ModelVersion.id.in_(versions))
+    )
+    return VersionPairs(
+        as_of=session.scalars(select(func.now())).one(),
+        names={id_: f"{name} {version}" for id_, name, version in named},
+        counting=Counter(row.model_version_id for row in rows),
+        pairs=tuple(_pair(row) for row in rows),
+        per_device=MOST_PAIRS,
+    )
+
+
+def _pair(row: Any) -> VersionPair:
+    return VersionPair(
+        scan_id=row.id,
+        subject_id=row.subject_id,
+        site_code=row.site_code,
+        device_code=row.device_code,
+        slab=Slab(row.slab),
+        champion=Said(row.model_version_id, None if row.is_abstained else row.grade_ordinal, Verdict(row.verdict)),
+        challenger=Said(
+            row.other_version_id, None if row.is_other_abstained else row.other_ordinal, Verdict(row.other_verdict)
+        ),
+        scale=GradeScale(row.grade_scale),
+    )

@@ -1,0 +1,133 @@
+"""A model card as markup: what it is for, where it fails, what it was trained on, how good it is, beside the published."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.scoring.card import Calibration, ReportedMetric
+from core.scoring.card_view import CardView
+from core.scoring.published import Comparison, difference_of
+from dashboard.components.markup import Html, count, tag
+from dashboard.components.plain_table import plain_table
+
+NO_CALIBRATION = (
+    "The card has no calibration scans: nothing is guaranteed, so this model always abstains and a person decides."
+)
+PUBLISHED_CAPTION = "Published figures of the same tasks beside this model's. They are not the same measurement:"
+
+
+def card_words(view: CardView) -> Html:
+    """Purpose, labels and known failures."""
+    failures = tag("ul", *(tag("li", each) for each in view.known_failures)) if view.known_failures else None
+    return tag(
+        "section",
+        tag("p", tag("b", view.intended_use or "The card does not say what the model is for.")),
+        tag("p", view.labels, class_="muted") if view.labels else None,
+        tag("h3", "Known failures") if failures else None,
+        failures,
+        tag("h3", "Accept guarantee"),
+        tag("p", _calibration_words(view.calibration)),
+        class_="words",
+    )
+
+
+def _calibration_words(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return NO_CALIBRATION
+    return (
+        f"{count(len(calibration.scans))} calibration scans in {count(calibration.n_groups)} independent groups from "
+        f"{', '.join(calibration.sources)}. {calibration.labels} {calibration.method}"
+    )
+
+
+def data_table(view: CardView) -> Html:
+    """What it was trained, tuned and judged on, with the licences."""
+    rows = [
+        tag(
+            "tr",
+            tag("th", each.name, tag("span", each.source, class_="name"), scope="row"),
+            tag("td", each.used_for),
+            tag("td", each.licence),
+            *(tag("td", count(n), class_="num") for n in (each.n_train, each.n_tune, each.n_held_out)),
+        )
+        for each in view.data
+    ]
+    return plain_table(
+        ("Data set", "Used for", "Licence", "Trained on", "Tuned on", "Kept aside"), rows, "Data", {3, 4, 5}
+    )
+
+
+def metric_table(metrics: Sequence[ReportedMetric]) -> Html:
+    """Its figures with their intervals, by topic."""
+    rows = [
+        tag(
+            "tr",
+            tag("th", each.name, scope="row"),
+            tag("td", each.set),
+            tag("td", _number(each.value, each.unit), class_="num"),
+            tag("td", f"{_number(each.low)} – {_number(each.high)}", class_="num"),
+            tag("td", count(each.n_images), class_="num"),
+            tag("td", count(each.n_subjects), class_="num"),
+        )
+        for each in metrics
+    ]
+    heads = ("Figure", "Set", "Value", "95 % interval", "Images", "Subjects")
+    return plain_table(heads, rows, "Figures", {2, 3, 4, 5})
+
+
+def published_table(compared: Sequence[Comparison]) -> Html:
+    """Published figures, each beside the model's own that answers to it."""
+    rows = [
+        tag(
+            "tr",
+            tag("th", f"{each.published.task}: {each.published.figure}", scope="row"),
+            tag(
+                "td",
+                each.published.system,
+                tag("span", f"{each.published.paper}, {each.published.place}", class_="name"),
+            ),
+            tag("td", _number(each.published.published), class_="num"),
+            tag("td", _number(each.ours.value) if each.ours else "–", class_="num"),
+            tag("td", each.ours.set if each.ours else None),
+        )
+        for each in compared
+    ]
+    return plain_table(
+        ("Task and figure", "Published system", "Published", "This model", "On"), rows, "Published", {2, 3}
+    )
+
+
+def difference_words(compared: Sequence[Comparison]) -> tuple[str, ...]:
+    """Why published figures and the model's own differ in what they measure, once for each kind of task."""
+    return tuple(dict.fromkeys(difference_of(each.published.task) for each in compared))
+
+
+def making_words(view: CardView, weights_sha256: str) -> Html:
+    """How it was made: split, commands, network and recipe."""
+    return tag(
+        "section",
+        tag("p", view.split),
+        *(tag("p", tag("code", command)) for command in view.commands),
+        _facts("Network", view.network),
+        _facts("Recipe", view.recipe),
+        tag("p", "Weights (SHA-256) ", tag("code", weights_sha256), class_="muted"),
+        class_="words",
+    )
+
+
+def _facts(title: str, facts: Mapping[str, Any]) -> Html | None:
+    if not facts:
+        return None
+    items = (tag("li", f"{name.replace('_', ' ')}: {_fact(value)}") for name, value in facts.items())
+    return tag("div", tag("h3", title), tag("ul", *items))
+
+
+def _fact(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_fact(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_fact(each) for each in value)
+    return "none" if value is None else str(value)
+
+
+def _number(value: float, unit: str = "") -> str:
+    return f"{value:.3g}{f' {unit}' if unit else ''}"
