@@ -51,6 +51,7 @@ def command(
       octaudit evaluate layers --data ../shared/data/layers_duke_dme --json layers.json
       octaudit evaluate coips-faz --data faz/ --model runs/faz/coips-faz.safetensors --folds all
       octaudit evaluate onh-enface --data phantoms/training --model bundled
+      octaudit evaluate bscan --data bscans/training --json bscan.json
     """
     if recipe not in EVALUATORS:
         known = ", ".join(sorted(EVALUATORS))
@@ -179,6 +180,25 @@ def _evaluate_layers(asked: Asked) -> None:
         asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+def _evaluate_bscan(asked: Asked) -> None:
+    from rich.console import Console
+
+    from core.training.bscan.evaluate import evaluate_bscan
+    from core.training.bscan.table import evaluation_table
+    from core.training.evaluation.figures import by_set, interval_text
+
+    found = evaluate_bscan(asked.data, asked.model, device=asked.device)
+    for gathered in by_set(found.metrics):
+        click.echo(f"{gathered.label}: {gathered.size}")
+        for metric in gathered.figures:
+            click.echo(f"  {metric.name} {interval_text(metric)}")
+    Console(width=None if sys.stdout.isatty() else TABLE_WIDTH).print(evaluation_table(found))
+    click.echo(f"{found.difference}\n{found.n_left_out} scans left out. {found.note}")
+    if asked.json_path is not None:
+        asked.json_path.parent.mkdir(parents=True, exist_ok=True)
+        asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
 EVALUATORS: dict[str, Callable[[Asked], None]] = {
     "octa-enface": _evaluate_octa_enface,
     "text-detector": _evaluate_text_detector,
@@ -186,5 +206,6 @@ EVALUATORS: dict[str, Callable[[Asked], None]] = {
     "coips-faz": _evaluate_coips,
     "layers": _evaluate_layers,
     "onh-enface": _evaluate_onh,
+    "bscan": _evaluate_bscan,
 }
 """Every recipe with what evaluates it."""

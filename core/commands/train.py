@@ -12,6 +12,8 @@ import click
 from core.errors import UsageError
 
 OCTA_ENFACE = "octa-enface"
+TABLE_WIDTH = 140
+"""Columns of the tables where stdout is no terminal."""
 
 
 @click.command()
@@ -39,7 +41,8 @@ OCTA_ENFACE = "octa-enface"
 @click.option(
     "--seeds",
     type=click.IntRange(min=2),
-    help="onh-enface: no model, but joint and single task trained with so many seeds and compared.",
+    help="onh-enface: no model, but joint and single task trained with so many seeds and compared. bscan-tables: so "
+    "many trainings of every row.",
 )
 @click.option(
     "--pair",
@@ -72,6 +75,8 @@ def command(recipe: str, **options: Any) -> None:
       octaudit train layers --data bscans/ --out runs/layers --set network=fcn_resnet101 --set scheme=five
       octaudit train onh-enface --data onh/ --out runs/onh --set architecture=unet --set encoder=efficientnet-b0
       octaudit train onh-enface --data onh/ --out runs/table-1 --seeds 5
+      octaudit train bscan --data bscans/training --out runs/bscan --set networks=end-to-end
+      octaudit train bscan-tables --data bscans/training --out runs/tables --seeds 5
       octaudit train coips-faz --data faz/ --out runs/faz --batch-size 8 --epochs 100 --licence "CC BY 4.0"
     """
     given = {name: value for name, value in options.items() if value not in (None, ()) and value is not False}
@@ -134,6 +139,41 @@ def _train_onh(recipe: str, given: dict[str, Any]) -> None:
         _compare_onh(given)
     else:
         _train_supervised(recipe, given, onh_recipe, train_onh)
+
+
+def _train_bscan(recipe: str, given: dict[str, Any]) -> None:
+    from core.training.bscan.recipe import BSCAN
+    from core.training.bscan.run import train_bscan
+
+    _train_supervised(recipe, given, BSCAN.changed, train_bscan)
+
+
+def _train_bscan_tables(recipe: str, given: dict[str, Any]) -> None:
+    """Every row of paper 003's tables that can be trained: no card, but tables and differences."""
+    from rich.console import Console
+
+    from core.training.bscan.table import comparison_tables
+    from core.training.bscan.tables import BSCAN_TABLES, train_tables
+    from core.training.supervised.run import Request
+
+    _refuse_others(recipe, given, set(given) - {"steps", "pair", "start_from", "licence"})
+    settings = _given_settings(given) | ({"n_seeds": given["seeds"]} if "seeds" in given else {})
+    request = Request(
+        BSCAN_TABLES.changed(settings),
+        given["data"],
+        given["out"],
+        device=given["device"],
+        resume=given.get("resume", False),
+    )
+    with _bars() as report:
+        found = train_tables(request, report)
+    console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
+    for table in comparison_tables(found):
+        console.print(table)
+    click.echo(f"{found.n_test} test scans in {found.n_test_groups} groups, of {', '.join(found.sources)}.")
+    for difference in found.differences:
+        click.echo(difference.words)
+    click.echo(found.published)
 
 
 def _compare_onh(given: dict[str, Any]) -> None:
@@ -235,5 +275,7 @@ TRAINERS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     "coips-faz": _train_coips,
     "layers": _train_layers,
     "onh-enface": _train_onh,
+    "bscan": _train_bscan,
+    "bscan-tables": _train_bscan_tables,
 }
 """Every recipe with what trains it; takes the recipe's name and the options that were given."""

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UsageError
+from core.scoring.bscan_card import BscanCard
 from core.scoring.card import LaneCard, ModelCard
 from core.scoring.contract import OPEN_LANES, Scorer
 from core.scoring.device_use import DeviceUse
 from core.scoring.layers_card import LayersCard
+from core.scoring.onh_card import OnhCard
 from core.vocabulary import ScanKind
 
 if TYPE_CHECKING:
@@ -98,12 +100,30 @@ def _volume(weights: Path, card: LaneCard, device: "torch.device") -> Scorer:
     return VolumeScorer.load(weights, card, device)
 
 
+def _onh_enface(weights: Path, card: LaneCard, device: "torch.device") -> Scorer:
+    from core.scoring.torch_backend.onh_enface import OnhEnfaceScorer  # noqa: PLC0415
+
+    assert isinstance(card, OnhCard), "the lane's own card"
+    return OnhEnfaceScorer.load(weights, card, device)
+
+
+def _bscan(weights: Path, card: LaneCard, device: "torch.device") -> Scorer:
+    from core.scoring.torch_backend.bscan import BscanScorer  # noqa: PLC0415
+
+    assert isinstance(card, BscanCard), "the lane's own card"
+    return BscanScorer.load(weights, card, device)
+
+
 _CARDS: dict[ScanKind, type[LaneCard]] = {
     ScanKind.OCTA_ENFACE: ModelCard,
+    ScanKind.ONH_ENFACE: OnhCard,
+    ScanKind.BSCAN: BscanCard,
     ScanKind.VOLUME: LayersCard,
 }
 _LOADERS: dict[ScanKind, "Callable[[Path, LaneCard, torch.device], Scorer]"] = {
     ScanKind.OCTA_ENFACE: _octa_enface,
+    ScanKind.ONH_ENFACE: _onh_enface,
+    ScanKind.BSCAN: _bscan,
     ScanKind.VOLUME: _volume,
 }
 """One entry per lane: its card, and what loads its scorer."""

@@ -2,26 +2,35 @@
 
 import csv
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from core.errors import UsageError
 from core.intake.manifest import COLUMNS
 from core.phantom.bscan_export import CLASSES, NORMAL, BscanExport, bscan_exports
-from core.usecases.write_phantoms import MANIFEST_NAME, MASKS_FOLDER, SCANS_FOLDER, PhantomOrder
+from core.usecases.write_phantoms import (
+    FIRST_CAPTURE,
+    MANIFEST_NAME,
+    MASKS_FOLDER,
+    SCANS_FOLDER,
+    TIME_BETWEEN_CAPTURES,
+    PhantomOrder,
+    make_folders,
+    save_levels,
+)
 from core.vocabulary import Laterality, ScanKind
 
 TRAINING_FOLDER = "training"
 """Holds a manifest of its own: ``octaudit train bscan --data DIR/training`` runs on the phantoms as they are."""
-TRAINING_COLUMNS = ("file", "subject", "class", *(f"mask_{name}" for name in CLASSES if name != NORMAL), "source")
-SOURCE = "octaudit phantoms"
-
-_FIRST_CAPTURE = datetime(2025, 1, 6, 8, 0, tzinfo=UTC)
-_BETWEEN_CAPTURES = timedelta(minutes=30)
+TRAINING_COLUMNS = (
+    "file",
+    "subject",
+    "class",
+    *(f"mask_{name}" for name in CLASSES if name != NORMAL),
+    "source",
+    "licence",
+)
+SOURCE, LICENCE = "octaudit phantoms", "simulated, of no person"
 _ASPECT = 512 / 496
 """Width over height, as the device family that is simulated exports."""
 
@@ -33,13 +42,7 @@ def write_bscan_phantoms(order: PhantomOrder, on_done: Callable[[int], None]) ->
     folder cannot be written.
     """
     folder = order.folder
-    try:
-        for inner in (SCANS_FOLDER, MASKS_FOLDER, TRAINING_FOLDER):
-            (folder / inner).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"{folder} is no folder that can be written: {error.strerror}.", remedy="Name another folder."
-        ) from error
+    make_folders(folder, SCANS_FOLDER, MASKS_FOLDER, TRAINING_FOLDER)
     with (
         (folder / MANIFEST_NAME).open("w", newline="", encoding="utf-8") as manifest,
         (folder / TRAINING_FOLDER / MANIFEST_NAME).open("w", newline="", encoding="utf-8") as training,
@@ -50,7 +53,7 @@ def write_bscan_phantoms(order: PhantomOrder, on_done: Callable[[int], None]) ->
         width_px = round(order.size_px * _ASPECT)
         exports = bscan_exports(order.count, order.seed, height_px=order.size_px, width_px=width_px)
         for number, (name, export) in enumerate(_named(order, exports), start=1):
-            _save(folder / SCANS_FOLDER / f"{name}.png", export.image)
+            save_levels(folder / SCANS_FOLDER / f"{name}.png", export.image)
             uploaded.writerow(_manifest_row(order, number, name))
             learned.writerow(_training_row(folder, name, export))
             on_done(number)
@@ -62,10 +65,6 @@ def _named(order: PhantomOrder, exports: Iterator[BscanExport]) -> Iterator[tupl
         yield f"bscan-{order.seed}-{number:05d}", export
 
 
-def _save(path: Path, levels: NDArray[np.uint8]) -> None:
-    Image.fromarray(levels).save(path, optimize=False, compress_level=6)
-
-
 def _training_row(folder: Path, name: str, export: BscanExport) -> dict[str, str]:
     """Its class and masks; the masks are written beside the way."""
     row = dict.fromkeys(TRAINING_COLUMNS, "") | {
@@ -73,10 +72,11 @@ def _training_row(folder: Path, name: str, export: BscanExport) -> dict[str, str
         "subject": name,
         "class": "+".join(export.classes),
         "source": SOURCE,
+        "licence": LICENCE,
     }
     for lesion, mask in export.masks.items():
         file = f"{MASKS_FOLDER}/{name}.{lesion}.png"
-        _save(folder / file, np.where(mask, 255, 0).astype(np.uint8))
+        save_levels(folder / file, np.where(mask, 255, 0).astype(np.uint8))
         row[f"mask_{lesion}"] = f"../{file}"
     return row
 
@@ -89,7 +89,7 @@ def _manifest_row(order: PhantomOrder, number: int, name: str) -> dict[str, str]
         "subject": f"PHANTOM-{number:04d}",
         "visit": "V1",
         "acquisition": "A1",
-        "acquired_at": (_FIRST_CAPTURE + (number - 1) * _BETWEEN_CAPTURES).isoformat(),
+        "acquired_at": (FIRST_CAPTURE + (number - 1) * TIME_BETWEEN_CAPTURES).isoformat(),
         "eye": Laterality.OD.value,
         "kind": ScanKind.BSCAN.value,
         "device": order.device,

@@ -158,7 +158,7 @@ def lesion_figures_of(judged: Sequence[JudgedBscan], label: str) -> list[Reporte
 def lesion_columns(drawn: Sequence[JudgedBscan]) -> dict[str, list[float]]:
     """Dice, IoU, sensitivity, specificity and pixel accuracy of each scan."""
     rows = [_overlap(item.predicted, item.truth) for item in drawn if item.truth is not None]
-    names = ("Dice", "IoU", "sensitivity", "specificity", "pixel accuracy")
+    names = ("Dice", "IoU", "pixel sensitivity", "pixel specificity", "pixel accuracy")
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
