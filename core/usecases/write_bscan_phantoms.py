@@ -22,7 +22,8 @@ from core.vocabulary import Laterality, ScanKind
 
 TRAINING_FOLDER = "training"
 """Holds a manifest of its own: ``octaudit train bscan --data DIR/training`` runs on the phantoms as they are."""
-TRAINING_COLUMNS = (
+_MASK_COLUMNS = tuple(f"mask_{name}" for name in CLASSES if name != NORMAL)
+TRAINING_COLUMNS = ("file", "subject", "class", *_MASK_COLUMNS, "source", "licence")
     "file",
     "subject",
     "class",
