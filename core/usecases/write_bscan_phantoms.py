@@ -24,13 +24,6 @@ TRAINING_FOLDER = "training"
 """Holds a manifest of its own: ``octaudit train bscan --data DIR/training`` runs on the phantoms as they are."""
 _MASK_COLUMNS = tuple(f"mask_{name}" for name in CLASSES if name != NORMAL)
 TRAINING_COLUMNS = ("file", "subject", "class", *_MASK_COLUMNS, "source", "licence")
-    "file",
-    "subject",
-    "class",
-    *(f"mask_{name}" for name in CLASSES if name != NORMAL),
-    "source",
-    "licence",
-)
 SOURCE, LICENCE = "octaudit phantoms", "simulated, of no person"
 _ASPECT = 512 / 496
 """Width over height, as the device family that is simulated exports."""
