@@ -188,7 +188,9 @@ def _on(machine: Machine, image: Tensors) -> Any:
 
 
 def _each(values: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The tensor changed, or each of a (named) tuple of tensors."""
+    """The tensor changed, or each of a (named) tuple of tensors; what a network has not, None, stays so."""
+    if values is None:
+        return None
     if isinstance(values, Tensor):
         return change(values)
     changed = [_each(value, change) for value in values]
