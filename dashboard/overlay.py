@@ -17,7 +17,12 @@ ARTIFACT_COLOURS = {
     ArtifactType.SHADOW: "#56b4e9",
     ArtifactType.DEFOCUS: "#f0e442",
     ArtifactType.LOW_SIGNAL: "#cc79a7",
+    ArtifactType.SHALLOW: "#f0e442",
+    ArtifactType.DARK: "#56b4e9",
 }
+"""Shallow and dark loss share colours with artifacts of OCTA scans, which they never stand beside."""
+LANE_MASKS = {"onh.png": ("Optic nerve head", "#00c38a")}
+"""Pictures of a lane that the viewer lays over the scan, by file name: what they show, and the colour."""
 FAZ_COLOUR = "#00c38a"
 """Okabe-Ito's bluish green (#009e73) made lighter: an outline of 2 px on dark tissue needs it."""
 CAM_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")

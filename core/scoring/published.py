@@ -27,7 +27,7 @@ DIFFERENCES = {
     "ONH": (
         "Published: 1,291 images of 6 x 6 mm of one device model (Zeiss PlexElite), graded by people, 193 of them for "
         "testing; networks that began with weights from photographs. Its Table 1 compares two systems that differ in "
-        "encoder and task at once. Ours are unweighted means over the classes; the poster does not say how it averaged. "
+        "encoder and task at once. Ours are unweighted means over the classes; the poster names no average. "
         "On phantoms the grade follows from a rule, so the figures say only that the rule was learned."
     ),
     "FAZ deep": (

@@ -46,6 +46,8 @@ ARTIFACTS = {
     ArtifactType.SHADOW: own("SHADOW", "Shadow artifact"),
     ArtifactType.DEFOCUS: own("DEFOCUS", "Defocus"),
     ArtifactType.LOW_SIGNAL: own("LOW_SIGNAL", "Low signal"),
+    ArtifactType.SHALLOW: own("SHALLOW_LOSS", "Shallow signal loss"),
+    ArtifactType.DARK: own("DARK_LOSS", "Dark signal loss"),
 }
 ALGORITHM_FAMILY = codes.DCM.ArtificialIntelligence
 

@@ -21,7 +21,8 @@ from core.reports.dicom.subject import (
 
 SERIES_NUMBER = 9101
 FAZ_SEGMENT = "Foveal avascular zone"
-_LAB = {"motion": (58, 50, 60), "shadow": (40, 30, -60), "defocus": (70, -40, 40), "low_signal": (60, 0, -40)}
+_LAB = {"motion": (58, 50, 60), "shadow": (40, 30, -60), "defocus": (70, -40, 40), "low_signal": (60, 0, -40),
+        "shallow": (90, -10, 70), "dark": (45, 20, -50)}  # fmt: skip
 _FAZ_LAB = (80, -10, 70)
 """CIELab, by eye: apart from each other for readers with red-green weakness too."""
 

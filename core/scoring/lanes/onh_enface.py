@@ -138,8 +138,8 @@ def grade_of(logits: NDArray[np.float32], card: OnhCard) -> Grade:
     return Grade(
         scale=GradeScale.ONH_4,
         ordinal=ordinal,
-        label=OnhGrade(ordinal).name.lower(),
-        probabilities={grade.name.lower(): float(probabilities[grade]) for grade in OnhGrade},
+        label=_label(OnhGrade(ordinal)),
+        probabilities={_label(grade): float(probabilities[grade]) for grade in OnhGrade},
         abstained=card.calibration is None,
     )
 
@@ -174,6 +174,10 @@ def cam_mask_agreement(cam: NDArray[np.float32], labels: NDArray[np.uint8], grad
     anywhere = (labels > DISC).astype(np.uint8) * 255
     cover = np.asarray(Image.fromarray(anywhere).resize(cam.shape[::-1], Image.Resampling.BOX)) / 255
     return Measured(float(cam[cover >= CELL_COVER].sum() / cam.sum()))
+
+
+def _label(grade: OnhGrade) -> str:
+    return grade.name.lower().replace("_", " ")
 
 
 def _channel(kind: ArtifactType) -> int:

@@ -75,15 +75,14 @@ class OnhEnfaceScorer:
         self._batch = CPU_FORWARD_BATCH if device.type == "cpu" else CUDA_FORWARD_BATCH
 
     @classmethod
-    def load(cls, weights: Path, device: torch.device) -> "OnhEnfaceScorer":
-        """Read weights and card.
+    def load(cls, weights: Path, card: OnhCard, device: torch.device) -> "OnhEnfaceScorer":
+        """Read the weights that a card describes.
 
         Raises
         ------
         UsageError
             They do not belong together, or the model does not tell the four grades and the masks.
         """
-        card = OnhCard.beside(weights)
         if card.grouping != FOUR_GRADES.name or card.network.get("architecture") == "classifier":
             what = "has no masks" if card.grouping == FOUR_GRADES.name else f"grades in groups {card.grouping}"
             raise UsageError(

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from core.store.scan_view import ScanView
 from core.vocabulary import ScanKind
-from dashboard.components.lanes import octa_enface, volume
+from dashboard.components.lanes import octa_enface, onh_enface, volume
 
 LANE_PARTS: dict[ScanKind, Callable[[ScanView], None]] = {
     ScanKind.OCTA_ENFACE: octa_enface.draw,
+    ScanKind.ONH_ENFACE: onh_enface.draw,
     ScanKind.VOLUME: volume.draw,
 }
 """By kind of scan: draws what the model found, below the viewer."""

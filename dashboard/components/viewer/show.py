@@ -1,5 +1,6 @@
 """Shows the slabs of one capture in the viewer. Knows addresses and colours, never pixels."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from core.store.scan_view import ScanView, SlabView
 from core.values import Scale
 from core.vocabulary import ArtifactType
 from core.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES
-from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, FAZ_COLOUR
+from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, FAZ_COLOUR, LANE_MASKS
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -26,11 +27,7 @@ def show_viewer(view: ScanView, previous: PreviousScan | None = None, *, key: st
         data={
             "scan": view.scan_id,
             "panes": [_pane(slab, view) for slab in ordered] + ([_before(previous, view)] if previous else []),
-            "artifacts": [
-                {"type": type_, "name": ARTIFACT_NAMES[type_], "colour": ARTIFACT_COLOURS[type_]}
-                for type_ in ArtifactType
-                if any(type_ in slab.artifact_types for slab in ordered)
-            ],
+            "artifacts": _switches(view, ordered),
             "fazColour": FAZ_COLOUR,
             "camColours": CAM_COLOURS,
             "scale": _scale(view.scale),
@@ -39,19 +36,35 @@ def show_viewer(view: ScanView, previous: PreviousScan | None = None, *, key: st
     )
 
 
+def _switches(view: ScanView, slabs: Sequence[SlabView]) -> list[dict[str, str]]:
+    """The masks that can be switched on: artifacts of any slab, and what only the lane marks."""
+    found = [type_ for type_ in ArtifactType if any(type_ in slab.artifact_types for slab in slabs)]
+    marks = [(type_.value, ARTIFACT_NAMES[type_], ARTIFACT_COLOURS[type_]) for type_ in found]
+    marks += [(name, *LANE_MASKS[name]) for name in _lane_masks(view)]
+    return [{"type": type_, "name": name, "colour": colour} for type_, name, colour in marks]
+
+
 def _pane(slab: SlabView, view: ScanView) -> dict[str, Any]:
     folder = f"/scans/{slab.scan_id}"
     name = SLAB_NAMES[slab.slab]
+    own = _lane_masks(view) if slab.scan_id == view.scan_id else ()
+    of_lane = {picture: f"{folder}/pictures/{picture}" for picture in own}
     return {
         "name": name,
         "alt": f"{name} en-face image of the {EYE_NAMES[view.laterality]}, {slab.width_px} by {slab.height_px} pixels",
         "width": slab.width_px,
         "height": slab.height_px,
         "image": f"{folder}/image.png",
-        "masks": {type_: f"{folder}/masks/{type_}.png" for type_ in slab.artifact_types},
+        "masks": {type_: f"{folder}/masks/{type_}.png" for type_ in slab.artifact_types} | of_lane,
         "faz": f"{folder}/faz.png" if slab.has_faz else None,
         "cam": f"{folder}/cam.png" if slab.has_cam else None,
     }
+
+
+def _lane_masks(view: ScanView) -> tuple[str, ...]:
+    """File names of the opened scan's masks that only its lane has."""
+    pictures = () if view.assessment is None else view.assessment.pictures
+    return tuple(name for name in pictures if name in LANE_MASKS)
 
 
 def _before(previous: PreviousScan, view: ScanView) -> dict[str, Any]:
