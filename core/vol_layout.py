@@ -11,8 +11,8 @@ import numpy as np
 
 FILE_HEADER_BYTES = 2048
 
-MAGICS = (b"HSF-OCT-", b"HSF-XXX-", b"ep-v")
-"""How the version begins: the device's own exports, those of older HEYEX, and files written by eyepy."""
+MAGICS = (b"HSF-", b"ep-v")
+"""How the version begins: the device's own exports (HSF-OCT-103 and earlier), and files written by eyepy."""
 MAGIC_BYTES = 12
 
 HEADER = struct.Struct("<12s 3i 3d 2i 2d i d 4s 8x 2i")
