@@ -90,7 +90,8 @@ def one_retina(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if sizes[number] < _LEAST_SHARE * sizes.max():
             break
         piece = pieces == number + 1
-        kept |= piece & ~kept.any(axis=0)[None, :]
+        taken = np.asarray(kept.any(axis=0), np.bool_)
+        kept |= piece & ~taken[None, :]
     return kept
 
 

@@ -21,7 +21,6 @@ _SCANS_PER_SUBJECT = 11
 
 _EVALUATION_SEED = 90_000
 """Phantoms from this seed on: no training draws them."""
-N_PHANTOMS = 60
 
 Rows = NDArray[np.float64]
 
@@ -133,7 +132,7 @@ def _scan_of(stem: str) -> int:
     return (int(subject.removeprefix("s")) - 1) * _SCANS_PER_SUBJECT + int(number)
 
 
-def evaluation_phantoms(n: int = N_PHANTOMS) -> Iterator[BscanPhantom]:
+def evaluation_phantoms(n: int) -> Iterator[BscanPhantom]:
     """Phantoms that no training draws: every lesion in turn, as a device exports B-scans of 496 rows."""
     for number in range(n):
         rng = np.random.default_rng([_EVALUATION_SEED, number])

@@ -1,6 +1,7 @@
 """Figures of a layer model with intervals by subject: overlap, distance of boundaries, thickness on phantoms."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,19 +81,15 @@ def phantom_figures(cases: Sequence[PhantomCase]) -> list[ReportedMetric]:
     for label, members in (("all", cases), *((kind.value, _of(cases, kind)) for kind in BscanLesion)):
         groups = tuple(str(number) for number in range(len(members)))
         sample = Sample(Topic.THICKNESS, f"phantoms, {label}, that no training draws", groups)
-        columns = {
-            name: np.array([getattr(case, field) for case in members])
-            for name, field in (
-                (THICKNESS_ERROR, "thickness_error_um"),
-                (THICKNESS_BIAS, "thickness_bias_um"),
-                (MEASURED, "measured_share"),
-            )
-        }
-        metrics += sample.figures(
-            lambda index, columns=columns: {name: _mean(values[index]) for name, values in columns.items()},
-            {THICKNESS_ERROR: "um", THICKNESS_BIAS: "um"},
-        )
+        fields = ("thickness_error_um", "thickness_bias_um", "measured_share")
+        values = np.array([[getattr(case, field) for field in fields] for case in members])  # (cases, figures)
+        metrics += sample.figures(partial(_phantom_means, values), {THICKNESS_ERROR: "um", THICKNESS_BIAS: "um"})
     return metrics
+
+
+def _phantom_means(values: Rows, index: NDArray[np.intp]) -> dict[str, float | None]:
+    names = (THICKNESS_ERROR, THICKNESS_BIAS, MEASURED)
+    return {name: _mean(values[index, place]) for place, name in enumerate(names)}
 
 
 def _of(cases: Sequence[PhantomCase], lesion: BscanLesion) -> list[PhantomCase]:

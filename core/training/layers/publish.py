@@ -61,6 +61,10 @@ KNOWN_FAILURES = (
 )
 
 
+N_JUDGED_PHANTOMS = 60
+"""Fifteen of each lesion and of healthy retinas."""
+
+
 @dataclass(frozen=True, slots=True)
 class JudgedLayers:
     """Figures of a set, and its pixels by true class (rows) and found class (columns)."""
@@ -96,7 +100,7 @@ def judge_layers(
 
 def judge_phantoms(segmenter: LayerSegmenter) -> list[ReportedMetric]:
     """Thickness against the truth on phantoms that no training draws."""
-    phantoms = list(evaluation_phantoms())
+    phantoms = list(evaluation_phantoms(N_JUDGED_PHANTOMS))
     found = segmenter.layers([phantom.image for phantom in phantoms])
     return phantom_figures([phantom_case(phantom, layers) for phantom, layers in zip(phantoms, found, strict=True)])
 
