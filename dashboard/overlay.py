@@ -21,8 +21,14 @@ ARTIFACT_COLOURS = {
     ArtifactType.DARK: "#56b4e9",
 }
 """Shallow and dark loss share colours with artifacts of OCTA scans, which they never stand beside."""
-LANE_MASKS = {"onh.png": ("Optic nerve head", "#00c38a")}
+LANE_MASKS = {
+    "onh.png": ("Optic nerve head", "#00c38a"),
+    "lesion.png": ("Lesion", "#d55e00"),
+    "unasked-lesion.png": ("Lesion, though normal", "#cc79a7"),
+}
 """Pictures of a lane that the viewer lays over the scan, by file name: what they show, and the colour."""
+MASKS_SHOWN_WHEN_ASKED = frozenset({"unasked-lesion.png"})
+"""Of those, what is switched off until somebody switches it on."""
 FAZ_COLOUR = "#00c38a"
 """Okabe-Ito's bluish green (#009e73) made lighter: an outline of 2 px on dark tissue needs it."""
 CAM_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")

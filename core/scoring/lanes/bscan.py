@@ -31,7 +31,7 @@ LEAST_LESION_PX = 10
 """Pixels of the scan; a smaller region is speckle."""
 CELL_COVER = 0.1
 """A cell of the heat map lies on the lesion where the mask covers at least this share of it."""
-COARSE_PICTURE = "coarse.png"
+LESION_PICTURE, UNASKED_PICTURE, COARSE_PICTURE = "lesion.png", "unasked-lesion.png", "coarse.png"
 DIGITS = 6
 
 
@@ -92,18 +92,26 @@ class BscanFindings:
         document: dict[str, Any] = {
             "class": {name: _number(value) for name, value in self.probabilities.items()},
             "likeliest_class": self.likeliest,
-            "lesions": [_lesion(lesion) for lesion in self.lesions],
+            "lesions": [_lesion(lesion, self._picture(lesion)) for lesion in self.lesions],
             "indices": {"snr_db": _measure(self.quality.snr_db), "contrast": _measure(self.quality.contrast)},
         }
         if self.unasked is not None:
-            document["unasked_lesion"] = _lesion(self.unasked)
+            document["unasked_lesion"] = _lesion(self.unasked, UNASKED_PICTURE)
         return document
 
+    def _picture(self, lesion: Lesion) -> str:
+        return LESION_PICTURE if len(self.lesions) == 1 else picture_name(lesion.name)
+
     def pictures(self) -> dict[str, bytes]:
-        """A mask per lesion class, and the coarse mask."""
-        marked = (*self.lesions, *(() if self.unasked is None else (self.unasked,)))
-        masks = {picture_name(lesion.name): encode_mask(lesion.mask) for lesion in marked}
-        return masks | {COARSE_PICTURE: encode_cam(self.coarse)}
+        """All lesions as one mask, each class's own where there are several, and the coarse mask."""
+        pictures = {COARSE_PICTURE: encode_cam(self.coarse)}
+        if self.lesions:
+            pictures[LESION_PICTURE] = encode_mask(np.any([lesion.mask for lesion in self.lesions], axis=0))
+        if len(self.lesions) > 1:
+            pictures |= {picture_name(lesion.name): encode_mask(lesion.mask) for lesion in self.lesions}
+        if self.unasked is not None:
+            pictures[UNASKED_PICTURE] = encode_mask(self.unasked.mask)
+        return pictures
 
     def exports(self) -> dict[str, bytes]:
         """Nothing more."""
@@ -251,12 +259,12 @@ def _findings(
     )
 
 
-def _lesion(lesion: Lesion) -> dict[str, Any]:
+def _lesion(lesion: Lesion, picture: str) -> dict[str, Any]:
     return {
         "type": lesion.name,
         "area_fraction": _number(lesion.area_fraction),
         "n_regions": lesion.n_regions,
-        "mask": picture_name(lesion.name),
+        "mask": picture,
     }
 
 

@@ -12,7 +12,7 @@ from core.store.scan_view import ScanView, SlabView
 from core.values import Scale
 from core.vocabulary import ArtifactType
 from core.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES
-from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, FAZ_COLOUR, LANE_MASKS
+from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, FAZ_COLOUR, LANE_MASKS, MASKS_SHOWN_WHEN_ASKED
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -36,12 +36,15 @@ def show_viewer(view: ScanView, previous: PreviousScan | None = None, *, key: st
     )
 
 
-def _switches(view: ScanView, slabs: Sequence[SlabView]) -> list[dict[str, str]]:
+def _switches(view: ScanView, slabs: Sequence[SlabView]) -> list[dict[str, Any]]:
     """The masks that can be switched on: artifacts of any slab, and what only the lane marks."""
     found = [type_ for type_ in ArtifactType if any(type_ in slab.artifact_types for slab in slabs)]
     marks = [(type_.value, ARTIFACT_NAMES[type_], ARTIFACT_COLOURS[type_]) for type_ in found]
     marks += [(name, *LANE_MASKS[name]) for name in _lane_masks(view)]
-    return [{"type": type_, "name": name, "colour": colour} for type_, name, colour in marks]
+    return [
+        {"type": type_, "name": name, "colour": colour, "isOff": type_ in MASKS_SHOWN_WHEN_ASKED}
+        for type_, name, colour in marks
+    ]
 
 
 def _pane(slab: SlabView, view: ScanView) -> dict[str, Any]:

@@ -418,7 +418,7 @@ export default function ({ data, key, parentElement }) {
   root.octaudit?.viewer.close();
   const state = kept.get(key) ?? {
     zoom: null, x: 0.5, y: 0.5, brightness: 0, contrast: 0, side: true, before: false, opacity: 60,
-    on: { ...Object.fromEntries(data.artifacts.map((a) => [a.type, true])), faz: true, cam: false },
+    on: { ...Object.fromEntries(data.artifacts.map((a) => [a.type, !a.isOff])), faz: true, cam: false },
   };
   kept.set(key, state);
   root.octaudit = { shown, viewer: new Viewer(root, data, state) };
