@@ -143,9 +143,17 @@ class ApiScope(StrEnum):
     WRITE_UPLOADS = "write:uploads"
     """Open a batch, send files, submit it, release or discard a held file."""
     WRITE_DECISIONS = "write:decisions"
-    """Accept or override a scan, ask the site for a new one or a question."""
+    """Accept or override a scan, ask the site for a new one or a question, accept in bulk, undo."""
     WRITE_WORK = "write:work"
     """What a site does about a request or a question: acknowledge, schedule, not possible, answer."""
+    WRITE_REPORTS = "write:reports"
+    """Ask for reports, make schedules and change them."""
+    WRITE_CERTIFICATES = "write:certificates"
+    """Ask for certificates, show evidence, grant, refuse."""
+    WRITE_VISITS = "write:visits"
+    """The calendar of visits: plan, move, call off."""
+    WRITE_PROTOCOL = "write:protocol"
+    """Publish protocol versions."""
 
 
 class ReportKind(StrEnum):

@@ -36,6 +36,10 @@ SCOPE_NAMES = {
     ApiScope.WRITE_UPLOADS: "Send scans",
     ApiScope.WRITE_DECISIONS: "Decide about scans",
     ApiScope.WRITE_WORK: "Answer requests and questions",
+    ApiScope.WRITE_REPORTS: "Ask for reports, change schedules",
+    ApiScope.WRITE_CERTIFICATES: "Ask for and grant certificates",
+    ApiScope.WRITE_VISITS: "Plan visits",
+    ApiScope.WRITE_PROTOCOL: "Publish protocol versions",
 }
 EVERY_STUDY = "Every study (administrators only)"
 CAPTION = (

@@ -16,6 +16,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         413: "The body is larger than it may be.",
         422: "A field of the request is missing or wrong.",
         429: "More requests than a program may send; Retry-After says when to go on (seconds).",
+        503: "A stored file is missing or damaged; tell your administrator.",
         507: "The server's disk is full.",
     }.items()
 }

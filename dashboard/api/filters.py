@@ -187,6 +187,7 @@ class VisitsQuery(Paged, CaptureQuery):
     """A page of visits."""
 
     gaps: bool = Field(default=True, description="Only visits of which something is missing.")
+    planned: bool = Field(default=False, description="Instead, visits planned for today or later, the next one first.")
 
 
 class FeedbackQuery(BaseModel):

@@ -105,6 +105,10 @@ AuditReader = Annotated[Caller, caller_with(ApiScope.READ_AUDIT)]
 UploadWriter = Annotated[Caller, caller_with(ApiScope.WRITE_UPLOADS)]
 DecisionWriter = Annotated[Caller, caller_with(ApiScope.WRITE_DECISIONS)]
 WorkWriter = Annotated[Caller, caller_with(ApiScope.WRITE_WORK)]
+ReportWriter = Annotated[Caller, caller_with(ApiScope.WRITE_REPORTS)]
+CertificateWriter = Annotated[Caller, caller_with(ApiScope.WRITE_CERTIFICATES)]
+VisitWriter = Annotated[Caller, caller_with(ApiScope.WRITE_VISITS)]
+ProtocolWriter = Annotated[Caller, caller_with(ApiScope.WRITE_PROTOCOL)]
 
 
 def _refuse_beyond_scope(request: Request, caller: Caller, client: CallingClient, wanted: SecurityScopes) -> None:

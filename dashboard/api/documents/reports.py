@@ -54,3 +54,4 @@ class ScheduleDocument(Document):
     created_by: str
     state: ScheduleState
     recipients: list[str]
+    recipient_ids: list[int]

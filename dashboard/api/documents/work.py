@@ -252,6 +252,8 @@ class VisitDocument(Document):
     site_code: str
     subject_code: str
     visit_code: str
+    planned_on: date | None = Field(description="Null: nobody planned it; its first scan made it known.")
+    called_off_reason: str = Field(description="Why it does not take place; empty: it does.")
     window_ends_on: date | None
     slots: list[SlotDocument]
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from core.clock import now
 from core.statistics.survival import DurationQuantile, TurnAround
-from core.store.completeness import read_completeness, read_latest_visits, read_visits_with_gaps
+from core.store.completeness import read_completeness, read_latest_visits, read_planned_visits, read_visits_with_gaps
 from core.store.first_pass import OwnPlace, StudyMedian, read_own_places
 from core.usecases.follow_requests import follow_requests
 from core.usecases.give_feedback import Feedback, give_feedback
@@ -65,14 +65,18 @@ def list_completeness(asked: RatesAsked, caller: WorkReader) -> Listing[SiteComp
 
 @router.get("/completeness/visits")
 def list_visits(asked: VisitsAsked, caller: WorkReader) -> Page[VisitDocument]:
-    """Visits with what each owes: those with gaps, the soonest to close ahead; or all, the latest first.
+    """Visits with what each owes: those with gaps, the soonest to close ahead; those planned ahead; or all.
 
     Sorted by what can still be sent, so a page begins after a number of rows.
     """
     caller.require_role(TRACKERS)
     today = now().date()
     with caller.open_session() as session:
-        if asked.gaps:
+        if asked.planned:
+            found = read_planned_visits(
+                session, asked.narrowed(), today=today, page=asked.number, page_size=asked.limit
+            )
+        elif asked.gaps:
             found = read_visits_with_gaps(
                 session, asked.narrowed(), today=today, page=asked.number, page_size=asked.limit
             )

@@ -1,0 +1,50 @@
+"""What is asked of certificates, and their course."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from core.vocabulary import CertificateState, ScanKind
+from dashboard.api.documents.base import Body, Document, Id
+from dashboard.api.documents.places import CertificateDocument
+from dashboard.api.documents.work import NoteBody
+
+MOST_SCANS = 100
+
+
+class AskBody(NoteBody):
+    """Whose certificate, for scans of which kind; one of the two ids is given."""
+
+    device_id: Id | None = None
+    technician_id: Id | None = None
+    kind: ScanKind
+    scan_ids: Annotated[list[Id], Field(max_length=MOST_SCANS)] = Field([], description="Scans that show it.")
+
+
+class EvidenceBody(Body):
+    """Scans that show what a device or technician can do."""
+
+    scan_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_SCANS)]
+
+
+class GrantBody(NoteBody):
+    """How long it holds."""
+
+    expires_on: date | None = Field(None, description="Last day; left out: as the protocol says.")
+
+
+class CertificateStepDocument(Document):
+    """One move of a certificate."""
+
+    at: datetime
+    state: CertificateState
+    who: str | None = Field(description="Null: the program.")
+    note: str
+
+
+class CertificateCourseDocument(Document):
+    """A certificate with every step of it, oldest first."""
+
+    certificate: CertificateDocument
+    steps: list[CertificateStepDocument]
