@@ -2,6 +2,7 @@
 
 from core.policy.reasons import REASON_TEXTS
 from core.vocabulary import (
+    SCALE_OF_KIND,
     ArtifactType,
     GradeScale,
     Laterality,
@@ -187,3 +188,13 @@ def days_words(days: float) -> str:
         minutes = days * 24 * 60
         return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"  # noqa: PLR2004 - two hours
     return f"{days:.1f} days"
+
+
+def grade_names(kind: ScanKind) -> dict[int, str]:
+    """The grades of scans of a kind, by ordinal."""
+    return SCALE_GRADE_NAMES[SCALE_OF_KIND[kind]]
+
+
+def grade_name(ordinal: int, kind: ScanKind) -> str:
+    """The name of one of them."""
+    return grade_names(kind)[ordinal]

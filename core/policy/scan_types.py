@@ -20,6 +20,11 @@ def _nominal(size_mm: float) -> str:
     return f"{half_step if abs(half_step - size_mm) <= NOMINAL_TOLERANCE_MM else size_mm:g}"
 
 
+def kind_of(name: str) -> ScanKind:
+    """The kind of a type that ``is_scan_type`` knows."""
+    return ScanKind(name.partition(" ")[0])
+
+
 def is_scan_type(name: str) -> bool:
     """Whether this is how a slot's type is spelt: a kind, and a field in millimetres or "unknown field"."""
     kind, _, field = name.partition(" ")

@@ -24,7 +24,7 @@ from core.store.calibration_mode import hidden_scans
 from core.store.reason import read_reasons
 from core.store.slot import decided_ordinal, read_slots
 from core.values import Reason
-from core.vocabulary import ArtifactType, ScanState, Severity, Slab
+from core.vocabulary import ArtifactType, ScanKind, ScanState, Severity, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class SetScan:
     """One slab of a capture as it counts. ``ordinal`` is a person's grade, else the model's unless it abstained."""
 
     scan_id: int
+    kind: ScanKind
     slab: Slab
     state: ScanState
     ordinal: int | None
@@ -192,6 +193,7 @@ def _scans(session: Session, rows: Sequence[Any], hidden: Collection[int]) -> di
         found.setdefault(row.id, []).append(
             SetScan(
                 scan_id=row.scan_id,
+                kind=ScanKind(row.kind),
                 slab=Slab(row.slab),
                 state=ScanState(row.state),
                 ordinal=None if is_hidden else ordinal,

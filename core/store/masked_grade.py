@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import now
 from core.database.tables import Review
-from core.vocabulary import ReviewDecision, Slab
+from core.vocabulary import ReviewDecision, ScanKind, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class ScanToGrade:
     scan_id: int
     site_id: int
     study_id: int
+    kind: ScanKind
     slab: Slab
     image_sha256: str
     width_px: int
@@ -40,7 +41,7 @@ def read_scan_to_grade(session: Session, scan_id: int) -> ScanToGrade | None:
     if row is None:
         return None
     values = {name: row[name] for name in ScanToGrade.__slots__}
-    return ScanToGrade(**values | {"slab": Slab(row["slab"])})
+    return ScanToGrade(**values | {"kind": ScanKind(row["kind"]), "slab": Slab(row["slab"])})
 
 
 def has_graded(session: Session, *, scan_id: int, reviewer_id: int) -> bool:

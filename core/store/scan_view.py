@@ -24,6 +24,7 @@ from core.database.tables import (
     Visit,
 )
 from core.policy.protocol import Protocol
+from core.policy.scan_types import kind_of
 from core.store.action import taken_while_suspended
 from core.store.assessment import FAZ_COLUMNS, VESSEL_COLUMNS
 from core.store.calibration_mode import hidden_scans, read_own_grade
@@ -32,6 +33,7 @@ from core.store.same_image import SentScan, read_same_image
 from core.store.scan_history import HistoryEntry, OpenRequest, read_history, read_request
 from core.values import Measure, Measured, NotComputable, Reason, Scale
 from core.vocabulary import (
+    GRADES_OF_SCALE,
     ArtifactType,
     CoipsGrade,
     Laterality,
@@ -186,7 +188,7 @@ class ScanView:
     @property
     def kind(self) -> ScanKind:
         """What it is a picture of: the first word of the scan type (core.policy.scan_types)."""
-        return ScanKind(self.scan_type.partition(" ")[0])
+        return kind_of(self.scan_type)
 
 
 def read_scan(session: Session, scan_id: int) -> ScanView | None:
@@ -368,10 +370,8 @@ def _read_pictures(session: Session, assessment_id: int) -> tuple[str, ...]:
 
 def _in_grade_order(probabilities: dict[str, Any]) -> dict[str, float]:
     """By ordinal; jsonb keeps no order of its own."""
-    order = {grade.name.lower(): grade.value for grade in CoipsGrade}
-    return {
-        label: float(probabilities[label]) for label in sorted(probabilities, key=lambda label: order.get(label, 0))
-    }
+    order = {grade.label: grade.value for grades in GRADES_OF_SCALE.values() for grade in grades}
+    return {label: float(probabilities[label]) for label in sorted(probabilities, key=order.__getitem__)}
 
 
 def _measure(assessment: Assessment, name: str) -> Measure:

@@ -30,7 +30,7 @@ from core.values import (
     ScanScores,
     VesselMetrics,
 )
-from core.vocabulary import ArtifactType, CoipsGrade, GradeScale, ReasonCode, Severity, Verdict
+from core.vocabulary import GRADES_OF_SCALE, ArtifactType, GradeScale, ReasonCode, Severity, Verdict
 
 NOT_LOADED = NotComputable("not loaded")
 """Stands for a Grad-CAM that lies in the blob store."""
@@ -159,9 +159,7 @@ def _why_no_cam(stored: Assessment) -> NotComputable:
 
 def _label(stored: Assessment) -> str:
     """The grade's label by its place on the scale; JSON objects keep no order, so probabilities cannot tell it."""
-    if stored.grade_scale == GradeScale.COIPS_3:
-        return CoipsGrade(stored.grade_ordinal).name.lower()
-    return str(stored.grade_ordinal)
+    return GRADES_OF_SCALE[GradeScale(stored.grade_scale)](stored.grade_ordinal).label
 
 
 def _artifact(stored: AssessmentArtifact) -> ArtifactScore:

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from core.errors import NotFoundError, UsageError
 from core.store.accepted_check import scan_of_open_check
 from core.store.access import Actor
-from core.usecases.review_scan import accept_scan, known_ordinal, override_scan
+from core.usecases.review_scan import accept_scan, override_scan
 from core.vocabulary import CoipsGrade
 
 
@@ -29,7 +29,7 @@ def check_accepted(
     scan_id = scan_of_open_check(session, check_id)
     if scan_id is None:
         raise NotFoundError("This scan is no longer on the list.", remedy="Go on to the next one.")
-    if known_ordinal(ordinal) >= CoipsGrade.GRADABLE:
+    if ordinal >= CoipsGrade.GRADABLE:
         accept_scan(
             session, actor=actor, scan_id=scan_id, seen_version=seen_version, ordinal=ordinal, reason=reason.strip()
         )

@@ -16,7 +16,8 @@ from core.store.audit import record_event
 from core.store.case import ScanCase
 from core.store.grading import NewGrading, add_gradings, phantoms_among
 from core.store.protocol import ProtocolInForce
-from core.vocabulary import CheckCause, ScanKind, Verdict
+from core.usecases.review_scan import GRADED_KIND
+from core.vocabulary import CheckCause, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class ScoredCase:
 
 def draw_scans(session: Session, scored: Iterable[ScoredCase]) -> None:
     """Append what the protocol's grading plan draws of these scans; phantoms and other kinds of scans never are."""
-    able = [each for each in scored if each.case.kind is ScanKind.OCTA_ENFACE]
+    able = [each for each in scored if each.case.kind is GRADED_KIND]
     graded = [each for each in able if _is_drawn(each, Draw.GRADING, each.in_force.protocol.grading.graded_share)]
     checked = [
         each

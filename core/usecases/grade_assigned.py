@@ -9,7 +9,7 @@ from core.store.audit import record_event
 from core.store.masked_grade import read_scan_to_grade
 from core.store.own_grading import finish_own_repeat, lock_own_work
 from core.usecases.grade_masked import grade_masked
-from core.usecases.review_scan import known_ordinal
+from core.usecases.review_scan import GRADED_KIND, known_ordinal
 
 
 def grade_assigned(session: Session, *, actor: Actor, assignment_id: int, ordinal: int, reason: str = "") -> None:
@@ -33,7 +33,7 @@ def grade_assigned(session: Session, *, actor: Actor, assignment_id: int, ordina
     scan = read_scan_to_grade(session, work.scan_id)
     if scan is None:
         raise NotFoundError("You may no longer grade scans of this site.", remedy="Go on to the next one.")
-    if not finish_own_repeat(session, assignment_id, ordinal=known_ordinal(ordinal), at=now()):
+    if not finish_own_repeat(session, assignment_id, ordinal=known_ordinal(ordinal, GRADED_KIND), at=now()):
         raise IllegalMoveError("You have already graded this scan.", remedy="Go on to the next one.")
     # The same words as of a first look: the event must not tell who reads it that this one was a repeat.
     record_event(

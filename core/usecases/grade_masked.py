@@ -35,7 +35,7 @@ def grade_masked(session: Session, *, actor: Actor, scan_id: int, ordinal: int, 
         raise NotAllowedError(
             "You acquired or uploaded this scan, so you cannot review it.", remedy="Leave it to another reviewer."
         )
-    grade = known_ordinal(ordinal)
+    grade = known_ordinal(ordinal, scan.kind)
     if has_graded(session, scan_id=scan_id, reviewer_id=reviewer_id):
         raise IllegalMoveError("You have already graded this scan.", remedy="Go on to the next one.")
     add_masked_grade(session, scan, reviewer_id=reviewer_id, ordinal=grade, reason=reason)

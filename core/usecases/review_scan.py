@@ -34,7 +34,8 @@ from core.store.review import (
 )
 from core.store.review_draft import remove_draft
 from core.usecases.reacquire import follow_replacements
-from core.vocabulary import CoipsGrade, ReasonCode, ReviewDecision, Role, ScanState, Verdict
+from core.vocabulary import CoipsGrade, ReasonCode, ReviewDecision, Role, ScanKind, ScanState, Verdict
+from core.wording import grade_names
 
 REVIEWERS = (Role.QC_TECHNICIAN, Role.ADJUDICATOR)
 """Who may decide about a scan."""
@@ -72,7 +73,7 @@ def accept_scan(
             "The scan is graded ungradable, so accepting it contradicts its grade.",
             remedy="Override the grade and give the reason.",
         )
-    made = Decision(ReviewDecision.ACCEPT, ScanState.ACCEPTED, Verdict.ACCEPT, known_ordinal(grade), reason)
+    made = Decision(ReviewDecision.ACCEPT, ScanState.ACCEPTED, Verdict.ACCEPT, known_ordinal(grade, scan.kind), reason)
     _decide(session, scan, made, actor=actor, marks=marks, bulk_review_id=bulk_review_id)
 
 
@@ -94,7 +95,7 @@ def override_scan(
         raise UsageError("An override needs a reason.", remedy="Write it in a few words.")
     scan = _scan_for(session, actor, scan_id, seen_version)
     _refuse_unless(scan, _DECIDABLE, "overridden")
-    is_gradable = known_ordinal(ordinal) >= CoipsGrade.GRADABLE
+    is_gradable = known_ordinal(ordinal, scan.kind) >= CoipsGrade.GRADABLE
     state, verdict = (
         (ScanState.ACCEPTED, Verdict.ACCEPT) if is_gradable else (ScanState.UNDER_REVIEW, Verdict.REACQUIRE)
     )
@@ -217,11 +218,15 @@ def _grade_of_acceptance(scan: ReviewedScan) -> int | None:
     return scan.model_ordinal
 
 
-def known_ordinal(ordinal: int) -> int:
-    """The ordinal, once it is sure that the scale has it."""
-    if ordinal not in list(CoipsGrade):
-        known = ", ".join(f"{grade.value} ({grade.name.lower()})" for grade in CoipsGrade)
-        raise UsageError(f"There is no grade {ordinal}.", remedy=f"Choose one of {known}.")
+GRADED_KIND = ScanKind.OCTA_ENFACE
+"""The kind that is drawn for masked grading (core.usecases.draw_scans)."""
+
+
+def known_ordinal(ordinal: int, kind: ScanKind) -> int:
+    """The ordinal, once it is sure that the scale of such scans has it."""
+    names = grade_names(kind)
+    if ordinal not in names:
+        raise UsageError(f"There is no grade {ordinal}.", remedy=f"Choose one of {', '.join(names.values())}.")
     return ordinal
 
 

@@ -23,9 +23,7 @@ def load_scan(blobs: BlobStore, case: ScanCase) -> ScanInput | ScanFailure:
         return ScanFailure(key, str(error), is_transient=False)
     except (StorageError, OSError) as error:
         return ScanFailure(key, str(error), is_transient=True)
-    return ScanInput(
-        key=key, image=image, scale=case.scale, slab=case.slab, laterality=case.laterality, volume=volume
-    )
+    return ScanInput(key=key, image=image, scale=case.scale, slab=case.slab, laterality=case.laterality, volume=volume)
 
 
 def store_pictures(blobs: BlobStore, scores: ScanScores) -> ScoredScan:

@@ -10,7 +10,7 @@ from core.store.audit import record_event
 from core.store.grading import settle_by_adjudicator
 from core.store.grading_view import read_grading
 from core.usecases.call_for_check import call_for_check
-from core.usecases.review_scan import known_ordinal, reviewer_id_of
+from core.usecases.review_scan import GRADED_KIND, known_ordinal, reviewer_id_of
 from core.vocabulary import GradingState, Role
 
 
@@ -37,7 +37,7 @@ def settle_grading(session: Session, *, actor: Actor, grading_id: int, ordinal: 
         raise IllegalMoveError("Its graders are not done yet.", remedy="Wait for their grades.")
     if grading.adjudicator_id != person:
         raise NotAllowedError("This scan was given to another adjudicator.", remedy="Leave it to them.")
-    known_ordinal(ordinal)
+    known_ordinal(ordinal, GRADED_KIND)
     if ordinal not in grading.ordinals and not reason.strip():
         raise UsageError("No grader gave this grade, so it needs a reason.", remedy="Write it in a few words.")
     is_settled = settle_by_adjudicator(

@@ -4,8 +4,10 @@ Values are what is stored and written to files; changing one is a migration and 
 """
 
 from core.vocabulary.imaging import (
+    GRADES_OF_SCALE,
     OCTA_ARTIFACTS,
     ONH_ARTIFACTS,
+    SCALE_OF_KIND,
     ArtifactType,
     CoipsGrade,
     GradeScale,
@@ -60,8 +62,10 @@ from core.vocabulary.reviewing import (
 )
 
 __all__ = [
+    "GRADES_OF_SCALE",
     "OCTA_ARTIFACTS",
     "ONH_ARTIFACTS",
+    "SCALE_OF_KIND",
     "ActionKind",
     "ActionState",
     "AdoptionOutcome",

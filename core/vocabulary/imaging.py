@@ -62,7 +62,16 @@ class GradeScale(StrEnum):
     """0 not usable, 1 usable, by what a program can read of OSCAR-IB (Tewarie et al. 2012)."""
 
 
-class CoipsGrade(IntEnum):
+class OrdinalGrade(IntEnum):
+    """A grade of a named ordinal scale; each scale is a subclass."""
+
+    @property
+    def label(self) -> str:
+        """How it is spelt in records and probabilities: "outstanding", "no concern"."""
+        return self.name.lower().replace("_", " ")
+
+
+class CoipsGrade(OrdinalGrade):
     """Ordinals of the scale coips-3. A scan is gradable from ordinal 1 on."""
 
     UNGRADABLE = 0
@@ -70,20 +79,35 @@ class CoipsGrade(IntEnum):
     OUTSTANDING = 2
 
 
-class StructuralGrade(IntEnum):
+class StructuralGrade(OrdinalGrade):
     """Ordinals of the scale structural-2."""
 
     NOT_USABLE = 0
     USABLE = 1
 
 
-class OnhGrade(IntEnum):
+class OnhGrade(OrdinalGrade):
     """Ordinals of the scale onh-4. The poster (Wu et al., paper 000) names the ends; the two words between are ours."""
 
     UNUSABLE = 0
     POOR = 1
     FAIR = 2
     NO_CONCERN = 3
+
+
+SCALE_OF_KIND = {
+    ScanKind.OCTA_ENFACE: GradeScale.COIPS_3,
+    ScanKind.ONH_ENFACE: GradeScale.ONH_4,
+    ScanKind.BSCAN: GradeScale.STRUCTURAL_2,
+    ScanKind.VOLUME: GradeScale.STRUCTURAL_2,
+}
+"""The scale on which people and models grade a kind of scan. On each a scan is gradable from ordinal 1 on."""
+
+GRADES_OF_SCALE: dict[GradeScale, type[OrdinalGrade]] = {
+    GradeScale.COIPS_3: CoipsGrade,
+    GradeScale.ONH_4: OnhGrade,
+    GradeScale.STRUCTURAL_2: StructuralGrade,
+}
 
 
 class ArtifactType(StrEnum):

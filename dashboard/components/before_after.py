@@ -9,13 +9,13 @@ from core.store.tracker import CourseStep, TrackedRequest
 from core.vocabulary import ScanState, Severity, Slab, StepKind
 from core.wording import (
     ARTIFACT_NAMES,
-    GRADE_NAMES,
     REASON_NAMES,
     REQUEST_NAMES,
     REQUEST_STEPS,
     SEVERITY_NAMES,
     SLAB_NAMES,
     STATE_NAMES,
+    grade_name,
 )
 from dashboard.components.countdown import countdown
 from dashboard.components.markup import Content, Html, chip, join, page_link, tag
@@ -81,7 +81,7 @@ def _grade(scan: SetScan) -> Content:
         words = "the model was not sure" if scan.state in {ScanState.UNDER_REVIEW, ScanState.QUERIED} else "not scored"
         return tag("span", f"{STATE_NAMES[scan.state]}: {words}", class_="muted")
     who = "by a person" if scan.is_by_person else "by the model"
-    return join([tag("b", GRADE_NAMES[scan.ordinal]), tag("span", who, class_="name")])
+    return join([tag("b", grade_name(scan.ordinal, scan.kind)), tag("span", who, class_="name")])
 
 
 def _artifacts(scan: SetScan) -> Content:

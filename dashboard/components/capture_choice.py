@@ -10,7 +10,7 @@ from core.store.capture_set import CaptureSet, SetCapture, read_capture_set, slo
 from core.store.tracker import read_course, read_rounds
 from core.usecases.choose_best import choose_best
 from core.usecases.review_scan import REVIEWERS
-from core.wording import GRADE_NAMES
+from core.wording import grade_name
 from dashboard.administration.steps import fresh_key, perform, popping_up
 from dashboard.components.before_after import best_words, captures_table, course
 from dashboard.components.panel import panel
@@ -62,5 +62,5 @@ def _choose(session: Session, actor: Actor, captures: CaptureSet, chosen: SetCap
 def _capture_words(capture: SetCapture | None) -> str:
     if capture is None:
         return "None: let the rule decide"
-    grade = GRADE_NAMES.get(capture.ordinal, "not graded")
+    grade = "not graded" if capture.ordinal < 0 else grade_name(capture.ordinal, capture.scans[0].kind)
     return f"{capture.code} · {capture.acquired_at:%d %b %Y, %H:%M} · {grade}"

@@ -7,7 +7,7 @@ from core.policy.certification import NOTICE_DAYS
 from core.store.certificate import CertificateRow, CertificateStepRow
 from core.store.evidence import EvidenceScan
 from core.vocabulary import CertificateState
-from core.wording import GRADE_NAMES, KIND_NAMES, SLAB_NAMES, scan_type_words
+from core.wording import KIND_NAMES, SLAB_NAMES, grade_name, scan_type_words
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, tag
 
 STATE_WORDS = {
@@ -143,4 +143,4 @@ def evidence_words(scan: EvidenceScan) -> str:
 def _grade(scan: EvidenceScan) -> Html:
     if scan.ordinal is None:
         return chip("not decided", "warn")
-    return chip(GRADE_NAMES[scan.ordinal], "good" if scan.is_gradable else "bad")
+    return chip(grade_name(scan.ordinal, scan.kind), "good" if scan.is_gradable else "bad")

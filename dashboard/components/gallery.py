@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from core.policy.scan_types import kind_of
 from core.store.example import Example
-from core.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES, scan_type_words
+from core.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES, grade_name, scan_type_words
 from dashboard.components.markup import Html, chip, join, page_link, percent, tag
 from dashboard.overlay import ARTIFACT_COLOURS
 
-TONES = {0: "bad", 1: "good", 2: "good"}
+TONES = {0: "bad", 1: "good", 2: "good", 3: "good"}
 TILE_PX = 320
 LEAST_SHARE = 0.01
 """Severity none begins below (contracts: severities)."""
@@ -48,7 +49,8 @@ def _grade_chip(item: Example) -> Html:
     """The grade that counts; none where the model abstained and no person has decided."""
     if item.is_abstained and not item.is_human_grade:
         return chip("Model abstained", "warn")
-    return chip(f"{GRADE_NAMES[item.ordinal]}{', by a person' if item.is_human_grade else ''}", TONES[item.ordinal])
+    name = grade_name(item.ordinal, kind_of(item.scan_type))
+    return chip(f"{name}{', by a person' if item.is_human_grade else ''}", TONES[item.ordinal])
 
 
 def _share(fraction: float) -> str:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.store.masked_grade import ScanToGrade
-from core.wording import GRADE_NAMES, SLAB_NAMES
+from core.wording import SLAB_NAMES, grade_names
 from dashboard import decisions, outcome
 from dashboard.components.markup import tag
 from dashboard.components.panel import panel
@@ -26,14 +26,15 @@ def draw_masked_grade(scan: ScanToGrade) -> None:
         panel(picture, key="masked-image")
         st.caption(f"{SLAB_NAMES[scan.slab]}, {scan.width_px} × {scan.height_px} px")
     with form:
+        names = grade_names(scan.kind)
         st.subheader("Your grade")
         st.caption("The model's grade and everybody else's stay hidden from you until you have given yours.")
         st.radio(
             "Grade",
-            list(GRADE_NAMES),
+            list(names),
             index=None,
             key="masked.grade",
-            format_func=lambda ordinal: GRADE_NAMES[ordinal],
+            format_func=names.__getitem__,
             label_visibility="collapsed",
         )
         st.text_area("Remark (optional)", key="masked.reason", max_chars=1000, height=90)

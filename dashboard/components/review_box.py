@@ -15,7 +15,7 @@ from core.store.scan_view import ScanView
 from core.usecases.prepare_review import claim_scan
 from core.usecases.review_scan import REVIEWERS
 from core.vocabulary import CoipsGrade, ReviewDecision, ScanState
-from core.wording import GRADE_NAMES, SLAB_NAMES
+from core.wording import SLAB_NAMES, grade_name
 from dashboard import decisions
 from dashboard.components.panel import go_to
 from dashboard.components.review_form.show import FormState, show_form
@@ -114,7 +114,8 @@ def _draft_note(stored: StoredDraft | None, view: ScanView) -> str:
 def _why_no_accept(view: ScanView) -> str | None:
     if view.state is ScanState.ACCEPTED or _may_accept(view) or view.assessment is None:
         return None
-    return f"Graded {GRADE_NAMES[CoipsGrade.UNGRADABLE].lower()}: to accept it, override the grade with a reason."
+    grade = grade_name(CoipsGrade.UNGRADABLE, view.kind).lower()
+    return f"Graded {grade}: to accept it, override the grade with a reason."
 
 
 def _may_accept(view: ScanView) -> bool:

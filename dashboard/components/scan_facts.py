@@ -6,10 +6,10 @@ from core.store.same_image import SentScan
 from core.store.scan_history import HistoryEntry
 from core.store.scan_view import ScanView
 from core.values import Measure, Measured, NotComputable
+from core.vocabulary import ScanKind
 from core.wording import (
     DECISION_NAMES,
     EYE_NAMES,
-    GRADE_NAMES,
     REASON_NAMES,
     REQUEST_NAMES,
     REQUEST_STEPS,
@@ -18,6 +18,7 @@ from core.wording import (
     STATE_NAMES,
     SUSPENDED,
     SUSPENDED_HINT,
+    grade_name,
     scan_type_words,
 )
 from dashboard.components.markup import Content, Html, chip, join, page_link, tag
@@ -135,10 +136,10 @@ def _same_image(sent: SentScan) -> Html:
 
 def history(view: ScanView) -> Html:
     """What happened to the scan, the latest first."""
-    return tag("ol", *(_event(entry) for entry in reversed(view.history)), class_="timeline")
+    return tag("ol", *(_event(entry, view.kind) for entry in reversed(view.history)), class_="timeline")
 
 
-def _event(entry: HistoryEntry) -> Html:
+def _event(entry: HistoryEntry, kind: ScanKind) -> Html:
     if entry.decision is not None:
         text = DECISION_NAMES[entry.decision]
     elif entry.request_state is not None:
@@ -146,7 +147,7 @@ def _event(entry: HistoryEntry) -> Html:
         text = REQUEST_STEPS[state] if entry.who else f"request for a new scan: {REQUEST_NAMES[state].lower()}"
     else:
         text = entry.text
-    grade = f": {GRADE_NAMES[entry.ordinal]}" if entry.ordinal is not None else ""
+    grade = f": {grade_name(entry.ordinal, kind)}" if entry.ordinal is not None else ""
     who = tag("b", f"{entry.who} ") if entry.who else None
     sentence = text if entry.who else text[:1].upper() + text[1:]
     if entry.is_bulk:

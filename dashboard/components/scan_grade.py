@@ -4,14 +4,14 @@ from core.measures.device_index import INDEX_LIMITS
 from core.scoring.card import calibration_in
 from core.store.scan_view import AssessmentView, ScanView
 from core.values import Reason
-from core.vocabulary import ScanState, Severity, Verdict
+from core.vocabulary import ScanKind, ScanState, Severity, Verdict
 from core.wording import (
     ARTIFACT_NAMES,
     FIXABLE_NAMES,
-    GRADE_NAMES,
     SEVERITY_NAMES,
     STATE_NAMES,
     VERDICT_NAMES,
+    grade_name,
     reason_code_words,
 )
 from dashboard.components.guarantee import accept_line
@@ -28,20 +28,20 @@ def grade(view: ScanView) -> Html:
     if assessment is None:
         return _not_scored(view)
     if view.human_ordinal is not None:
-        head = [tag("strong", GRADE_NAMES[view.human_ordinal]), chip("by a person", "info")]
+        head = [tag("strong", grade_name(view.human_ordinal, view.kind)), chip("by a person", "info")]
         if view.human_ordinal != assessment.ordinal:
-            head.append(tag("span", f"model: {GRADE_NAMES[assessment.ordinal]}", class_="muted small"))
+            head.append(tag("span", f"model: {grade_name(assessment.ordinal, view.kind)}", class_="muted small"))
     elif assessment.is_abstained:
         head = [tag("strong", "Model abstained")]
     else:
-        head = [tag("strong", GRADE_NAMES[assessment.ordinal]), chip("by the model")]
+        head = [tag("strong", grade_name(assessment.ordinal, view.kind)), chip("by the model")]
     verdict = view.final_verdict or assessment.verdict
     head.append(chip(VERDICT_NAMES[verdict], VERDICT_TONES[verdict]))
     accept = accept_line(calibration_in(assessment.card), assessment.conformal_level)
     return tag(
         "section",
         tag("div", *head, class_="grade"),
-        _probabilities(assessment),
+        _probabilities(assessment, view.kind),
         accept,
         device_index(view),
         aria_label="Grade",
@@ -75,7 +75,7 @@ def _not_scored(view: ScanView) -> Html:
     return tag("section", tag("h3", STATE_NAMES[view.state]), tag("p", words), why, class_="empty", role="status")
 
 
-def _probabilities(assessment: AssessmentView) -> Html:
+def _probabilities(assessment: AssessmentView, kind: ScanKind) -> Html:
     top = max(assessment.probabilities, key=lambda label: assessment.probabilities[label])
     rows: list[Html] = []
     for label, probability in assessment.probabilities.items():
@@ -88,7 +88,7 @@ def _probabilities(assessment: AssessmentView) -> Html:
         ]
     inherited = assessment.inherited_ordinal
     note = (
-        tag("p", f"Superficial slab of this capture: {GRADE_NAMES[inherited]}", class_="small muted")
+        tag("p", f"Superficial slab of this capture: {grade_name(inherited, kind)}", class_="small muted")
         if inherited is not None
         else None
     )

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from core.policy.scan_types import kind_of
 from core.store.worklist import ItemRequest, WorklistItem
 from core.vocabulary import OperatorFixable, ReasonCode, ScanState, Verdict
 from core.wording import (
     EYE_NAMES,
     FIXABLE_NAMES,
-    GRADE_NAMES,
     REASON_NAMES,
     REQUEST_NAMES,
     SLAB_NAMES,
@@ -16,6 +16,7 @@ from core.wording import (
     SUSPENDED,
     SUSPENDED_HINT,
     VERDICT_NAMES,
+    grade_name,
     scan_type_words,
 )
 from dashboard.components.countdown import countdown
@@ -54,7 +55,8 @@ def _why(item: WorklistItem, within: Mapping[str, str]) -> Html:
     if item.n_new_messages:
         chips.append(chip(f"{item.n_new_messages} new message{'' if item.n_new_messages == 1 else 's'}", "warn"))
     if item.grade_ordinal is not None:
-        chips.append(chip("Model abstained" if item.is_abstained else GRADE_NAMES[item.grade_ordinal]))
+        grade = grade_name(item.grade_ordinal, kind_of(item.scan_type))
+        chips.append(chip("Model abstained" if item.is_abstained else grade))
     if item.is_device_suspended:
         chips.append(chip(SUSPENDED, "bad", title=SUSPENDED_HINT))
     others = [reason for reason in item.reasons[1:4] if reason.code is not ReasonCode.ABSTAINED]

@@ -1,23 +1,38 @@
-"""Grading with three keys: 0, 1 and 2 choose, S saves and goes on. What is chosen belongs to one scan alone."""
+"""Grading by keys: a digit chooses, S saves and goes on. What is chosen belongs to one scan alone."""
 
 from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
-from core.wording import GRADE_NAMES
+from core.usecases.review_scan import GRADED_KIND
+from core.vocabulary import SCALE_OF_KIND, GradeScale, ScanKind
+from core.wording import GRADE_NAMES, grade_names
 from dashboard.components.markup import Content, Html, tag
 from dashboard.components.panel import panel
 
 _CHOICE = "grading.choice"
 CRITERIA = {
-    0: "Macula off-centre or blurred, vessels blurred: not enough to judge anything.",
-    1: "Moderate blur or stripe noise; macula clear, vessels moderately blurred.",
-    2: "Fully visible, at most slight stripe noise; macula clear, vessels clear or slightly blurred.",
+    GradeScale.COIPS_3: {
+        0: "Macula off-centre or blurred, vessels blurred: not enough to judge anything.",
+        1: "Moderate blur or stripe noise; macula clear, vessels moderately blurred.",
+        2: "Fully visible, at most slight stripe noise; macula clear, vessels clear or slightly blurred.",
+    },
+    GradeScale.ONH_4: {
+        0: "Unusable.",
+        1: "The disc can be found; large parts are dark, shifted or lost.",
+        2: "Disc and most vessels can be read; some signal is lost or one break is seen.",
+        3: "No quality concern.",
+    },
+    GradeScale.STRUCTURAL_2: {
+        0: "A criterion of OSCAR-IB fails: cut off, blinked, weak or uneven signal, wrong place.",
+        1: "No criterion of OSCAR-IB fails.",
+    },
 }
-"""COIPS, Table 2."""
-KEYS_CAPTION = "Keys: 0, 1, 2 choose the grade, G saves it."
-NEXT_CAPTION = "Keys: 0, 1, 2 choose the grade, S saves it and opens the next scan."
+"""COIPS, Table 2; the ends of the ONH scale as the poster has them, what lies between is ours; OSCAR-IB: Tewarie et al.
+2012, doi:10.1371/journal.pone.0034823."""
+KEYS_CAPTION = "Keys: the digits choose the grade, G saves it."
+NEXT_CAPTION = "Keys: the digits choose the grade, S saves it and opens the next scan."
 
 
 def chosen_grade(subject: str) -> int | None:
@@ -31,10 +46,10 @@ def forget_choice() -> None:
     st.session_state.pop(_CHOICE, None)
 
 
-def draw_grade_keys(subject: str) -> None:
+def draw_grade_keys(subject: str, kind: ScanKind = GRADED_KIND) -> None:
     """Draw a button per grade with its key and its criteria."""
     chosen = chosen_grade(subject)
-    for ordinal, name in GRADE_NAMES.items():
+    for ordinal, name in grade_names(kind).items():
         st.button(
             name,
             key=f"grading.{subject}.{ordinal}",
@@ -45,7 +60,7 @@ def draw_grade_keys(subject: str) -> None:
             args=(subject, ordinal),
             width="stretch",
         )
-        st.caption(CRITERIA[ordinal])
+        st.caption(CRITERIA[SCALE_OF_KIND[kind]][ordinal])
 
 
 def draw_save(

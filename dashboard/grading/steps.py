@@ -13,8 +13,8 @@ from core.usecases.check_accepted import check_accepted
 from core.usecases.grade_assigned import grade_assigned
 from core.usecases.grade_masked import grade_masked
 from core.usecases.settle_grading import settle_grading
-from core.vocabulary import CoipsGrade
-from core.wording import GRADE_NAMES
+from core.vocabulary import CoipsGrade, ScanKind
+from core.wording import GRADE_NAMES, grade_name
 from dashboard.grading.keys import chosen_grade, forget_choice
 from dashboard.outcome import note_done, note_refused
 from dashboard.session import open_session
@@ -35,12 +35,12 @@ def save_own(subject: str, assignment_id: int) -> None:
     _save(subject, write)
 
 
-def grade_first(subject: str, scan_id: int) -> None:
+def grade_first(subject: str, scan_id: int, kind: ScanKind) -> None:
     """In calibration mode: the own grade of a scan, after which the model's is shown."""
 
     def write(session: Session, actor: Actor, ordinal: int, remark: str) -> str:
         grade_masked(session, actor=actor, scan_id=scan_id, ordinal=ordinal, reason=remark)
-        return f"Saved: {GRADE_NAMES[ordinal]}. Now the model's grade is shown."
+        return f"Saved: {grade_name(ordinal, kind)}. Now the model's grade is shown."
 
     _save(subject, write)
 

@@ -205,8 +205,8 @@ def grade_of(causes: tuple[ReasonCode, ...], card: BscanCard) -> Grade:
     return Grade(
         scale=GradeScale.STRUCTURAL_2,
         ordinal=int(grade),
-        label=grade.name.lower(),
-        probabilities={each.name.lower(): float(each is grade) for each in StructuralGrade},
+        label=grade.label,
+        probabilities={each.label: float(each is grade) for each in StructuralGrade},
         abstained=card.calibration is None,
     )
 

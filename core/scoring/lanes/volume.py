@@ -314,10 +314,10 @@ def grade_of(findings: VolumeFindings, card: LayersCard) -> Grade:
     return Grade(
         scale=GradeScale.STRUCTURAL_2,
         ordinal=int(ordinal),
-        label=ordinal.name.lower(),
+        label=ordinal.label,
         probabilities={
-            StructuralGrade.NOT_USABLE.name.lower(): 1.0 - share,
-            StructuralGrade.USABLE.name.lower(): share,
+            StructuralGrade.NOT_USABLE.label: 1.0 - share,
+            StructuralGrade.USABLE.label: share,
         },
         abstained=card.calibration is None,
     )

@@ -143,7 +143,10 @@ class SubscriptionDocument(Document):
 
 
 Version = Annotated[int, Field(ge=0, le=2**31, description="`version` of the scan as it was seen.")]
-Ordinal = Annotated[int, Field(ge=0, le=2, description="0 ungradable, 1 gradable, 2 outstanding.")]
+Ordinal = Annotated[
+    int,
+    Field(ge=0, le=3, description="On the scale of the scan's kind; for OCTA 0 ungradable, 1 gradable, 2 outstanding."),
+]
 Words = Annotated[Text, Field(min_length=1)]
 
 

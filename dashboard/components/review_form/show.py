@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from core.policy.reasons import REASON_TEXTS, review_form_codes
 from core.policy.review_form import MAX_WORDS, ReviewDraft, form_name, letter
 from core.vocabulary import ReasonCode, ReviewDecision, ScanKind
-from core.wording import GRADE_NAMES
+from core.wording import grade_names
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -96,7 +96,7 @@ def _data(state: FormState) -> dict[str, Any]:
         "canAccept": state.can_accept,
         "steps": list(state.steps),
         "hasReason": state.has_reason,
-        "grades": [[ordinal, name] for ordinal, name in GRADE_NAMES.items()],
+        "grades": [[ordinal, name] for ordinal, name in grade_names(state.kind).items()],
         "maxWords": MAX_WORDS,
         "due": state.due,
         "note": state.note,

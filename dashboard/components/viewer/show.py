@@ -11,7 +11,7 @@ from core.store.beside_scan import PreviousScan
 from core.store.scan_view import ScanView, SlabView
 from core.values import Scale
 from core.vocabulary import ArtifactType
-from core.wording import ARTIFACT_NAMES, EYE_NAMES, GRADE_NAMES, SLAB_NAMES
+from core.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES, grade_name
 from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, FAZ_COLOUR, LANE_MASKS, MASKS_SHOWN_WHEN_ASKED
 
 FOLDER = Path(__file__).resolve().parent
@@ -73,7 +73,7 @@ def _lane_masks(view: ScanView) -> tuple[str, ...]:
 def _before(previous: PreviousScan, view: ScanView) -> dict[str, Any]:
     """The visit before: its pixels alone, because its overlays were drawn for another image."""
     when = f"{previous.visit_code}, {previous.acquired_at:%d %b %Y}"
-    grade = "not graded" if previous.ordinal is None else GRADE_NAMES[previous.ordinal].lower()
+    grade = "not graded" if previous.ordinal is None else grade_name(previous.ordinal, view.kind).lower()
     return {
         "name": f"Visit before: {when} · {grade}",
         "alt": f"{EYE_NAMES[view.laterality].capitalize()} at the visit before, {when}",

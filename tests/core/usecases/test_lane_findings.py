@@ -11,6 +11,7 @@ from sqlalchemy import select
 from core.clock import now
 from core.database.session import Database, session_scope
 from core.database.tables import Assessment, AssessmentPicture, Scan
+from core.errors import UsageError
 from core.scoring.contract import ScanFailure, ScanInput
 from core.settings import Settings
 from core.storage import BlobStore, open_blob_store
@@ -19,8 +20,10 @@ from core.store.scan_view import read_scan
 from core.store.stored_scores import read_scores
 from core.store.unused import delete_unused_blobs
 from core.usecases.assess_scans import Line, assess_scans
+from core.usecases.review_scan import known_ordinal
 from core.values import ScanScores
-from core.vocabulary import ReasonCode, Verdict
+from core.vocabulary import GRADES_OF_SCALE, SCALE_OF_KIND, ReasonCode, ScanKind, Verdict
+from core.wording import grade_names
 
 DOCUMENT = {"class": {"normal": 0.1, "drusen": 0.9}, "lesions": [{"name": "drusen", "mask": "lesion.png"}]}
 PICTURES = {"lesion.png": b"\x89PNG a lesion", "thickness.npy": b"\x93NUMPY a map"}
@@ -128,3 +131,12 @@ def test_a_lanes_pictures_are_in_use_as_long_as_their_assessment_is_there(
         ).all()
         assert len(named) == len(PICTURES)
         assert delete_unused_blobs(session, named, before=now()) == []
+
+
+def test_every_kind_is_graded_on_its_own_scale() -> None:
+    for kind in ScanKind:
+        names = grade_names(kind)
+        assert list(names) == [grade.value for grade in GRADES_OF_SCALE[SCALE_OF_KIND[kind]]]
+        assert all(known_ordinal(ordinal, kind) == ordinal for ordinal in names)
+        with pytest.raises(UsageError, match=f"no grade {len(names)}"):
+            known_ordinal(len(names), kind)
