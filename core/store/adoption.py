@@ -68,6 +68,7 @@ def _rescored(id_: int) -> Select[*tuple[Any, ...]]:
             Assessment.protocol_version_id.label("counting_protocol_id"),
             Assessment.verdict.label("counting_verdict"),
         )
+        .select_from(RescoringScan)
         .join(Scan, Scan.id == RescoringScan.scan_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(_Known, _Known.id == RescoringScan.assessment_id)

@@ -29,6 +29,7 @@ def read_rescored_pairs(session: Session, rescoring_id: int) -> VersionPairs:
             _Other.grade_ordinal.label("other_ordinal"), _Other.is_abstained.label("is_other_abstained"),
             _Other.verdict.label("other_verdict"),
         )
+        .select_from(RescoringScan)
         .join(Scan, Scan.id == RescoringScan.scan_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Site, Site.id == Scan.site_id)

@@ -1,4 +1,4 @@
-"""A model card as markup: what it is for, where it fails, what it was trained on, how good it is, beside the published."""
+"""A model card as markup: what it is for, where it fails, what it learned from, how good it is beside the published."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -113,9 +113,7 @@ def _draw_card(view: CardView, chosen: ModelRow) -> None:
     if view.metrics:
         st.subheader("Figures")
         panel(card.metric_table(view.metrics), key="metrics")
-        st.caption(
-            "Intervals are over subjects, near duplicates joined. No training saw the sets, or a fold held them out."
-        )
+        st.caption("Intervals are over subjects, near duplicates joined. A set's name says how it was kept apart.")
     if view.compared:
         st.subheader("Beside published figures")
         panel(card.published_table(view.compared), key="published")
