@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 4_000_000
 """The table of a batch of 2,000 files with every column filled is about 1 MB of JSON."""
-STREAMED = re.compile(r"/api/v1/batches/[^/]+/(files|manifest)")
+STREAMED = re.compile(r"/api/v1/(batches/[^/]+/(files|manifest)|mask-rounds/[^/]+/files)")
 """Routes that stream to disk and stop at OCTAUDIT_UPLOAD_MAX_FILE_MB themselves (dashboard/api/spool.py)."""
 _ANSWER = {
     "code": "too_large",

@@ -23,6 +23,7 @@ from core.reports.make_report import MEDIA_TYPE, make_receipt, make_tip_sheet
 from core.store.access import Actor, current_actor
 from core.store.report import ReportRow, read_report
 from core.store.scan_filter import ScanFilter
+from core.usecases.exchange_masks import export_round
 from core.vocabulary import ReasonCode
 from dashboard.filters import MAX_ID
 from dashboard.installation import Installation
@@ -41,6 +42,7 @@ def download_routes(installation: Installation) -> list[BaseRoute]:
         Route("/receipts/{batch_id:int}.pdf", door.receipt),
         Route("/tips/{study_id:int}/{reason}.pdf", door.tip_sheet),
         Route("/exports/{kind}.zip", door.export),
+        Route("/annotate/{round_id:int}.zip", door.masks),
     ]
 
 
@@ -94,6 +96,24 @@ class _Door:
         headers = {"Cache-Control": "private, no-store"}
         return FileResponse(
             written.path, media_type="application/zip", filename=written.file_name, headers=headers,
+            background=BackgroundTask(folder.cleanup),
+        )  # fmt: skip
+
+    def masks(self, request: Request) -> Response:
+        """A round's images and masks in the layout of training."""
+        folder = tempfile.TemporaryDirectory(prefix="octaudit-export-")
+        try:
+            with self._scope(request) as session:
+                place, round_id = Path(folder.name), _number(request, "round_id")
+                path = export_round(session, self._blobs, round_id, place, actor=_actor(session))
+        except OctauditError as error:
+            folder.cleanup()
+            return _refusal(error)
+        except BaseException:
+            folder.cleanup()
+            raise
+        return FileResponse(
+            path, media_type="application/zip", filename=path.name, headers={"Cache-Control": "private, no-store"},
             background=BackgroundTask(folder.cleanup),
         )  # fmt: skip
 

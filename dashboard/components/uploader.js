@@ -135,7 +135,7 @@ async function send(root, item, row) {
 }
 
 async function ensureBatch(root) {
-  if (root.data.batch) return root.data.batch;
+  if (root.data.target || root.data.batch) return root.data.batch;
   if (!root.state.creating) {
     root.state.creating = fetch(`${root.data.api}/batches`, {
       method: "POST",
@@ -154,7 +154,8 @@ async function ensureBatch(root) {
 function put(root, batch, item, row) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("PUT", `${root.data.api}/batches/${batch}/files?name=${encodeURIComponent(item.name)}`);
+    const place = root.data.target ?? `batches/${batch}`;
+    request.open("PUT", `${root.data.api}/${place}/files?name=${encodeURIComponent(item.name)}`);
     request.setRequestHeader("X-Octaudit-CSRF", root.data.csrf);
     request.setRequestHeader("Content-Type", "application/octet-stream");
     const bar = row.querySelector("i");

@@ -28,7 +28,7 @@ def draw_uploader(
             "study": site.study,
             "site": site.site,
             "max_bytes": settings.upload_max_file_mb * 1_000_000,
-            "limits": "DICOM, PNG, JPEG, TIFF, BMP, zip and the table as CSV; up to "
+            "limits": "DICOM, .vol, PNG, JPEG, TIFF, BMP, zip and the table as CSV; up to "
             f"{settings.upload_max_file_mb} MB each, {settings.upload_max_files} files in a batch, "
             f"{settings.image_max_megapixels:g} megapixels per image",
         },
@@ -37,6 +37,23 @@ def draw_uploader(
     )
     if result.uploaded:
         on_uploaded(int(result.uploaded["batch"]))
+
+
+def draw_mask_drop(settings: Settings, round_id: int, *, csrf_token: str, on_uploaded: Callable[[], None]) -> None:
+    """Show the drop zone for the masks of a round; ``on_uploaded`` is called once every dropped file has been sent."""
+    result = _component()(
+        data={
+            "api": "/api/v1",
+            "csrf": csrf_token,
+            "target": f"mask-rounds/{round_id}",
+            "max_bytes": settings.upload_max_file_mb * 1_000_000,
+            "limits": f"Masks as PNG, or one zip of them; up to {settings.upload_max_file_mb} MB",
+        },
+        key=f"masks-{round_id}",
+        on_uploaded_change=_nothing,
+    )
+    if result.uploaded:
+        on_uploaded()
 
 
 def _nothing() -> None:

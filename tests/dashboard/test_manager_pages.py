@@ -19,6 +19,7 @@ OVERVIEW = "pages/overview.py"
 SITES, TRENDS, WHY, FAZ = "pages/sites.py", "pages/trends.py", "pages/why.py", "pages/faz.py"
 CENTRE_PAGES = {
     "Sites & devices", "Trends", "Why scans fail", "FAZ", "Agreement", "Model & data watch", "Grading", "Queue", "Audit",
+    "Annotate next",
 }  # fmt: skip
 """Pages that compare sites, or are about the reading centre's own work: for its people alone."""
 
