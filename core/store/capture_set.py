@@ -111,7 +111,7 @@ def read_capture_set(session: Session, expected_scan_id: int) -> CaptureSet | No
         select(
             Acquisition.id, Acquisition.code, Acquisition.acquired_at, Acquisition.replaces_id, Acquisition.site_id,
             Site.study_id, Technician.code.label("technician_code"), Technician.user_id, Batch.uploaded_by_id,
-            Scan.id.label("scan_id"), Scan.slab, Scan.state, Scan.human_ordinal, Scan.assessment_id,
+            Scan.id.label("scan_id"), Scan.kind, Scan.slab, Scan.state, Scan.human_ordinal, Scan.assessment_id,
             Assessment.grade_ordinal, Assessment.is_abstained,
         )
         .join(Scan, Scan.acquisition_id == Acquisition.id)
