@@ -16,7 +16,7 @@ MOST_LINES = 110
 _HEIGHT_PX = 470
 _DEPTH_SHARE = 0.42
 """Height of the box by its longer side: the retina is a twentieth as deep as wide, and true to scale it is a sheet."""
-_EYE = {"x": 0.72, "y": -1.32, "z": 0.82}
+_EYE = {"x": 0.82, "y": -1.5, "z": 0.92}
 """Where the camera stands at first: in front of the fundus image's lower edge, to the right, looking down."""
 START_NAME, END_NAME = "Start: inner limiting membrane", "End: Bruch's membrane"
 

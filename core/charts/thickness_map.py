@@ -22,7 +22,8 @@ MOST_CELLS = 160
 """Cells of a drawn map along each axis: finer than the screen shows at the size of a column."""
 _MAP_OPACITY = 0.78
 _MARGIN_MM = 0.5
-_HEIGHT_PX = 430
+HEIGHT_PX, SMALL_PX = 430, 300
+"""Height of a map that has its column to itself, and of one of two side by side."""
 _GRID_INK, _GRID_EDGE = "#ffffff", "rgba(8, 14, 20, 0.85)"
 """White lines over a dark edge: seen on pale and on dark tissue."""
 _LABEL_RADIUS_MM = {"inner": 1.0, "outer": 2.25}
@@ -35,6 +36,7 @@ def draw_thickness_map(
     fundus: Fundus | None = None,
     etdrs: EtdrsMark | None = None,
     range_um: tuple[float, float] | None = None,
+    height_px: int = HEIGHT_PX,
 ) -> go.Figure:
     """Total thickness in um as colour over the fundus image; the ETDRS grid at the fovea with each sector's mean.
 
@@ -42,7 +44,7 @@ def draw_thickness_map(
     """
     low, high = range_um or colour_range_um(thickness)
     layer = _heat(thickness, low, high, scale=THICKNESS_SCALE, name="Thickness", sign="")
-    return _over_fundus(layer, thickness, fundus, etdrs)
+    return _over_fundus(layer, thickness, fundus, etdrs).update_layout(height=height_px)
 
 
 def draw_difference_map(
@@ -91,12 +93,12 @@ def _over_fundus(layer: go.Heatmap, surface: FundusMap, fundus: Fundus | None, e
             sizing="stretch", layer="below",
         )  # fmt: skip
     figure.update_layout(
-        height=_HEIGHT_PX, margin={"l": 44, "r": 8, "t": 8, "b": 40}, uirevision="map", dragmode="pan",
+        height=HEIGHT_PX, margin={"l": 44, "r": 8, "t": 8, "b": 40}, uirevision="map", dragmode="pan",
         hovermode="closest",
     )  # fmt: skip
-    plain = {"title": "mm", "constrain": "domain", "showgrid": False, "zeroline": False}
+    plain = {"title": "mm", "constrain": "domain", "constraintoward": "center", "showgrid": False, "zeroline": False}
     (left, right), (top, bottom) = (_around(axis) for axis in (surface.x_mm, surface.y_mm))
-    figure.update_xaxes(plain | {"range": [left, right]})
+    figure.update_xaxes(plain | {"range": [left, right], "constraintoward": "right"})  # beside its colours
     figure.update_yaxes(plain | {"range": [bottom, top], "scaleanchor": "x"})
     if etdrs is not None:
         _lay_etdrs(figure, etdrs)

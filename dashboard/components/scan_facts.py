@@ -28,7 +28,9 @@ def title(view: ScanView) -> Html:
     """Which eye of whom, taken where and when, and how the scan stands."""
     eye = tag("div", view.laterality, tag("small", EYE_NAMES[view.laterality]), class_="eye")
     sub = f"{view.study_code} · {view.site_code} {view.site_name} · {view.acquired_at:%d %b %Y, %H:%M} UTC"
-    what = f"{scan_type_words(view.scan_type)}, {SLAB_NAMES[view.slab].lower()}"
+    what = scan_type_words(view.scan_type)
+    if view.kind is ScanKind.OCTA_ENFACE:  # no other kind has slabs
+        what += f", {SLAB_NAMES[view.slab].lower()}"
     words = tag(
         "div",
         tag("h1", f"{view.subject_code} · {view.visit_code} · {what}"),

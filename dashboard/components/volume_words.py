@@ -1,15 +1,19 @@
 """A volume in words: its sectors, borders and facts, and what its comparisons say. Markup from frozen values."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from core.charts.fundus import EtdrsMark, Fundus
 from core.measures.etdrs import EtdrsSector, EtdrsThickness
 from core.measures.thickness import ThicknessAgreement
+from core.scoring.lanes.layer_scheme import BOUNDARY_NAMES
 from core.store.volume_files import VolumeFiles
 from core.usecases.look_at_volume import VolumeLook
 from core.values import Measure, Measured, NotComputable
 from core.vocabulary import Laterality, ScanPattern
 from core.volume import OctVolume
 from core.wording import EYE_NAMES
-from dashboard.components.markup import Content, Html, join, tag
+from dashboard.components.markup import Content, Html, join, percent, tag
 
 SECTOR_NAMES = {
     EtdrsSector.CENTRAL: "Central subfield, 1 mm",
@@ -29,20 +33,14 @@ PATTERN_NAMES = {
     ScanPattern.VOLUME: "volume scan",
     ScanPattern.UNKNOWN: "not stated",
 }
-_BORDERS = {
-    8: (
-        "ILM", "RNFL / GCL", "IPL / INL", "INL / OPL", "OPL / ONL", "ONL / ISE", "ISE / OS-RPE", "RPE / Bruch",
-    ),
-    2: ("ILM", "RPE / Bruch"),
-}  # fmt: skip
-"""The borders of seven layers (Chiu et al. 2015, doi:10.1364/BOE.6.001155), and of the whole retina."""
 _PLACES = {"superior": "up", "inferior": "down"}
 
 
 def border_names(n_borders: int) -> tuple[str, ...]:
-    """Names of the borders from the innermost outwards."""
+    """Names of the borders from the innermost outwards: those of the scheme that has as many, else their numbers."""
+    by_number = {len(names): names for names in BOUNDARY_NAMES.values()}
     inner = tuple(f"Border {number}" for number in range(2, n_borders))
-    return _BORDERS.get(n_borders, ("Innermost", *inner, "Outermost"))
+    return by_number.get(n_borders, ("Innermost", *inner, "Outermost"))
 
 
 def place_of(sector: EtdrsSector, laterality: Laterality) -> str:
@@ -104,7 +102,10 @@ def etdrs_table(look: VolumeLook, other: VolumeLook | None = None, other_words: 
         for sector, measure in found.sectors.items()
     ]  # fmt: skip
     rows.append(_volume_row(found, than))
-    head = tag("thead", tag("tr", *(tag("th", words, scope="col") for words in heads)))
+    head = tag(
+        "thead",
+        tag("tr", *(tag("th", words, scope="col", class_="num" if at else None) for at, words in enumerate(heads))),
+    )
     return tag("div", tag("table", head, tag("tbody", *rows), class_="plain"), class_="scroll")
 
 
@@ -179,8 +180,8 @@ def fovea_words(look: VolumeLook) -> Html:
     )
 
 
-def volume_facts(volume: OctVolume) -> Html:
-    """How the volume was scanned, as its file states it."""
+def volume_facts(volume: OctVolume, findings: Mapping[str, Any] | None = None) -> Html:
+    """How the volume was scanned, as its file states it, and how much of it the lane found usable."""
     rows: list[tuple[str, Content]] = [
         ("B-scans", f"{volume.n_bscans}, {volume.width_px} × {volume.height_px} px"),
         ("Pattern", PATTERN_NAMES[volume.scan_pattern]),
@@ -190,7 +191,18 @@ def volume_facts(volume: OctVolume) -> Html:
     if volume.quality_db:
         rows.append(("Device's signal", f"{min(volume.quality_db):.0f} to {max(volume.quality_db):.0f} dB"))
     rows.append(("Device's borders", ", ".join(volume.device_boundaries or {}) or "none in the file"))
+    rows += _capture_rows((findings or {}).get("capture", {}))
     return tag("dl", *(join([tag("dt", name), tag("dd", value)]) for name, value in rows), class_="facts")
+
+
+def _capture_rows(capture: Mapping[str, Any]) -> list[tuple[str, Content]]:
+    """What the lane stored of the capture (core.scoring.lanes.volume); nothing of a scan that it has not scored."""
+    words = (
+        ("usable_bscans_fraction", "B-scans that pass", "of B-scans pass every criterion that a program can read"),
+        ("leaving_fraction", "Retina leaves the image", "of A-scans"),
+        ("dim_fraction", "Dim", "of A-scans are less than half as bright as the others"),
+    )
+    return [(name, f"{percent(capture[key])} {what}") for key, name, what in words if key in capture]
 
 
 def _um(value: float | None) -> str:

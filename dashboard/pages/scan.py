@@ -13,7 +13,7 @@ from dashboard.components.capture_choice import draw_captures
 from dashboard.components.dicom_download import draw_dicom_download
 from dashboard.components.exchange import draw_exchange
 from dashboard.components.guarantee import accept_guarantee
-from dashboard.components.lanes import LANE_PARTS
+from dashboard.components.lanes import LANE_PARTS, OWN_VIEWERS
 from dashboard.components.masked_grade import draw_masked_grade
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.review_box import ReviewContext, draw_claims, draw_review, may_review
@@ -71,8 +71,9 @@ def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str |
     with verdict:  # the form before the image: whoever sees a scan can decide it
         _draw_verdict(view, actor, beside, onward, is_sampled=is_sampled)
     with image:
-        show_viewer(view, beside.previous, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
-        if not view.is_model_hidden:
+        if view.kind not in OWN_VIEWERS:
+            show_viewer(view, beside.previous, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
+        if view.kind in OWN_VIEWERS or not view.is_model_hidden:
             LANE_PARTS[view.kind](view)
         draw_captures(view.acquisition_id, actor, today=now().date())
     with verdict:

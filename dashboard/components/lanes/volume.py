@@ -5,7 +5,7 @@ from enum import StrEnum
 import streamlit as st
 
 from core.charts.retina_surface import draw_retina_surfaces, draw_thickness_surface
-from core.charts.thickness_map import colour_range_um, draw_difference_map, draw_thickness_map
+from core.charts.thickness_map import SMALL_PX, colour_range_um, draw_difference_map, draw_thickness_map
 from core.charts.thickness_profile import draw_profile, profile_rows
 from core.errors import OctauditError
 from core.measures.thickness import TOTAL_THICKNESS, device_thickness
@@ -15,10 +15,11 @@ from core.usecases.look_at_volume import VolumeLook, look_at_volume
 from core.values import NotComputable
 from dashboard.components.chart import draw_chart
 from dashboard.components.fovea_form import draw_fovea_form
-from dashboard.components.markup import tag
+from dashboard.components.markup import page_link, tag
 from dashboard.components.panel import panel
 from dashboard.components.review_box import may_review
 from dashboard.components.surface_chart import draw_figure
+from dashboard.components.viewer.show import show_viewer
 from dashboard.components.volume_viewer.show import show_volume
 from dashboard.components.volume_words import (
     agreement_words,
@@ -51,7 +52,8 @@ def draw(view: ScanView) -> None:
         files = read_volume_files(session, view.scan_id)
         beside = read_volumes_beside(session, view.scan_id)
     if files is None:
-        panel(tag("p", "Only one B-scan of this volume is stored.", class_="muted"), key="volume-none")
+        show_viewer(view, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
+        panel(tag("p", "Only this B-scan of the volume is stored.", class_="muted"), key="volume-none")
         return
     _draw_volume(view, files, beside)
 
@@ -72,7 +74,9 @@ def _draw_volume(view: ScanView, files: VolumeFiles, beside: tuple[VolumeFiles, 
     else:
         _draw_map(view, look, beside, picked)
     with st.expander("How it was scanned"):
-        panel(volume_facts(look.volume), key="volume-facts")
+        panel(
+            volume_facts(look.volume, None if view.assessment is None else view.assessment.findings), key="volume-facts"
+        )
 
 
 def _shelf() -> VolumeShelf:
@@ -164,11 +168,12 @@ def _draw_beside(look: VolumeLook, other: VolumeLook, key: str) -> None:
     ):
         assert not isinstance(each.surfaces, NotComputable)
         figure = draw_thickness_map(
-            each.surfaces.thickness, fundus=fundus_of(each), etdrs=etdrs_mark(each), range_um=span
+            each.surfaces.thickness, fundus=fundus_of(each), etdrs=etdrs_mark(each), range_um=span, height_px=SMALL_PX
         )
         with column:
             st.caption(words)
             draw_figure(figure, alt=map_alt(each), key=f"{key}-{each.files.scan_id}")
+    panel(page_link("Open the other scan", "scan", {"id": other.files.scan_id}), key="open-beside")
     difference = look.difference_from(other)
     if isinstance(difference, NotComputable):
         panel(tag("p", f"No difference map: {difference.reason}.", class_="muted"), key="not-beside")

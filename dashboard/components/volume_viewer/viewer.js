@@ -57,6 +57,7 @@ class Slices {
 class VolumeViewer {
   constructor(root, data, state, choose) {
     Object.assign(this, { root, data, state, choose });
+    window.octauditViewer = this; // the image to be seen before the scan is decided
     this.slices = new Slices(data, (index) => { if (index === this.state.at) this.redraw(); });
     this.bscan = root.querySelector(".bscan canvas");
     this.fundus = root.querySelector(".fundus canvas");
@@ -81,6 +82,7 @@ class VolumeViewer {
     this.find(".pick").hidden = !data.mayPick;
     this.find(".foot").textContent = data.foot;
     for (const input of this.root.querySelectorAll("input[data-set]")) input.checked = state[input.dataset.set];
+    for (const input of this.root.querySelectorAll("input[data-tone]")) input.value = state[input.dataset.tone];
     this.find(".legend").replaceChildren(...data.layers.map(({ name, colour }) => {
       const item = document.createElement("span");
       const mark = document.createElement("i");
@@ -114,6 +116,7 @@ class VolumeViewer {
     this.root.oninput = ({ target }) => {
       if (target === this.slider) this.show(Number(target.value) - 1);
       else if (target.dataset.set) { this.state[target.dataset.set] = target.checked; this.redraw(); }
+      else if (target.dataset.tone) { this.state[target.dataset.tone] = Number(target.value); this.redraw(); }
     };
     this.fundus.onpointerdown = (event) => this.pickOnFundus(event);
     this.fundus.onkeydown = (event) => this.step(event);
@@ -268,11 +271,14 @@ class VolumeViewer {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.bscan.width, this.bscan.height);
     this.find(".bscan .failed")?.remove();
+    if (image) this.showSeen();
     if (image === "failed") { this.fail(this.find(".bscan .frame")); return; }
     if (!image) return;
     context.setTransform(zoom, 0, 0, zoom, left, top);
     context.imageSmoothingEnabled = zoom < 2;
+    context.filter = this.tone();
     context.drawImage(image, 0, 0);
+    context.filter = "none";
     if (borders && borders !== "failed") this.drawBorders(context, borders, zoom);
     if (this.state.across !== null) {
       context.strokeStyle = "rgba(255, 255, 255, .75)";
@@ -282,6 +288,21 @@ class VolumeViewer {
       context.setLineDash([]);
     }
     this.drawBar(context, zoom);
+  }
+
+  // Contrast turns about mid-grey, as in the viewer of single images.
+  tone() {
+    const { brightness, contrast } = this.state;
+    if (!brightness && !contrast) return "none";
+    const slope = contrast >= 0 ? 1 + contrast / 25 : 1 + contrast / 111;
+    return `brightness(${Math.max(0, 1 + brightness / 100)}) contrast(${slope})`;
+  }
+
+  // A B-scan is on the page, or the words that it could not be loaded: the scan may be decided.
+  showSeen() {
+    if (this.seen || window.octauditViewer !== this) return;
+    this.seen = this.data.scan;
+    window.dispatchEvent(new Event("octaudit:seen"));
   }
 
   drawBorders(context, { model, device }, zoom) {
@@ -420,7 +441,8 @@ export default function ({ data, key, parentElement, setTriggerValue }) {
   if (root.octaudit?.shown === shown) return;
   root.octaudit?.viewer.close();
   const state = kept.get(key) ?? {
-    at: data.start, across: null, zoom: null, x: 0.5, y: 0.5, model: true, fill: false, device: false,
+    at: data.start, across: null, zoom: null, x: 0.5, y: 0.5, brightness: 0, contrast: 0, model: true, fill: false,
+    device: false,
   };
   kept.set(key, state);
   const choose = (place) => setTriggerValue("picked", { ...place, scan: data.scan });
