@@ -22,7 +22,7 @@ from core.vocabulary import ArtifactType, CoipsGrade, ScanKind
 SIGNIFICANT_DIGITS = 6
 """Enough for every measure (area error of the scale alone: 31 %), and stable between machines."""
 
-PICTURE_KEYS = ("mask", "map")
+PICTURE_KEYS = ("mask", "map", "boundaries", "file")
 """Keys of a lane's findings whose value is the file name of one of its pictures."""
 
 
@@ -133,7 +133,7 @@ def _findings(scores: ScanScores, paths: PicturePaths, *, release: bool) -> dict
 
 
 def _with_paths(value: object, paths: dict[str, str]) -> object:
-    """The value with the path of each picture that a key "mask" or "map" names."""
+    """The value with the path of each picture that one of PICTURE_KEYS names."""
     if isinstance(value, dict):
         named = {key: paths[inner] for key, inner in value.items() if _is_picture(key, inner, paths)}
         return {key: _with_paths(inner, paths) for key, inner in value.items()} | named
