@@ -199,6 +199,23 @@ def _evaluate_bscan(asked: Asked) -> None:
         asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+def _evaluate_qunet(asked: Asked) -> None:
+    from core.training.evaluation.figures import by_set, interval_text
+    from core.training.qunet.evaluate import evaluate_qunet
+
+    if asked.model == "bundled":
+        raise UsageError("No qunet model is bundled.", remedy="Train one, and give its file with --model.")
+    found = evaluate_qunet(asked.data, Path(asked.model), device=asked.device)
+    for gathered in by_set(found.metrics):
+        click.echo(f"{gathered.label}: {gathered.size}")
+        for metric in gathered.figures:
+            click.echo(f"  {metric.name} {interval_text(metric)}")
+    click.echo(f"{found.published}\n{found.n_left_out} images left out. {found.note}")
+    if asked.json_path is not None:
+        asked.json_path.parent.mkdir(parents=True, exist_ok=True)
+        asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
 EVALUATORS: dict[str, Callable[[Asked], None]] = {
     "octa-enface": _evaluate_octa_enface,
     "text-detector": _evaluate_text_detector,
@@ -207,5 +224,6 @@ EVALUATORS: dict[str, Callable[[Asked], None]] = {
     "layers": _evaluate_layers,
     "onh-enface": _evaluate_onh,
     "bscan": _evaluate_bscan,
+    "qunet": _evaluate_qunet,
 }
 """Every recipe with what evaluates it."""

@@ -77,6 +77,8 @@ def command(recipe: str, **options: Any) -> None:
       octaudit train onh-enface --data onh/ --out runs/table-1 --seeds 5
       octaudit train bscan --data bscans/training --out runs/bscan --set networks=end-to-end
       octaudit train bscan-tables --data bscans/training --out runs/tables --seeds 5
+      octaudit train qunet --data bscans/ --out runs/qunet
+      octaudit train qunet-tables --data bscans/ --out runs/qunet-tables --seeds 20
       octaudit train coips-faz --data faz/ --out runs/faz --batch-size 8 --epochs 100 --licence "CC BY 4.0"
     """
     given = {name: value for name, value in options.items() if value not in (None, ()) and value is not False}
@@ -174,6 +176,29 @@ def _train_bscan_tables(recipe: str, given: dict[str, Any]) -> None:
     for difference in found.differences:
         click.echo(difference.words)
     click.echo(found.published)
+
+
+def _train_qunet(recipe: str, given: dict[str, Any]) -> None:
+    from core.training.qunet.recipe import qunet_recipe
+    from core.training.qunet.run import train_qunet
+
+    _train_supervised(recipe, given, qunet_recipe, train_qunet)
+
+
+def _train_qunet_tables(recipe: str, given: dict[str, Any]) -> None:
+    """Chosen against random slices, run after run: no card, but a table, differences and a curve."""
+    from core.training.qunet.run import compare_choices
+    from core.training.qunet.table import CURVE_NAME
+
+    _refuse_others(recipe, given, {"data", "out", "resume", "device", "settings", "seeds", *_SETTINGS} - {"folds"})
+    settings = _given_settings(given)
+    with _bars() as report:
+        found = compare_choices(
+            settings, given["data"], given["out"], n_runs=given.get("seeds", 20), device=given["device"], report=report
+        )
+    for line in found.lines:
+        click.echo(line)
+    click.echo(f"Curve: {given['out'] / CURVE_NAME}")
 
 
 def _compare_onh(given: dict[str, Any]) -> None:
@@ -277,5 +302,7 @@ TRAINERS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     "onh-enface": _train_onh,
     "bscan": _train_bscan,
     "bscan-tables": _train_bscan_tables,
+    "qunet": _train_qunet,
+    "qunet-tables": _train_qunet_tables,
 }
 """Every recipe with what trains it; takes the recipe's name and the options that were given."""

@@ -1,8 +1,9 @@
 """`octaudit train qunet` and `octaudit select`: from a folder of images to weights with a card, and to a list."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
@@ -12,11 +13,14 @@ from core.scoring.qunet_card import QuNetCard
 from core.scoring.torch_backend.device import choose_device, limit_threads
 from core.scoring.torch_backend.qunet import LevelReader
 from core.training.progress import Progress
+from core.training.qunet.experiment import Plan, run_experiment
 from core.training.qunet.learn import Lesson, learn
+from core.training.qunet.phantoms import write_stacks
 from core.training.qunet.publish import WEIGHTS_NAME, Learned, split_in_words, write_model
-from core.training.qunet.recipe import QuNetRecipe
+from core.training.qunet.recipe import QuNetRecipe, qunet_recipe
 from core.training.qunet.select import Candidate, Standing, first_step, measure, rule_of, second_step
 from core.training.qunet.slices import SliceFolder, read_slices
+from core.training.qunet.table import Comparison, sum_up, write_comparison
 from core.training.supervised.fit import Machine
 from core.training.supervised.parts import Placed, place
 from core.training.supervised.picture import Picture
@@ -24,6 +28,7 @@ from core.training.supervised.record import NOT_STATED, Part
 from core.training.supervised.run import Request, machine_for, open_run, with_start
 from core.values import ImageIndices
 
+PHANTOMS = "phantoms"
 Report = Callable[[Progress], None]
 _TRAINED_ON_ALL = (
     "None: every annotated image was trained on, and the figures that watched are those of training images."
@@ -62,6 +67,35 @@ def train_qunet(request: Request, report: Report = lambda _: None) -> TrainedQuN
     fitted = learn(lesson, lambda done, total, text: report(Progress("Training", done, total, text)))
     learned = Learned(fitted, started, folder.levels, placed, split_in_words(placed, started), "train")
     return TrainedQuNet(*write_model(learned, request.out, machine.device))
+
+
+def compare_choices(
+    settings: Mapping[str, Any],
+    data: Path,
+    out: Path,
+    *,
+    n_runs: int,
+    device: str = "auto",
+    report: Report = lambda _: None,
+) -> Comparison:
+    """Chosen against random slices on a folder of annotated stacks, or on simulated ones where ``data`` is "phantoms".
+
+    Finished runs are kept in ``out`` and not run again; comparison.json and dice_by_share.png are written there.
+    """
+    limit_threads()
+    chosen = dict(settings)
+    shares = {name: float(chosen.pop(name)) for name in ("share", "random_share") if name in chosen}
+    if str(data) == PHANTOMS:
+        data = out / PHANTOMS
+        if not data.is_dir():
+            write_stacks(data)
+    folder = _read(data, report)
+    machine = Machine(choose_device(device))
+    plan = Plan(folder, qunet_recipe(chosen), machine, n_runs=n_runs, **shares)
+    outcomes = run_experiment(plan, out, lambda done, total: report(Progress("Runs", done, total)))
+    comparison = sum_up(outcomes)
+    write_comparison(comparison, out)
+    return comparison
 
 
 @dataclass(frozen=True, slots=True)
