@@ -12,6 +12,7 @@ EDGE_PX = 2
 """A band that comes this close to the upper or lower edge leaves the picture."""
 DIM_BELOW = 0.5
 """Of the median brightness of all columns."""
+_MARGIN_SHARE = 0.25
 _COLUMNS_SMOOTHED_SHARE = 0.03
 """Of the width: a single vessel's shadow is no uneven illumination."""
 
@@ -24,7 +25,7 @@ class BscanCoverage:
     ----------
     retina : columns in which a retina was found; higher is better
     cut : columns in which it leaves the picture at the top or the bottom; lower is better
-    dim : columns less than half as bright within the retina as the median column; lower is better. OSCAR-IB calls
+    dim : columns with less than half of the median column's light above the background; lower is better. OSCAR-IB calls
         this illumination (Tewarie et al. 2012, doi:10.1371/journal.pone.0034823, criterion I).
     """
 
@@ -35,7 +36,11 @@ class BscanCoverage:
 
 def bscan_coverage(image: NDArray[np.uint8]) -> BscanCoverage:
     """All three shares; of the columns with a retina where one is spoken of."""
-    band = retina_band(image)
+    floor = float(np.percentile(image, 25))
+    # Dark rows above and below: else a retina that is cut off would not stand out from anything.
+    margin = round(_MARGIN_SHARE * image.shape[0])
+    band = retina_band(np.pad(image, ((margin, margin), (0, 0)), constant_values=round(floor)))
+    band = band[margin : margin + image.shape[0]]
     columns = np.flatnonzero(band.any(axis=0))
     if not len(columns):
         return BscanCoverage(0.0, 0.0, 0.0)
@@ -44,8 +49,7 @@ def bscan_coverage(image: NDArray[np.uint8]) -> BscanCoverage:
     bottom = inside.shape[0] - 1 - inside[::-1].argmax(axis=0)
     cut = (top < EDGE_PX) | (bottom >= inside.shape[0] - EDGE_PX)
     levels = image[:, columns].astype(np.float32)
-    floor = float(np.percentile(levels, 5))
-    light = ((levels - floor) * inside).sum(axis=0) / inside.sum(axis=0)
+    light = np.maximum(levels - floor, 0.0).sum(axis=0)
     size = max(1, round(_COLUMNS_SMOOTHED_SHARE * len(columns)))
     light = ndimage.median_filter(light, size=size, mode="nearest")
     dim = light < DIM_BELOW * np.median(light)
