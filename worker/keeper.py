@@ -18,7 +18,6 @@ from core.broker import Bell, open_bell
 from core.clock import now
 from core.database.roles import DatabaseRole
 from core.database.session import Database, open_database, session_scope
-from core.reports.make_report import make_asked
 from core.reports.send_reports import send_reports
 from core.settings import Settings, load_settings
 from core.storage import BlobStore, open_blob_store
@@ -37,8 +36,10 @@ from core.usecases.report_process import ProcessKind, ProcessReport, forget_old_
 from core.usecases.return_leases import return_leases
 from core.usecases.schedule_reports import ask_due
 from core.usecases.seal_audit import seal_audit
+from core.usecases.take_reports import make_each
 from core.usecases.verify_audit import check_audit
 from worker.heartbeat import Heartbeat
+from worker.report_child import make_apart
 
 _LOG = logging.getLogger(__name__)
 _TICK_S = 0.5
@@ -216,7 +217,7 @@ class Keeper:
             _LOG.info("Judged the scans of %d visits again; let other scores of %d scans count.", n_visits, n_adopted)
 
     def make_reports(self) -> None:
-        """Make and send reports beside the other duties: a large one takes seconds."""
+        """Make (in a process of its own) and send reports beside the other duties: a large one takes seconds."""
         if not self._maker.is_alive():
             self._maker = threading.Thread(target=self._make, name="make-reports", daemon=True)
             self._maker.start()
@@ -224,7 +225,7 @@ class Keeper:
     def _make(self) -> None:
         try:
             ask_due(self._worker)
-            make_asked(self._worker, self._blobs)
+            make_each(self._worker, lambda report_id: make_apart(self._worker, report_id))
             send_reports(self._worker, self._settings, self._blobs)
         except Exception:  # noqa: BLE001 - logged, and tried again at the next turn
             _LOG.exception("The keeper could not make reports; it tries again soon.")

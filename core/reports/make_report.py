@@ -29,7 +29,6 @@ from core.store.report import (
     NewReport,
     ReportRow,
     add_made,
-    claim_report,
     find_made,
     read_report,
     record_made,
@@ -37,11 +36,11 @@ from core.store.report import (
 )
 from core.store.report_schedule import plan_sendings
 from core.store.scan_filter import ScanFilter
+from core.usecases.take_reports import make_each
 from core.vocabulary import ReasonCode, ReportKind
 
 _LOG = logging.getLogger(__name__)
 MEDIA_TYPE = "application/pdf"
-REPORTS_PER_ROUND = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +53,11 @@ class Composed:
 
 def make_asked(database: Database, blobs: BlobStore) -> int:
     """Make the reports that wait, with the worker's rights; return how many. Safe from several keepers at once."""
-    n_made = 0
-    for _ in range(REPORTS_PER_ROUND):
-        with session_scope(database) as session:
-            report_id = claim_report(session, at=now())
-        if report_id is None:
-            break
-        n_made += _make_claimed(database, blobs, report_id)
-    return n_made
+    return make_each(database, lambda report_id: make_claimed(database, blobs, report_id))
 
 
-def _make_claimed(database: Database, blobs: BlobStore, report_id: int) -> bool:
+def make_claimed(database: Database, blobs: BlobStore, report_id: int) -> bool:
+    """Make a report that was claimed; False, with the reason in its row, where it could not be made."""
     moment = now()
     try:
         with session_scope(database) as session:

@@ -1,14 +1,15 @@
 """Take a backup of a running installation: the database at one moment, and every file that this moment names.
 
 Files are written before the rows that name them and never overwritten, so files copied after the dump are all that the
-dump needs. Keys are left out unless asked for: whoever has backup and keys can forge the audit trail. The backup itself
-is not encrypted.
+dump needs. Keys are left out unless asked for: whoever has backup and keys can forge the audit trail. Where public keys
+are given the file is encrypted while it is written; the dump, which comes first, lies in a private folder meanwhile.
 """
 
 import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,7 @@ from core.store.access import PROGRAM
 from core.store.audit import record_event
 from core.store.audit_anchor import anchor_file, key_file, last_head
 from core.usecases.backup_file import ANCHOR, DUMP, KEYS, BackupWriter, Manifest
+from core.usecases.sealed_file import encrypting, parse_recipients
 
 Progress = Callable[[int, int], None]
 """Called with how many files are done and how many there are."""
@@ -41,24 +43,37 @@ class Backup:
     left_out: Sequence[Path]
 
 
-def back_up(settings: Settings, path: Path, *, with_keys: bool = False, progress: Progress | None = None) -> Backup:
+def back_up(
+    settings: Settings,
+    path: Path,
+    *,
+    with_keys: bool = False,
+    encrypt_to: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Backup:
     """Write a backup to ``path``, which appears under its name only when it is whole.
+
+    ``encrypt_to`` are public keys (age1...); none: it is not encrypted.
 
     Raises
     ------
     UsageError
-        There is a file of that name, or no folder to put it into.
+        There is a file of that name, no folder to put it into, or a public key is none.
     StorageError
         A file that the database names is missing or damaged.
     """
     if path.exists() or not path.parent.is_dir():
         what = "exists already" if path.exists() else "is in a folder that does not exist"
         raise UsageError(f"{path} {what}.", remedy="Give another name.")
+    recipients = parse_recipients(encrypt_to)
     keys = [each for each in _keys(settings) if each.exists()]
     partial = path.with_name(f"{path.name}.partial")
     try:
         with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            with tarfile.open(fileobj=file, mode="w") as archive:
+            with (
+                encrypting(file, recipients) if recipients else nullcontext(file) as target,
+                tarfile.open(fileobj=target, mode="w|") as archive,
+            ):
                 writer = BackupWriter(archive)
                 manifest = _write(settings, writer, keys if with_keys else [], progress or (lambda _done, _all: None))
             file.flush()

@@ -26,6 +26,7 @@ from core.store.access import PROGRAM
 from core.store.audit import record_event
 from core.store.audit_anchor import AuditHead, anchor_file, key_file, last_head
 from core.usecases.backup_file import ANCHOR, DUMP, KEYS, Manifest, extract_checked, read_manifest, stored_blobs
+from core.usecases.sealed_file import decrypt_into, is_encrypted
 
 Progress = Callable[[int, int], None]
 
@@ -39,16 +40,31 @@ class Restored:
     set_aside: Path | None
 
 
-def restore(settings: Settings, path: Path, *, progress: Progress | None = None) -> Restored:
+def restore(settings: Settings, path: Path, *, key: Path | None = None, progress: Progress | None = None) -> Restored:
     """Restore ``path``; refused, with nothing changed, where anything was ever set up here.
+
+    ``key`` is the file with the secret key of an encrypted backup.
 
     Raises
     ------
     UsageError
-        The file is no whole backup, was made by a newer octaudit, or this installation is in use.
+        The file is no whole backup, is encrypted for another key, was made by a newer octaudit, or this installation is
+        in use.
     """
     if not path.is_file():
         raise UsageError(f"There is no file {path}.", remedy="Give the backup's name.")
+    if not is_encrypted(path):
+        return _restore(settings, path, progress)
+    if key is None:
+        raise UsageError(f"{path} is encrypted.", remedy="Give its secret key: --key FILE.")
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix="decrypted-", dir=settings.home) as folder:
+        plain = Path(folder) / path.name.removesuffix(".age")
+        decrypt_into(path, plain, key)
+        return _restore(settings, plain, progress)
+
+
+def _restore(settings: Settings, path: Path, progress: Progress | None) -> Restored:
     manifest = read_manifest(path)
     _refuse_newer(manifest, path)
     with _reached_servers(settings), tempfile.TemporaryDirectory(prefix="octaudit-restore-") as folder:

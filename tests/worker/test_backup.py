@@ -30,6 +30,7 @@ from core.usecases.backup_file import read_manifest
 from core.usecases.check_rates import verify_rates
 from core.usecases.restore import restore
 from core.usecases.seal_audit import seal_audit
+from core.usecases.sealed_file import make_identity
 from core.usecases.verify_audit import verify_audit
 
 StartWorker = Callable[..., WorkerProcess]
@@ -61,12 +62,15 @@ def test_a_backup_taken_during_scoring_restores_to_a_consistent_state_and_scorin
     wait_until(lambda: site.n_assessments() >= 4, "the worker is in the middle of its work")
     seal_audit(sealer_database, site.settings)
     n_before = site.n_assessments()
-    file = tmp_path / "backup.tar"
-    backup = back_up(site.settings, file)
+    file, key = tmp_path / "backup.tar.age", tmp_path / "backup.key"
+    backup = back_up(site.settings, file, encrypt_to=[make_identity(key)])
     assert backup.manifest.counts["scans"] == len(put)
+    with pytest.raises(UsageError, match="is encrypted"):
+        restore(elsewhere, file)
     shutil.copy(site.settings.home / "audit.key", elsewhere.home / "audit.key")  # as the operator does, from elsewhere
-    restored = restore(elsewhere, file)
+    restored = restore(elsewhere, file, key=key)
     assert restored.missing_keys == ()
+    assert not list(elsewhere.home.glob("decrypted-*"))
     with ExitStack() as stack:
         owner = stack.enter_context(open_database(elsewhere, DatabaseRole.OWNER))
         worker = stack.enter_context(open_database(elsewhere, DatabaseRole.WORKER))

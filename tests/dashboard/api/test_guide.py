@@ -86,13 +86,14 @@ def token(installation: Installation, clinics: Clinics, owner_database: Database
 
 
 def test_the_examples_of_the_guide_run(api: Starlette, token: str, clinics: Clinics, owner_database: Database) -> None:
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
     with session_scope(owner_database) as session:
         version = session.get_one(tables.Scan, clinics.flagged_id).version
     with served(api) as address:
         for example in EXAMPLES:
             written = example.replace(EXAMPLE_HOST, address).replace("$OCTAUDIT_TOKEN", token)
             written = written.replace("/scans/1/", f"/scans/{clinics.flagged_id}/")
+            written = written.replace("/studies/1/", f"/studies/{clinics.study_id}/")
             written = written.replace('"seen_version": 0', f'"seen_version": {version}')
             arguments = shlex.split(written)
             assert arguments[0] == "curl"
