@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import t
+from torch import nn
 
 from core.networks.onh_enface import OnhNetwork
 from core.scoring.lanes.onh_input import Grouping
@@ -19,6 +20,7 @@ from core.training.onh.figures import OnhJudged, coarser, judge, macro_f1, regro
 from core.training.onh.folder import read_onh_folder
 from core.training.onh.recipe import OnhRecipe
 from core.training.onh.run import fit_onh
+from core.training.onh.samples import Held
 from core.training.progress import Progress
 from core.training.supervised.fit import Machine
 from core.training.supervised.parts import Placed, place
@@ -92,12 +94,15 @@ def compare_tasks(
     A training that ``out`` already holds is not repeated, so a comparison that was stopped goes on.
     """
     placed = place(read_onh_folder(data, report=report), pair.joint)
+    held: Held = {}
     joint: list[OnhJudged] = []
     single: list[OnhJudged] = []
     for number, seed in enumerate(seeds):
         for recipe, found in ((pair.joint, joint), (pair.single, single)):
             say = _numbered(report, f"seed {number + 1} of {len(seeds)}, {name_of(recipe)}")
-            found.append(_fit_and_judge(recipe.changed({"seed": seed}), placed, out, machine, say))
+            folder = out / f"{recipe.architecture}-{recipe.encoder}-seed-{seed}"
+            network = fit_onh(recipe.changed({"seed": seed}), placed, folder, machine, held=held, report=say).network
+            found.append(_judged(network, placed, recipe.groups))
     return [
         _compared(grouping, (name_of(pair.joint), name_of(pair.single)), tuple(seeds), joint, single)
         for grouping in coarser(pair.joint.groups)
@@ -111,14 +116,10 @@ def name_of(recipe: OnhRecipe) -> str:
     return f"{decoders[recipe.architecture]}{recipe.encoder}{narrow}"
 
 
-def _fit_and_judge(
-    recipe: OnhRecipe, placed: Sequence[Placed], out: Path, machine: Machine, report: Callable[[Progress], None]
-) -> OnhJudged:
-    folder = out / f"{recipe.architecture}-{recipe.encoder}-seed-{recipe.seed}"
-    network = fit_onh(recipe, placed, folder, machine, report=report).network
+def _judged(network: nn.Module, placed: Sequence[Placed], grouping: Grouping) -> OnhJudged:
     assert isinstance(network, OnhNetwork)
     test = [item for item in placed if item.part is Part.TEST]
-    return judge(OnhForward(network, torch.device("cpu")), test, recipe.groups)
+    return judge(OnhForward(network, torch.device("cpu")), test, grouping)
 
 
 def _numbered(report: Callable[[Progress], None], stage: str) -> Callable[[Progress], None]:

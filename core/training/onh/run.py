@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from core.scoring.onh_card import OnhCard
 from core.training.onh.folder import read_onh_folder
 from core.training.onh.publish import write_card, write_weights
 from core.training.onh.recipe import OnhRecipe
-from core.training.onh.samples import OnhSamples
+from core.training.onh.samples import Held, OnhSamples
 from core.training.onh.task import OnhTask
 from core.training.progress import Progress
 from core.training.supervised.fit import Fit, Fitted, Machine
@@ -58,6 +59,7 @@ def fit_onh(
     machine: Machine,
     *,
     init: dict[str, Tensor] | None = None,
+    held: Held | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Fitted:
     """Fit the recipe's network on the training part while the validation part watches."""
@@ -70,7 +72,7 @@ def fit_onh(
         folder=out,
         fingerprint=fingerprint(recipe, placed_lines([*train, *watching])),
         machine=machine,
-        samples=OnhSamples,
+        samples=partial(OnhSamples, held={} if held is None else held),
     )
     network = fit.task.build()
     if init is not None:

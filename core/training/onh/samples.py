@@ -20,14 +20,21 @@ _HELD_BYTES = 1_000_000_000
 """Resized images and label maps are held in memory up to this: 30,000 of 128 px."""
 
 
-class OnhSamples:
-    """Images (1, S, S) with (class of the grade (), label map (S, S)); indexed by a Draw."""
+Held = dict[tuple[str, int], tuple[NDArray[np.uint8], NDArray[np.uint8]]]
+"""Grey levels and label maps by file and size."""
 
-    def __init__(self, pictures: Sequence[Picture], recipe: OnhRecipe) -> None:
+
+class OnhSamples:
+    """Images (1, S, S) with (class of the grade (), label map (S, S)); indexed by a Draw.
+
+    ``held`` is shared by trainings on the same folder, so that its files are decoded once.
+    """
+
+    def __init__(self, pictures: Sequence[Picture], recipe: OnhRecipe, held: Held | None = None) -> None:
         self.pictures = list(pictures)
         self.recipe = recipe
         self._class_of = recipe.groups.class_of
-        self._held: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+        self._held: Held = {} if held is None else held
 
     def __len__(self) -> int:
         """Number of images."""
@@ -49,13 +56,14 @@ class OnhSamples:
 
     def _at(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Grey levels and label map at the recipe's size; decoded once as long as there is room."""
-        if index in self._held:
-            return self._held[index]
         record, size_px = self.pictures[index].record, self.recipe.image_px
+        key = (record.file, size_px)
+        if key in self._held:
+            return self._held[key]
         assert record.mask_path is not None  # the manifest was checked
         found = resized(read_grey_levels(record.path), size_px), _resized_labels(record.mask_path, size_px)
         if len(self._held) * 2 * size_px**2 <= _HELD_BYTES:
-            self._held[index] = found
+            self._held[key] = found
         return found
 
 
