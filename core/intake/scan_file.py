@@ -5,7 +5,7 @@ will name it, of the other with the whole volume in its stored form.
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import UnreadableScanError
@@ -13,11 +13,13 @@ from core.intake.burned_in_text import Region, find_lettering
 from core.intake.canonical import encode_image
 from core.intake.dicom_facts import DicomFacts, DicomReference
 from core.intake.problems import Problem
-from core.intake.readers.dicom import MAGIC, PREAMBLE_BYTES, DicomScan, is_dicom, read_dicom
+from core.intake.readers.dicom import MAGIC, PREAMBLE_BYTES, DicomScan, is_dicom, read_dicom, read_dicom_volume
 from core.intake.readers.raster import RasterScan, read_raster
 from core.intake.readers.vol import VolScan, is_vol, read_vol
-from core.intake.vol_facts import read_vol_facts
+from core.intake.vol_facts import raster_field_mm, read_vol_facts
 from core.intake.volume_blob import encode_volume
+from core.vocabulary import ScanKind
+from core.volume import OctVolume
 
 BURNED_IN_TEXT = "possible_burned_in_text"
 """Code of the problem that holds a file until a person has looked at it."""
@@ -38,7 +40,7 @@ class DicomOrigin:
 class ScanFile:
     """What was read from one file: ``png`` is None where it could not be read, and ``problems`` say why.
 
-    ``origin`` is None but for a DICOM object or a `.vol` export. Of the latter ``png`` is the central B-scan, and
+    ``origin`` is None but for a DICOM object or a `.vol` export. Of several B-scans ``png`` is the central one, and
     ``volume`` the stored form of all of them (core.intake.volume_blob).
     """
 
@@ -63,6 +65,7 @@ def read_scan_file(path: Path, *, max_megapixels: float) -> ScanFile:
             scan = _read(path, max_megapixels)
             if isinstance(scan, VolScan):
                 return _of_volume(scan)
+            volume = _volume_of(path, scan, max_megapixels)
             regions = find_lettering(scan.image)
             png = encode_image(scan.image)
     except UnreadableScanError as error:
@@ -73,7 +76,17 @@ def read_scan_file(path: Path, *, max_megapixels: float) -> ScanFile:
         return ScanFile(png, width, height, regions, problems)
     if scan.is_annotated and not regions:
         problems += (_ANNOTATED,)
-    return ScanFile(png, width, height, regions, problems, DicomOrigin(scan.facts, scan.reference))
+    if volume is None:
+        return ScanFile(png, width, height, regions, problems, DicomOrigin(scan.facts, scan.reference))
+    origin = DicomOrigin(replace(scan.facts, field_mm=raster_field_mm(volume)), scan.reference)
+    return ScanFile(png, width, height, regions, problems, origin, encode_volume(volume))
+
+
+def _volume_of(path: Path, scan: RasterScan | DicomScan, max_megapixels: float) -> OctVolume | None:
+    """All frames of a DICOM object that states several; of every other file there is no more than its image."""
+    if isinstance(scan, RasterScan) or scan.facts.kind is not ScanKind.VOLUME:
+        return None
+    return read_dicom_volume(path, scan.facts, max_megapixels=max_megapixels)
 
 
 def _read(path: Path, max_megapixels: float) -> RasterScan | DicomScan | VolScan:

@@ -16,7 +16,7 @@ def read_vol_facts(volume: OctVolume) -> DicomFacts:
         kind=ScanKind.VOLUME,
         eye=volume.laterality,
         slab=None,
-        field_mm=_field_mm(volume),
+        field_mm=raster_field_mm(volume),
         acquired_at=None,
         manufacturer=MANUFACTURER,
         model="",
@@ -29,8 +29,8 @@ def read_vol_facts(volume: OctVolume) -> DicomFacts:
     )
 
 
-def _field_mm(volume: OctVolume) -> tuple[float, float] | None:
-    """Width and height of the field that a raster covers; None for other patterns: a line has no height.
+def raster_field_mm(volume: OctVolume) -> tuple[float, float] | None:
+    """Width and height in mm of the field that a raster covers; None for other patterns: a line has no height.
 
     Height is the distance of the outermost B-scans and one spacing more, as the device counts it.
     """

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from core.errors import UnreadableScanError
 from core.intake.dicom_facts import DicomFacts
 from core.intake.problems import blocking
-from core.intake.readers.dicom import MAGIC, PREAMBLE_BYTES, is_dicom, read_dicom
+from core.intake.readers.dicom import MAGIC, PREAMBLE_BYTES, is_dicom, read_dicom, read_dicom_volume
 from core.intake.readers.raster import read_raster
 from core.intake.readers.vol import is_vol, read_vol
-from core.intake.vol_facts import read_vol_facts
+from core.intake.vol_facts import raster_field_mm, read_vol_facts
 from core.usecases.collect_files import FileToScore
 from core.vocabulary import ScaleSource, ScanKind, Slab
 from core.volume import OctVolume
@@ -27,7 +27,8 @@ _PICTURES = frozenset({ScanKind.BSCAN, ScanKind.VOLUME})
 class PixelsToScore:
     """What was read: the image, uint8 (height, width), and the file with what it states of itself.
 
-    ``volume`` holds all B-scans of a `.vol` export where it is scored as a volume; ``image`` is its central one.
+    ``volume`` holds all B-scans of a `.vol` export or a DICOM object where it is scored as a volume; ``image`` is the
+    central one.
     """
 
     image: NDArray[np.uint8]
@@ -36,10 +37,7 @@ class PixelsToScore:
 
 
 def read_to_score(file: FileToScore, kind: ScanKind, *, max_megapixels: float) -> PixelsToScore:
-    """Read a file by its content, whatever its name says; UnreadableScanError with a code.
-
-    Of several frames of a DICOM object the middle one is scored.
-    """
+    """Read a file by its content, whatever its name says; UnreadableScanError with a code."""
     with file.path.open("rb") as opened:
         head = opened.read(PREAMBLE_BYTES + len(MAGIC))
     if is_vol(head):
@@ -62,7 +60,11 @@ def _of_dicom(file: FileToScore, kind: ScanKind, max_megapixels: float) -> Pixel
     for problem in blocking(scan.notes):
         raise UnreadableScanError(problem.code, problem.message, remedy=problem.remedy)
     _require_kind(scan.facts, kind)
-    return PixelsToScore(scan.image, _with_facts(file, scan.facts))
+    if kind is not ScanKind.VOLUME:
+        return PixelsToScore(scan.image, _with_facts(file, scan.facts))
+    volume = read_dicom_volume(file.path, scan.facts, max_megapixels=max_megapixels)
+    facts = replace(scan.facts, field_mm=raster_field_mm(volume))
+    return PixelsToScore(scan.image, _with_facts(file, facts), volume)
 
 
 def _require_kind(facts: DicomFacts, kind: ScanKind) -> None:

@@ -43,9 +43,11 @@ from pydicom.uid import (
 from core.errors import UnreadableScanError
 from core.intake.dicom_facts import READABLE, DicomFacts, DicomReference, frame_count, read_facts, read_reference
 from core.intake.dicom_values import PALETTE, as_grey
+from core.intake.dicom_volume import make_volume
 from core.intake.problems import Problem
 from core.intake.readers.frame_child import FrameShape, decode_apart
 from core.intake.readers.raster import MIN_SIDE_PX
+from core.volume import OctVolume
 
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 """Values are judged here. pydicom's own warnings quote them, and a quoted value may be a name."""
@@ -131,6 +133,16 @@ def iter_frames(path: Path, *, max_megapixels: float) -> Iterator[NDArray[np.uin
         _check_frames(path, opened)
         for values in _decode(path, opened, start=0, count=frame_count(opened.header)):
             yield as_grey(values, opened.header)[0]
+
+
+def read_dicom_volume(path: Path, facts: DicomFacts, *, max_megapixels: float) -> OctVolume:
+    """All frames of an object whose ``facts`` ``read_dicom`` gave. Raises what that does, or ``too_large``."""
+    with _reading(path) as opened:
+        _check(opened.header, max_megapixels)
+        _check_frames(path, opened)
+        n = frame_count(opened.header)
+        frames = (as_grey(values, opened.header)[0] for values in _decode(path, opened, start=0, count=n))
+        return make_volume(opened.header, facts, frames)
 
 
 _NAMELESS = Problem(

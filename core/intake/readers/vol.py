@@ -46,8 +46,8 @@ MAX_SLO_PX = 16_000_000
 _SIDES_PX = (16, 8192)
 _MAX_BSCANS = 5000
 _MAX_BSCAN_HEADER_BYTES = 4_000_000
-_DEPTH_MM_PER_PX = (0.0005, 0.02)
-_WIDTH_MM_PER_PX = (0.0005, 0.2)
+DEPTH_MM_PER_PX = (0.0005, 0.02)
+WIDTH_MM_PER_PX = (0.0005, 0.2)
 _PLACE_MM = 50.0
 """No point of the fundus lies farther from the image's corner: a field of 100 degrees is 30 mm wide."""
 _QUALITY_DB = 100.0
@@ -314,10 +314,10 @@ def _grey(values: NDArray[np.float32], *, is_grey: bool) -> NDArray[np.uint8]:
 
 def _scales(header: _Header) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     depth, width = header.z_mm_per_px, header.x_mm_per_px
-    has_depth = _DEPTH_MM_PER_PX[0] <= depth <= _DEPTH_MM_PER_PX[1]
-    has_width = _WIDTH_MM_PER_PX[0] <= width <= _WIDTH_MM_PER_PX[1]
+    has_depth = DEPTH_MM_PER_PX[0] <= depth <= DEPTH_MM_PER_PX[1]
+    has_width = WIDTH_MM_PER_PX[0] <= width <= WIDTH_MM_PER_PX[1]
     slo_x, slo_y = header.slo_x_mm_per_px, header.slo_y_mm_per_px
-    has_slo = _WIDTH_MM_PER_PX[0] <= slo_x <= _WIDTH_MM_PER_PX[1] and abs(slo_y / slo_x - 1.0) <= _SAME_SCALE
+    has_slo = WIDTH_MM_PER_PX[0] <= slo_x <= WIDTH_MM_PER_PX[1] and abs(slo_y / slo_x - 1.0) <= _SAME_SCALE
     notes = (() if has_depth else (_NO_DEPTH,)) + (() if has_slo or header.slo_width == 0 else (_NO_SLO_SCALE,))
     return {
         "z_mm_per_px": depth if has_depth else None,
