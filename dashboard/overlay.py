@@ -4,6 +4,7 @@ Colours: Okabe & Ito's set, told apart with any colour vision (https://jfly.uni-
 viridis (van der Walt & Smith 2015), whose lightness rises evenly, read at five of its points and interpolated.
 """
 
+from collections.abc import Iterable
 from io import BytesIO
 
 import numpy as np
@@ -29,6 +30,8 @@ LANE_MASKS = {
 """Pictures of a lane that the viewer lays over the scan, by file name: what they show, and the colour."""
 MASKS_SHOWN_WHEN_ASKED = frozenset({"unasked-lesion.png"})
 """Of those, what is switched off until somebody switches it on."""
+MASKS_SHOWN = tuple(name for name in LANE_MASKS if name not in MASKS_SHOWN_WHEN_ASKED)
+"""Of those, what a gallery shows."""
 FAZ_COLOUR = "#00c38a"
 """Okabe-Ito's bluish green (#009e73) made lighter: an outline of 2 px on dark tissue needs it."""
 CAM_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
@@ -44,14 +47,23 @@ def shrink(png: bytes, size_px: int) -> bytes:
 
 def tint_artifacts(masks: dict[ArtifactType, bytes | None], size_px: int) -> bytes:
     """All masks in one transparent PNG; where two overlap the later type of the vocabulary lies on top."""
+    return _tinted(((ARTIFACT_COLOURS[type_], png) for type_, png in masks.items()), size_px)
+
+
+def tint_findings(masks: dict[str, bytes | None], size_px: int) -> bytes:
+    """The same of what a lane marks beside artifacts, by the picture's file name."""
+    return _tinted(((LANE_MASKS[name][1], png) for name, png in masks.items()), size_px)
+
+
+def _tinted(masks: Iterable[tuple[str, bytes | None]], size_px: int) -> bytes:
     canvas: NDArray[np.uint8] | None = None
-    for type_, png in masks.items():
+    for colour, png in masks:
         if png is None:
             continue
         is_hit = np.asarray(_reduced(png, size_px, Image.Resampling.NEAREST)) > 127  # noqa: PLR2004 - half of 255
         if canvas is None:
             canvas = np.zeros((*is_hit.shape, 4), np.uint8)  # (height, width, RGBA)
-        canvas[is_hit] = (*_rgb(ARTIFACT_COLOURS[type_]), MASK_ALPHA)
+        canvas[is_hit] = (*_rgb(colour), MASK_ALPHA)
     return _png(Image.fromarray(canvas if canvas is not None else np.zeros((1, 1, 4), np.uint8), "RGBA"))
 
 

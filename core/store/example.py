@@ -3,16 +3,44 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, assert_never
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, select, true
+from sqlalchemy import ColumnElement, Float, Row, Select, cast, exists, func, not_, select, true
 from sqlalchemy.orm import Session
 
-from core.database.tables import Acquisition, Assessment, AssessmentArtifact, AssessmentReason, Device, Scan, Site
+from core.database.tables import (
+    Acquisition,
+    Assessment,
+    AssessmentArtifact,
+    AssessmentPicture,
+    AssessmentReason,
+    Device,
+    Scan,
+    Site,
+)
 from core.store.calibration_mode import is_model_shown
 from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
-from core.vocabulary import ArtifactType, Laterality, ReasonCode, Slab
+from core.vocabulary import ArtifactType, Laterality, ReasonCode, ScanKind, Slab
+
+CLEAR_FROM = 0.9
+"""A model that gives its grade this probability shows what it takes for a typical scan of that grade."""
+DOUBTFUL_BELOW = 0.6
+"""Below this the grade might as well be the next one: a borderline scan."""
+
+
+class ExampleSet(StrEnum):
+    """What the examples are examples of (the rows of Figure 3 of Wu et al., paper 000, made live)."""
+
+    TYPICAL = "typical"
+    """Clear to the model, and no person decided otherwise."""
+    BORDERLINE = "borderline"
+    """The model abstained, or its grade has little more probability than the next."""
+    DISAGREEMENT = "disagreement"
+    """A person decided for another grade than the model's."""
+    CAM_OFF = "cam-off"
+    """The model looked elsewhere than at what it marked: less of the Grad-CAM lies there than the protocol asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +63,8 @@ class Example:
     has_cam: bool
     artifacts: tuple[tuple[ArtifactType, float], ...]
     """Marked artifacts with their share of the region of interest, the largest first."""
+    pictures: tuple[str, ...] = ()
+    """File names of what else the model of the scan's lane drew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +81,13 @@ def read_examples(
     *,
     ordinal: int | None = None,
     reason: ReasonCode | None = None,
+    kind: ScanKind | None = None,
+    wanted: ExampleSet | None = None,
     page: int = 0,
     page_size: int = 12,
     before_id: int | None = None,
 ) -> ExamplePage:
-    """Page ``page`` (from 0) of the scans with that final grade and reason; no count, which would walk everything.
+    """Page ``page`` (from 0) of the scans with that final grade and reason, of that kind and set; without a count.
 
     ``before_id`` begins below that id instead, whatever has come since the page before.
     """
@@ -70,12 +102,39 @@ def read_examples(
         conditions.append(
             exists().where(AssessmentReason.assessment_id == Assessment.id, AssessmentReason.code == reason)
         )
+    if kind is not None:
+        conditions.append(Scan.kind == kind)
+    if wanted is not None:
+        conditions.append(_belongs(wanted))
     ids = _newest_scans(session, chosen, conditions, offset=page * page_size, limit=page_size + 1)
     rows = session.execute(_EXAMPLES.where(Scan.id.in_(ids)).order_by(Scan.id.desc())).all()
     shown = rows[:page_size]
     artifacts = _read_artifacts(session, [row.assessment_id for row in shown])
-    items = tuple(_example(row, artifacts.get(row.assessment_id, ())) for row in shown)
+    pictures = _read_pictures(session, [row.assessment_id for row in shown])
+    items = tuple(
+        _example(row, artifacts.get(row.assessment_id, ()), pictures.get(row.assessment_id, ())) for row in shown
+    )
     return ExamplePage(items=items, has_more=len(rows) > page_size)
+
+
+def _belongs(wanted: ExampleSet) -> ColumnElement[bool]:
+    """Condition on Scan and the assessment that counts."""
+    probability = func.jsonb_each_text(Assessment.probabilities).table_valued("key", "value").render_derived()
+    highest = select(func.max(cast(probability.c.value, Float))).scalar_subquery()
+    differs = Scan.human_ordinal.is_not(None) & (Scan.human_ordinal != Assessment.grade_ordinal)
+    match wanted:
+        case ExampleSet.TYPICAL:
+            return Assessment.is_abstained.is_(False) & (highest >= CLEAR_FROM) & not_(differs)
+        case ExampleSet.BORDERLINE:
+            return Assessment.is_abstained.is_(True) | (highest < DOUBTFUL_BELOW)
+        case ExampleSet.DISAGREEMENT:
+            return differs
+        case ExampleSet.CAM_OFF:
+            return exists().where(
+                AssessmentReason.assessment_id == Assessment.id, AssessmentReason.code == ReasonCode.CAM_DISAGREEMENT
+            )
+        case _:
+            assert_never(wanted)
 
 
 _EXAMPLES = (
@@ -101,7 +160,7 @@ _EXAMPLES = (
 )
 
 
-def _example(row: Row[Any], artifacts: tuple[tuple[ArtifactType, float], ...]) -> Example:
+def _example(row: Row[Any], artifacts: tuple[tuple[ArtifactType, float], ...], pictures: tuple[str, ...]) -> Example:
     likeliest = max(row.probabilities, key=row.probabilities.get)
     return Example(
         scan_id=row.id,
@@ -118,6 +177,7 @@ def _example(row: Row[Any], artifacts: tuple[tuple[ArtifactType, float], ...]) -
         is_abstained=row.is_abstained,
         has_cam=row.cam_sha256 is not None,
         artifacts=artifacts,
+        pictures=pictures,
     )
 
 
@@ -181,4 +241,16 @@ def _read_artifacts(session: Session, assessment_ids: list[int]) -> dict[int, tu
     found: dict[int, tuple[tuple[ArtifactType, float], ...]] = {}
     for assessment_id, type_, fraction in rows:
         found[assessment_id] = (*found.get(assessment_id, ()), (ArtifactType(type_), fraction))
+    return found
+
+
+def _read_pictures(session: Session, assessment_ids: list[int]) -> dict[int, tuple[str, ...]]:
+    rows = session.execute(
+        select(AssessmentPicture.assessment_id, AssessmentPicture.name)
+        .where(AssessmentPicture.assessment_id.in_(assessment_ids))
+        .order_by(AssessmentPicture.assessment_id, AssessmentPicture.name)
+    )
+    found: dict[int, tuple[str, ...]] = {}
+    for assessment_id, name in rows:
+        found[assessment_id] = (*found.get(assessment_id, ()), name)
     return found

@@ -152,6 +152,8 @@ class ApiScope(StrEnum):
     """Ask for certificates, show evidence, grant, refuse."""
     WRITE_VISITS = "write:visits"
     """The calendar of visits: plan, move, call off."""
+    WRITE_MODELS = "write:models"
+    """Order that scans are scored again with another model, and stop such an order."""
     WRITE_PROTOCOL = "write:protocol"
     """Publish protocol versions."""
 

@@ -39,6 +39,7 @@ SCOPE_NAMES = {
     ApiScope.WRITE_REPORTS: "Ask for reports, change schedules",
     ApiScope.WRITE_CERTIFICATES: "Ask for and grant certificates",
     ApiScope.WRITE_VISITS: "Plan visits",
+    ApiScope.WRITE_MODELS: "Score scans again with another model",
     ApiScope.WRITE_PROTOCOL: "Publish protocol versions",
 }
 EVERY_STUDY = "Every study (administrators only)"

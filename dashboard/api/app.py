@@ -20,6 +20,7 @@ from dashboard.api.routers import (
     decisions,
     grading,
     masks,
+    models,
     performance,
     places,
     planning,
@@ -31,6 +32,7 @@ from dashboard.api.routers import (
     scans,
     session,
     uploads,
+    volumes,
     watch,
     work,
 )
@@ -42,6 +44,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     certificates.router,
     planning.router,
     scans.router,
+    volumes.router,
     decisions.router,
     bulk.router,
     rates.router,
@@ -55,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     report_requests.router,
     queue.router,
     masks.router,
+    models.router,
     administration.router,
     audit.router,
 )

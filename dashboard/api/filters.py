@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.clock import now
 from core.errors import UsageError
 from core.statistics.control_chart import ChartKind
+from core.store.example import ExampleSet
 from core.store.graded_scan import Reference
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
 from core.store.worklist import WorklistTab
 from core.usecases.compare_faz import FazBy, Magnification
 from core.usecases.compare_grades import GroupBy
-from core.vocabulary import ActionState, Laterality, ReasonCode, RequestState, ScanState, Slab
+from core.vocabulary import ActionState, Laterality, ReasonCode, RequestState, ScanKind, ScanState, Slab
 from dashboard.api.documents.base import Code, Id
 from dashboard.api.paging import Paged
 from dashboard.filters import Period, period_bounds
@@ -40,7 +41,7 @@ class FeedbackWeeks(IntEnum):
     YEAR = 52
 
 
-Ordinal = Annotated[int, Field(ge=0, le=2)]
+Ordinal = Annotated[int, Field(ge=0, le=3)]
 _DAYS = r"^\d{4}-\d{2}-\d{2}\.\.\d{4}-\d{2}-\d{2}$"
 
 
@@ -171,8 +172,10 @@ class WorklistQuery(Paged, ScanQuery):
 class ExampleQuery(Paged, ScanQuery):
     """A page of the gallery, of one final grade and with one reason where asked."""
 
-    grade: Ordinal | None = Field(None, description="Final grade: 0 ungradable, 1 gradable, 2 outstanding.")
+    grade: Ordinal | None = Field(None, description="Final grade, from 0: not usable.")
     reason: ReasonCode | None = None
+    kind: ScanKind | None = Field(None, description="Lane; its grades are on its own scale.")
+    wanted: ExampleSet | None = Field(None, alias="set", description="What they are examples of.")
 
 
 class RequestsQuery(Paged, ScanQuery):

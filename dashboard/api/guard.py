@@ -108,6 +108,7 @@ WorkWriter = Annotated[Caller, caller_with(ApiScope.WRITE_WORK)]
 ReportWriter = Annotated[Caller, caller_with(ApiScope.WRITE_REPORTS)]
 CertificateWriter = Annotated[Caller, caller_with(ApiScope.WRITE_CERTIFICATES)]
 VisitWriter = Annotated[Caller, caller_with(ApiScope.WRITE_VISITS)]
+ModelWriter = Annotated[Caller, caller_with(ApiScope.WRITE_MODELS)]
 ProtocolWriter = Annotated[Caller, caller_with(ApiScope.WRITE_PROTOCOL)]
 
 

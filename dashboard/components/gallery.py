@@ -1,12 +1,13 @@
-"""The example gallery: per scan image | masks | Grad-CAM with grade, probability and artifacts. Markup only."""
+"""The example gallery: per scan image | marks | Grad-CAM with grade, probability and artifacts. Markup only."""
 
 from collections.abc import Sequence
 
 from core.policy.scan_types import kind_of
 from core.store.example import Example
+from core.vocabulary import Slab
 from core.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES, grade_name, scan_type_words
 from dashboard.components.markup import Html, chip, join, page_link, percent, tag
-from dashboard.overlay import ARTIFACT_COLOURS
+from dashboard.overlay import ARTIFACT_COLOURS, LANE_MASKS, MASKS_SHOWN
 
 TONES = {0: "bad", 1: "good", 2: "good", 3: "good"}
 TILE_PX = 320
@@ -20,24 +21,38 @@ def gallery(items: Sequence[Example]) -> Html:
 
 
 def _card(item: Example) -> Html:
-    what = f"{SLAB_NAMES[item.slab]} slab, {EYE_NAMES[item.laterality]}"
-    names = ", ".join(ARTIFACT_NAMES[type_].lower() for type_, _ in item.artifacts)
+    what = _what(item)
+    layers = [*(["findings"] if _marks(item) else []), *(["artifacts"] if item.artifacts else [])]
+    marked = [LANE_MASKS[name][0] for name in _marks(item)] + [ARTIFACT_NAMES[type_] for type_, _ in item.artifacts]
+    names = ", ".join(marked).lower()
     figures = (
         _figure(item, "Image", f"{what}: image"),
-        _figure(item, "Artifacts", f"{what}: {names} marked", layer="artifacts")
-        if item.artifacts
-        else _absent(item, "Artifacts", "nothing marked"),
-        _figure(item, "Grad-CAM", f"{what}: Grad-CAM", layer="cam")
+        _figure(item, "Marked", f"{what}: {names} marked", *layers)
+        if layers
+        else _absent(item, "Marked", "nothing marked"),
+        _figure(item, "Grad-CAM", f"{what}: Grad-CAM", "cam")
         if item.has_cam
         else _absent(item, "Grad-CAM", "no supporting evidence"),
     )
     return tag("article", tag("div", *figures, class_="triptych"), _body(item), class_="card")
 
 
-def _figure(item: Example, caption: str, alt: str, *, layer: str | None = None) -> Html:
-    base = tag("img", src=f"/scans/{item.scan_id}/tile.png?size={TILE_PX}", alt=alt, loading="lazy")
-    over = layer and tag("img", src=f"/scans/{item.scan_id}/tile/{layer}.png?size={TILE_PX}", alt="", loading="lazy")
-    return tag("figure", base, over, tag("figcaption", caption))
+def _what(item: Example) -> str:
+    """What the image shows, for who cannot see it; only OCTA scans have slabs."""
+    slab = "" if item.slab is Slab.UNKNOWN else f"{SLAB_NAMES[item.slab]} slab, "
+    return f"{slab}{EYE_NAMES[item.laterality]}"
+
+
+def _marks(item: Example) -> list[str]:
+    """What the lane marked beside artifacts, by the picture's file name."""
+    return [name for name in MASKS_SHOWN if name in item.pictures]
+
+
+def _figure(item: Example, caption: str, alt: str, *layers: str) -> Html:
+    folder = f"/scans/{item.scan_id}"
+    base = tag("img", src=f"{folder}/tile.png?size={TILE_PX}", alt=alt, loading="lazy")
+    over = (tag("img", src=f"{folder}/tile/{layer}.png?size={TILE_PX}", alt="", loading="lazy") for layer in layers)
+    return tag("figure", base, *over, tag("figcaption", caption))
 
 
 def _absent(item: Example, caption: str, words: str) -> Html:
@@ -60,12 +75,14 @@ def _share(fraction: float) -> str:
 
 def _body(item: Example) -> Html:
     title = page_link(f"{item.site_code} · {item.device_code} · {item.laterality}", "scan", {"id": item.scan_id})
-    what = f"{scan_type_words(item.scan_type)}, {SLAB_NAMES[item.slab].lower()}"
+    slab = "" if item.slab is Slab.UNKNOWN else f", {SLAB_NAMES[item.slab].lower()}"
+    what = f"{scan_type_words(item.scan_type)}{slab}"
     model = f"Model: {item.label} {percent(item.probability)}"
     marks = [
         join([_swatch(ARTIFACT_COLOURS[type_]), f"{ARTIFACT_NAMES[type_]} {_share(fraction)}"])
         for type_, fraction in item.artifacts
     ]
+    marks += [join([_swatch(LANE_MASKS[name][1]), LANE_MASKS[name][0]]) for name in _marks(item)]
     return tag(
         "div",
         tag("div", title, _grade_chip(item), class_="head"),

@@ -1,15 +1,19 @@
-"""Examples: image, artifact masks and Grad-CAM side by side, per grade and reason. Load, choose, draw."""
+"""Examples: image, marks and Grad-CAM side by side, per lane, set, grade and reason. Load, choose, draw."""
+
+from dataclasses import dataclass
 
 import streamlit as st
 
 from core.clock import now
-from core.store.example import read_examples
-from core.vocabulary import ReasonCode
-from core.wording import GRADE_NAMES, REASON_NAMES
+from core.policy.scan_types import kind_of
+from core.store.example import CLEAR_FROM, DOUBTFUL_BELOW, ExampleSet, read_examples
+from core.store.scan_filter import ScanFilter, read_filter_choices
+from core.vocabulary import ReasonCode, ScanKind
+from core.wording import KIND_NAMES, REASON_NAMES, grade_names, percent
 from dashboard.components.gallery import gallery
 from dashboard.components.pager import draw_pager, page_number
 from dashboard.components.panel import empty_state, panel
-from dashboard.filters import Field, draw_filters
+from dashboard.filters import Field, draw_filters, url_choice
 from dashboard.session import open_session
 
 PAGE_SIZE = 12
@@ -17,21 +21,55 @@ FIELDS = (
     Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.MODEL, Field.SOFTWARE, Field.TYPE, Field.SLAB,
     Field.EYE, Field.PERIOD, Field.DAYS,
 )  # fmt: skip
-MACHINE_REASONS = (
-    ReasonCode.MP_MOTION,
-    ReasonCode.MP_SIGNAL,
-    ReasonCode.MP_OBVIOUS,
-    ReasonCode.MP_CENTRATION,
-    ReasonCode.NO_CENTRATION,
-    ReasonCode.UNGRADABLE,
-    ReasonCode.ABSTAINED,
-    ReasonCode.SLAB_DISAGREEMENT,
-    ReasonCode.CAM_DISAGREEMENT,
-    ReasonCode.NOT_OCTA,
-    ReasonCode.PROTOCOL,
+SET_NAMES = {
+    "": "All",
+    ExampleSet.TYPICAL.value: "Typical",
+    ExampleSet.BORDERLINE.value: "Borderline",
+    ExampleSet.DISAGREEMENT.value: "Model and person differ",
+    ExampleSet.CAM_OFF.value: "Grad-CAM elsewhere",
+}
+SET_WORDS = {
+    ExampleSet.TYPICAL: (
+        f"Typical: the model gives its grade a probability of {percent(CLEAR_FROM)} or more, and no person decided "
+        "otherwise."
+    ),
+    ExampleSet.BORDERLINE: (
+        f"Borderline: the model abstained, or gives its grade a probability below {percent(DOUBTFUL_BELOW)}."
+    ),
+    ExampleSet.DISAGREEMENT: "A person decided for another grade than the model's.",
+    ExampleSet.CAM_OFF: (
+        "Less of the Grad-CAM lies on what the model marked than the study's protocol asks for: it looked elsewhere."
+    ),
+}
+OF_ANY_LANE = (
+    ReasonCode.UNGRADABLE, ReasonCode.ABSTAINED, ReasonCode.CAM_DISAGREEMENT, ReasonCode.PROTOCOL,
     ReasonCode.UNCERTIFIED,
-)
-"""Reasons that the program itself gives; the others are set by people only."""
+)  # fmt: skip
+ENFACE = (ReasonCode.MP_MOTION, ReasonCode.MP_SIGNAL, ReasonCode.MP_OBVIOUS)
+STRUCTURAL = (
+    ReasonCode.IB_OBVIOUS, ReasonCode.IB_SIGNAL, ReasonCode.IB_CENTRATION, ReasonCode.IB_ALGORITHM,
+    ReasonCode.IB_ILLUMINATION, ReasonCode.IB_BEAM, ReasonCode.NOT_OF_KIND,
+)  # fmt: skip
+MACHINE_REASONS = {
+    ScanKind.OCTA_ENFACE: (
+        *ENFACE, ReasonCode.MP_CENTRATION, ReasonCode.NO_CENTRATION, ReasonCode.SLAB_DISAGREEMENT,
+        ReasonCode.NOT_OCTA, *OF_ANY_LANE,
+    ),
+    ScanKind.ONH_ENFACE: (*ENFACE, ReasonCode.NOT_OF_KIND, *OF_ANY_LANE),
+    ScanKind.BSCAN: (*STRUCTURAL, ReasonCode.LESION_DISAGREEMENT, *OF_ANY_LANE),
+    ScanKind.VOLUME: (*STRUCTURAL, *OF_ANY_LANE),
+}  # fmt: skip
+"""Reasons that the program itself gives, by lane; the others are set by people only."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What is asked for beside the filters; None: any."""
+
+    kind: ScanKind
+    wanted: ExampleSet | None
+    ordinal: int | None
+    reason: ReasonCode | None
 
 
 def main() -> None:
@@ -39,13 +77,19 @@ def main() -> None:
     st.title("Examples")
     with open_session() as session:
         chosen = draw_filters(session, FIELDS, today=now().date())
-        ordinal, reason = _draw_choice()
+        types = read_filter_choices(session, ScanFilter()).scan_types
+        asked = _draw_choice([kind for kind in ScanKind if any(kind_of(each) is kind for each in types)])
         number = page_number()
-        found = read_examples(session, chosen, ordinal=ordinal, reason=reason, page=number, page_size=PAGE_SIZE)
+        found = read_examples(
+            session, chosen, ordinal=asked.ordinal, reason=asked.reason, kind=asked.kind, wanted=asked.wanted,
+            page=number, page_size=PAGE_SIZE,
+        )  # fmt: skip
+    if asked.wanted is not None:
+        st.caption(SET_WORDS[asked.wanted])
     if not found.items:
         empty_state(
             "No such scan",
-            "No scored scan in this selection has that grade and reason. Choose another grade or clear the filters.",
+            "No scored scan in this selection is of that set, grade and reason. Choose others or clear the filters.",
             key="empty",
         )
         return
@@ -58,23 +102,29 @@ def main() -> None:
     )
 
 
-def _draw_choice() -> tuple[int | None, ReasonCode | None]:
+def _draw_choice(kinds: list[ScanKind]) -> _Choice:
+    """The lane, where there are several, then set, grade and reason; all in the URL."""
+    kind = kinds[0] if kinds else ScanKind.OCTA_ENFACE
+    if len(kinds) > 1:
+        kind = ScanKind(url_choice("Lane", "lane", {each.value: KIND_NAMES[each] for each in kinds}))
+    wanted = url_choice("Set", "set", SET_NAMES)
+    names, reasons = grade_names(kind), MACHINE_REASONS[kind]
     asked_grade, asked_reason = st.query_params.get("grade", ""), st.query_params.get("reason", "")
-    st.session_state["examples.grade"] = asked_grade if asked_grade in map(str, GRADE_NAMES) else ""
-    st.session_state["examples.reason"] = asked_reason if asked_reason in MACHINE_REASONS else ""
+    st.session_state["examples.grade"] = asked_grade if asked_grade in map(str, names) else ""
+    st.session_state["examples.reason"] = asked_reason if asked_reason in reasons else ""
     with st.container(horizontal=True, vertical_alignment="top"):
         st.segmented_control(
             "Grade",
-            ["", *map(str, GRADE_NAMES)],
+            ["", *map(str, names)],
             key="examples.grade",
-            format_func=lambda value: GRADE_NAMES[int(value)] if value else "All",
+            format_func=lambda value: names[int(value)] if value else "All",
             required=True,
             on_change=_choose,
             args=("grade",),
         )
         st.selectbox(
             "Reason",
-            ["", *MACHINE_REASONS],
+            ["", *reasons],
             key="examples.reason",
             format_func=lambda code: REASON_NAMES[code] if code else "Any or none",
             on_change=_choose,
@@ -82,7 +132,12 @@ def _draw_choice() -> tuple[int | None, ReasonCode | None]:
             width=280,
         )
     grade, reason = st.session_state["examples.grade"], st.session_state["examples.reason"]
-    return int(grade) if grade else None, ReasonCode(reason) if reason else None
+    return _Choice(
+        kind,
+        ExampleSet(wanted) if wanted else None,
+        int(grade) if grade else None,
+        ReasonCode(reason) if reason else None,
+    )
 
 
 def _choose(name: str) -> None:

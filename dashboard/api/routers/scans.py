@@ -79,6 +79,8 @@ def list_examples(asked: ExamplesAsked, caller: ScanReader) -> Page[ExampleDocum
             asked.chosen(),
             ordinal=asked.grade,
             reason=asked.reason,
+            kind=asked.kind,
+            wanted=asked.wanted,
             page_size=asked.limit,
             before_id=asked.before_id,
         )

@@ -9,7 +9,7 @@ from core.statistics.calibration import Calibration
 from core.statistics.drift import Drift
 from core.store.histogram import Histograms
 from core.usecases.check_calibration import CalibrationOf, check_calibration
-from core.usecases.compare_versions import VersionComparison, compare_versions
+from core.usecases.compare_versions import VersionComparison, Versions, compare_versions
 from core.usecases.watch_inputs import watch_inputs
 from core.values import NotComputable
 from dashboard.api.documents.watch import (
@@ -90,7 +90,11 @@ def read_versions(asked: ScansAsked, caller: RateReader) -> VersionsDocument:
     """Model versions that scored the same scans, against the one that counts. 13 weeks unless asked."""
     caller.require_role(COMPARERS)
     with caller.open_session() as session:
-        found = compare_versions(session, asked.chosen(period=Period.WEEKS_13))
+        return versions_document(compare_versions(session, asked.chosen(period=Period.WEEKS_13)))
+
+
+def versions_document(found: Versions) -> VersionsDocument:
+    """The document of versions compared with what counts."""
     return VersionsDocument(
         as_of=found.as_of,
         per_device=found.per_device,

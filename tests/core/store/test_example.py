@@ -7,9 +7,9 @@ from core.database import tables
 from core.database.session import Database, session_scope
 from core.settings import Settings
 from core.storage import open_blob_store
-from core.store.example import ExamplePage, read_examples
+from core.store.example import CLEAR_FROM, ExamplePage, ExampleSet, read_examples
 from core.store.scan_filter import ScanFilter
-from core.vocabulary import ArtifactType, ReasonCode
+from core.vocabulary import ArtifactType, ReasonCode, ScanKind
 
 
 @pytest.fixture
@@ -62,3 +62,33 @@ def test_site_and_study_narrow_the_gallery(dashboard_database: Database, clinics
     assert [item.scan_id for item in at_site.items] == [clinics.other_id]
     assert {item.scan_id for item in at_device.items} == {clinics.accepted_id, clinics.flagged_id, clinics.abstained_id}
     assert elsewhere.items == ()
+
+
+def test_each_set_holds_its_own_examples_of_the_lane(
+    dashboard_database: Database, owner_database: Database, clinics: Clinics
+):
+    clear = {"ungradable": 1 - CLEAR_FROM, "gradable": 0.0, "outstanding": CLEAR_FROM}
+    with session_scope(owner_database) as session:
+        accepted = session.get_one(tables.Scan, clinics.accepted_id)
+        session.get_one(tables.Assessment, accepted.assessment_id).probabilities = clear
+        flagged = session.get_one(tables.Scan, clinics.flagged_id)
+        flagged.human_ordinal = 2
+        assert flagged.assessment_id is not None
+        reason = {"operator_fixable": "unknown", "text": "It looked elsewhere.", "remedy": "Look at it."}
+        session.add(
+            tables.AssessmentReason(
+                assessment_id=flagged.assessment_id, site_id=flagged.site_id, rank=9,
+                code=ReasonCode.CAM_DISAGREEMENT.value, **reason,
+            )
+        )  # fmt: skip
+
+    def found(wanted: ExampleSet) -> set[int]:
+        return {item.scan_id for item in look(dashboard_database, clinics.manager, wanted=wanted).items}
+
+    assert found(ExampleSet.TYPICAL) == {clinics.accepted_id}
+    assert clinics.abstained_id in found(ExampleSet.BORDERLINE)
+    assert clinics.accepted_id not in found(ExampleSet.BORDERLINE)
+    assert found(ExampleSet.DISAGREEMENT) == {clinics.flagged_id}
+    assert found(ExampleSet.CAM_OFF) == {clinics.flagged_id}
+    assert look(dashboard_database, clinics.manager, kind=ScanKind.BSCAN).items == ()
+    assert len(look(dashboard_database, clinics.manager, kind=ScanKind.OCTA_ENFACE).items) == 4

@@ -26,7 +26,7 @@ DEMO_READS = (
     "/agreement?group=slab", "/watch/inputs", "/watch/calibration", "/watch/calibration?reference=decisions",
     "/watch/versions", "/worklist", "/worklist?tab=stuck", "/scans?limit=3", "/examples", "/requests", "/actions",
     "/actions?state=done", "/alerts", "/alerts?ended_within_days=14", "/alerts/subscriptions", "/studies",
-    "/certificates", "/model-versions/latest", "/batches", "/session", "/audit-events", "/completeness",
+    "/certificates", "/model-versions/latest", "/models", "/batches", "/session", "/audit-events", "/completeness",
     "/report-schedules", "/completeness/visits?limit=5", "/completeness/visits?gaps=false&limit=5",
     "/requests-figures", "/reports", "/feedback", "/queue", "/queue/stuck", "/grading/progress", "/grading/settled",
     "/grading/acceptance",
