@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.scoring.card import ModelCard, ReportedMetric
-from core.scoring.published import STARTING_POINT, compare, difference_of
+from core.scoring.card import LaneCard, ModelCard, ReportedMetric
+from core.scoring.published import STARTING_POINT, compare, difference_of, published_figures
+from core.scoring.registry import card_of
 from core.training.evaluation.figures import Topic, by_set, interval_text
-from core.vocabulary import ArtifactType
+from core.vocabulary import OCTA_ARTIFACTS, ScanKind
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "core" / "weights"
 
@@ -24,13 +25,13 @@ FIRST_FIGURES = (
             f"{kind.value}: severity kappa",
             place,
         )
-        for kind, place in ((kind, "octa_graded,") for kind in ArtifactType)
+        for kind, place in ((kind, "octa_graded,") for kind in OCTA_ARTIFACTS)
     ),
     ("Left to a person at the default level: share", "abstained share", "graded scans,"),
     ("Accepted without a person though ungradable, of all scans", "accepted and ungradable", "graded scans,"),
     *(
         (f"Mask of severe {kind.value.replace('_', ' ')} on phantoms: Dice", f"{kind.value} Dice", place)
-        for kind, place in ((kind, f"phantoms, {kind.value} severe,") for kind in ArtifactType)
+        for kind, place in ((kind, f"phantoms, {kind.value} severe,") for kind in OCTA_ARTIFACTS)
     ),
 )
 
@@ -51,7 +52,35 @@ def first_figures(card: ModelCard) -> str:
 
 
 def model_page(card: ModelCard) -> str:
-    """Every figure of the card, the data it was trained on, its limits, and the published figures beside."""
+    """Every lane's model: figures, data, limits; published figures of the same tasks beside them."""
+    published = ["### Published figures of the same tasks", STARTING_POINT, _published(card)]
+    return "\n\n".join([*_card_parts(card), *published, *(part for other in other_cards() for part in _other(other))])
+
+
+def other_cards() -> list[LaneCard]:
+    """The cards of the other lanes' bundled weights."""
+    kinds = [kind for kind in ScanKind if kind is not ScanKind.OCTA_ENFACE]
+    paths = [(kind, WEIGHTS / f"{kind.value}.safetensors") for kind in kinds]
+    return [card_of(kind, path) for kind, path in paths if path.is_file()]
+
+
+def _other(card: LaneCard) -> list[str]:
+    """A lane's card, with its published figures where ``published.csv`` has any."""
+    prefix = _TASKS.get(card.kind)
+    figures = [figure for figure in published_figures() if prefix and figure.task.startswith(prefix)]
+    if not figures:
+        return _card_parts(card)
+    rows = ["| task | system | figure | published |", "|---|---|---|---|"]
+    rows += [f"| {one.task} | {one.system} | {one.figure} | {one.published:.4f} |" for one in figures]
+    source = f"{figures[0].paper}, {figures[0].place}. {difference_of(figures[0].task)}"
+    return [*_card_parts(card), "### Published", source, "\n".join(rows)]
+
+
+_TASKS = {ScanKind.ONH_ENFACE: "ONH"}
+"""How the tasks of a lane begin in ``published.csv``."""
+
+
+def _card_parts(card: LaneCard) -> list[str]:
     parts = [
         f"## {card.name} {card.version}",
         f"{card.intended_use}\n\n{card.labels}\n\n{card.split}",
@@ -62,7 +91,7 @@ def model_page(card: ModelCard) -> str:
         metrics = [metric for metric in card.metrics if metric.topic == topic.value]
         if metrics:
             parts += [f"### {topic.value}", _figures(metrics)]
-    return "\n\n".join([*parts, "### Published figures of the same tasks", STARTING_POINT, _published(card)])
+    return parts
 
 
 def _widest(metrics: Sequence[ReportedMetric], name: str, prefix: str) -> ReportedMetric:
@@ -73,7 +102,7 @@ def _widest(metrics: Sequence[ReportedMetric], name: str, prefix: str) -> Report
     return max(found, key=lambda metric: metric.n_images)
 
 
-def _training_sets(card: ModelCard) -> str:
+def _training_sets(card: LaneCard) -> str:
     rows = [
         f"| {part.name} | {part.n_train} | {part.n_tune} | {part.n_held_out} | {part.licence} | {part.source} |"
         for part in card.data
