@@ -16,7 +16,7 @@ from core.database.tables import AuditEvent, Site, Study, User
 
 SIGN_IN_ACTIONS = (
     "log_in", "log_in_failed", "log_out", "locked_out", "session_expired", "end_session", "revoke_sessions",
-    "change_password", "change_password_failed", "reset_password", "sign_failed",
+    "change_password", "change_password_failed", "reset_password", "sign_failed", "prove_identity",
 )  # fmt: skip
 """What concerns coming in and going out; the events of migration 0024 and of core.usecases.administer_users."""
 

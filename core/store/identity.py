@@ -1,4 +1,4 @@
-"""Accounts' identities at an OpenID provider, by way of the database's own functions (migration 0024)."""
+"""Accounts' identities at an OpenID provider, by way of the database's own functions (migrations 0024, 0028)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,6 +48,30 @@ def link_identity(session: Session, user_id: int, *, issuer: str, subject: str, 
     """Link an identity to an account: the own with proof, anybody's as administrator of all studies or operator."""
     values = {"user": user_id, "issuer": issuer, "subject": subject, "proof": proof}
     return int(session.scalar(text("select link_identity(:user, :issuer, :subject, :proof)"), values) or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class MeansToSign:
+    """By what the session's person can sign: a password of ours, or the provider's word."""
+
+    has_password: bool
+    has_identity: bool
+    is_proven: bool
+    """Whether the provider has asked the person anew within the last five minutes."""
+
+
+def own_means_to_sign(session: Session) -> MeansToSign:
+    """What the session's person has; nothing where the session has ended."""
+    row = session.execute(text("select * from own_means_to_sign()")).one_or_none()
+    return (
+        MeansToSign(*row) if row is not None else MeansToSign(has_password=False, has_identity=False, is_proven=False)
+    )
+
+
+def prove_identity(session: Session, *, issuer: str, subject: str, proof: str) -> bool:
+    """Note in the session that its person was asked anew; False, on record, where the identity is another's."""
+    values = {"issuer": issuer, "subject": subject, "proof": proof}
+    return bool(session.scalar(text("select prove_identity(:issuer, :subject, :proof)"), values))
 
 
 def unlink_identity(session: Session, identity_id: int) -> bool:

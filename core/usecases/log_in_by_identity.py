@@ -51,6 +51,20 @@ def link_own_identity(database: Database, settings: Settings, *, token: str, use
         _link(session, user_id, issuer=issuer_of(settings), subject=subject, proof=proof_of(settings))
 
 
+def prove_own_identity(database: Database, settings: Settings, *, token: str, subject: str) -> None:
+    """Take the word of a provider that has just asked the person anew, as a signature asks; it holds five minutes.
+
+    Raises NotAllowedError where the identity is not linked to the account that is signed in.
+    """
+    with session_scope(database, token=token) as session:  # a failed attempt is noted, so this commits either way
+        is_proven = store.prove_identity(session, issuer=issuer_of(settings), subject=subject, proof=proof_of(settings))
+    if not is_proven:
+        raise NotAllowedError(
+            "Somebody else has signed in at the identity provider.",
+            remedy="Sign in there as the person who is signed in here; nothing was signed.",
+        )
+
+
 def link_identity(session: Session, *, user_id: int, issuer: str, subject: str) -> None:
     """Link an identity to somebody's account, as administrator of all studies or operator."""
     _link(session, user_id, issuer=issuer, subject=subject.strip(), proof="")

@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 from core.clock import now
 from core.database.session import Database, session_scope
 from core.errors import NotAllowedError, NotFoundError, UsageError
-from core.passwords import MAX_PASSWORD_LENGTH, hash_as_stored
 from core.statistics.clustering import design_effect, total
 from core.statistics.control_chart import Baseline, freeze_baseline, pool_periods
-from core.store.access import Actor, current_actor, login_parameters
+from core.store.access import Actor, current_actor
 from core.store.audit import record_event
 from core.store.scan_filter import ScanFilter
 from core.store.signed_baseline import (
@@ -29,6 +28,7 @@ from core.store.unit import UnitKind
 from core.store.unit_place import find_unit
 from core.store.unit_week import read_unit_weeks, read_weeks
 from core.usecases.acknowledge_flag import KEEPERS
+from core.usecases.confirm_signature import not_confirmed, offered_hash
 from core.values import NotComputable
 
 MEANINGS = ("approved as baseline", "approved after a change of the process", "corrects an earlier baseline")
@@ -112,6 +112,8 @@ def sign_baseline(
 ) -> int:
     """Check the password, then compute, sign and store the baseline; returns its version's number.
 
+    An empty password stands for the identity provider's fresh word.
+
     Two transactions: a wrong password must be counted although nothing else is written.
     """
     if meaning not in MEANINGS:
@@ -121,20 +123,17 @@ def sign_baseline(
     with session_scope(database, token=token) as session:
         actor = _signer(session)
         _scope_to_sign(session, actor, chosen)
-        offered_hash = _offered_hash(session, actor, password)
-        is_right = is_own_password(session, offered_hash)
+        offered = offered_hash(session, actor, password)
+        is_right = is_own_password(session, offered)
     if not is_right:
-        raise NotAllowedError(
-            "The password is wrong, or the account is locked for a few minutes after too many attempts.",
-            remedy="Nothing was signed; try again.",
-        )
+        raise not_confirmed(password)
     with session_scope(database, token=token) as session:
         scope = _scope_to_sign(session, actor, chosen)
         baseline = propose_baseline(session, chosen, scope, starts_on=starts_on, ends_on=ends_on)
         if isinstance(baseline, NotComputable):
             raise UsageError(f"There is no baseline to sign: {baseline.reason}.", remedy="Choose a longer period.")
         written = write_signed_baseline(
-            session, scope, baseline, offered_hash=offered_hash, meaning=meaning, reason=reason.strip()
+            session, scope, baseline, offered_hash=offered, meaning=meaning, reason=reason.strip()
         )
         _record(session, actor, scope, baseline, written, meaning=meaning, reason=reason.strip())
     return written[1]
@@ -145,11 +144,6 @@ def _signer(session: Session) -> Actor:
     if actor is None:
         raise NotAllowedError("The session has ended.", remedy="Sign in again.")
     return actor
-
-
-def _offered_hash(session: Session, actor: Actor, password: str) -> str:
-    is_too_long = len(password) > MAX_PASSWORD_LENGTH
-    return hash_as_stored("" if is_too_long else password, login_parameters(session, actor.name))
 
 
 def _scope_to_sign(session: Session, actor: Actor, chosen: ScanFilter) -> BaselineScope:

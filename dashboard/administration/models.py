@@ -14,6 +14,7 @@ from core.vocabulary import ScanKind
 from core.wording import KIND_NAMES
 from dashboard.administration.steps import adding_freely, fresh_key, perform, perform_apart
 from dashboard.components.model_table import EVERY_DEVICE
+from dashboard.components.signature import draw_password
 from dashboard.installation import installation
 
 
@@ -51,8 +52,7 @@ def draw_activation(
 def draw_signature() -> tuple[str, str]:
     """The fields of a signature inside a form: reason and password."""
     reason = st.text_input("Reason (required)", max_chars=1000)
-    password = st.text_input("Your password", type="password", autocomplete="current-password")
-    return reason, password
+    return reason, draw_password()
 
 
 def _activate(token: str, place: Place, model: ModelRow, *, password: str, meaning: str, reason: str) -> str:

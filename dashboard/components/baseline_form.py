@@ -21,6 +21,7 @@ from core.values import NotComputable
 from dashboard.administration.steps import fresh_key, perform_apart, popping_up
 from dashboard.components.markup import Html, count, percent, tag
 from dashboard.components.panel import panel
+from dashboard.components.signature import draw_password
 from dashboard.installation import installation
 from dashboard.session import open_session
 
@@ -95,7 +96,7 @@ def _draw_form(chosen: ScanFilter, scope: BaselineScope, trend: Trend, today: da
     with st.form(fresh_key(f"baseline.{name}"), border=False):
         meaning = st.selectbox("What the signature means", MEANINGS, format_func=str.capitalize)
         reason = st.text_area("Reason (required)", max_chars=1000, height=90)
-        password = st.text_input("Your password", type="password", autocomplete="current-password")
+        password = draw_password()
         if st.form_submit_button("Sign", type="primary"):
             perform_apart(
                 lambda token: _sign(

@@ -1,4 +1,4 @@
-"""GET /login/oidc and back: sign in at an OpenID provider, or link its identity to the account that is signed in.
+"""GET /login/oidc and back: sign in at an OpenID provider, link its identity to the account, or prove who signs.
 
 What the way back must repeat (state, nonce, verifier) waits in a cookie that scripts cannot read and that carries our
 own signature, for ten minutes.
@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.errors import NotAllowedError, OctauditError
-from core.usecases.log_in_by_identity import link_own_identity, log_in_by_identity
+from core.usecases.log_in_by_identity import link_own_identity, log_in_by_identity, prove_own_identity
 from dashboard.gate import cookie_token, safe_next, session_cookie_name
 from dashboard.installation import Installation
 from dashboard.login.client import client_words
@@ -56,12 +56,14 @@ class _Door:
         way: dict[str, Any] = {
             "state": secrets.token_urlsafe(24), "nonce": secrets.token_urlsafe(24),
             "verifier": secrets.token_urlsafe(48), "next": safe_next(request.query_params.get("next")),
-            "link": "link" in request.query_params, "until": int(time.time()) + WAY_LASTS_S,
+            "link": "link" in request.query_params, "prove": "prove" in request.query_params,
+            "left": int(time.time()), "until": int(time.time()) + WAY_LASTS_S,
         }  # fmt: skip
         try:
             address = self._provider.sign_in_address(
-                back=self._back(request), state=way["state"], nonce=way["nonce"], verifier=way["verifier"]
-            )
+                back=self._back(request), state=way["state"], nonce=way["nonce"], verifier=way["verifier"],
+                is_anew=way["prove"],
+            )  # fmt: skip
         except OctauditError as error:
             return refused(request, self._installation.settings, str(error), status=502)
         response = RedirectResponse(address, status_code=303)
@@ -84,7 +86,7 @@ class _Door:
         try:
             subject = await run_in_threadpool(
                 self._provider.subject_for, code=code, back=self._back(request), nonce=str(way["nonce"]),
-                verifier=str(way["verifier"]),
+                verifier=str(way["verifier"]), asked_after_s=int(str(way["left"])) if way["prove"] else None,
             )  # fmt: skip
             response = await run_in_threadpool(self._arrive, request, way, subject)
         except OctauditError as error:
@@ -95,7 +97,7 @@ class _Door:
 
     def _arrive(self, request: Request, way: Mapping[str, object], subject: str) -> Response:
         database, settings = self._installation.database, self._installation.settings
-        if not way["link"]:
+        if not way["link"] and not way["prove"]:
             client = client_words(request.headers.get("user-agent", ""))
             return welcome(
                 settings, log_in_by_identity(database, settings, subject=subject, client=client), str(way["next"])
@@ -103,7 +105,10 @@ class _Door:
         token = cookie_token(request.headers, session_cookie_name(settings))
         actor = actor_of(database, token) if token else None
         if token is None or actor is None or actor.user_id is None:
-            raise NotAllowedError("Your session has ended.", remedy="Sign in with your password and link it again.")
+            raise NotAllowedError("Your session has ended.", remedy="Sign in, and try it again.")
+        if way["prove"]:
+            prove_own_identity(database, settings, token=token, subject=subject)
+            return RedirectResponse(str(way["next"]), status_code=303)
         link_own_identity(database, settings, token=token, user_id=actor.user_id, subject=subject)
         return RedirectResponse("/account", status_code=303)
 

@@ -42,23 +42,33 @@ class Provider:
         if parts.scheme != "https" and parts.hostname not in _LOCAL:
             raise SettingsError(f"OCTAUDIT_OIDC_ISSUER is {self.issuer}.", remedy="It must begin with https://.")
 
-    def sign_in_address(self, *, back: str, state: str, nonce: str, verifier: str) -> str:
-        """Where the browser is sent; ``back`` is where the provider sends it afterwards."""
+    def sign_in_address(self, *, back: str, state: str, nonce: str, verifier: str, is_anew: bool = False) -> str:
+        """Where the browser is sent; ``back`` is where the provider sends it afterwards.
+
+        ``is_anew``: the person is to be asked although a session is open there (Core 3.1.2.1).
+        """
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
             "response_type": "code", "client_id": self.client_id, "redirect_uri": back, "scope": "openid",
             "state": state, "nonce": nonce, "code_challenge": challenge, "code_challenge_method": "S256",
         }  # fmt: skip
+        if is_anew:
+            query |= {"prompt": "login", "max_age": "0"}
         address = self._addresses()["authorization_endpoint"]
         return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}"
 
-    def subject_for(self, *, code: str, back: str, nonce: str, verifier: str) -> str:
-        """Who the provider says has signed in. NotAllowedError where its word does not hold."""
+    def subject_for(self, *, code: str, back: str, nonce: str, verifier: str, asked_after_s: int | None = None) -> str:
+        """Who the provider says has signed in. NotAllowedError where its word does not hold.
+
+        ``asked_after_s`` (Unix time): and that it has asked the person since then.
+        """
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back, "code_verifier": verifier}
         answer = self._ask(
             "POST", self._addresses()["token_endpoint"], data=form, auth=(self.client_id, self.client_secret)
         )
         claims = self._claims(str(answer.get("id_token", "")), nonce)
+        if asked_after_s is not None:
+            _refuse_stale(claims, asked_after_s)
         return str(claims["sub"])
 
     def _claims(self, id_token: str, nonce: str) -> Mapping[str, object]:
@@ -101,3 +111,13 @@ class Provider:
                 remedy="Try again, or sign in with your password.",
             ) from error
         return document if isinstance(document, dict) else {}
+
+
+def _refuse_stale(claims: Mapping[str, object], asked_after_s: int) -> None:
+    """``auth_time`` is required where max_age was asked for (Core 2); a provider that ignores it proves nothing."""
+    asked_at = claims.get("auth_time")
+    if not isinstance(asked_at, int | float) or asked_at < asked_after_s - _CLOCK_SKEW_S:
+        raise NotAllowedError(
+            "The identity provider does not say that it has asked you anew.",
+            remedy="Sign in there again; if it stays so, ask your administrator for a password of octaudit.",
+        )

@@ -21,7 +21,8 @@ from starlette.testclient import TestClient
 from core.database.session import Database, session_scope
 from core.errors import NotAllowedError, SettingsError
 from core.settings import Settings
-from core.store.identity import open_session_by_identity
+from core.store.identity import MeansToSign, open_session_by_identity, own_means_to_sign, prove_identity
+from core.usecases.confirm_signature import confirm_signature
 from core.usecases.log_in_by_identity import distrust_provider, link_identity, trust_provider
 from core.vocabulary import Role
 from dashboard.installation import Installation, install
@@ -223,3 +224,64 @@ def test_a_provider_over_the_network_in_clear_is_refused() -> None:
     with pytest.raises(SettingsError, match="must begin with https"):
         Provider("http://login.example.org", "octaudit", SECRET)
     assert json.dumps(repr(Provider("https://login.example.org", "octaudit", SECRET))).count(SECRET) == 0
+
+
+def signs(database: Database, token: str) -> None:
+    confirm_signature(database, token=token, password="")
+
+
+@pytest.fixture
+def signer(browser: TestClient, provider: RunningProvider, ada: int, owner_database: Database) -> str:
+    """Ada's session token, opened by the provider: she has no password of ours."""
+    link(owner_database, provider, ada)
+    sign_in(browser, provider)
+    return str(browser.cookies["octaudit_session"])
+
+
+def test_an_account_without_a_password_signs_after_the_provider_asked_anew(
+    browser: TestClient, provider: RunningProvider, signer: str, dashboard_database: Database, owner_database: Database
+) -> None:
+    with pytest.raises(NotAllowedError, match="has not vouched for you"):
+        signs(dashboard_database, signer)
+    leaving = browser.get("/login/oidc?prove=1")
+    asked = parse_qs(urlsplit(leaving.headers["location"]).query)
+    assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+    arrived = sign_in(browser, provider, "/login/oidc?prove=1&next=/trends%3Fsite%3D3")
+    assert (arrived.status_code, arrived.headers["location"]) == (303, "/trends?site=3")
+    signs(dashboard_database, signer)
+    assert events(owner_database)[-1][0] == "prove_identity"
+    with session_scope(owner_database) as session:
+        session.execute(text("update session set proven_at = now() - interval '6 minutes'"))
+    with pytest.raises(NotAllowedError, match="has not vouched for you"):
+        signs(dashboard_database, signer)
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"sub": "subject-eve"}, "Somebody else has signed in"),
+        ({"auth_time": int(time.time()) - 3600}, "does not say that it has asked you anew"),
+        ({"auth_time": None}, "does not say that it has asked you anew"),
+    ],
+)
+def test_a_word_that_is_old_or_of_somebody_else_proves_nothing(  # noqa: PLR0917 - fixtures
+    browser: TestClient, provider: RunningProvider, signer: str, dashboard_database: Database, claims: dict, words: str
+) -> None:
+    provider.will_say(**claims)
+    arrived = sign_in(browser, provider, "/login/oidc?prove=1")
+    assert arrived.status_code == 401
+    assert words in arrived.text
+    with pytest.raises(NotAllowedError, match="has not vouched for you"):
+        signs(dashboard_database, signer)
+
+
+def test_the_dashboards_role_cannot_prove_an_identity_by_itself(
+    provider: RunningProvider, signer: str, dashboard_database: Database
+) -> None:
+    with (
+        pytest.raises(NotAllowedError, match="not trusted"),
+        session_scope(dashboard_database, token=signer) as session,
+    ):
+        prove_identity(session, issuer=provider.issuer, subject="subject-ada", proof="guessed")
+    with session_scope(dashboard_database, token=signer) as session:
+        assert own_means_to_sign(session) == MeansToSign(has_password=False, has_identity=True, is_proven=False)
