@@ -14,7 +14,7 @@ PREPROCESSING = "bscan-1: white borders filled, square, grey levels 0 to 1"
 WHITE_FROM = 250
 """Levels from here on are white; compression leaves some just below 255."""
 LEAST_CONTACT_SHARE = 0.08
-"""A white region is border where it touches the image's edge along at least this share of the shorter side.
+"""A white region is border where it touches one edge along at least this share of the shorter side.
 
 A saturated retina runs into the left and right edge as well, but touches it with its thickness alone."""
 SMALLEST_SIDE_PX = 64
@@ -31,8 +31,8 @@ def fill_white_borders(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     labels, n_regions = ndimage.label(white)
     if not n_regions:
         return image
-    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    contact = np.bincount(edge, minlength=n_regions + 1)
+    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    contact = np.max([np.bincount(side, minlength=n_regions + 1) for side in sides], axis=0)
     contact[0] = 0
     border = np.flatnonzero(contact >= LEAST_CONTACT_SHARE * min(image.shape))
     if not len(border):
