@@ -15,7 +15,7 @@ from lane import Scene, queue_scan
 from sqlalchemy import func, select
 
 from core.database.session import Database, session_scope
-from core.database.tables import Acquisition, Assessment, Scan
+from core.database.tables import Acquisition, Assessment, ModelVersion, Scan
 from core.settings import Settings
 from core.store.rate import recount_slots
 
@@ -83,6 +83,12 @@ class Site:
     def state_of(self, scan_id: int) -> str:
         with session_scope(self.owner) as session:
             return session.get_one(Scan, scan_id).state
+
+    def scored_by(self, scan_id: int) -> list[str]:
+        """The models that have scored it, the first one first."""
+        with session_scope(self.owner) as session:
+            wanted = select(ModelVersion.name).join(Assessment, Assessment.model_version_id == ModelVersion.id)
+            return list(session.scalars(wanted.where(Assessment.scan_id == scan_id).order_by(Assessment.id)))
 
     def n_assessments(self) -> int:
         with session_scope(self.owner) as session:

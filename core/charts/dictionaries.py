@@ -251,6 +251,17 @@ VERSION_COLUMNS = {
     "challenger_grade": "Its grade, 0 to 2; empty where it abstained",
     "challenger_verdict": "Its verdict",
 }
+FIGURE_COLUMNS = {
+    "topic": "What the figure is about",
+    "figure": "Name of the figure",
+    "set": "What it was computed on, and how that was kept apart",
+    "value": "The figure, in its unit",
+    "low": "Lower end of its 95 % interval over subjects",
+    "high": "Upper end of the same",
+    "unit": "Empty for shares, agreements and areas under a curve",
+    "images": "Images that it rests on (count)",
+    "subjects": "Independent groups of images: subjects, with near duplicates joined (count)",
+}
 MATRIX_COLUMNS = {
     "site": "Code of the site",
     "name": "Its longer name",

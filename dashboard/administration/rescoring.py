@@ -88,6 +88,8 @@ def _draw_comparison(rows: Sequence[RescoringRow], *, is_admin: bool) -> None:
         found = compare_pairs(read_rescored_pairs(session, order.id))
         failures = list_failures(session, order.id)
         n_failed = count_scans(session, [order.id])
+    if order.adopted_at is not None:
+        st.caption("These scores were adopted: what is said to count here counted until then.")
     for place, each in enumerate(found.comparisons):
         draw_comparison(each, place)
     if not found.comparisons:

@@ -9,9 +9,7 @@ from core.scoring.published import Comparison, difference_of
 from dashboard.components.markup import Html, count, tag
 from dashboard.components.plain_table import plain_table
 
-NO_CALIBRATION = (
-    "The card has no calibration scans: nothing is guaranteed, so this model always abstains and a person decides."
-)
+NO_CALIBRATION = "The card has no calibration scans: there is no guarantee about what it accepts."
 PUBLISHED_CAPTION = "Published figures of the same tasks beside this model's. They are not the same measurement:"
 
 
@@ -72,6 +70,24 @@ def metric_table(metrics: Sequence[ReportedMetric]) -> Html:
     ]
     heads = ("Figure", "Set", "Value", "95 % interval", "Images", "Subjects")
     return plain_table(heads, rows, "Figures", {2, 3, 4, 5})
+
+
+def metric_rows(metrics: Sequence[ReportedMetric]) -> list[dict[str, object]]:
+    """One row per figure, as the download has it."""
+    return [
+        {
+            "topic": each.topic,
+            "figure": each.name,
+            "set": each.set,
+            "value": each.value,
+            "low": each.low,
+            "high": each.high,
+            "unit": each.unit,
+            "images": each.n_images,
+            "subjects": each.n_subjects,
+        }
+        for each in metrics
+    ]
 
 
 def published_table(compared: Sequence[Comparison]) -> Html:

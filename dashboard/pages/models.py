@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.charts.dictionaries import FIGURE_COLUMNS
 from core.clock import now
 from core.scoring.card_view import CardView, view_card
 from core.store.access import Actor
@@ -19,6 +20,8 @@ from dashboard.administration.rescoring import draw_order, draw_rescorings
 from dashboard.administration.steps import draw_outcome
 from dashboard.components import model_card as card
 from dashboard.components import model_table as table
+from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.long_table import draw_long
 from dashboard.components.model_faults import FAULTS_OF, fault_words, loading_faults
 from dashboard.components.panel import empty_state, panel
 from dashboard.filters import url_choice
@@ -110,19 +113,34 @@ def _draw_cards(models: Sequence[ModelRow], actor: Actor) -> None:
 def _draw_card(view: CardView, chosen: ModelRow) -> None:
     st.subheader(chosen.label)
     panel(card.card_words(view), key="card")
-    if view.metrics:
-        st.subheader("Figures")
-        panel(card.metric_table(view.metrics), key="metrics")
-        st.caption("Intervals are over subjects, near duplicates joined. A set's name says how it was kept apart.")
     if view.compared:
         st.subheader("Beside published figures")
         panel(card.published_table(view.compared), key="published")
         st.caption(" ".join((card.PUBLISHED_CAPTION, *card.difference_words(view.compared))))
+    if view.metrics:
+        _draw_figures(view, chosen)
     if view.data:
         st.subheader("Data")
         panel(card.data_table(view), key="data")
     with st.expander("How it was made", icon=":material/construction:"):
         panel(card.making_words(view, chosen.weights_sha256), key="making")
+
+
+def _draw_figures(view: CardView, chosen: ModelRow) -> None:
+    st.subheader("Figures")
+    topics = list(dict.fromkeys(each.topic for each in view.metrics))
+    topic = topics[0]
+    if len(topics) > 1:
+        topic = st.selectbox("About", topics, format_func=lambda each: each or "Other", key="octaudit.models.topic")
+    draw_long(
+        [each for each in view.metrics if each.topic == topic],
+        lambda metrics: panel(card.metric_table(metrics), key="metrics"),
+        key=f"metrics.{chosen.id}.{topic}",
+        noun="figures",
+    )
+    st.caption("Intervals are over subjects, near duplicates joined. A set's name says how it was kept apart.")
+    rows = card.metric_rows(view.metrics)
+    draw_chart_data(ChartData(f"figures-{chosen.name}-{chosen.version}", rows, FIGURE_COLUMNS), behind="table")
 
 
 def _draw_again(study: StudyRow, models: Sequence[ModelRow], actor: Actor) -> None:

@@ -9,16 +9,30 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from lane import BREAKS_THE_MODEL, GRADABLE, KILLS_ITS_WORKER, OUTSTANDING, UNGRADABLE, ObedientScorer
+from builders import make_user
+from lane import (
+    BREAKS_THE_MODEL,
+    GRADABLE,
+    KILLS_ITS_WORKER,
+    OUTSTANDING,
+    UNGRADABLE,
+    ObedientScorer,
+    identity_of,
+)
+from model_world import write_model
 from redis import Redis
 from sqlalchemy import func, select, update
 from worker_process import ROOT, Site, WorkerProcess, environment_of, wait_until
 
 from core.broker import CeleryBell, open_bell
 from core.database.session import session_scope
-from core.database.tables import Scan
+from core.database.tables import Rescoring, Scan
+from core.store.model_activation import add_activation
+from core.store.re_evaluation import Reach
+from core.store.rescoring import add_rescoring
 from core.usecases.assess_scans import Line, assess_scans
 from core.usecases.check_rates import verify_rates
+from core.usecases.register_model import register_model
 from core.vocabulary import ScanKind, ScanState
 
 StartWorker = Callable[..., WorkerProcess]
@@ -178,3 +192,31 @@ def test_a_worker_whose_parent_is_killed_leaves_no_process_behind(site: Site, st
     os.kill(worker.process.pid, signal.SIGKILL)
     worker.process.wait()
     wait_until(lambda: not child.is_running(), "the child has ended too")
+
+
+def test_a_running_worker_follows_an_activation_and_scores_again_beside_its_work(
+    site: Site, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    weights, card = write_model(tmp_path)
+    version_id, _ = register_model(
+        site.worker, site.scene.blobs, identity=identity_of(card), card=card, weights=weights
+    )
+    start_worker()
+    (before,) = site.put(GRADABLE)
+    wait_until(lambda: site.scored_by(before) == ["obedient"], "the worker's own model scores")
+    with session_scope(site.owner) as session:
+        person = make_user(session)
+        add_activation(
+            session, study_id=site.scene.study.id, kind=LANE, device_model="", version_id=version_id,
+            reason="better", meaning="approved for use", activated_by_id=person.id,
+        )  # fmt: skip
+    (after,) = site.put(GRADABLE)
+    wait_until(lambda: site.scored_by(after) == ["challenger"], "the activated model scores the next one")
+    with session_scope(site.owner) as session:
+        add_rescoring(
+            session, kind=LANE, reach=Reach(site.scene.study.id), version_id=version_id, reason="compare",
+            requested_by_id=person.id,
+        )  # fmt: skip
+    wait_until(lambda: site.scored_by(before) == ["obedient", "challenger"], "the first one is scored again")
+    with session_scope(site.owner) as session:
+        assert [session.scalar(select(Rescoring.state)), site.state_of(before)] == ["done", ScanState.ACCEPTED]

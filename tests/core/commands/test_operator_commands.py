@@ -1,7 +1,9 @@
 """`octaudit user`, `database`, `audit` and `doctor` as an operator types them, against real servers."""
 
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from builders import make_scan, make_site, make_study
@@ -11,12 +13,13 @@ from sqlalchemy import text
 import core.cli
 from core.database.session import Database, session_scope
 from core.errors import NotAllowedError
+from core.scoring.registry import weights_path
 from core.settings import Settings
 from core.store.access import PROGRAM
 from core.store.audit import record_event
 from core.usecases.log_in import log_in
 from core.usecases.seal_audit import seal_audit
-from core.vocabulary import Role
+from core.vocabulary import Role, ScanKind
 
 Command = Callable[..., Result]
 
@@ -173,3 +176,33 @@ def test_the_audit_trail_is_verified_and_tampering_exits_one(
     result = octaudit("audit", "verify")
     assert result.exit_code == 1
     assert "was changed" in result.output
+
+
+def test_a_model_is_added_listed_retired_and_brought_back(
+    octaudit: Command, owner_database: Database, tmp_path: Path
+) -> None:
+    assert "No model is registered" in octaudit("model", "list").output
+    trained = tmp_path / "ours.safetensors"
+    shutil.copy(weights_path(ScanKind.OCTA_ENFACE), trained)
+    alone = octaudit("model", "add", str(trained))
+    assert alone.exit_code == 2
+    assert "has not both" in alone.output
+    card = trained.with_suffix(".json")
+    shutil.copy(weights_path(ScanKind.OCTA_ENFACE).with_suffix(".json"), card)
+    added = octaudit("model", "add", str(trained))
+    assert "is registered: version" in added.output, added.output
+    assert "was registered before" in octaudit("model", "add", str(trained)).output
+    listed = octaudit("model", "list").output
+    assert "octa-enface" in listed
+    assert "can be chosen" in listed
+    number = listed.split()[0]
+    assert octaudit("model", "retire", number, "--reason", "replaced").exit_code == 0
+    assert "retired" in octaudit("model", "list").output
+    assert octaudit("model", "retire", number, "--reason", "again").exit_code == 2
+    assert octaudit("model", "restore", number, "--reason", "by mistake").exit_code == 0
+    assert octaudit("model", "retire", "999", "--reason", "x").exit_code == 2
+    with session_scope(owner_database) as session:
+        actions = session.scalars(text("select action from audit_event where action like 'model.%' order by id")).all()
+    assert actions == ["model.register", "model.retire", "model.restore"]
+    card.write_text(card.read_text("utf-8").replace('"kind": "octa-enface"', '"kind": "heart"'))
+    assert "does not say what kind" in octaudit("model", "add", str(trained)).output
