@@ -1,0 +1,163 @@
+"""The volume's page in a real Chromium over the real server: B-scans, surfaces that turn, and the fovea moved."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from browser import find_chromium, launch_arguments
+from builders import make_member, make_site, make_study, make_subject, make_visit
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from served import PATIENCE_MS, serve, settle, watched_page
+from sqlalchemy import select
+from volume_scans import N_LINES, Eye, draw_eye, make_volume_scan, make_volume_slot
+
+from core.database import tables
+from core.database.session import Database, session_scope
+from core.settings import Settings
+from core.storage import open_blob_store
+from core.vocabulary import Laterality, Role
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+expect.set_options(timeout=PATIENCE_MS)
+SOFTWARE_GL = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+"""WebGL without a graphics card."""
+
+
+@dataclass(frozen=True)
+class Ward:
+    """A right eye at two visits, 21 um thicker at the second, and the left eye at the second."""
+
+    token: str
+    scan_id: int
+
+
+@pytest.fixture
+def ward(owner_database: Database, settings: Settings) -> Ward:
+    blobs = open_blob_store(settings)
+    with session_scope(owner_database) as session:
+        study = make_study(session, code="RET-1", name="Retina study")
+        site = make_site(session, study, code="S01", name="Leipzig")
+        subject = make_subject(session, site, code="P-001")
+        first, second = (make_visit(session, subject, code=code) for code in ("V1", "V2"))
+        make_volume_scan(session, blobs, site, Eye(), slot=make_volume_slot(session, site, visit=first))
+        left = make_volume_slot(session, site, visit=second, laterality=Laterality.OS)
+        make_volume_scan(session, blobs, site, Eye(seed=6, laterality=Laterality.OS), slot=left, days=28)
+        slot = make_volume_slot(session, site, visit=second)
+        scan = make_volume_scan(session, blobs, site, Eye(seed=7, thicker_um=21.0), slot=slot, days=28)
+        return Ward(make_member(session, Role.QC_TECHNICIAN, study=study)[1], scan.id)
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    path = find_chromium()
+    assert path, "python tests/browser.py fetches a browser"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=[*launch_arguments(), *SOFTWARE_GL])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, settings: Settings, ward: Ward) -> Iterator[Page]:
+    """The scan's page; it may ask nothing of another host, break no rule of its own policy, and not go wrong."""
+    strays: list[str] = []
+    with serve(settings) as address:
+        opened = watched_page(browser, address, strays)
+        opened.context.add_cookies([{"name": "octaudit_session", "value": ward.token, "url": address}])
+        opened.goto(f"{address}/scan?id={ward.scan_id}")
+        settle(opened)
+        yield opened
+        opened.context.close()
+    assert strays == []
+
+
+CAMERA = "() => document.querySelector('.js-plotly-plot')._fullLayout.scene._scene.getCamera().eye"
+
+
+def show(page: Page, what: str) -> None:
+    page.get_by_test_id("stButtonGroup").get_by_text(what, exact=True).click()
+    settle(page)
+
+
+def test_a_reviewer_steps_through_the_bscans_turns_the_surface_and_moves_the_fovea(
+    page: Page, ward: Ward, owner_database: Database
+):
+    check_bscans(page)
+    check_map(page)
+    check_surface_turns(page, "Borders in 3-D")
+    check_other_visit(page)
+    check_fovea_moves(page, ward, owner_database)
+
+
+def check_bscans(page: Page) -> None:
+    """The slider shows another B-scan, and a click on the fundus image the one that lies there."""
+    place, slider, bscan = (page.locator(f".volume {each}") for each in (".place", ".slice", ".bscan canvas"))
+    expect(place).to_contain_text(f"B-scan {N_LINES // 2 + 1} of {N_LINES}")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(place).to_contain_text(f"B-scan {N_LINES // 2 + 2} of {N_LINES}")
+    expect(bscan).to_have_attribute("data-shown", str(N_LINES // 2 + 1))
+    expect(bscan).to_have_attribute("aria-label", re.compile("8 layer borders"))
+    fundus = page.locator(".volume .fundus canvas")
+    box = fundus.bounding_box()
+    assert box is not None
+    fundus.click(position={"x": box["width"] / 2, "y": box["height"] * 0.2})
+    expect(place).not_to_contain_text(f"B-scan {N_LINES // 2 + 2} of {N_LINES}")
+    expect(page.locator(".volume .reading")).to_contain_text("µm thick here")
+
+
+def check_map(page: Page) -> None:
+    """The thickness map lies over the fundus image with nine sectors; the table says the same."""
+    expect(page.locator(".js-plotly-plot .annotation")).to_have_count(9)
+    expect(page.locator(".js-plotly-plot .imagelayer image, .js-plotly-plot image").first).to_be_attached()
+    central = page.get_by_role("row", name=re.compile("Central subfield")).get_by_role("cell").first
+    expect(central).to_have_text(re.compile(r"^2[4-9]\d$"))
+
+
+def check_surface_turns(page: Page, name: str) -> None:
+    """A drag over the surface turns the camera around it."""
+    show(page, name)
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.scene?._scene?.glplot")
+    before = page.evaluate(CAMERA)
+    plot = page.locator(".js-plotly-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 140, middle[1] + 20, steps=6)
+    page.mouse.up()
+    page.wait_for_function(
+        f"before => {{ const eye = ({CAMERA})(); return Math.hypot(eye.x - before.x, eye.y - before.y) > 0.2; }}",
+        arg=before,
+    )
+
+
+def check_other_visit(page: Page) -> None:
+    """The visit before stands beside it in the same colours, and the table says by how much it thickened."""
+    show(page, "Other eye or visit")
+    page.get_by_test_id("stSelectbox").get_by_role("combobox").click()
+    page.get_by_role("option", name=re.compile("Visit V1.*28 days before")).click()
+    settle(page)
+    expect(page.locator(".js-plotly-plot")).to_have_count(3)
+    row = page.get_by_role("row", name=re.compile("Inner superior"))
+    gained = int(row.get_by_role("cell").last.inner_text())
+    assert abs(gained - 21) <= 3
+
+
+def check_fovea_moves(page: Page, ward: Ward, owner_database: Database) -> None:
+    """The cross becomes the fovea after a reason is given; the trail says who did it and from where to where."""
+    show(page, "Map")
+    page.get_by_role("button", name="Put the fovea at the cross …").click()
+    page.get_by_label("Reason (required)").fill("A cyst hides the pit")
+    page.get_by_role("button", name="Move the fovea").click()
+    settle(page)
+    expect(page.get_by_text("A cyst hides the pit").first).to_be_visible()
+    with session_scope(owner_database) as session:
+        mark = session.scalars(select(tables.FoveaMark)).one()
+        event = session.scalars(select(tables.AuditEvent).where(tables.AuditEvent.action == "fovea.mark")).one()
+    assert (mark.scan_id, mark.reason) == (ward.scan_id, "A cyst hides the pit")
+    assert event.after == {"scan_id": ward.scan_id, "x_mm": mark.x_mm, "y_mm": mark.y_mm}
+    assert draw_eye(Eye(seed=7, thicker_um=21.0))[2] != (mark.x_mm, mark.y_mm)
