@@ -45,11 +45,11 @@ class _VolumeDoor:
     def bscan(self, request: Request) -> Response:
         """One B-scan as 8-bit PNG of its own size."""
         index = request.path_params["index"]
-        return self._answer(request, lambda _, volume: _bscan_png(volume, index))
+        return self._answer(request, lambda _, volume: bscan_png(volume, index))
 
     def slo(self, request: Request) -> Response:
         """The fundus image as 8-bit PNG."""
-        return self._answer(request, lambda _, volume: None if volume.slo is None else _png(volume.slo))
+        return self._answer(request, lambda _, volume: fundus_png(volume))
 
     def borders(self, request: Request) -> Response:
         """The model's and the device's borders of one B-scan, the innermost first."""
@@ -84,13 +84,19 @@ class _VolumeDoor:
         if index >= volume.n_bscans:
             return None
         drawn = images.picture_sha256.get(BORDERS)
-        model = None if drawn is None else [_rows(border) for border in self._shelf.array(drawn)[index]]
-        device = [_rows(border[index]) for border in (volume.device_boundaries or {}).values()]
+        model = None if drawn is None else [rows_of(border) for border in self._shelf.array(drawn)[index]]
+        device = [rows_of(border[index]) for border in (volume.device_boundaries or {}).values()]
         return json.dumps({"model": model, "device": device or None}, allow_nan=False).encode()
 
 
-def _bscan_png(volume: OctVolume, index: int) -> bytes | None:
+def bscan_png(volume: OctVolume, index: int) -> bytes | None:
+    """A B-scan as 8-bit PNG of its own size; None where there is no such B-scan."""
     return _png(volume.bscans[index]) if index < volume.n_bscans else None
+
+
+def fundus_png(volume: OctVolume) -> bytes | None:
+    """The fundus image as 8-bit PNG; None where the file has none."""
+    return None if volume.slo is None else _png(volume.slo)
 
 
 def _png(grey: NDArray[np.uint8]) -> bytes:
@@ -100,6 +106,6 @@ def _png(grey: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _rows(border: NDArray[np.float32]) -> list[float | None]:
+def rows_of(border: NDArray[np.float32]) -> list[float | None]:
     """Rows to a tenth of a pixel; None where there is no border."""
     return [round(float(row), 1) if np.isfinite(row) else None for row in border]

@@ -21,6 +21,16 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 """Documented on every route; each carries the one error document."""
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            kind: {"schema": {"type": "string", "format": "binary"}}
+            for kind in ("image/png", "application/x-npy", "application/json")
+        },
+        "description": "The file.",
+    },
+    304: {"description": "The copy that If-None-Match names is still right."},
+}
 PNG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}, "description": "The image."},
     304: {"description": "The copy that If-None-Match names is still right."},

@@ -17,7 +17,7 @@ from core.vocabulary import (
     Slab,
     Verdict,
 )
-from dashboard.api.documents.base import Document, MaybeNumber, Number
+from dashboard.api.documents.base import Document, Facts, MaybeNumber, Number
 
 
 class ScanLineDocument(Document):
@@ -119,6 +119,10 @@ class AssessmentDocument(Document):
     has_faz: bool
     has_cam: bool
     why_no_cam: str | None
+    findings: Facts | None = Field(
+        description="What only the lane of this scan says; null for OCTA."
+    )
+    pictures: list[str] = Field(description="Files of the lane's findings, at pictures/{name}.")
     model_name: str
     model_version: str
     weights_sha256: str

@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from core.clock import now
 from core.errors import NotFoundError
+from core.scoring.pictures import media_type_of
 from core.store.example import read_examples
 from core.store.scan_image import ScanImages, read_scan_images
 from core.store.scan_list import read_scan_list
 from core.store.scan_view import AssessmentView, ScanView, read_scan
 from core.store.worklist import read_worklist
 from core.vocabulary import ArtifactType
-from dashboard.api.answers import PNG
+from dashboard.api.answers import FILE, PNG
 from dashboard.api.documents.base import Id, Page
 from dashboard.api.documents.scans import (
     AssessmentDocument,
@@ -27,7 +28,7 @@ from dashboard.api.documents.work import DecidedDocument
 from dashboard.api.filters import ExamplesAsked, ScanListAsked, WorklistAsked
 from dashboard.api.guard import Caller, ScanReader
 from dashboard.api.paging import cursor
-from dashboard.images import private_png
+from dashboard.images import private_blob, private_png
 
 router = APIRouter(tags=["scans"])
 
@@ -124,6 +125,21 @@ def read_scan_mask(
 ) -> Response:
     """The mask of one artifact: 255 within, else 0."""
     return _image(request, caller, _images(caller, scan_id).mask_sha256.get(type_.value))
+
+
+@router.get("/scans/{scan_id}/pictures/{name}", response_class=Response, responses=FILE)
+def read_scan_picture(
+    scan_id: ScanId,
+    name: Annotated[str, Path(max_length=100, description="One of the assessment's pictures.")],
+    request: Request,
+    caller: ScanReader,
+) -> Response:
+    """A file of the lane's findings: a mask as PNG, a map or borders as a NumPy array of float32."""
+    sha256 = _images(caller, scan_id).picture_sha256.get(name)
+    if sha256 is None:
+        raise _no_image()
+    content = caller.installation.blobs.get
+    return private_blob(request, etag=sha256, content=lambda: content(sha256), media_type=media_type_of(name))
 
 
 def _document(view: ScanView) -> ScanDocument:
