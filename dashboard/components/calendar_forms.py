@@ -12,6 +12,7 @@ from core.store.completeness import VisitRow
 from core.usecases.plan_visits import (
     CalendarCheck,
     PlanChange,
+    PlanLine,
     call_off_visit,
     check_calendar,
     plan_visits,
@@ -95,7 +96,8 @@ def check_words(check: CalendarCheck) -> Html:
     n_refused = sum(problem.is_blocking for problem in check.problems)
     refused = f" {counted(n_refused, 'faults')}: see below; the other rows can be imported." if n_refused else ""
     lead = tag("p", tag("b", f"{summary(check).capitalize()}."), refused, role="status")
-    return join([lead, _lines(check), _faults(check.problems)])
+    heading = tag("p", tag("b", "What cannot be imported, or is to be known")) if check.problems else None
+    return join([lead, _lines(check), heading, _faults(check.problems)])
 
 
 def _lines(check: CalendarCheck) -> Html | None:
@@ -107,7 +109,7 @@ def _lines(check: CalendarCheck) -> Html | None:
             "tr",
             tag("th", f"{line.row.subject} · {line.row.visit}", tag("span", line.row.site, class_="name"), scope="row"),
             tag("td", chip(str(line.change), _TONES[line.change])),
-            tag("td", f"{line.row.planned_on:%d %b %Y}", _former(line.former and line.former.planned_on)),
+            tag("td", f"{line.row.planned_on:%d %b %Y}", _former(line)),
             tag("td", f"{line.window_ends_on:%d %b %Y}" if line.window_ends_on else "always open"),
             tag("td", line.row.called_off),
         )
@@ -119,8 +121,9 @@ def _lines(check: CalendarCheck) -> Html | None:
     return _table(heads, rows, "What the calendar changes")
 
 
-def _former(day: object) -> Html | None:
-    return tag("span", f"was {day:%d %b %Y}", class_="name") if day is not None else None
+def _former(line: PlanLine) -> Html | None:
+    day = line.former.planned_on if line.former is not None else None
+    return tag("span", f"was {day:%d %b %Y}", class_="name") if day not in {None, line.row.planned_on} else None
 
 
 def _faults(problems: Sequence[Problem]) -> Html | None:
