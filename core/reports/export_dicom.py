@@ -30,7 +30,7 @@ from core.store.dicom_source import StoredOrigin, read_asked_reason, read_origin
 from core.store.scan_image import read_scan_images
 from core.store.scan_view import AssessmentView, ScanView, read_scan
 from core.uid_seal import unseal
-from core.vocabulary import ArtifactType, ReasonCode, ReviewDecision, Role
+from core.vocabulary import ArtifactType, ReasonCode, ReviewDecision, Role, ScanKind
 
 EXPORTERS = (Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN, Role.MANAGER, Role.ADMIN)
 """Who may take results away, as DICOM: those who see file names, for the same site (docs/roles.md)."""
@@ -92,11 +92,18 @@ def export_dicom(session: Session, *, actor: Actor, blobs: BlobStore, settings: 
 def read_exportable(session: Session, scan_id: int) -> bool:
     """Whether there is an object that results could name, and that the session's person may see."""
     origin = read_origin(session, scan_id)
-    return origin is not None and origin.sealed_reference is not None
+    # Of a photograph only the row says what it shows; _subject asks again.
+    is_angiogram = origin is not None and origin.facts.get("kind") in (None, ScanKind.OCTA_ENFACE)
+    return is_angiogram and origin is not None and origin.sealed_reference is not None
 
 
 def _subject(session: Session, view: ScanView, blobs: BlobStore, settings: Settings) -> DicomSubject:
     origin, judged = _origin(session, view), view.assessment
+    if view.kind is not ScanKind.OCTA_ENFACE:
+        raise UsageError(
+            f"DICOM results are made of {ScanKind.OCTA_ENFACE} scans only: grades of {view.kind} have no codes yet.",
+            remedy="Take the figures from the exports, as CSV or Parquet.",
+        )
     if view.is_model_hidden:
         raise UsageError(
             "The results hold the model's grade, and you have not graded the scan yourself yet.",

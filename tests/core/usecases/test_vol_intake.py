@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_phantoms import packed, tomography
 from sqlalchemy import select, text
-from uploads import Clinic, make_clinic, zipped
+from uploads import Clinic, make_clinic, phantom, zipped
 from volumes import make_volume
 
 from core.database import tables
@@ -14,6 +15,7 @@ from core.database.session import Database, session_scope
 from core.intake.canonical import decode_image
 from core.intake.volume_blob import MEDIA_TYPE, decode_volume
 from core.phantom.vol_file import vol_chunks
+from core.reports.export_dicom import read_exportable
 from core.settings import Settings
 from core.store.batch import read_file
 from core.store.case import read_cases
@@ -123,3 +125,15 @@ def test_no_word_about_the_patient_is_anywhere_in_the_database_or_the_blobs(clin
             data = clinic.blobs.get(sha256)
             assert NAME not in data
             assert CHART_NUMBER not in data
+
+
+def test_a_tomography_object_comes_to_its_lane_whole_and_offers_no_dicom_results(
+    clinic: Clinic, owner_database: Database
+):
+    frames = np.stack([phantom(seed) for seed in range(3)])
+    _, line = take(clinic, packed(tomography(frames, mm=(0.004, 0.02))), "IM000001")
+    assert line.state is FileState.ACCEPTED
+    with session_scope(owner_database) as session:
+        given = load_scan(clinic.blobs, read_cases(session, [line.scan_id])[line.scan_id])
+        assert not read_exportable(session, line.scan_id)
+    assert np.array_equal(given.volume.bscans, frames)
