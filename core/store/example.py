@@ -34,9 +34,9 @@ class ExampleSet(StrEnum):
     """What the examples are examples of (the rows of Figure 3 of Wu et al., paper 000, made live)."""
 
     TYPICAL = "typical"
-    """Clear to the model, and no person decided otherwise."""
+    """Clear to the model, abstaining or not, and no person decided otherwise."""
     BORDERLINE = "borderline"
-    """The model abstained, or its grade has little more probability than the next."""
+    """Its grade has little more probability than the next, or the model abstained and was not clear."""
     DISAGREEMENT = "disagreement"
     """A person decided for another grade than the model's."""
     CAM_OFF = "cam-off"
@@ -124,9 +124,10 @@ def _belongs(wanted: ExampleSet) -> ColumnElement[bool]:
     differs = Scan.human_ordinal.is_not(None) & (Scan.human_ordinal != Assessment.grade_ordinal)
     match wanted:
         case ExampleSet.TYPICAL:
-            return Assessment.is_abstained.is_(False) & (highest >= CLEAR_FROM) & not_(differs)
+            # Lanes that promise nothing abstain from every scan: that alone makes no scan a borderline one.
+            return (highest >= CLEAR_FROM) & not_(differs)
         case ExampleSet.BORDERLINE:
-            return Assessment.is_abstained.is_(True) | (highest < DOUBTFUL_BELOW)
+            return (highest < DOUBTFUL_BELOW) | (Assessment.is_abstained.is_(True) & (highest < CLEAR_FROM))
         case ExampleSet.DISAGREEMENT:
             return differs
         case ExampleSet.CAM_OFF:

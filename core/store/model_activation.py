@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session, aliased
 
-from core.database.tables import Device, ModelActivation, ModelVersion, Scan, Site, User
+from core.database.tables import Device, ModelActivation, ModelVersion, Site, User
 from core.vocabulary import ScanKind
 
 _Ender = aliased(User)
@@ -97,16 +97,6 @@ def list_device_models(session: Session, study_id: int) -> tuple[str, ...]:
     name = (Device.manufacturer + " " + Device.model).label("name")
     wanted = select(name).join(Site, Site.id == Device.site_id).where(Site.study_id == study_id)
     return tuple(session.scalars(wanted.distinct().order_by(name)))
-
-
-def list_lanes(session: Session, study_id: int) -> tuple[ScanKind, ...]:
-    """The kinds of scan that the study has any of."""
-    sites = select(Site.id).where(Site.study_id == study_id)
-    found = (
-        kind for kind in ScanKind
-        if session.scalar(select(Scan.id).where(Scan.site_id.in_(sites), Scan.kind == kind).limit(1)) is not None
-    )  # fmt: skip
-    return tuple(found)
 
 
 def _rows() -> Select[*tuple[Any, ...]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
@@ -17,6 +17,8 @@ from core.database.tables import (
     ReacquisitionStep,
     ReEvaluation,
     ReEvaluationScan,
+    Rescoring,
+    RescoringScan,
     Review,
     ReviewCriterion,
     Scan,
@@ -24,7 +26,7 @@ from core.database.tables import (
 )
 from core.policy.review_form import failed_criteria
 from core.store.reacquisition import ANSWERED, ENDED
-from core.vocabulary import Outcome, ReasonCode, RequestState, ReviewDecision, StepKind
+from core.vocabulary import AdoptionOutcome, Outcome, ReasonCode, RequestState, ReviewDecision, StepKind
 
 STEP_WORDS = {
     StepKind.ASSIGN: "gave the request to another owner",
@@ -109,7 +111,8 @@ def read_history(session: Session, scan_id: int, *, is_model_hidden: bool = Fals
     if any(review.decision is ReviewDecision.REQUEST_REACQUISITION for review in reviews):
         # The review says the same; without one it was another slab of the capture that led to the request.
         steps = [step for step in steps if step.request_state is not RequestState.REQUESTED]
-    by_model = [] if is_model_hidden else [*_scores(session, scan_id), *_re_evaluations(session, scan_id)]
+    told = () if is_model_hidden else (_scores, _adoptions, _re_evaluations)
+    by_model = [entry for tell in told for entry in tell(session, scan_id)]
     entries = [*_arrival(session, scan_id), *by_model, *reviews, *steps]
     return tuple(sorted(entries, key=lambda entry: entry.happened_at))
 
@@ -133,18 +136,45 @@ def _arrival(session: Session, scan_id: int) -> list[HistoryEntry]:
 
 def _scores(session: Session, scan_id: int) -> list[HistoryEntry]:
     # Scores that were judged again are further assessments of the same moment; the first is that of the scoring.
+    is_again = exists().where(RescoringScan.scan_id == scan_id, RescoringScan.assessment_id == Assessment.id)
     rows = session.execute(
-        select(Assessment.scored_at, Assessment.grade_ordinal, Assessment.is_abstained, ModelVersion)
+        select(Assessment.scored_at, Assessment.grade_ordinal, Assessment.is_abstained, ModelVersion, is_again)
         .join(ModelVersion, ModelVersion.id == Assessment.model_version_id)
         .where(Assessment.scan_id == scan_id)
         .order_by(Assessment.id)
     )
     first: dict[tuple[datetime, int], HistoryEntry] = {}
-    for scored_at, ordinal, is_abstained, model in rows:
+    for scored_at, ordinal, is_abstained, model, is_beside in rows:
         doubt = ", which abstained; likeliest grade" if is_abstained else ""
-        entry = HistoryEntry(scored_at, None, f"scored by {model.name} {model.version}{doubt}", ordinal=ordinal)
+        text = f"scored {'again ' if is_beside else ''}by {model.name} {model.version}"
+        text += ", beside what counts" if is_beside else ""
+        entry = HistoryEntry(scored_at, None, f"{text}{doubt}", ordinal=ordinal)
         first.setdefault((scored_at, model.id), entry)
     return list(first.values())
+
+
+def _adoptions(session: Session, scan_id: int) -> list[HistoryEntry]:
+    """Scores of another model that somebody let count; for whom row-level security shows the order."""
+    rows = session.execute(
+        select(Rescoring, ModelVersion.name, ModelVersion.version, User.display_name)
+        .join(RescoringScan, RescoringScan.rescoring_id == Rescoring.id)
+        .join(ModelVersion, ModelVersion.id == Rescoring.model_version_id)
+        .outerjoin(User, User.id == Rescoring.adopted_by_id)
+        .where(
+            RescoringScan.scan_id == scan_id,
+            RescoringScan.outcome.in_((AdoptionOutcome.CHANGED, AdoptionOutcome.SAME)),
+        )
+    )
+    return [
+        HistoryEntry(
+            order.adopted_at,
+            who,
+            f"let the score by {name} {version} count (order {order.id})",
+            note=order.adoption_reason,
+        )
+        for order, name, version, who in rows
+        if order.adopted_at is not None
+    ]
 
 
 def _re_evaluations(session: Session, scan_id: int) -> list[HistoryEntry]:

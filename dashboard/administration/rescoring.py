@@ -27,6 +27,7 @@ from dashboard.components.version_panel import draw_comparison
 from dashboard.installation import installation
 from dashboard.session import current_user, open_session
 
+_FORESEEN = "models.adoption.foreseen"
 REFRESH_S = 3
 """How often an open order is looked at: a batch takes a second or two."""
 
@@ -110,8 +111,14 @@ def _draw_comparison(rows: Sequence[RescoringRow], *, is_admin: bool) -> None:
 
 def _draw_adoption(order: RescoringRow) -> None:
     with adding_freely("Let these scores count", f"rescoring.adopt.{order.id}", icon="published_with_changes"):
-        with open_session() as session:
-            outcomes = foresee_adoption(session, actor=current_user(), rescoring_id=order.id)
+        if st.button("Preview", icon=":material/preview:", key=f"octaudit.rescoring.preview.{order.id}"):
+            with st.spinner("Looking at every scan of the order …"), open_session() as session:
+                outcomes = foresee_adoption(session, actor=current_user(), rescoring_id=order.id)
+            st.session_state[_FORESEEN] = order.id, outcomes
+        foreseen_id, outcomes = st.session_state.get(_FORESEEN, (None, {}))
+        if foreseen_id != order.id:
+            st.caption("The preview says what would become of each scan and writes nothing.")
+            return
         panel(outcome_table(outcomes), key="outcomes")
         st.caption("What counted until now stays on record. Scans that come later need an activation as well.")
         with st.form(fresh_key(f"adopt.{order.id}"), border=False):

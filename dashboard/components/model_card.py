@@ -91,24 +91,23 @@ def metric_rows(metrics: Sequence[ReportedMetric]) -> list[dict[str, object]]:
 
 
 def published_table(compared: Sequence[Comparison]) -> Html:
-    """Published figures, each beside the model's own that answers to it."""
-    rows = [
-        tag(
-            "tr",
-            tag("th", f"{each.published.task}: {each.published.figure}", scope="row"),
-            tag(
-                "td",
-                each.published.system,
-                tag("span", f"{each.published.paper}, {each.published.place}", class_="name"),
-            ),
-            tag("td", _number(each.published.published), class_="num"),
-            tag("td", _number(each.ours.value) if each.ours else "–", class_="num"),
-            tag("td", each.ours.set if each.ours else None),
-        )
-        for each in compared
-    ]
-    return plain_table(
-        ("Task and figure", "Published system", "Published", "This model", "On"), rows, "Published", {2, 3}
+    """One row per task and figure: this model's own, and every published system's."""
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for each in compared:
+        groups.setdefault((each.published.task, each.published.figure), []).append(each)
+    rows = [_published_row(task, figure, found) for (task, figure), found in groups.items()]
+    return plain_table(("Task and figure", "This model", "On", "Published"), rows, "Published figures", {1})
+
+
+def _published_row(task: str, figure: str, found: Sequence[Comparison]) -> Html:
+    ours, first = found[0].ours, found[0].published
+    systems = " · ".join(f"{each.published.system} {_number(each.published.published)}" for each in found)
+    return tag(
+        "tr",
+        tag("th", f"{task}: {figure}", scope="row"),
+        tag("td", _number(ours.value) if ours else "–", class_="num"),
+        tag("td", ours.set if ours else None),
+        tag("td", systems, tag("span", f"{first.paper}, {first.place}, on {first.data_set}", class_="name")),
     )
 
 

@@ -34,7 +34,8 @@ SET_WORDS = {
         "otherwise."
     ),
     ExampleSet.BORDERLINE: (
-        f"Borderline: the model abstained, or gives its grade a probability below {percent(DOUBTFUL_BELOW)}."
+        f"Borderline: the model gives its grade a probability below {percent(DOUBTFUL_BELOW)}, or abstained with one "
+        f"below {percent(CLEAR_FROM)}."
     ),
     ExampleSet.DISAGREEMENT: "A person decided for another grade than the model's.",
     ExampleSet.CAM_OFF: (

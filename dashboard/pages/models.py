@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 
 import streamlit as st
+from sqlalchemy.orm import Session
 
 from core.charts.dictionaries import FIGURE_COLUMNS
 from core.clock import now
+from core.policy.scan_types import kind_of
 from core.scoring.card_view import CardView, view_card
 from core.store.access import Actor
 from core.store.administration import StudyRow, list_sites, list_studies
-from core.store.model_activation import list_device_models, list_lanes, read_activations
+from core.store.model_activation import list_device_models, read_activations
 from core.store.model_version import ModelRow, list_model_versions, read_cards
+from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.store.worker_process import read_processes
 from core.usecases.register_model import may_retire
 from core.vocabulary import ModelOrigin, Role, ScanKind
@@ -69,15 +72,16 @@ def _is_admin(actor: Actor, study: StudyRow) -> bool:
     return any(grant.study_id in {None, study.id} for grant in grants)
 
 
-def _lanes(found: Sequence[ScanKind], models: Sequence[ModelRow]) -> list[ScanKind]:
-    """Those the study has scans of, and those that a model is there for."""
-    return [kind for kind in ScanKind if kind in found or any(each.kind is kind for each in models)]
+def _lanes(session: Session, models: Sequence[ModelRow]) -> list[ScanKind]:
+    """Those of scans in the person's sight, and those that a model is there for."""
+    kinds = {kind_of(each) for each in read_filter_choices(session, ScanFilter()).scan_types}
+    return [kind for kind in ScanKind if kind in kinds or any(each.kind is kind for each in models)]
 
 
 def _draw_force(study: StudyRow, models: Sequence[ModelRow], actor: Actor) -> None:
     with open_session() as session:
         activations = read_activations(session, study.id)
-        lanes = _lanes(list_lanes(session, study.id), models)
+        lanes = _lanes(session, models)
         device_models = list_device_models(session, study.id)
         faults = loading_faults(read_processes(session, since=now() - FAULTS_OF))
     own = {each.kind: each.label for each in reversed(models) if each.origin is ModelOrigin.INSTALLATION}
@@ -148,7 +152,7 @@ def _draw_again(study: StudyRow, models: Sequence[ModelRow], actor: Actor) -> No
     draw_rescorings(study.id, is_admin=is_admin)
     if is_admin:
         with open_session() as session:
-            lanes, sites = _lanes(list_lanes(session, study.id), models), list_sites(session, study.id)
+            lanes, sites = _lanes(session, models), list_sites(session, study.id)
         draw_order(study.id, lanes, models, sites)
 
 

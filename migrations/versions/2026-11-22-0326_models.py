@@ -53,7 +53,7 @@ POLICIES = {
         "update": f"using ({scope('admin')} and adopted_at is null) with check ({scope('admin')})",
     },
     "rescoring_scan": {
-        "select": f"using ({sites(COMPARERS)})",
+        "select": f"using ({sites('site_technician,' + COMPARERS)})",
         "insert": f"with check ({sites('admin')} and state in ('waiting', 'scored') and outcome is null)",
     },
 }

@@ -13,6 +13,7 @@ from core.database.session import session_scope
 from core.errors import IllegalMoveError, NotAllowedError, ScoringError, UsageError
 from core.store.rescoring import list_failures
 from core.store.rescoring_queue import claim_rescoring, is_anything_ready
+from core.store.scan_history import read_history
 from core.usecases.adopt_scores import adopt_scores, carry_out_adoptions, foresee_adoption
 from core.usecases.check_rates import verify_rates
 from core.usecases.order_rescoring import stop_rescoring
@@ -71,8 +72,12 @@ def test_scores_of_another_model_stand_beside_what_counts_until_they_are_adopted
                 tables.AuditEvent.action == "scan.rescored"
             )
         ).all()
+        texts = [entry.text for entry in read_history(session, planted[0])]
     assert [event.reason for event in events] == ["It agrees with our readers."] * 3
     assert events[0].before == {"verdict": "reacquire"}
+    assert texts[-2:] == [
+        "scored again by challenger 9.0, beside what counts", f"let the score by challenger 9.0 count (order {order})",
+    ]  # fmt: skip
     with pytest.raises(IllegalMoveError, match="count already"):
         adopt(models, order)
 
