@@ -24,6 +24,7 @@ from core.store.access import Actor, current_actor
 from core.store.report import ReportRow, read_report
 from core.store.scan_filter import ScanFilter
 from core.usecases.exchange_masks import export_round
+from core.usecases.note_export import note_export
 from core.vocabulary import ReasonCode
 from dashboard.filters import MAX_ID
 from dashboard.installation import Installation
@@ -120,7 +121,9 @@ class _Door:
     def _answer(self, request: Request, find: Callable[[Session, Actor], Found]) -> Response:
         try:
             with self._scope(request) as session:
-                row, pdf = find(session, _actor(session))
+                actor = _actor(session)
+                row, pdf = find(session, actor)
+                note_export(session, actor=actor, what=row.file_name, study_id=row.study_id, site_id=row.site_id)
         except OctauditError as error:
             return _refusal(error)
         disposition = f"attachment; filename*=UTF-8''{quote(row.file_name)}"

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
 from core.errors import NotFoundError, UsageError
@@ -17,6 +18,7 @@ from core.reports.make_report import MEDIA_TYPE, make_receipt, make_tip_sheet
 from core.store.report import ReportRow, read_report, read_reports
 from core.store.report_schedule import read_schedules
 from core.store.scan_filter import ScanFilter
+from core.usecases.note_export import note_export
 from core.usecases.subscribe_to_alerts import ALERTED
 from core.vocabulary import ReasonCode
 from dashboard.api.documents.base import Id, Listing, Page
@@ -79,7 +81,7 @@ def read_report_file(report_id: Annotated[Id, Path()], caller: RateReader) -> Re
         row = read_report(session, report_id)
         if row.made is None:
             raise NotFoundError(f"Report {row.id} is not made yet.", remedy="Wait a few seconds.")
-        return _pdf(row, caller.installation.blobs.get(row.made.pdf_sha256))
+        return _pdf(session, caller, row, caller.installation.blobs.get(row.made.pdf_sha256))
 
 
 @router.get("/report-schedules")
@@ -94,7 +96,7 @@ def list_schedules(caller: RateReader) -> Listing[ScheduleDocument]:
 def read_receipt_file(batch_id: Annotated[Id, Path()], caller: UploadReader) -> Response:
     """The receipt of a batch as PDF, its scans as they stand now."""
     with caller.open_session() as session:
-        return _pdf(*make_receipt(session, caller.installation.blobs, batch_id, actor=caller.actor))
+        return _pdf(session, caller, *make_receipt(session, caller.installation.blobs, batch_id, actor=caller.actor))
 
 
 @router.get("/studies/{study_id}/tip-sheets/{reason}.pdf", response_class=Response, responses=PDF)
@@ -103,7 +105,8 @@ def read_tip_sheet(
 ) -> Response:
     """The sheet about one cause in the words of a study."""
     with caller.open_session() as session:
-        return _pdf(*make_tip_sheet(session, caller.installation.blobs, study_id, reason, actor=caller.actor))
+        made = make_tip_sheet(session, caller.installation.blobs, study_id, reason, actor=caller.actor)
+        return _pdf(session, caller, *made)
 
 
 @router.get("/exports/scans.zip", response_class=Response, responses=ZIP)
@@ -140,7 +143,9 @@ def _export(asked: ExportQuery, caller: Caller, kind: ExportKind) -> Response:
     )
 
 
-def _pdf(row: ReportRow, pdf: bytes) -> Response:
+def _pdf(session: Session, caller: Caller, row: ReportRow, pdf: bytes) -> Response:
+    """The file, once it is on record that it was taken."""
+    note_export(session, actor=caller.actor, what=row.file_name, study_id=row.study_id, site_id=row.site_id)
     disposition = f"attachment; filename*=UTF-8''{quote(row.file_name)}"
     headers = {"Cache-Control": "private, no-store", "Content-Disposition": disposition}
     return Response(pdf, media_type=MEDIA_TYPE, headers=headers)
