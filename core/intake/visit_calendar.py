@@ -61,8 +61,12 @@ def calendar_template() -> str:
 
 def read_calendar(data: bytes) -> CalendarTable:
     """Read a calendar CSV as spreadsheets write it (encodings and delimiters as in the manifest)."""
-    if len(data) > MAX_MANIFEST_BYTES or b"\x00" in data.removeprefix(b"\xff\xfe")[:1]:
-        return _refused("calendar_no_table", "The calendar is no CSV of up to 5 MB.", "Save the table as CSV.")
+    if len(data) > MAX_MANIFEST_BYTES or (b"\x00" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
+        return _refused(
+            "calendar_no_table",
+            "The calendar is no text of up to 5 MB.",
+            "Save the table as CSV (in Excel: Save as, CSV UTF-8), not as a workbook.",
+        )
     try:
         lines = table_rows(data)
     except (csv.Error, UnicodeError):
@@ -188,7 +192,8 @@ def _window_end(value: Any, info: ValidationInfo) -> date | None:
 
 
 def _reason(value: Any) -> str:
-    return str("" if value is None else value).strip()[:MAX_REASON_LENGTH]
+    """Without NUL, which PostgreSQL does not store."""
+    return str("" if value is None else value).replace("\x00", "").strip()[:MAX_REASON_LENGTH]
 
 
 class _Days(BaseModel):

@@ -63,7 +63,7 @@ def test_an_unknown_column_is_not_stored_and_is_named():
 
 def test_what_is_no_calendar_is_refused_in_one_sentence():
     assert codes(b"") == ["calendar_empty"]
-    assert codes(b"\x00\x01PK") == ["calendar_no_table"]
+    assert codes(b"PK\x03\x04\x00\x00 a workbook") == ["calendar_no_table"]
     assert codes(b"file,eye\na.png,OD\n") == ["calendar_column_missing"]
     assert codes(HEAD + b"S1,P-1,V1,2026-03-14,,\n" * (MAX_PLANNED_VISITS + 1)) == ["calendar_too_long"]
 
