@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     """How often a worker looks for work without being told."""
     worker_batch_timeout: timedelta = timedelta(minutes=5)
     """A batch that takes longer is taken to hang: its lease is no longer renewed and its process is ended."""
-    worker_lanes: tuple[ScanKind, ...] = (ScanKind.OCTA_ENFACE,)
+    worker_lanes: tuple[ScanKind, ...] = tuple(ScanKind)
     """Lanes this worker serves, as a JSON list, e.g. ["octa-enface"]."""
     worker_max_losses: int = Field(default=3, ge=1, le=10)
     """A scan is quarantined when this many workers died or hung while they scored it."""

@@ -11,7 +11,6 @@ from itertools import groupby
 from pathlib import Path
 
 from PIL import Image
-from sqlalchemy.orm import Session
 
 from core.broker import Bell
 from core.clock import now
@@ -19,25 +18,34 @@ from core.database.session import Database, session_scope
 from core.errors import ServerError
 from core.phantom.demo_study import demo_study, render
 from core.phantom.demo_values import SENT_AT, DemoAcquisition, DemoScan, DemoStudy
-from core.policy.protocol import Protocol
 from core.settings import Settings
 from core.storage import BlobStore
-from core.store.access import PROGRAM, Actor, Grant
+from core.store.access import PROGRAM, Actor
 from core.store.batch import find_site
 from core.store.demo import count_unscored, date_captures, read_held, read_scans
 from core.store.report import NewReport, ask, read_reports
-from core.usecases.administer_study import add_device, add_site, add_study, add_technician
 from core.usecases.demo_certificates import tell_of_certificates
-from core.usecases.demo_people import DemoLogin, find_demo_study, let_see, people_and_places, set_up_study
+from core.usecases.demo_lanes import LANES, send_lanes
+from core.usecases.demo_people import DemoLogin, find_demo_study, people_and_places, set_up_study
+from core.usecases.demo_small_study import SmallStudy, set_up_small_study
 from core.usecases.demo_workflow import Story, place_of, tell
 from core.usecases.find_flags import standing_weeks
 from core.usecases.ingest_files import Ingestion, IngestItem, ingest_files
 from core.usecases.release_held import release_held
-from core.vocabulary import ReportKind, Role
+from core.vocabulary import ReportKind
 
 CODE = "DEMO"
-SAMPLES = Path(__file__).resolve().parents[2] / "samples"
-SAMPLES_CODE, SAMPLES_SITE, SAMPLES_DEVICE, SAMPLES_TECHNICIAN = "SAMPLES", "COIPS", "TRITON", "T01"
+SAMPLES_FOLDER = Path(__file__).resolve().parents[2] / "samples"
+SAMPLES = SmallStudy(
+    code="SAMPLES",
+    name="Sample scans (COIPS, CC BY 4.0)",
+    site="COIPS",
+    site_name="COIPS data set",
+    country="CN",
+    device="TRITON",
+    manufacturer="Topcon",
+    model="DRI OCT Triton",
+)
 REPORTED_WEEKS = 26
 PATIENCE = timedelta(seconds=120)
 """No scan scored for so long: no worker is at work. Loading a model takes a quarter of that on a busy machine."""
@@ -86,6 +94,7 @@ def load_demo_study(load: DemoLoad) -> tuple[DemoLogin, ...]:
     with session_scope(load.database) as session:
         date_captures(session, places.study_id, sent_at=SENT_AT)
     _ask_reports(load, story)
+    _load_lanes(load)
     return places.logins
 
 
@@ -196,31 +205,23 @@ def _wait_until_scored(load: DemoLoad, story: Story) -> None:
 
 def _load_samples(load: DemoLoad) -> None:
     """The real sample images as a small study of their own, where they are installed and not loaded yet."""
-    if not (SAMPLES / "manifest.csv").is_file():
+    if not (SAMPLES_FOLDER / "manifest.csv").is_file():
         return
     with session_scope(load.database) as session:
-        if find_demo_study(session, SAMPLES_CODE) is not None:
+        if find_demo_study(session, SAMPLES.code) is not None:
             return
-        _set_up_samples(session)
-    items = [IngestItem(path.name, path) for path in sorted(SAMPLES.glob("*.png"))]
+        set_up_small_study(session, SAMPLES)
+    items = [IngestItem(path.name, path) for path in sorted(SAMPLES_FOLDER.glob("*.png"))]
     ingest_files(
-        load.ingestion(PROGRAM), items, study=SAMPLES_CODE, site=SAMPLES_SITE,
-        manifest=(SAMPLES / "manifest.csv").read_bytes(),
+        load.ingestion(PROGRAM), items, study=SAMPLES.code, site=SAMPLES.site,
+        manifest=(SAMPLES_FOLDER / "manifest.csv").read_bytes(),
     )  # fmt: skip
 
 
-def _set_up_samples(session: Session) -> None:
-    study_id = add_study(
-        session, actor=PROGRAM, code=SAMPLES_CODE, name="Sample scans (COIPS, CC BY 4.0)", is_demo=True,
-        protocol=Protocol(name=SAMPLES_CODE, visit_window_days=None),
-    )  # fmt: skip
-    site_id = add_site(
-        session, actor=PROGRAM, study_id=study_id, code=SAMPLES_SITE, name="COIPS data set", country="CN"
-    )
-    add_device(
-        session, actor=PROGRAM, site_id=site_id, code=SAMPLES_DEVICE, manufacturer="Topcon", model="DRI OCT Triton",
-        serial="not stated",
-    )  # fmt: skip
-    add_technician(session, actor=PROGRAM, site_id=site_id, code=SAMPLES_TECHNICIAN)
-    let_see(session, ["manager"], Grant(Role.MANAGER, study_id, None))
-    let_see(session, ["qc"], Grant(Role.QC_TECHNICIAN, study_id, None))
+def _load_lanes(load: DemoLoad) -> None:
+    """Simulated scans of the other kinds, last: nobody waits until they are scored."""
+    with session_scope(load.database) as session:
+        if find_demo_study(session, LANES.code) is not None:
+            return
+        set_up_small_study(session, LANES)
+    send_lanes(load.ingestion(PROGRAM))
