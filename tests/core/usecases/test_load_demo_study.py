@@ -41,7 +41,7 @@ from core.phantom.demo_roster import THIRD_GRADER
 from core.phantom.demo_study import demo_study
 from core.phantom.demo_values import DemoRequest, DemoScan, DemoStudy
 from core.policy.protocol import Protocol
-from core.scoring.contract import ScanFailure, ScanInput
+from core.scoring.contract import OPEN_LANES, ScanFailure, ScanInput
 from core.settings import Settings
 from core.storage import open_blob_store
 from core.store import administration
@@ -49,6 +49,7 @@ from core.store.scan_history import read_history
 from core.usecases import load_demo_study as module
 from core.usecases.assess_scans import Line, assess_scans
 from core.usecases.check_rates import verify_rates
+from core.usecases.demo_lanes import SHARES
 from core.usecases.demo_people import DemoLogin
 from core.usecases.demo_workflow import LEFT_OPEN
 from core.usecases.load_demo_study import DemoLoad, load_demo_study
@@ -187,10 +188,19 @@ def test_every_described_scan_is_there_and_decided_or_open(study: DemoStudy, own
         )
         n_held = session.scalar(select(func.count()).where(BatchFile.state == FileState.HELD.value))
         unscored = session.scalar(
-            select(func.count(Scan.id)).where(Scan.state.in_([ScanState.QUEUED.value, ScanState.SCORING.value]))
+            select(func.count(Scan.id)).where(
+                Scan.kind == ScanKind.OCTA_ENFACE,
+                Scan.state.in_([ScanState.QUEUED.value, ScanState.SCORING.value]),
+            )
+        )
+        others = dict(
+            session.execute(
+                select(Scan.kind, func.count()).where(Scan.kind != ScanKind.OCTA_ENFACE).group_by(Scan.kind)
+            ).all()
         )
     assert n_scans + n_held == len(study.scans)
     assert unscored == 0
+    assert others == {kind: SHARES[kind].count for kind in OPEN_LANES if kind in SHARES}
 
 
 def test_the_story_of_every_request_is_told_on_its_own_days(study: DemoStudy, owner: Database):
