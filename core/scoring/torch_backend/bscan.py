@@ -43,7 +43,7 @@ class TwoStages:
         self._segmenter = _ready(segmenter, device)
 
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of images (B, 1, S, S): probabilities (B, K), maps (B, K, h, w), coarse mask (B, h, w), lesions (B, 1, S, S)."""
+        """Of images (B, 1, S, S): probabilities (B, K), maps (B, K, h, w), coarse (B, h, w), lesions (B, 1, S, S)."""
         output = self._classifier(image)
         weights = self._classifier.classifier.weight
         lesions = torch.sigmoid(self._segmenter(image, guiding_map(output, weights, NORMAL)))
