@@ -91,7 +91,7 @@ def write_card(
         data=tuple(training_sets(placed)),
         metrics=(),
         choices=CHOICES,
-        known_failures=known_failures(placed, recipe),
+        known_failures=known_failures(placed, recipe, fits),
         intended_use=INTENDED_USE,
         labels=LABELS,
     )  # fmt: skip
@@ -140,8 +140,8 @@ def commands(recipe: BscanRecipe, *, has_init: bool) -> tuple[str, ...]:
     )
 
 
-def known_failures(placed: Sequence[Placed], recipe: BscanRecipe) -> tuple[str, ...]:
-    """What the training data and the recipe's nature say about where not to trust it."""
+def known_failures(placed: Sequence[Placed], recipe: BscanRecipe, fits: Mapping[str, Fitted]) -> tuple[str, ...]:
+    """What data, recipe and the course of the training say about where not to trust it."""
     real = sorted({item.picture.record.source for item in placed} - {"octaudit phantoms"})
     undrawn = sum(not record_of(item.picture).is_mask_known for item in placed)
     found = [
@@ -158,6 +158,9 @@ def known_failures(placed: Sequence[Placed], recipe: BscanRecipe) -> tuple[str, 
         )
     if undrawn:
         found.append(f"Of {undrawn} scans with a lesion nobody drew where it is: no Dice of those exists.")
+    unfinished = [name for name, fitted in fits.items() if fitted.kept_epoch == len(fitted.history)]
+    if unfinished:
+        found.append(f"The best epoch of the {' and the '.join(unfinished)} was its last: it was still getting better.")
     if recipe.networks is Networks.TWO_STAGES:
         found.append("One class per scan: a scan with two kinds of lesion gets the likelier, and its mask that name.")
     return tuple(found)
