@@ -13,10 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import UsageError
+from core.networks.qunet import QuNet, QuNetShape
 from core.networks.torchvision_schemas import declare_missing_schemas
 
-LayerNetworkName = Literal["unet", "fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101"]
-"""As torchvision names them; the thesis's menu says resnet_50 and resnet_101 for the FCNs."""
+LayerNetworkName = Literal[
+    "unet", "fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101", "qunet"
+]
+"""As torchvision names them; the thesis's menu says resnet_50 and resnet_101 for the FCNs. qunet is the U-Net++ of
+paper 002, whose levels give every assessment its level agreement."""
 
 N_POOLINGS = 4
 
@@ -88,6 +92,32 @@ class TorchvisionLayers(nn.Module):
         return logits
 
 
+class LeveledLayers(nn.Module):
+    """A QU-Net++ as a layer network: every level while it learns, the last one when it answers."""
+
+    def __init__(self, shape: LayerShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.inner = QuNet(
+            QuNetShape(
+                n_classes=shape.n_classes,
+                height_px=shape.image_px,
+                width_px=shape.image_px,
+                base_channels=shape.base_channels,
+            )
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits (B, classes, H, W); in training mode those of all levels (B, L, classes, H, W)."""
+        levels = self.levels(image)
+        return levels if self.training else levels[:, -1]
+
+    def levels(self, image: Tensor) -> Tensor:
+        """Logits (B, L, classes, H, W) of every level; of two classes the background's is 0."""
+        logits: Tensor = self.inner(image)  # (B, L, K, H, W)
+        return torch.cat([torch.zeros_like(logits), logits], dim=2) if logits.shape[2] == 1 else logits
+
+
 def _block(fan_in: int, fan_out: int, *, stride: tuple[int, int] = (1, 1)) -> nn.Sequential:
     return nn.Sequential(*_convolution(fan_in, fan_out, stride), *_convolution(fan_out, fan_out, (1, 1)))
 
@@ -100,7 +130,7 @@ def _convolution(fan_in: int, fan_out: int, stride: tuple[int, int]) -> tuple[nn
     )
 
 
-def build_layers(shape: LayerShape, *, seed: int) -> LayerUNet | TorchvisionLayers:
+def build_layers(shape: LayerShape, *, seed: int) -> LayerUNet | TorchvisionLayers | LeveledLayers:
     """A freshly initialised network; the same seed gives the same weights.
 
     Raises
@@ -109,6 +139,8 @@ def build_layers(shape: LayerShape, *, seed: int) -> LayerUNet | TorchvisionLaye
         The U-Net's poolings do not divide the image.
     """
     torch.manual_seed(seed)
+    if shape.network == "qunet":
+        return LeveledLayers(shape)
     if shape.network != "unet":
         return TorchvisionLayers(shape)
     step = 2**N_POOLINGS * shape.column_stride

@@ -77,6 +77,7 @@ class QuNet(nn.Module):
             self.upsampling[f"{row}-{column}"] = nn.ConvTranspose2d(deep, flat, 2, stride=2)
             self.decoder[f"{row}-{column}"] = _convolutions((n_skips + 1) * flat, flat, normalised=False)
         self.heads = nn.ModuleList(nn.Conv2d(channels[row], shape.n_outputs, 1) for row, _ in _head_nodes(shape))
+        self.apply(_initialise)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, L, K, H, W) of every level, at the image's size."""
@@ -111,9 +112,7 @@ def check_shape(shape: QuNetShape) -> None:
 def build_qunet(shape: QuNetShape, *, seed: int) -> QuNet:
     """A freshly initialised network; the same seed gives the same weights."""
     torch.manual_seed(seed)
-    network = QuNet(shape)
-    network.apply(_initialise)
-    return network
+    return QuNet(shape)
 
 
 def n_parameters(network: nn.Module) -> int:

@@ -75,5 +75,5 @@ def _card(scan: WantedScan) -> Html:
     if scan.imported_at is not None:
         by = tag("p", f"{scan.imported_by or 'somebody'}, {scan.imported_at:%d %b %Y}", class_="muted small")
     link = page_link(f"{scan.rank}. {scan.site_code} · {scan.device_code}", "scan", {"id": scan.scan_id})
-    body = tag("div", tag("div", link, state, class_="head"), tag("p", why, class_="muted small"), by)
+    body = tag("div", tag("div", link, state, class_="head"), tag("p", why, class_="muted small"), by, class_="body")
     return tag("article", tag("figure", image, tag("figcaption", scan.name)), body, class_="card")

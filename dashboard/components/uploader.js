@@ -128,7 +128,7 @@ async function send(root, item, row) {
     const batch = await ensureBatch(root);
     const answer = await put(root, batch, item, row);
     root.state.sent += 1;
-    conclude(row, answer);
+    if (root.data.target) concludeMasks(row, answer); else conclude(row, answer);
   } catch (error) {
     finish(row, "bad", error.message);
   }
@@ -187,6 +187,16 @@ function conclude(row, answer) {
   } else {
     finish(row, faulty ? "warn" : "good", faulty ? problems[0].message : "received");
   }
+}
+
+function concludeMasks(row, answer) {  // nothing else on the page says which masks were not taken
+  const refused = answer.files.filter((file) => file.problems.length);
+  const taken = answer.files.length - refused.length;
+  const words = `${taken} ${taken === 1 ? "mask" : "masks"} taken`;
+  if (!refused.length) { finish(row, "good", answer.files.length ? words : "It holds no PNG."); return; }
+  const named = refused.slice(0, 10).map((file) => `${file.name}: ${file.problems[0].message} ${file.problems[0].remedy}`);
+  const more = refused.length > named.length ? ` And ${refused.length - named.length} more.` : "";
+  finish(row, "bad", `${words}, ${refused.length} not. ${named.join(" ")}${more}`);
 }
 
 function finish(row, tone, words) {

@@ -39,9 +39,9 @@ def draw_uploader(
         on_uploaded(int(result.uploaded["batch"]))
 
 
-def draw_mask_drop(settings: Settings, round_id: int, *, csrf_token: str, on_uploaded: Callable[[], None]) -> None:
-    """Show the drop zone for the masks of a round; ``on_uploaded`` is called once every dropped file has been sent."""
-    result = _component()(
+def draw_mask_drop(settings: Settings, round_id: int, *, csrf_token: str) -> None:
+    """Show the drop zone for the masks of a round. The page runs anew once every dropped file has been sent."""
+    _component()(
         data={
             "api": "/api/v1",
             "csrf": csrf_token,
@@ -52,8 +52,6 @@ def draw_mask_drop(settings: Settings, round_id: int, *, csrf_token: str, on_upl
         key=f"masks-{round_id}",
         on_uploaded_change=_nothing,
     )
-    if result.uploaded:
-        on_uploaded()
 
 
 def _nothing() -> None:

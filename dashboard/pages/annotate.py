@@ -40,7 +40,8 @@ def main() -> None:
         "scans on which two levels of the model disagree (QU-Net++). This says what a model has not learned yet; it is "
         "no grade of a scan."
     )
-    draw_outcome()
+    with st.container():  # its place stays when it is empty: else the drop zone would forget what it said
+        draw_outcome()
     with open_session() as session:
         chosen = draw_filters(session, (Field.STUDY,), today=now().date())
         study_id = chosen.study_id or next(iter(_studies(session, actor)), None)
@@ -108,7 +109,7 @@ def _draw_round(actor: Actor) -> None:
         }
         for scan in scans
     ]
-    draw_chart_data(ChartData(f"masks-round-{row.id}", lines, COLUMNS), behind="wanted")
+    draw_chart_data(ChartData(f"masks-round-{row.id}", lines, COLUMNS), behind="round")
     st.button("Close", icon=":material/close:", type="tertiary", on_click=_close)
     st.divider()
 
@@ -124,7 +125,7 @@ def _draw_exchange(row: RoundRow) -> None:
         st.caption("Draw one label map per image: 0 is background, every other grey level a class of its own.")
     with right:
         opened = installation()
-        draw_mask_drop(opened.settings, row.id, csrf_token=csrf_token_for(session_token() or ""), on_uploaded=st.rerun)
+        draw_mask_drop(opened.settings, row.id, csrf_token=csrf_token_for(session_token() or ""))
 
 
 def _close() -> None:

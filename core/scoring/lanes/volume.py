@@ -15,7 +15,7 @@ from core.measures.bscan_quality import BscanQuality, bscan_quality
 from core.measures.bscan_usable import DIM_BELOW, EDGE_PX, BscanCoverage
 from core.measures.etdrs import EtdrsThickness, etdrs_thickness
 from core.measures.fovea import Fovea, find_fovea
-from core.measures.indices import image_indices
+from core.measures.indices import NO_LEVELS, image_indices
 from core.measures.thickness import (
     NO_DEPTH_SCALE,
     TOTAL_THICKNESS,
@@ -258,9 +258,18 @@ class VolumeFindings:
 
 
 def scores_of(
-    scan: ScanInput, volume: OctVolume, layers: list[Layers], card: LayersCard, *, seconds: float
+    scan: ScanInput,
+    volume: OctVolume,
+    layers: list[Layers],
+    card: LayersCard,
+    *,
+    seconds: float,
+    q: Measure = NO_LEVELS,
 ) -> ScanScores:
-    """Everything the lane says of one volume, from the layers of its B-scans in order."""
+    """Everything the lane says of one volume, from the layers of its B-scans in order.
+
+    ``q`` is the level agreement of its central B-scan, where the network has levels.
+    """
     central = volume.central_bscan
     findings = VolumeFindings(
         scheme=card.scheme,
@@ -277,7 +286,7 @@ def scores_of(
         artifacts=(),
         centration=None,
         findings=findings,
-        indices=image_indices(central, retina if retina.any() else None),
+        indices=image_indices(central, retina if retina.any() else None, q),
         cam=NO_HEAT_MAP,
         cam_mask_agreement=NO_HEAT_MAP,
         is_octa=findings.has_retina,

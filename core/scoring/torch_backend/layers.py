@@ -14,11 +14,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from core.errors import UsageError
-from core.networks.layers import LayerShape, build_layers
+from core.measures.indices import NO_LEVELS
+from core.networks.layers import LayerShape, LeveledLayers, build_layers
 from core.scoring.lanes.layer_canvas import PREPROCESSING, normalised, on_canvas
 from core.scoring.lanes.layer_output import Layers, layers_of
 from core.scoring.layers_card import LayersCard
 from core.scoring.torch_backend.device import reproducible_inference, side_by_side
+from core.scoring.torch_backend.qunet import q_of
+from core.values import Measure
 
 CPU_BATCH, CUDA_BATCH = 2, 32
 """B-scans per forward pass: on a CPU core more bring nothing, and small chunks spread evenly over the cores."""
@@ -71,6 +74,15 @@ class LayerSegmenter:
         found = self._threads.map(self._chunk, chunks) if self._device.type == "cpu" else map(self._chunk, chunks)
         for chunk in found:
             yield from chunk
+
+    def level_agreement(self, bscan: Image) -> Measure:
+        """Q of one B-scan (core.measures.selection); NotComputable where the network has no levels."""
+        if not isinstance(self._network, LeveledLayers):
+            return NO_LEVELS
+        canvas = normalised(on_canvas(bscan, int(self.card.network["image_px"])))
+        with reproducible_inference():
+            levels = self._network.levels(torch.from_numpy(canvas[None, None]).to(self._device))[0, -2:]
+        return q_of(levels.argmax(dim=1).to(torch.uint8).cpu().numpy())  # (2, canvas, canvas)
 
     def _chunk(self, bscans: Sequence[Image]) -> list[Layers]:
         """Forward pass and conclusion of a few B-scans; only their boundaries and labels are kept."""

@@ -51,9 +51,10 @@ class VolumeScorer:
         try:
             volume = volume_of(scan)
             layers = list(self._segmenter.layers(list(volume.bscans)))
+            q = self._segmenter.level_agreement(volume.central_bscan)
         except (ValueError, TypeError) as error:
             return ScanFailure(scan.key, str(error), is_transient=False)
         except (MemoryError, torch.OutOfMemoryError):
             message = "The device has not enough free memory for the B-scans of this volume."
             return ScanFailure(scan.key, message, is_transient=True)
-        return scores_of(scan, volume, layers, self._segmenter.card, seconds=time.perf_counter() - started)
+        return scores_of(scan, volume, layers, self._segmenter.card, seconds=time.perf_counter() - started, q=q)

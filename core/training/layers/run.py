@@ -86,7 +86,7 @@ def _stored(value: Tensor) -> Tensor:
 def _refuse_wide_crops(recipe: LayersRecipe) -> None:
     """A crop must fit the canvas, and the U-Net's poolings must divide it."""
     for name, crop, stride in (("columns", recipe.crop_columns, recipe.column_stride), ("rows", recipe.crop_rows, 1)):
-        step = 2**N_POOLINGS * stride if recipe.network == "unet" else 1
+        step = 2**N_POOLINGS * stride if recipe.network in {"unet", "qunet"} else 1
         if crop is not None and (crop > recipe.image_px or crop % step):
             raise UsageError(
                 f"Crops of {crop} {name} do not fit a canvas of {recipe.image_px} px or are no multiple of {step}.",

@@ -12,6 +12,7 @@ _NETWORK_WORDS = {
     "fcn_resnet101": "FCN-ResNet-101",
     "deeplabv3_resnet50": "DeepLabV3-ResNet-50",
     "deeplabv3_resnet101": "DeepLabV3-ResNet-101",
+    "qunet": "U-Net++ with levels",
 }
 
 

@@ -26,7 +26,9 @@ class LayersTask:
         return build_layers(self.recipe.shape, seed=self.recipe.seed)
 
     def loss(self, logits: Tensor, shares: Tensor, /) -> Tensor:
-        """Mean over cells; logits and shares (B, classes, H, W)."""
+        """Mean over cells; logits and shares (B, classes, H, W). Of a network with levels the mean over these, too."""
+        if logits.ndim > shares.ndim:  # (B, L, classes, H, W)
+            return torch.stack([self.loss(level, shares) for level in logits.unbind(dim=1)]).mean()
         if self.recipe.loss == "bce":
             return functional.binary_cross_entropy_with_logits(logits, shares)
         return 0.5 * functional.cross_entropy(logits, shares) + 0.5 * dice_loss(logits, shares)
