@@ -26,7 +26,7 @@ N_SEGMENTS = 17
 
 _VERSION, _BSCAN_VERSION = b"HSF-OCT-103", b"HSF-BS-103"
 _MM_PER_DEGREE = 0.293
-"""On the retina of a standard eye (Drasdo & Fowler 1974, doi:10.1136/bjo.58.8.709: 0.29 mm)."""
+"""As in the simulated fundus image: 8.8 mm at 30 degrees. Real files at hand have 0.30 to 0.36, by the eye's length."""
 _PATTERNS = {
     ScanPattern.LINE: PATTERN_LINE,
     ScanPattern.CIRCLE: PATTERN_CIRCLE,
