@@ -77,7 +77,7 @@ class Workplace:
                 seconds=time.monotonic() - began_s,
             )
             _LOG.info("Lane %s: %s; %d seen to again.", lane.value, tally, n_again)
-        self._ring_for_the_rest(lane)
+        self._ring_for_the_rest(lane, has_worked=bool(tally.n_claimed or n_again))
 
     def _assess(self, choice: ModelChoice, model: LoadedModel, deadline_s: float) -> Tally:
         """Score the scans that one model is for, up to the slice's end."""
@@ -112,12 +112,13 @@ class Workplace:
         with session_scope(self._database) as session:
             return lane in waiting_lanes(session)
 
-    def _ring_for_the_rest(self, lane: ScanKind) -> None:
-        if self._should_stop():
+    def _ring_for_the_rest(self, lane: ScanKind, *, has_worked: bool) -> None:
+        """Ring where something is left; what waits for a model that cannot be loaded is left to the sweep."""
+        if self._should_stop() or (self._models.faults() and not has_worked):
             return
         with session_scope(self._database) as session:
             is_left = lane in waiting_lanes(session) or is_anything_ready(session, lane)
-        if is_left and not self._models.faults():
+        if is_left:
             self._bell.ring(lane)
 
     def _beat(self, *, is_forced: bool = False) -> None:

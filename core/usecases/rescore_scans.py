@@ -60,7 +60,9 @@ def rescore_scans(line: SideLine) -> int:
     n_done = 0
     while not line.should_pause():
         with session_scope(line.database) as session:
-            scorers = {id_: line.scorer_of(id_) for id_ in queue.wanted_versions(session, line.lane)}
+            wanted = queue.wanted_versions(session, line.lane)
+        scorers = {id_: line.scorer_of(id_) for id_ in wanted}  # may take seconds: outside any transaction
+        with session_scope(line.database) as session:
             claim = _claim(session, line, [id_ for id_, scorer in scorers.items() if scorer is not None])
         if not claim:
             break
