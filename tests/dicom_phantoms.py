@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, FileMetaDataset, dcmwrite
+from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 SECRETS = ("GEHEIMRAT", "19470311", "KLINIK AM SEE", "OPERATOR^ODA", "MRN-4711")
@@ -234,3 +235,12 @@ def packed(dataset: Dataset) -> bytes:
 def written(dataset: Dataset, path: Path) -> Path:
     path.write_bytes(packed(dataset))
     return path
+
+
+def compressed(dataset: Dataset, syntax: UID, *frames: bytes) -> Dataset:
+    """The object with frames that are packed already, one each."""
+    dataset.PixelData = encapsulate(list(frames))
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return dataset
