@@ -19,7 +19,6 @@ from core.reports.export_dicom import read_exportable
 from core.settings import Settings
 from core.store.batch import read_file
 from core.store.case import read_cases
-from core.usecases import check_batch
 from core.usecases.open_batch import fill_in
 from core.usecases.scan_pixels import load_scan
 from core.usecases.stage_files import StagedFile
@@ -30,14 +29,7 @@ NAME, CHART_NUMBER = b"MUSTERMANN^ERIKA", b"CHART-4711-SECRET"
 
 
 @pytest.fixture
-def clinic(
-    owner_database: Database,
-    dashboard_database: Database,
-    settings: Settings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Clinic:
-    monkeypatch.setattr(check_batch, "OPEN_LANES", tuple(ScanKind))
+def clinic(owner_database: Database, dashboard_database: Database, settings: Settings, tmp_path: Path) -> Clinic:
     return make_clinic(owner_database, dashboard_database, settings, tmp_path)
 
 
