@@ -113,6 +113,33 @@ def write_comparison(comparison: Comparison, out: Path) -> None:
     draw_curve(comparison, out / CURVE_NAME)
 
 
+def comparison_table(comparison: Comparison) -> str:
+    """A row per arm with its Dice on both kinds of images, then a row per difference, as the documentation shows it."""
+    found = {(arm.arm, arm.on): arm for arm in comparison.arms}
+    rows = [
+        f"| {name} | {found[name, HELD_OUT].n_annotated:.0f} ({found[name, HELD_OUT].share:.0%}) | "
+        f"{_dice_text(found[name, HELD_OUT])} | {_dice_text(found[name, REMAINING])} |"
+        for name in ARMS
+        if (name, HELD_OUT) in found and (name, REMAINING) in found
+    ]
+    by_baseline = {(each.baseline, each.on): each for each in comparison.differences}
+    rows += [
+        f"| chosen minus {name} | | {_difference_text(by_baseline[name, HELD_OUT])} | "
+        f"{_difference_text(by_baseline[name, REMAINING])} |"
+        for name in BASELINES
+        if (name, HELD_OUT) in by_baseline and (name, REMAINING) in by_baseline
+    ]
+    return "\n".join([f"| | slices annotated | Dice, {HELD_OUT} | Dice, {REMAINING} |", "|---|---|---|---|", *rows])
+
+
+def _dice_text(arm: ArmFigures) -> str:
+    return interval_text(next(metric for metric in arm.metrics if metric.name == FIGURES[0]))
+
+
+def _difference_text(difference: DiceDifference) -> str:
+    return f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+
+
 def draw_curve(comparison: Comparison, path: Path) -> None:
     """Dice against the share of slices annotated: a line through the chosen sets, a mark per baseline."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
@@ -129,7 +156,7 @@ def draw_curve(comparison: Comparison, path: Path) -> None:
         axis.grid(visible=True, alpha=0.3)
     axes[0].set_ylabel("Dice")
     axes[0].legend(fontsize="x-small")
-    figure.suptitle(f"{comparison.n_runs} runs; bars: 95 % intervals over {comparison.n_subjects} subjects")
+    figure.suptitle(f"{comparison.n_runs} runs; bars: 95 % intervals over subjects")
     figure.savefig(path, dpi=120)
 
 
