@@ -46,9 +46,10 @@ def page(owner_database: Database, worker_database: Database, settings: Settings
 
 
 def test_a_reviewer_sees_masks_nerve_head_and_groupings(page: Page):
-    expect(page.get_by_label("Optic nerve head", exact=True)).to_be_checked()
-    expect(page.get_by_label(re.compile("Dark signal loss"))).to_be_checked()
-    page.get_by_label("Optic nerve head", exact=True).uncheck()
+    disc = page.get_by_role("checkbox", name="Optic nerve head")
+    expect(disc).to_be_checked()
+    expect(page.get_by_role("checkbox", name="Dark signal loss")).to_be_checked()
+    disc.uncheck()
     page.get_by_label("Grad-CAM").check()
     expect(page.get_by_text("Model abstained")).to_be_visible()
     expect(page.get_by_role("row", name=re.compile(r"^Area \d\.\d\d mm²$"))).to_be_visible()
