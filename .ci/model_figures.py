@@ -115,7 +115,8 @@ def _figures(metrics: Sequence[ReportedMetric]) -> str:
     rows = ["| set | figure | value (95 % interval) | images | groups |", "|---|---|---|---|---|"]
     for found in by_set(metrics):
         for position, metric in enumerate(found.figures):
-            name = found.label if position == 0 else ""
+            # Groupings of grades are written with bars, which would end a cell.
+            name = found.label.replace("|", "\\|") if position == 0 else ""
             rows.append(
                 f"| {name} | {metric.name} | {interval_text(metric)} | {metric.n_images} | {metric.n_subjects} |"
             )
