@@ -156,3 +156,14 @@ def test_crops_that_the_network_cannot_halve_are_refused(layer_folder, tmp_path)
     recipe = layers_recipe({**SMALL, "crop_columns": "48"})
     with pytest.raises(UsageError, match="Crops of 48 columns"):
         train_layers(Request(recipe, layer_folder, tmp_path / "out"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["fcn_resnet50", "fcn_resnet101", "deeplabv3_resnet50", "deeplabv3_resnet101"])
+@pytest.mark.parametrize("scheme", ["retina", "five"])
+def test_every_network_of_the_thesis_trains_in_every_scheme(layer_folder, tmp_path, network, scheme):
+    settings = {"network": network, "scheme": scheme, "image_px": "64", "epochs": "1", "batch_size": "4"}
+    trained = train_layers(Request(layers_recipe({**settings, "batches_per_epoch": "1"}), layer_folder, tmp_path / "o"))
+    assert trained.card.network["network"] == network
+    assert trained.card.scheme.value == scheme
+    assert len(trained.card.confusion) == (2 if scheme == "retina" else 5)

@@ -1,0 +1,92 @@
+"""The bundled layer weights: what their card promises, held against phantoms and, where it is, the public set."""
+
+import resource
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from core.phantom.bscan import BscanLesion, BscanSpec, draw_bscan
+from core.phantom.volume import random_volume_spec, render_volume
+from core.scoring.contract import ScanInput
+from core.scoring.layers_card import LayersCard
+from core.scoring.registry import load_scorer, weights_path
+from core.scoring.torch_backend.layers import LayerSegmenter
+from core.training.layers.evaluate import evaluate_layers
+from core.values import NotComputable
+from core.vocabulary import ScanKind
+
+WEIGHTS = weights_path(ScanKind.VOLUME)
+MUST = {
+    "mean Dice of the layers": (0.80, 1.0),
+    "IoU of the whole retina": (0.96, 1.0),
+    "boundary error over the graders' difference": (0.0, 1.5),
+}
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    return LayerSegmenter.load(WEIGHTS, LayersCard.beside(WEIGHTS), torch.device("cpu"))
+
+
+def test_the_card_promises_what_issue_4_asks_for_and_no_more_than_it_knows():
+    card = LayersCard.beside(WEIGHTS)
+    assert WEIGHTS.stat().st_size < 25_000_000
+    found = {metric.name: metric for metric in card.metrics if metric.topic == "Retinal layers"}
+    for name, (low, high) in MUST.items():
+        assert low <= found[name].value <= high
+        assert found[name].n_subjects == 2
+    thickness = [metric for metric in card.metrics if metric.name == "thickness, mean absolute error"]
+    assert len(thickness) == 1 + len(BscanLesion)
+    assert all(metric.value <= 5.0 for metric in thickness)
+    assert card.calibration is None
+
+
+@pytest.mark.parametrize("lesion", list(BscanLesion))
+def test_thickness_is_right_to_five_micrometres_on_phantoms(segmenter, lesion):
+    phantom = draw_bscan(BscanSpec(lesion=lesion), 777)
+    found = next(segmenter.layers([phantom.image]))
+    thickness = (found.boundary_row_px[-1] - found.boundary_row_px[0]) * 1000 * phantom.z_mm_per_px
+    assert np.isfinite(thickness).all()
+    assert np.abs(thickness - phantom.thickness_um).mean() <= 5.0
+
+
+def test_layers_do_not_depend_on_what_else_is_in_the_batch(segmenter):
+    images = [draw_bscan(BscanSpec(height_px=128, width_px=128, z_mm_per_px=0.015), seed).image for seed in range(3)]
+    together = list(segmenter.layers(images))
+    alone = next(segmenter.layers(images[2:]))
+    np.testing.assert_allclose(together[2].boundary_row_px, alone.boundary_row_px, atol=1e-3)
+
+
+def test_a_picture_of_noise_or_nothing_is_a_result_and_no_error():
+    scorer = load_scorer(ScanKind.VOLUME, device="cpu")
+    noise = np.random.default_rng(1).integers(0, 256, (120, 90), np.uint8)
+    scans = [ScanInput(key=str(n), image=image, scale=None) for n, image in enumerate((noise, np.zeros_like(noise)))]
+    noisy, empty = scorer.score(scans)
+    assert noisy.grade.abstained
+    assert empty.grade.ordinal == 0
+    assert isinstance(empty.findings.fovea, NotComputable)
+
+
+@pytest.mark.slow
+def test_a_volume_of_97_b_scans_takes_at_most_20_seconds_and_one_and_a_half_gigabytes():
+    drawn = render_volume(random_volume_spec(np.random.default_rng(3)), 3)
+    scorer = load_scorer(ScanKind.VOLUME, device="cpu")
+    started = time.process_time()
+    scores = scorer.score([ScanInput("v", drawn.volume.central_bscan, None, volume=drawn.volume)])[0]
+    scores.findings.document()
+    used_s = time.process_time() - started
+    assert np.nanmean(np.abs(scores.findings.thickness_um - drawn.thickness_um)) <= 5.0
+    assert used_s <= 40.0, "seconds of two cores"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss <= 1_500_000
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_the_public_set_gives_the_figures_of_the_card(real_data):
+    found = evaluate_layers(real_data / "layers_duke_dme")
+    assert (found.n_images, found.n_left_out) == (22, 66)
+    of_card = {(m.name, m.set): m.value for m in LayersCard.beside(WEIGHTS).metrics if m.topic == "Retinal layers"}
+    ours = {m.name: m.value for m in found.metrics if m.topic == "Retinal layers"}
+    assert ours == pytest.approx({name: value for (name, _), value in of_card.items()}, abs=0.01)
