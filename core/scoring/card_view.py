@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core.scoring.card import Calibration, ReportedMetric, TrainingSet, calibration_in
-from core.scoring.published import Comparison, compare
+from core.scoring.published import Comparison, compare, compare_layers
 
 Part = TypeVar("Part", bound=BaseModel)
 
@@ -45,7 +45,7 @@ def view_card(card: Mapping[str, Any]) -> CardView:
         commands=_texts(card, "commands"),
         data=tuple(_readable(TrainingSet, card.get("data"))),
         metrics=metrics,
-        compared=tuple(each for each in compare(metrics) if each.ours is not None),
+        compared=tuple(each for each in (*compare(metrics), *compare_layers(metrics)) if each.ours is not None),
         network=_mapping(card, "network"),
         recipe=_mapping(card, "recipe"),
         calibration=calibration_in(card),

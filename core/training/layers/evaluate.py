@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from core.scoring.card import ReportedMetric
 from core.scoring.lanes.layer_scheme import CLASS_NAMES, LayerScheme
 from core.scoring.layers_card import LayersCard
-from core.scoring.published import PublishedFigure, published_figures
+from core.scoring.published import LAYERS_DIFFERENCE, PublishedFigure, published_figures
 from core.scoring.registry import weights_path
 from core.scoring.torch_backend.device import choose_device, limit_threads
 from core.scoring.torch_backend.layers import LayerSegmenter
@@ -19,11 +19,6 @@ from core.training.supervised.record import NOT_STATED
 from core.vocabulary import ScanKind
 
 TABLE = "published_layers"
-DIFFERENCE = (
-    "Published: 1,058 B-scans of one clinic (Spectralis), 800 or 600 of them trained on, split by image and not by "
-    "subject; five classes with a transition that no public set has. Its accuracies of the whole retina lie below its "
-    "IoU, which cannot be of the same pixels. Here: subjects that no training saw. No like-for-like comparison."
-)
 
 
 class LayersEvaluation(BaseModel):
@@ -83,7 +78,7 @@ def evaluate_layers(
         classes=CLASS_NAMES[card.scheme],
         confusion=judged.confusion,
         published=published_beside(card),
-        difference=DIFFERENCE,
+        difference=LAYERS_DIFFERENCE,
     )
 
 

@@ -16,6 +16,9 @@ from core.commands.evaluate import command as evaluate_command
 from core.errors import UsageError
 from core.phantom.bscan import BscanLesion, BscanSpec, draw_bscan
 from core.scoring.lanes.layer_scheme import LayerScheme
+from core.scoring.layers_card import LayersCard
+from core.scoring.published import compare_layers, difference_of, published_figures
+from core.scoring.registry import weights_path
 from core.training.layers.data import labels_in, read_layer_folder
 from core.training.layers.recipe import layers_recipe
 from core.training.layers.samples import LayerSamples, draw_phantoms, labels_of_phantom
@@ -24,6 +27,7 @@ from core.training.layers.train import train_layers
 from core.training.supervised.record import ManifestError
 from core.training.supervised.run import Request
 from core.training.supervised.samples import Draw
+from core.vocabulary import ScanKind
 
 
 def test_a_training_writes_half_precision_weights_and_a_card_that_says_everything(layer_run):
@@ -156,6 +160,16 @@ def test_crops_that_the_network_cannot_halve_are_refused(layer_folder, tmp_path)
     recipe = layers_recipe({**SMALL, "crop_columns": "48"})
     with pytest.raises(UsageError, match="Crops of 48 columns"):
         train_layers(Request(recipe, layer_folder, tmp_path / "out"))
+
+
+def test_the_thesis_s_tables_are_whole_and_stand_beside_the_bundled_card():
+    figures = published_figures("published_layers")
+    assert len(figures) == (7 + 7) * 2
+    best = max((f for f in figures if (f.task, f.figure) == ("five classes", "IoU")), key=lambda f: f.published)
+    assert (best.system, best.published, best.place) == ("FCN-ResNet-101, rate 0.001", 0.8320, "Table 5")
+    rows = compare_layers(LayersCard.beside(weights_path(ScanKind.VOLUME)).metrics)
+    assert {row.ours.name for row in rows if row.ours} == {"IoU of the whole retina", "mean IoU of the layers"}
+    assert all(difference_of(row.published.task).startswith("Published:") for row in rows)
 
 
 @pytest.mark.slow
