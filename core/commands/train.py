@@ -42,7 +42,7 @@ TABLE_WIDTH = 140
     "--seeds",
     type=click.IntRange(min=2),
     help="onh-enface: no model, but joint and single task trained with so many seeds and compared. bscan-tables: so "
-    "many trainings of every row.",
+    "many trainings of every row. qunet-tables: so many runs (20).",
 )
 @click.option(
     "--pair",

@@ -1,4 +1,4 @@
-"""`octaudit train qunet` and `octaudit select`: from a folder of images to weights with a card, and to a list."""
+"""`octaudit train qunet`, `qunet-tables` and `octaudit select`: weights with a card, a comparison, a list."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
