@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Device, Scan, Site, Visit
-from core.store.protocol import ProtocolInForce, read_protocols
+from core.store.protocol import ProtocolInForce, ProtocolTimeline, read_protocols
 from core.values import Scale
 from core.vocabulary import Laterality, ScaleSource, ScanKind, Slab
 
@@ -85,33 +86,34 @@ def read_cases(session: Session, scan_ids: Sequence[int]) -> dict[int, ScanCase]
         .where(Scan.id.in_(scan_ids))
     ).all()
     timeline = read_protocols(session, {row.study_id for row in rows})
-    return {
-        row.id: ScanCase(
-            scan_id=row.id,
-            acquisition_id=row.acquisition_id,
-            expected_scan_id=row.expected_scan_id,
-            site_id=row.site_id,
-            study_id=row.study_id,
-            kind=ScanKind(row.kind),
-            scan_type=row.scan_type,
-            slab=Slab(row.slab),
-            laterality=Laterality(row.laterality),
-            image_sha256=row.image_sha256,
-            volume_sha256=row.volume_sha256,
-            width_px=row.width_px,
-            height_px=row.height_px,
-            field_mm=_field(row.field_width_mm, row.field_height_mm),
-            scale=_scale(row.field_width_mm, row.field_height_mm, row.width_px, row.height_px, source=row.scale_source),
-            device_id=row.device_id,
-            technician_id=row.technician_id,
-            device_model=f"{row.manufacturer} {row.model}",
-            software_version=row.software_version,
-            acquired_at=row.acquired_at,
-            window_ends_on=row.window_ends_on,
-            in_force=timeline.at(row.study_id, row.acquired_at),
-        )
-        for row in rows
-    }
+    return {row.id: _case(row, timeline) for row in rows}
+
+
+def _case(row: Any, timeline: ProtocolTimeline) -> ScanCase:
+    return ScanCase(
+        scan_id=row.id,
+        acquisition_id=row.acquisition_id,
+        expected_scan_id=row.expected_scan_id,
+        site_id=row.site_id,
+        study_id=row.study_id,
+        kind=ScanKind(row.kind),
+        scan_type=row.scan_type,
+        slab=Slab(row.slab),
+        laterality=Laterality(row.laterality),
+        image_sha256=row.image_sha256,
+        volume_sha256=row.volume_sha256,
+        width_px=row.width_px,
+        height_px=row.height_px,
+        field_mm=_field(row.field_width_mm, row.field_height_mm),
+        scale=_scale(row.field_width_mm, row.field_height_mm, row.width_px, row.height_px, source=row.scale_source),
+        device_id=row.device_id,
+        technician_id=row.technician_id,
+        device_model=f"{row.manufacturer} {row.model}",
+        software_version=row.software_version,
+        acquired_at=row.acquired_at,
+        window_ends_on=row.window_ends_on,
+        in_force=timeline.at(row.study_id, row.acquired_at),
+    )
 
 
 def _field(width_mm: float | None, height_mm: float | None) -> tuple[float, float] | None:
