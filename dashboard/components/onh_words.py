@@ -39,16 +39,18 @@ def groupings_table(view: ScanView) -> Html:
         return tag("p", NOT_SCORED, class_="muted")
     head = tag("tr", tag("th", "Grades together", scope="col"), tag("th", "Probabilities", scope="col"))
     rows = [
-        tag("tr", tag("th", name.replace("|", " | "), scope="row"), tag("td", _classes(classes)))
-        for name, classes in found["groupings"].items()
+        tag("tr", tag("th", name.replace("|", " | "), scope="row"), tag("td", _classes(name, found["groupings"][name])))
+        for name in sorted(found["groupings"], key=lambda name: (name.count("|"), name))
     ]
     table = tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="scroll")
     return join([table, tag("p", _GROUPING_NOTE, class_="small muted")])
 
 
-def _classes(classes: Mapping[str, float]) -> Html:
+def _classes(grouping: str, classes: Mapping[str, float]) -> Html:
+    """Worst grades first: the database keeps no order of keys."""
     top = max(classes, key=lambda name: classes[name])
-    parts = (tag("b" if name == top else "span", f"{name}: {percent(share)}") for name, share in classes.items())
+    names = grouping.split("|")
+    parts = (tag("b" if name == top else "span", f"{name}: {percent(classes[name])}") for name in names)
     return join(parts, " · ")
 
 

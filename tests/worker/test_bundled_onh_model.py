@@ -48,7 +48,7 @@ def test_a_clean_and_a_ruined_phantom_are_told_apart_and_both_left_to_a_person(
 ):
     with session_scope(owner_database) as session:
         clean = queue_onh_scan(session, scene, OnhPhantomSpec(size_px=192)).id
-        ruined = queue_onh_scan(session, scene, OnhPhantomSpec(size_px=192, dark=0.5, signal=0.6), seed=5).id
+        ruined = queue_onh_scan(session, scene, OnhPhantomSpec(size_px=192, dark=0.5, signal=0.25), seed=5).id
     assess_scans(Line(worker_database, scene.blobs, scorer, settings))
     with session_scope(owner_database) as session:
         good, bad = (read_scan(session, scan_id).assessment for scan_id in (clean, ruined))
