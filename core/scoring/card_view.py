@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core.scoring.card import Calibration, ReportedMetric, TrainingSet, calibration_in
-from core.scoring.published import Comparison, compare, compare_layers
+from core.scoring.published import Comparison, compare, compare_layers, compare_onh
 
 Part = TypeVar("Part", bound=BaseModel)
+_COMPARISONS = (compare, compare_onh, compare_layers)
+"""Published figures of OCTA scans, the optic nerve head and layers; those of B-scans stand in the evaluation alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def view_card(card: Mapping[str, Any]) -> CardView:
         commands=_texts(card, "commands"),
         data=tuple(_readable(TrainingSet, card.get("data"))),
         metrics=metrics,
-        compared=tuple(each for each in (*compare(metrics), *compare_layers(metrics)) if each.ours is not None),
+        compared=tuple(each for tell in _COMPARISONS for each in tell(metrics) if each.ours is not None),
         network=_mapping(card, "network"),
         recipe=_mapping(card, "recipe"),
         calibration=calibration_in(card),

@@ -99,6 +99,17 @@ def compare_layers(metrics: Sequence[ReportedMetric]) -> list[Comparison]:
     return [Comparison(published=figure, ours=_counterpart(figure, metrics)) for figure in figures]
 
 
+def compare_onh(metrics: Sequence[ReportedMetric]) -> list[Comparison]:
+    """The poster's figures beside ours on the same grouping of grades, which our set's name ends with."""
+    figures = [figure for figure in published_figures() if figure.task.startswith("ONH")]
+
+    def ours(figure: PublishedFigure) -> ReportedMetric | None:
+        found = (each for each in metrics if each.name == figure.our_figure and each.set.endswith(f" {figure.our_set}"))
+        return next(found, None)
+
+    return [Comparison(published=figure, ours=ours(figure)) for figure in figures]
+
+
 def _counterpart(figure: PublishedFigure, metrics: Sequence[ReportedMetric]) -> ReportedMetric | None:
     return next(
         (metric for metric in metrics if metric.name == figure.our_figure and metric.set.startswith(figure.our_set)),
