@@ -16,7 +16,7 @@ from core.values import ModelIdentity, Scale, ScanScores
 from core.vocabulary import Laterality, ScanKind, Slab
 from core.volume import OctVolume
 
-OPEN_LANES = (ScanKind.OCTA_ENFACE, ScanKind.ONH_ENFACE, ScanKind.VOLUME)
+OPEN_LANES = (ScanKind.OCTA_ENFACE, ScanKind.ONH_ENFACE, ScanKind.BSCAN, ScanKind.VOLUME)
 """The kinds of scan that core.scoring.registry has a scorer for. Intake takes no other: it would wait for ever."""
 
 _LARGEST_BATCH = {ScanKind.VOLUME: 1}

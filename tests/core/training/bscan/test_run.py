@@ -53,7 +53,7 @@ def test_the_weights_score_scans_of_any_size_and_give_every_part_of_the_contract
     broken = ScanInput("small", np.zeros((20, 20), np.uint8), None)
     *results, failure = scorer.score([*scans, broken])
     assert isinstance(failure, ScanFailure)
-    assert "64 px" in failure.message
+    assert "at least 64 each way" in failure.message
     for export, scores in zip(exports, results, strict=True):
         assert isinstance(scores, ScanScores)
         assert scores.shape_px == export.image.shape

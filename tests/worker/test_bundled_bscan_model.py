@@ -1,0 +1,100 @@
+"""The bundled B-scan model in the worker's path: phantoms are scored, stored, and left to a person."""
+
+import numpy as np
+import pytest
+from bscan_scans import bscan_image, queue_bscan
+from lane import Scene, make_scene
+from sqlalchemy import select
+
+from core.database.session import Database, session_scope
+from core.database.tables import Assessment, AssessmentPicture
+from core.phantom.bscan_lesion import BscanLesion
+from core.phantom.octa import render_octa
+from core.phantom.spec import OctaPhantomSpec
+from core.scoring.bscan_card import BscanCard
+from core.scoring.contract import OPEN_LANES, ScanInput, Scorer
+from core.scoring.registry import load_scorer, weights_path
+from core.settings import Settings
+from core.storage import open_blob_store
+from core.store.scan_view import read_scan
+from core.usecases.assess_scans import Line, assess_scans
+from core.values import ScanScores
+from core.vocabulary import ReasonCode, ScanKind, Verdict
+
+LARGEST_BYTES = 25_000_000
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return load_scorer(ScanKind.BSCAN, device="cpu")
+
+
+def scored(scorer: Scorer, image: np.ndarray) -> ScanScores:
+    (scores,) = scorer.score([ScanInput("a", image, None)])
+    assert isinstance(scores, ScanScores)
+    return scores
+
+
+def test_the_lane_is_open_and_its_weights_are_small() -> None:
+    assert ScanKind.BSCAN in OPEN_LANES
+    assert weights_path(ScanKind.BSCAN).stat().st_size < LARGEST_BYTES
+
+
+def test_the_card_keeps_real_and_simulated_figures_apart() -> None:
+    card = BscanCard.beside(weights_path(ScanKind.BSCAN))
+    assert card.calibration is None
+    assert card.classes == ("normal", "cnv", "drusen", "fluid")
+    sources = {data.name for data in card.data}
+    assert sources == {"octaudit phantoms", "bscan_kermany", "bscan_srf"}
+    assert not any("phantoms" in metric.set and "bscan_" in metric.set for metric in card.metrics)
+    assert any(metric.set.endswith("bscan_kermany") for metric in card.metrics)
+
+
+def test_a_scan_and_what_was_found_of_it_reach_the_page_and_a_person(
+    scorer: Scorer, owner_database: Database, worker_database: Database, settings: Settings
+) -> None:
+    with session_scope(owner_database) as session:
+        scene: Scene = make_scene(session, open_blob_store(settings))
+        scan_id = queue_bscan(session, scene, bscan_image(BscanLesion.CNV)).id
+    assess_scans(Line(worker_database, scene.blobs, scorer, settings))
+    with session_scope(owner_database) as session:
+        view = read_scan(session, scan_id)
+        assert view is not None
+        found = view.assessment
+        assert found is not None
+        assert found.is_abstained
+        assert found.verdict is Verdict.REVIEW
+        assert ReasonCode.ABSTAINED in {reason.code for reason in found.reasons}
+        assert found.findings is not None
+        assert set(found.findings["class"]) == {"normal", "cnv", "drusen", "fluid"}
+        assert found.findings["indices"]["snr_db"] > 10
+        names = set(
+            session.scalars(select(AssessmentPicture.name).join(Assessment).where(Assessment.scan_id == scan_id))
+        )
+    assert "coarse.png" in names
+
+
+def test_a_retina_that_is_cut_off_and_a_weak_signal_are_named(scorer: Scorer) -> None:
+    image = bscan_image(BscanLesion.NONE)
+    retina_row = int(np.argmax(image.mean(axis=1)))
+    cut = scored(scorer, image[retina_row - 20 :])
+    assert ReasonCode.IB_OBVIOUS in cut.findings.causes  # type: ignore[union-attr]
+    rng = np.random.default_rng(2)
+    weak = np.clip(0.2 * image + rng.normal(90, 40, image.shape), 0, 255).astype(np.uint8)
+    assert scored(scorer, weak).grade.ordinal == 0
+    assert scored(scorer, image).grade.ordinal == 1
+
+
+def test_an_octa_image_is_no_b_scan(scorer: Scorer) -> None:
+    assert scored(scorer, bscan_image(BscanLesion.NONE)).is_octa
+    assert not scored(scorer, render_octa(OctaPhantomSpec(size_px=256), 3).image).is_octa
+
+
+@pytest.mark.real_data
+def test_real_b_scans_of_every_set_are_taken_for_b_scans(scorer: Scorer, real_data) -> None:
+    from core.training.supervised.picture import read_grey_levels
+
+    paths = [path for name in ("bscan_kermany", "bscan_srf") for path in sorted((real_data / name).rglob("*.png"))]
+    found = scorer.score([ScanInput(path.name, read_grey_levels(path), None) for path in paths])
+    strangers = [scores.key for scores in found if isinstance(scores, ScanScores) and not scores.is_octa]
+    assert len(strangers) <= 1, strangers
