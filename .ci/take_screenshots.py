@@ -116,6 +116,7 @@ def shots(session: Session, draft_id: int, receipt_id: int) -> list[Shot]:
         Shot("feedback", "cedar", "/feedback"),
         Shot("certificates", "manager", "/certificates"),
         Shot("completeness", "manager", "/completeness"),
+        Shot("annotate", "manager", "/annotate"),
         Shot("reports", "manager", "/reports"),
         Shot("uploads", "cedar", "/uploads"),
         Shot("actions", "manager", "/actions"),

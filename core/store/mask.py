@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import Select, func, select, true, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, MaskRound, Scan, Site, Subject, User, WantedMask
 from core.values import ImageIndices, Measure, Measured, NotComputable
 from core.vocabulary import ScanKind
 
-MOST_CANDIDATES = 5_000
-"""The newest scans: enough to choose fifty from, and bounded work."""
+MOST_CANDIDATES, MOST_OF_A_SITE = 5_000, 500
+"""The newest scans, of all sites and of each: enough to choose fifty from, and bounded work."""
 _INDICES = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")
 
 
@@ -71,7 +71,7 @@ class WantedScan:
 
 @dataclass(frozen=True, slots=True)
 class LaneCount:
-    """How many scored scans of a lane there are to choose from, and how many have a mask."""
+    """How many of the newest scored scans are of a lane, and how many of them have a mask."""
 
     kind: ScanKind
     n_scored: int
@@ -88,9 +88,8 @@ def read_mask_candidates(session: Session, study_id: int, kind: ScanKind) -> lis
         .join(Assessment, Assessment.id == Scan.assessment_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Device, Device.id == Acquisition.device_id)
-        .where(*_chosen(study_id, kind))
+        .where(Scan.id.in_(_newest(study_id, kind)))
         .order_by(Scan.id.desc())
-        .limit(MOST_CANDIDATES)
     )  # fmt: skip
     return [
         MaskCandidate(row.id, row.site_id, f"{row.manufacturer} {row.model}".strip(), _indices(row))
@@ -99,15 +98,14 @@ def read_mask_candidates(session: Session, study_id: int, kind: ScanKind) -> lis
 
 
 def read_lanes_to_draw(session: Session, study_id: int) -> list[LaneCount]:
-    """The lanes of a study in which something was scored."""
+    """The lanes of a study among its newest MOST_CANDIDATES scored scans: more would be walked for nothing."""
+    newest = select(Scan.id, Scan.kind).where(Scan.id.in_(_newest(study_id, None))).subquery()
     drawn = select(WantedMask.scan_id).where(WantedMask.mask_sha256.is_not(None)).distinct().subquery()
     rows = session.execute(
-        select(Scan.kind, func.count(Scan.id), func.count(drawn.c.scan_id))
-        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .outerjoin(drawn, drawn.c.scan_id == Scan.id)
-        .where(*_chosen(study_id, None), Scan.assessment_id.is_not(None))
-        .group_by(Scan.kind)
-        .order_by(Scan.kind)
+        select(newest.c.kind, func.count(newest.c.id), func.count(drawn.c.scan_id))
+        .outerjoin(drawn, drawn.c.scan_id == newest.c.id)
+        .group_by(newest.c.kind)
+        .order_by(newest.c.kind)
     )
     return [LaneCount(ScanKind(kind), n_scored, n_drawn) for kind, n_scored, n_drawn in rows]
 
@@ -206,10 +204,29 @@ def put_mask(session: Session, round_id: int, scan_id: int, sha256: str, *, by_i
     )
 
 
-def _chosen(study_id: int, kind: ScanKind | None) -> list[ColumnElement[bool]]:
-    in_study = Scan.site_id.in_(select(Site.id).where(Site.study_id == study_id))
-    shows_person: list[ColumnElement[bool]] = [in_study, Acquisition.is_phantom.is_(False)]
-    return shows_person if kind is None else [*shows_person, Scan.kind == kind]
+def _newest(study_id: int, kind: ScanKind | None) -> Select[int]:
+    """Ids of the newest scored scans that show a person: site by site, so that the index of (site, id) is walked."""
+    of_site = (
+        select(Scan.id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .where(
+            Scan.site_id == Site.id,
+            Scan.assessment_id.is_not(None),
+            Acquisition.is_phantom.is_(False),
+            true() if kind is None else Scan.kind == kind,
+        )
+        .order_by(Scan.id.desc())
+        .limit(MOST_OF_A_SITE)
+        .lateral()
+    )
+    return (
+        select(of_site.c.id)
+        .select_from(Site)
+        .join(of_site, true())
+        .where(Site.study_id == study_id)
+        .order_by(of_site.c.id.desc())
+        .limit(MOST_CANDIDATES)
+    )
 
 
 def _indices(row: Any) -> ImageIndices:

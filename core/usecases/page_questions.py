@@ -24,7 +24,7 @@ from core.store.calibration_mode import read_calibrated, reviewers_of_study
 from core.store.capture_set import read_capture_set, slot_of
 from core.store.cause import read_findings
 from core.store.certificate import list_holders, read_certificates
-from core.store.completeness import read_completeness, read_latest_visits, read_visits_with_gaps
+from core.store.completeness import read_completeness, read_latest_visits, read_planned_visits, read_visits_with_gaps
 from core.store.email_confirmation import read_own_address
 from core.store.evidence import list_candidates
 from core.store.example import read_examples
@@ -32,6 +32,7 @@ from core.store.first_pass import read_own_places
 from core.store.graded_scan import Reference
 from core.store.grading_view import read_progress, read_settled, read_to_settle
 from core.store.mark import read_marks
+from core.store.mask import list_rounds, read_lanes_to_draw, read_round, read_wanted
 from core.store.masked_grade import read_scan_to_grade
 from core.store.overview import read_overview
 from core.store.own_certificate import read_own_certificates
@@ -65,6 +66,7 @@ from core.store.worker_process import read_hours, read_processes
 from core.store.worklist import WorklistTab, read_worklist
 from core.usecases.accept_in_bulk import propose_bulk
 from core.usecases.check_calibration import check_calibration
+from core.usecases.choose_masks import foresee_round
 from core.usecases.compare_faz import FazBy, Magnification, compare_faz
 from core.usecases.compare_grades import GroupBy, compare_grades
 from core.usecases.compare_versions import compare_versions
@@ -302,13 +304,11 @@ def _audit(session: Session, visit: Visit, *, kind: TrailKind) -> None:
     read_trail(session, TrailFilter(study_id=study_id, kind=kind, since=visit.now - timedelta(days=30)), limit=51)
 
 
-def _completeness(session: Session, visit: Visit, *, is_all: bool, page: int = 0) -> None:
+def _completeness(session: Session, visit: Visit, *, read: Callable[..., object], page: int = 0) -> None:
     read_filter_choices(session, ScanFilter())
     read_completeness(session, ScanFilter(), today=visit.today)
-    if is_all:
-        read_latest_visits(session, ScanFilter(), page=page, page_size=25)
-    else:
-        read_visits_with_gaps(session, ScanFilter(), today=visit.today, page=page, page_size=25)
+    moment = {} if read is read_latest_visits else {"today": visit.today}
+    read(session, ScanFilter(), page=page, page_size=25, **moment)
 
 
 def _certificates(session: Session, _: Visit) -> None:
@@ -319,6 +319,16 @@ def _certificates(session: Session, _: Visit) -> None:
         holders = list_holders(session, study.id)
         for holder in (*holders[:1], *holders[-1:]):  # a device and a technician
             list_candidates(session, holder, ScanKind.OCTA_ENFACE)
+
+
+def _annotate(session: Session, _: Visit) -> None:
+    read_filter_choices(session, ScanFilter())
+    for study in list_studies(session):
+        read_lanes_to_draw(session, study.id)
+        list_rounds(session, study.id)
+        foresee_round(session, study_id=study.id, kind=ScanKind.OCTA_ENFACE)
+    read_round(session, 1)
+    read_wanted(session, 1)
 
 
 def _re_evaluation(session: Session, _: Visit) -> None:
@@ -386,9 +396,11 @@ PAGES: dict[str, Question] = {
     "Upload, receipt": _receipt,
     "Alerts": _alerts,
     "Actions": _actions,
-    "Completeness, missing": partial(_completeness, is_all=False),
-    "Completeness, all visits": partial(_completeness, is_all=True, page=1),
+    "Completeness, missing": partial(_completeness, read=read_visits_with_gaps),
+    "Completeness, planned": partial(_completeness, read=read_planned_visits),
+    "Completeness, all visits": partial(_completeness, read=read_latest_visits, page=1),
     "Certificates": _certificates,
+    "Annotate next": _annotate,
     "Admin, re-evaluation": _re_evaluation,
     "Queue": _queue,
     "Audit": partial(_audit, kind=TrailKind.ALL),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.store.mask import LaneCount, RoundRow, WantedScan
+from core.store.mask import MOST_OF_A_SITE, LaneCount, RoundRow, WantedScan
 from core.usecases.choose_masks import MaskChoice
 from core.wording import KIND_NAMES
 from dashboard.components.markup import Html, chip, count, join, page_link, tag
@@ -17,7 +17,10 @@ def lane_words(counts: Sequence[LaneCount]) -> Html:
     parts = [
         f"{KIND_NAMES[lane.kind]}: {count(lane.n_scored)} scored, {count(lane.n_drawn)} with a mask" for lane in counts
     ]
-    return tag("p", tag("b", f"{'; '.join(parts)}."), class_="verdict", role="status")
+    note = f" Of each site the newest {count(MOST_OF_A_SITE)} are looked through."
+    return tag(
+        "p", tag("b", f"{'; '.join(parts)}."), tag("span", note, class_="muted"), class_="verdict", role="status"
+    )
 
 
 def choice_words(choice: MaskChoice) -> str:
