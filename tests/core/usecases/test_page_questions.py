@@ -57,6 +57,8 @@ NO_VIEW = {
     "core.usecases.calibrate_reviewer": "writes",
     "core.store.certificate": "the lists are asked; the rest is one certificate",
     "core.store.completeness": "the lists are asked; find_missing_slot is one row",
+    "core.usecases.undo_review": "the own last decision, and writes",
+    "core.store.visit_plan": "one visit",
     "core.usecases.plan_visits": "writes; the look before looks up the rows of one file by their codes",
     "core.store.evidence": "the candidates are asked; what was shown for one certificate is a few rows",
     "core.usecases.certify": "writes, and one study's protocol",
