@@ -24,6 +24,7 @@ from core.usecases.collect_files import FileToScore
 from core.usecases.fit_to_protocol import fit_to_protocol
 from core.usecases.read_to_score import read_to_score
 from core.values import NotComputable, OctaFindings, Scale, ScanScores
+from core.vocabulary import ScaleSource
 from core.volume import OctVolume
 
 RESULTS_NAME = "results.jsonl"
@@ -71,6 +72,10 @@ class _ReadFile:
 
     @property
     def scale(self) -> Scale | None:
+        """Of a volume that of its B-scans, width by depth; its field is measured on the fundus, across them."""
+        if self.volume is not None:
+            x_mm, z_mm = self.volume.x_mm_per_px, self.volume.z_mm_per_px
+            return None if x_mm is None or z_mm is None else Scale(x_mm, z_mm, ScaleSource.FILE)
         if self.file.field_mm is None or self.image is None:
             return None
         height, width = self.image.shape

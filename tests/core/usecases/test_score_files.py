@@ -1,12 +1,14 @@
 """Scoring files without a database: release of the FAZ, failures in place, order, batches. The scorer is a fake."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from PIL import Image
+from volumes import make_volume
 
+from core.phantom.vol_file import vol_chunks
 from core.policy.protocol import Protocol
 from core.scoring.card import Calibration
 from core.scoring.contract import ScanFailure
@@ -139,3 +141,18 @@ def test_the_verdict_is_that_of_the_default_protocol(folder, tmp_path):
     assert all(reason["remedy"] for reason in flagged[0]["reasons"])
     _, passed, _ = run(folder, tmp_path, FakeScorer(2))
     assert (passed[0]["verdict"], passed[0]["reasons"]) == ("accept", [])
+
+
+def test_volumes_come_one_by_one_and_their_scale_is_that_of_their_bscans(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for name in ("a.vol", "b.vol"):
+        volume = make_volume(n=5, width=64, side_mm=1.6)
+        volume = replace(volume, bscans=rng.integers(0, 256, volume.bscans.shape, np.uint8))
+        (folder / name).write_bytes(b"".join(vol_chunks(volume)))
+    scorer = FakeScorer(kind=ScanKind.VOLUME)
+    tally, records, _ = run(folder, tmp_path, scorer)
+    assert (tally.n_scored, scorer.batches) == (2, [1, 1])
+    scale = records[0]["scale"]
+    assert (scale["x_mm_per_px"], scale["y_mm_per_px"], scale["source"]) == (0.025, 0.004, "file")
