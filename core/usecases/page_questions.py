@@ -4,14 +4,13 @@ A test compares this list with the pages' source, so a page cannot ask something
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy.orm import Session
 
 from core.store.accepted_check import read_model_grade, read_open_checks
-from core.store.access import Actor
 from core.store.action import read_closed_actions, read_open_actions
 from core.store.administration import list_studies
 from core.store.alert import read_ended_alerts, read_open_alerts
@@ -77,6 +76,7 @@ from core.usecases.judge_units import compare_units, visit_factor
 from core.usecases.look_at_scan import look_at_scan
 from core.usecases.look_at_unit import read_notes
 from core.usecases.measure_acceptance import measure_acceptance
+from core.usecases.page_visit import SOMEBODY, Visit
 from core.usecases.sign_baseline import propose_baseline, scope_of
 from core.usecases.standardise_units import standardise_units
 from core.usecases.submit_batch import read_receipt
@@ -85,29 +85,6 @@ from core.usecases.watch_units import watch_units
 from core.values import NotComputable
 from core.vocabulary import ReasonCode, ReportKind, ScanKind, ScanState, Slab
 
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One person's look at the pages: the moment, and a scan and a batch that this person may see."""
-
-    now: datetime
-    scan_id: int
-    batch_id: int
-    scan_type: str
-
-    @property
-    def today(self) -> date:
-        """The day of the moment."""
-        return self.now.date()
-
-    def weeks(self, n: int) -> ScanFilter:
-        """The last ``n`` whole weeks, as dashboard.filters has them."""
-        until = self.today + timedelta(days=7 - self.today.weekday())
-        return ScanFilter(since=until - timedelta(weeks=n), until=until)
-
-
-SOMEBODY = Actor(user_id=1, name="somebody", display_name="Somebody", grants=())
-"""Whose drafts and decisions are asked for; row-level security goes by the session alone."""
 Question = Callable[[Session, Visit], object]
 
 

@@ -21,7 +21,8 @@ from core.store.generated_programme import write_programme
 from core.store.generated_reader import Reader, add_reader
 from core.usecases import page_questions
 from core.usecases.measure_pages import READERS, ask, watched
-from core.usecases.page_questions import PAGES, Visit
+from core.usecases.page_questions import PAGES
+from core.usecases.page_visit import Visit
 
 DASHBOARD = Path(__file__).parents[3] / "dashboard"
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
