@@ -1,0 +1,60 @@
+"""The Scan page of a volume: what can be drawn is drawn, and what cannot says why."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from builders import MONDAY, make_member, make_site, make_study
+from stopped_clock import stop_clock
+from streamlit.testing.v1 import AppTest
+from volume_scans import Eye, draw_eye, make_volume_scan
+
+from core.database import tables
+from core.database.session import Database, session_scope
+from core.vocabulary import Role, ScanPattern
+from dashboard.installation import Installation
+
+PAGE = "pages/scan.py"
+
+
+@pytest.fixture
+def clinic(
+    owner_database: Database, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, int], str]:
+    """A raster, a line scan, and a volume whose blob the store has lost; a reviewer's token."""
+    stop_clock(monkeypatch, MONDAY)
+    with session_scope(owner_database) as session:
+        study = make_study(session)
+        site = make_site(session, study)
+        line = replace(draw_eye(Eye(9))[0], scan_pattern=ScanPattern.LINE)
+        scans = {
+            "raster": make_volume_scan(session, installation.blobs, site),
+            "line": make_volume_scan(session, installation.blobs, site, Eye(9), volume=line),
+            "lost": make_volume_scan(session, installation.blobs, site, Eye(10)),
+        }
+        lost = session.get_one(tables.Scan, scans["lost"].id).volume_sha256
+        (installation.settings.home / "blobs" / lost[:2] / lost[2:4] / lost).unlink()
+        ids = {name: scan.id for name, scan in scans.items()}
+        return ids, make_member(session, Role.QC_TECHNICIAN, study=study)[1]
+
+
+def words_of(page: AppTest) -> str:
+    """What every panel and viewer on the page was given."""
+    assert not page.exception, page.exception[0].value
+    given = (json.loads(part.proto.json or part.proto.mixed.json) for part in page.get("bidi_component"))
+    return "\n".join(json.dumps(data, ensure_ascii=False) for data in given)
+
+
+def test_a_raster_has_map_and_sectors_a_line_scan_says_why_not_and_a_lost_volume_whom_to_tell(
+    clinic: tuple[dict[str, int], str], app_page: Callable[..., AppTest]
+):
+    ids, token = clinic
+    raster, line, lost = (app_page(token, PAGE, id=ids[name]) for name in ("raster", "line", "lost"))
+    for page in (raster, line, lost):
+        assert not page.exception
+    assert "Central subfield" in words_of(raster)
+    assert "A sector counts where at least 95 %" in raster.caption[-1].value
+    assert "a line scan has no surface" in words_of(line)
+    assert "Thickness along B-scan" in words_of(line)
+    assert "missing from the blob store" in lost.error[0].value
