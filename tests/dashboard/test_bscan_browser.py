@@ -47,7 +47,7 @@ def page(owner_database: Database, worker_database: Database, settings: Settings
 
 def test_a_reviewer_sees_classes_lesion_heat_map_and_signal(page: Page):
     for name in ("Normal", "CNV", "Drusen", "Fluid"):
-        expect(page.get_by_role("row", name=re.compile(rf"^{name} \d+"))).to_be_visible()
+        expect(page.get_by_role("row", name=re.compile(rf"^{name} \d+\s%"))).to_be_visible()
     page.get_by_label("Grad-CAM").check()
     expect(page.get_by_text("Model abstained")).to_be_visible()
     expect(page.get_by_role("heading", name="Lesions")).to_be_visible()
