@@ -31,7 +31,9 @@ begin
 end
 $function$
 """.format(definer=DEFINER)
-WITH_ITS_ASSESSMENT = "exists (select from assessment a where a.id = assessment_id)"
+WITH_ITS_ASSESSMENT = (
+    "site_id = any ((select scoped_sites())::bigint[]) and exists (select from assessment a where a.id = assessment_id)"
+)
 """Whoever may read an assessment, and nobody else, reads its pictures: row-level security holds inside, too."""
 
 UNMASKED = "site_technician,qc_technician,adjudicator,manager,admin"
@@ -84,9 +86,7 @@ def make_pictures() -> None:
         f"using ({WITH_ITS_ASSESSMENT})"
     )
     for role in ("owner", "worker"):
-        op.execute(
-            f"create policy {role}_all on assessment_picture to octaudit_{role} using (true) with check (true)"
-        )
+        op.execute(f"create policy {role}_all on assessment_picture to octaudit_{role} using (true) with check (true)")
     op.execute("grant select on assessment_picture to octaudit_dashboard")
     op.execute("grant select, insert on assessment_picture to octaudit_worker")
     op.execute(STAYS)

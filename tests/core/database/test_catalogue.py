@@ -41,7 +41,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "audit_seal":            {"sealer": "S I"},
     "batch":                 {"dashboard": "S I U(submitted_at)", "worker": "S D U(submitted_at)"},
     "batch_file":            {"dashboard": "S I D U(entry, problems, state, scan_id, image_sha256, width_px, height_px, "
-                                           "text_regions)", "worker": "S D"},
+                                           "text_regions, volume_sha256)", "worker": "S D"},
     "best_capture":          {"dashboard": "S I", "worker": "S"},
     "blob":                  {"dashboard": "S I", "worker": "S I D"},
     "bulk_review":           {"dashboard": "S I U(state, ended_at)"},
