@@ -188,3 +188,21 @@ def comparison_lines(found: Sequence[TaskComparison]) -> list[str]:
             f"{one.over_images[1]:+.3f}: {one.verdict}"
         )
     return lines
+
+
+def comparison_table(found: Sequence[TaskComparison]) -> str:
+    """The comparisons as a Markdown table: F1 of both, their difference, both intervals, what they allow to say."""
+    rows = ["| grades | joint | single | difference | over seeds | over images | |", "|---|---|---|---|---|---|---|"]
+    for one in found:
+        joint, single = np.mean(one.joint_f1), np.mean(one.single_f1)
+        seeds, images = (f"{low:+.3f} to {high:+.3f}" for low, high in (one.over_seeds, one.over_images))
+        name = one.grouping.replace("|", " / ")
+        f1 = f"{joint:.3f} | {single:.3f} | {one.difference:+.3f}"
+        rows.append(f"| {name} | {f1} | {seeds} | {images} | {one.verdict} |")
+    return "\n".join(rows)
+
+
+def read_comparison(path: Path) -> list[TaskComparison]:
+    """What ``write_comparison`` wrote."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return [TaskComparison.model_validate(one) for one in document["comparisons"]]
