@@ -76,6 +76,7 @@ from core.usecases.judge_units import compare_units, visit_factor
 from core.usecases.look_at_scan import look_at_scan
 from core.usecases.look_at_unit import read_notes
 from core.usecases.measure_acceptance import measure_acceptance
+from core.usecases.page_model_questions import models
 from core.usecases.page_visit import SOMEBODY, Visit
 from core.usecases.sign_baseline import propose_baseline, scope_of
 from core.usecases.standardise_units import standardise_units
@@ -378,6 +379,7 @@ PAGES: dict[str, Question] = {
     "Completeness, all visits": partial(_completeness, read=read_latest_visits, page=1),
     "Certificates": _certificates,
     "Annotate next": _annotate,
+    "Models": models,
     "Admin, re-evaluation": _re_evaluation,
     "Queue": _queue,
     "Audit": partial(_audit, kind=TrailKind.ALL),

@@ -19,7 +19,7 @@ from core.database.tables import Acquisition, Blob
 from core.store.generated_counts import count_programme, tidy
 from core.store.generated_programme import write_programme
 from core.store.generated_reader import Reader, add_reader
-from core.usecases import page_questions
+from core.usecases import page_model_questions, page_questions
 from core.usecases.measure_pages import READERS, ask, watched
 from core.usecases.page_questions import PAGES
 from core.usecases.page_visit import Visit
@@ -60,6 +60,10 @@ NO_VIEW = {
     "core.store.completeness": "the lists are asked; find_missing_slot is one row",
     "core.usecases.undo_review": "the own last decision, and writes",
     "core.store.visit_plan": "one visit",
+    "core.store.volume_files": "one volume, and those of the same subject",
+    "core.usecases.mark_fovea": "writes",
+    "core.usecases.order_rescoring": "writes; the look before counts what would be written",
+    "core.usecases.adopt_scores": "writes; the look before goes over one order's scans",
     "core.usecases.plan_visits": "writes; the look before looks up the rows of one file by their codes",
     "core.store.evidence": "the candidates are asked; what was shown for one certificate is a few rows",
     "core.usecases.certify": "writes, and one study's protocol",
@@ -171,7 +175,7 @@ def asked_by_the_dashboard() -> dict[str, set[str]]:
 def test_everything_that_a_page_asks_is_in_the_list() -> None:
     listed = {
         f"{value.__module__}.{name}"
-        for name, value in vars(page_questions).items()
+        for name, value in (vars(page_questions) | vars(page_model_questions)).items()
         if callable(value) and getattr(value, "__module__", "").startswith("core.")
     }
     asked = asked_by_the_dashboard()
