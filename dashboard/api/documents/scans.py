@@ -119,9 +119,7 @@ class AssessmentDocument(Document):
     has_faz: bool
     has_cam: bool
     why_no_cam: str | None
-    findings: Facts | None = Field(
-        description="What only the lane of this scan says; null for OCTA."
-    )
+    findings: Facts | None = Field(description="What only the lane of this scan says; null for OCTA.")
     pictures: list[str] = Field(description="Files of the lane's findings, at pictures/{name}.")
     model_name: str
     model_version: str
