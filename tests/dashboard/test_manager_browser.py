@@ -10,7 +10,7 @@ from browser import find_chromium, launch_arguments
 from databases import fresh_settings
 from demo_rows import DemoRows, write_demo_rows
 from playwright.sync_api import Locator, Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, watched_page
+from served import PATIENCE_MS, serve, settle, watched_page
 
 from core.clock import now
 from core.database.embedded import Addresses
@@ -123,6 +123,7 @@ def test_a_chart_is_saved_as_a_picture_and_its_data_as_a_table(manager: Manager,
     page, planted = manager.page, manager.rows.study.planted
     page.goto(f"{manager.address}/why")
     expect(page.locator('[data-testid="stVegaLiteChart"] svg.marks').first).to_be_visible()
+    settle(page)  # a chart further down may be drawn first
     saved = {}
     for kind in ("png", "svg"):
         with page.expect_download() as download:

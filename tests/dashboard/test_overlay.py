@@ -6,7 +6,7 @@ from itertools import combinations, pairwise
 import numpy as np
 from PIL import Image
 
-from core.vocabulary import ArtifactType
+from core.vocabulary import OCTA_ARTIFACTS, ONH_ARTIFACTS, ArtifactType
 from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, MASK_ALPHA, shrink, tint_artifacts, tint_cam, trace_outline
 
 
@@ -75,6 +75,7 @@ def test_the_colour_map_grows_lighter_all_the_way():
 
 def test_artifact_colours_differ_for_a_person_who_sees_no_red_or_green():
     # Blue-yellow and lightness are what such a person has left (Okabe & Ito's set is made for it).
-    for first, second in combinations(ARTIFACT_COLOURS.values(), 2):
-        blue = abs(rgb(first)[2] - rgb(second)[2])
-        assert blue + abs(lightness(first) - lightness(second)) > 60
+    for together in (OCTA_ARTIFACTS, ONH_ARTIFACTS):
+        for first, second in combinations([ARTIFACT_COLOURS[kind] for kind in together], 2):
+            blue = abs(rgb(first)[2] - rgb(second)[2])
+            assert blue + abs(lightness(first) - lightness(second)) > 60

@@ -122,7 +122,7 @@ def test_a_url_that_makes_no_sense_is_taken_for_no_filter(page_of: PageOf, clini
 
 def test_an_empty_selection_says_what_to_do(page_of: PageOf, clinics: Clinics, owner_database: Database):
     page = page_of(clinics.manager, EXAMPLES, reason="octaudit:not-octa")
-    assert "Choose another grade or clear the filters" in shown(page)
+    assert "Choose others or clear the filters" in shown(page)
     assert "Nothing is stuck" in shown(page_of(clinics.manager, WORKLIST, tab="stuck"))
 
 

@@ -34,7 +34,7 @@ def test_the_worker_scores_phantoms_with_the_bundled_weights_in_bounded_memory(s
     with session_scope(site.owner) as session:
         stored = session.scalars(select(Assessment)).all()
         artifacts = set(session.scalars(select(AssessmentArtifact.type)))
-        model = session.scalars(select(ModelVersion)).one()
+        model = session.scalars(select(ModelVersion).where(ModelVersion.kind == ScanKind.OCTA_ENFACE)).one()
     card = ModelCard.beside(weights_path(ScanKind.OCTA_ENFACE))
     assert artifacts == set(OCTA_ARTIFACTS)
     assert all(row.faz_mask_sha256 and site.scene.blobs.exists(row.faz_mask_sha256) for row in stored)

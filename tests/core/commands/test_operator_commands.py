@@ -127,7 +127,10 @@ def test_the_doctor_finds_a_whole_installation_well(octaudit: Command) -> None:
         assert re.search(rf"^ok +{part}", result.output, re.MULTILINE), part
 
 
-def test_the_doctor_names_scans_that_no_model_scores(octaudit: Command, owner_database: Database) -> None:
+def test_the_doctor_names_scans_that_no_model_scores(
+    octaudit: Command, owner_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.usecases.check_installation.OPEN_LANES", (ScanKind.OCTA_ENFACE,))
     with session_scope(owner_database) as session:
         for kind in ("bscan", "octa-enface"):
             make_scan(session, kind=kind)

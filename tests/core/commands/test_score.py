@@ -148,7 +148,6 @@ def test_our_own_masks_inside_the_input_folder_are_not_scored_again(folder, tmp_
         (["{folder}", "--fov-mm", "wide"], "no field of view"),
         (["{folder}", "--manifest", "none.csv"], "no manifest"),
         (["{folder}", "--model", "none.safetensors"], "has not both"),
-        (["{folder}", "--kind", "volume"], "cannot be scored yet"),
     ],
 )
 def test_wrong_usage_is_refused_in_words(folder, tmp_path, arguments, message):

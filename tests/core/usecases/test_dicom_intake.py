@@ -87,7 +87,6 @@ def test_an_object_that_contradicts_itself_about_the_eye_is_refused_whatever_the
 @pytest.mark.parametrize(
     ("dataset", "code", "changes"),
     [
-        (tomography(phantom()[None], mm=(0.01, 0.03)), "kind_not_scored", {}),
         (photograph(phantom()), "photograph_not_scored", {"kind": "octa-enface", "slab": "superficial", "field_width_mm": "3", "field_height_mm": "3"}),
         (tomography(phantom()[None], mm=(0.01, 0.03)), "kind_differs_from_file", {"kind": "octa-enface", "slab": "superficial"}),
     ],
