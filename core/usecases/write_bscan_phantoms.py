@@ -86,6 +86,8 @@ def _manifest_row(order: PhantomOrder, number: int, name: str) -> dict[str, str]
         "acquired_at": (FIRST_CAPTURE + (number - 1) * TIME_BETWEEN_CAPTURES).isoformat(),
         "eye": Laterality.OD.value,
         "kind": ScanKind.BSCAN.value,
+        "field_width_mm": "unknown",
+        "field_height_mm": "unknown",
         "device": order.device,
         "technician": order.technician,
     }
