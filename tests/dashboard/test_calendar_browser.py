@@ -16,7 +16,7 @@ from core.database.session import Database, session_scope
 from core.settings import Settings
 from core.storage import open_blob_store
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 expect.set_options(timeout=PATIENCE_MS)
 
 

@@ -19,7 +19,7 @@ from core.storage import open_blob_store
 from core.usecases.assess_scans import Line, assess_scans
 from core.vocabulary import Role, ScanKind
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 expect.set_options(timeout=PATIENCE_MS)
 
 

@@ -134,6 +134,7 @@ def test_everything_comes_up_and_ctrl_c_leaves_nothing(start: Callable[[], Up], 
     assert {path.name for path in (home / "logs").iterdir()} >= {"worker.log", "keeper.log", "dashboard.log"}
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_nothing_and_the_next_start_makes_no_second_login(start: Callable[[], Up]):
     up = start().wait_until_ready()
     up.process.kill()

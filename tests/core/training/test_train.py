@@ -89,6 +89,7 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones():
     assert "octa-enface" in caught.value.remedy
 
 
+@pytest.mark.slow
 def test_the_commands_train_and_evaluate_from_a_folder_to_weights_that_score(training_folder, tmp_path, monkeypatch):
     tiny = SHORT.model_copy(
         update={"n_steps": 2, "n_half_size_steps": 2, "pseudo_labels_at": 1, "shares": {"faz": 1, "pool": 1}}

@@ -37,6 +37,7 @@ def test_the_tables_show_the_stored_figures() -> None:
     assert counting["counting_ms"] <= 0.1 * counting["scoring_ms"]
 
 
+@pytest.mark.slow
 def test_the_program_measures_what_the_stored_figures_are_of(settings: Settings) -> None:
     now = datetime(2026, 11, 18, 12, tzinfo=UTC)
     with open_database(settings, DatabaseRole.OWNER) as owner, session_scope(owner) as session:
