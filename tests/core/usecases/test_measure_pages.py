@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from core.database.roles import DatabaseRole
 from core.database.session import open_database, session_scope
 from core.settings import Settings
