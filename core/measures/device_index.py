@@ -18,6 +18,7 @@ INDEX_LIMITS = {
     for each in (
         IndexLimit("SSI", 55.0, "AngioVue", "Lujan et al. 2021, doi:10.1167/tvst.10.3.2"),
         IndexLimit("SS", 7.0, "AngioPlex", "Lujan et al. 2021, doi:10.1167/tvst.10.3.2"),
+        IndexLimit("Quality (dB)", 15.0, "Spectralis", "Tewarie et al. 2012, doi:10.1371/journal.pone.0034823"),
     )
 }
 """By name. Neither limit alone tells a good scan: an index does not see motion or a wrong centre."""

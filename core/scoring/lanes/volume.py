@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.measures.bscan_quality import BscanQuality, bscan_quality
 from core.measures.bscan_usable import DIM_BELOW, EDGE_PX, BscanCoverage
+from core.measures.device_index import INDEX_LIMITS
 from core.measures.etdrs import EtdrsThickness, etdrs_thickness
 from core.measures.fovea import Fovea, find_fovea
 from core.measures.indices import NO_LEVELS, image_indices
@@ -40,7 +41,7 @@ LEAST_RETINA, MOST_CUT, MOST_DIM = 0.75, 0.05, 0.25
 """Shares of a B-scan's columns: with retina at least (the optic nerve head and a vessel may take the rest), leaving the
 frame at most, and less than half as bright as the others at most. Ours: OSCAR-IB (Tewarie et al. 2012,
 doi:10.1371/journal.pone.0034823) names the criteria O and I without numbers."""
-LEAST_QUALITY_DB = 15.0
+LEAST_QUALITY_DB = INDEX_LIMITS["Quality (dB)"].limit
 """The device's own signal-to-noise figure that OSCAR-IB asks for (criterion S)."""
 LEAST_USABLE = 0.9
 """Share of a volume's B-scans that must pass."""
