@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.storage import open_blob_store
 from core.vocabulary import GradingState, Role
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 expect.set_options(timeout=PATIENCE_MS)
 
 
