@@ -23,7 +23,7 @@ from core.scoring.card import Calibration
 from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.bscan import BscanOutput, PreparedBscan, prepare, scores_of
 from core.scoring.lanes.bscan_canvas import PREPROCESSING, normalised
-from core.scoring.torch_backend.device import reproducible_inference, side_by_side
+from core.scoring.torch_backend.device import is_out_of_memory, reproducible_inference, side_by_side
 from core.values import ModelIdentity, ScanScores
 from core.vocabulary import ScanKind
 
@@ -172,7 +172,9 @@ class BscanScorer:
             else:
                 with self._on_device_alone:
                     outputs = self.outputs(canvases)
-        except (MemoryError, torch.OutOfMemoryError):
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             if len(chunk) == 1:
                 message = "The device has not enough free memory for a single scan."
                 return [(chunk[0][0], ScanFailure(chunk[0][1].scan.key, message, is_transient=True))]

@@ -11,6 +11,7 @@ from core.scoring.card import Calibration
 from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.volume import scores_of, volume_of
 from core.scoring.layers_card import LayersCard
+from core.scoring.torch_backend.device import is_out_of_memory
 from core.scoring.torch_backend.layers import LayerSegmenter
 from core.values import ModelIdentity, ScanScores
 from core.vocabulary import ScanKind
@@ -54,7 +55,9 @@ class VolumeScorer:
             q = self._segmenter.level_agreement(volume.central_bscan)
         except (ValueError, TypeError) as error:
             return ScanFailure(scan.key, str(error), is_transient=False)
-        except (MemoryError, torch.OutOfMemoryError):
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             message = "The device has not enough free memory for the B-scans of this volume."
             return ScanFailure(scan.key, message, is_transient=True)
         return scores_of(scan, volume, layers, self._segmenter.card, seconds=time.perf_counter() - started, q=q)
