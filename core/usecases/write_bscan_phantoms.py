@@ -9,13 +9,12 @@ import numpy as np
 from core.intake.manifest import COLUMNS
 from core.phantom.bscan_export import CLASSES, NORMAL, BscanExport, bscan_exports
 from core.usecases.write_phantoms import (
-    FIRST_CAPTURE,
     MANIFEST_NAME,
     MASKS_FOLDER,
     SCANS_FOLDER,
-    TIME_BETWEEN_CAPTURES,
     PhantomOrder,
     make_folders,
+    manifest_row,
     save_levels,
 )
 from core.vocabulary import Laterality, ScanKind
@@ -76,19 +75,10 @@ def _training_row(folder: Path, name: str, export: BscanExport) -> dict[str, str
 
 
 def _manifest_row(order: PhantomOrder, number: int, name: str) -> dict[str, str]:
-    row = dict.fromkeys(COLUMNS, "") | {
-        "file": f"{name}.png",
-        "study": order.study,
-        "site": order.site,
-        "subject": f"PHANTOM-{number:04d}",
-        "visit": "V1",
-        "acquisition": "A1",
-        "acquired_at": (FIRST_CAPTURE + (number - 1) * TIME_BETWEEN_CAPTURES).isoformat(),
+    own = {
         "eye": Laterality.OD.value,
         "kind": ScanKind.BSCAN.value,
         "field_width_mm": "unknown",
         "field_height_mm": "unknown",
-        "device": order.device,
-        "technician": order.technician,
     }
-    return {column: row[column] for column in COLUMNS}
+    return manifest_row(order, number, f"{name}.png", own)

@@ -13,14 +13,13 @@ from core.intake.manifest import COLUMNS
 from core.phantom.onh import render_onh
 from core.phantom.onh_spec import BACKGROUND, LICENCE, ONH_CLASSES, SOURCE, OnhPhantom, random_onh_spec
 from core.usecases.write_phantoms import (
-    FIRST_CAPTURE,
     MANIFEST_NAME,
     MASKS_FOLDER,
     SCANS_FOLDER,
-    TIME_BETWEEN_CAPTURES,
     TRUTH_NAME,
     PhantomOrder,
     make_folders,
+    manifest_row,
     save_levels,
 )
 from core.vocabulary import Laterality, ScanKind, Slab
@@ -86,23 +85,14 @@ def _save_masks(order: PhantomOrder, name: str, phantom: OnhPhantom) -> dict[str
 
 def _upload_row(order: PhantomOrder, number: int, name: str, phantom: OnhPhantom) -> dict[str, str]:
     spec = phantom.spec
-    row = dict.fromkeys(COLUMNS, "") | {
-        "file": f"{name}.png",
-        "study": order.study,
-        "site": order.site,
-        "subject": f"PHANTOM-{number:04d}",
-        "visit": "V1",
-        "acquisition": "A1",
-        "acquired_at": (FIRST_CAPTURE + (number - 1) * TIME_BETWEEN_CAPTURES).isoformat(),
+    own = {
         "eye": _eye(phantom),
         "kind": ScanKind.ONH_ENFACE.value,
         "slab": Slab.FULL_RETINA.value,
         "field_width_mm": f"{spec.field_mm:g}",
         "field_height_mm": f"{spec.field_mm:g}",
-        "device": order.device,
-        "technician": order.technician,
     }
-    return {column: row[column] for column in COLUMNS}
+    return manifest_row(order, number, f"{name}.png", own)
 
 
 def _labelled_row(number: int, name: str, phantom: OnhPhantom) -> dict[str, str]:

@@ -100,25 +100,33 @@ def _save_masks(folder: Path, name: str, phantom: OctaPhantom) -> dict[str, str]
     return written
 
 
-def _manifest_row(order: PhantomOrder, number: int, name: str, phantom: OctaPhantom) -> dict[str, str]:
-    spec = phantom.spec
-    row = dict.fromkeys(COLUMNS, "") | {
-        "file": f"{name}.png",
+def manifest_row(order: PhantomOrder, number: int, file: str, own: dict[str, str]) -> dict[str, str]:
+    """The row of the manifest for the scan of this number, counted from 1; ``own`` is what its kind says of it."""
+    common = {
+        "file": file,
         "study": order.study,
         "site": order.site,
         "subject": f"PHANTOM-{number:04d}",
         "visit": "V1",
         "acquisition": "A1",
         "acquired_at": (FIRST_CAPTURE + (number - 1) * TIME_BETWEEN_CAPTURES).isoformat(),
+        "device": order.device,
+        "technician": order.technician,
+    }
+    row = dict.fromkeys(COLUMNS, "") | own | common
+    return {column: row[column] for column in COLUMNS}
+
+
+def _manifest_row(order: PhantomOrder, number: int, name: str, phantom: OctaPhantom) -> dict[str, str]:
+    spec = phantom.spec
+    own = {
         "eye": (Laterality.OD if spec.is_right_eye else Laterality.OS).value,
         "kind": ScanKind.OCTA_ENFACE.value,
         "slab": spec.slab.value,
         "field_width_mm": f"{spec.field_mm:g}",
         "field_height_mm": f"{spec.field_mm:g}",
-        "device": order.device,
-        "technician": order.technician,
     }
-    return {column: row[column] for column in COLUMNS}
+    return manifest_row(order, number, f"{name}.png", own)
 
 
 def _truth(name: str, phantom: OctaPhantom, masks: dict[str, str]) -> dict[str, Any]:

@@ -13,13 +13,12 @@ from core.phantom.bscan import BscanLesion
 from core.phantom.vol_file import vol_chunks
 from core.phantom.volume import OctVolumePhantom, random_volume_spec, render_volume
 from core.usecases.write_phantoms import (
-    FIRST_CAPTURE,
     MANIFEST_NAME,
     SCANS_FOLDER,
-    TIME_BETWEEN_CAPTURES,
     TRUTH_NAME,
     PhantomOrder,
     make_folders,
+    manifest_row,
 )
 
 TRUTH_FOLDER = "truth"
@@ -56,19 +55,7 @@ def write_volume_phantoms(order: PhantomOrder, on_done: Callable[[int], None]) -
 
 
 def _manifest_row(order: PhantomOrder, number: int, name: str, phantom: OctVolumePhantom) -> dict[str, str]:
-    row = dict.fromkeys(COLUMNS, "") | read_vol_facts(phantom.volume).entry
-    row |= {
-        "file": f"{name}.vol",
-        "study": order.study,
-        "site": order.site,
-        "subject": f"PHANTOM-{number:04d}",
-        "visit": "V1",
-        "acquisition": "A1",
-        "acquired_at": (FIRST_CAPTURE + (number - 1) * TIME_BETWEEN_CAPTURES).isoformat(),
-        "device": order.device,
-        "technician": order.technician,
-    }
-    return {column: row[column] for column in COLUMNS}
+    return manifest_row(order, number, f"{name}.vol", read_vol_facts(phantom.volume).entry)
 
 
 def _truth(name: str, phantom: OctVolumePhantom) -> dict[str, Any]:
