@@ -25,6 +25,7 @@ from pathlib import Path
 
 import audit_watch
 import pytest
+import steady
 from databases import fresh_settings, settings_for
 from demo_rows import Demo, write_demo_rows
 
@@ -62,6 +63,14 @@ def _changes_leave_events() -> Iterator[None]:
     audit_watch.watch()
     yield
     audit_watch.unwatch()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clicks_wait_for_the_page() -> Iterator[None]:
+    """What a browser test clicks or fills in stands still (steady.py)."""
+    with pytest.MonkeyPatch.context() as patch:
+        steady.act_on_still_pages(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
