@@ -55,9 +55,9 @@ def decide(event: FormEvent, *, scan: str) -> bool:
             return False
 
 
-def undo(review_id: int) -> bool:
-    """Take the own last decision back; whether it was."""
-    return _write("Undone: the scan stands as it stood before.", undo_review, review_id=review_id)
+def undo(review_id: int, *, reason: str = "") -> bool:
+    """Take an own decision back; whether it was."""
+    return _write("Undone: the scan stands as it stood before.", undo_review, review_id=review_id, reason=reason)
 
 
 def keep(view: ScanView, draft: ReviewDraft) -> bool:

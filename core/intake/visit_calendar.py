@@ -29,10 +29,11 @@ _ALIASES = {"planned": "planned_on", "date": "planned_on", "window": "window_end
 class PlannedRow:
     """One row that could be read. ``called_off`` is the reason; empty: the visit takes place.
 
-    ``window_ends_on`` is None where the protocol's window counts from the planned day.
+    ``window_ends_on`` is None where the protocol's window counts from the planned day; ``line`` is None of a visit that
+    a whole calendar does not name.
     """
 
-    line: int
+    line: int | None
     site: str
     subject: str
     visit: str

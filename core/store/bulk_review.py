@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import exists, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from core.clock import now
 from core.database.tables import (
@@ -79,7 +79,16 @@ class BulkItem:
     looked_at: datetime | None
     mark: SampleMark | None
     left_out: str
-    is_accepted: bool
+    review_id: int | None
+    """Of its acceptance; None: it was not accepted with the others."""
+    accepted_at: datetime | None
+    is_taken_back: bool
+    """Whether the reviewer has undone the acceptance since."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it was accepted with the others, taken back since or not."""
+        return self.review_id is not None
 
 
 def read_listed(session: Session, chosen: ScanFilter, *, today: date, limit: int) -> list[ListedScan]:
@@ -167,17 +176,22 @@ def _bulk(row: BulkReview | None) -> Bulk | None:
 
 def read_bulk_items(session: Session, bulk_id: int) -> tuple[BulkItem, ...]:
     """Its scans: the sample in its order, then the others."""
-    is_accepted = exists().where(Review.bulk_review_id == bulk_id, Review.scan_id == BulkReviewScan.scan_id)
+    undo = aliased(Review)
+    is_taken_back = exists().where(undo.undoes_id == Review.id)
     rows = session.execute(
         select(
             BulkReviewScan, Site.code.label("site_code"), Subject.code.label("subject_code"),
-            Visit.code.label("visit_code"), Acquisition.laterality, Scan.slab, is_accepted.label("is_accepted"),
+            Visit.code.label("visit_code"), Acquisition.laterality, Scan.slab, Review.id.label("review_id"),
+            Review.created_at.label("accepted_at"), is_taken_back.label("is_taken_back"),
         )
         .join(Scan, Scan.id == BulkReviewScan.scan_id)
         .join(Site, Site.id == Scan.site_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Subject, Subject.id == Acquisition.subject_id)
         .join(Visit, Visit.id == Acquisition.visit_id)
+        .outerjoin(
+            Review, (Review.bulk_review_id == bulk_id) & (Review.scan_id == BulkReviewScan.scan_id)
+        )
         .where(BulkReviewScan.bulk_review_id == bulk_id)
         .order_by(BulkReviewScan.sample_number, BulkReviewScan.scan_id)
     )  # fmt: skip
@@ -186,7 +200,7 @@ def read_bulk_items(session: Session, bulk_id: int) -> tuple[BulkItem, ...]:
             row.BulkReviewScan.scan_id, row.site_code, row.subject_code, row.visit_code, Laterality(row.laterality),
             Slab(row.slab), row.BulkReviewScan.seen_version, row.BulkReviewScan.sample_number,
             row.BulkReviewScan.looked_at, SampleMark(row.BulkReviewScan.mark) if row.BulkReviewScan.mark else None,
-            row.BulkReviewScan.left_out, row.is_accepted,
+            row.BulkReviewScan.left_out, row.review_id, row.accepted_at, row.is_taken_back,
         )
         for row in rows
     )  # fmt: skip

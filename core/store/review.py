@@ -175,16 +175,32 @@ class MadeReview:
     scan_version: int | None
     bulk_review_id: int | None
     replaced: Mapping[str, Any] | None
+    is_undone: bool
 
 
 def latest_review_of(session: Session, reviewer_id: int) -> MadeReview | None:
     """The last thing that this person decided, an undo included and masked grades not; None where there is nothing."""
+    return _made_review(session, Review.reviewer_id == reviewer_id)
+
+
+def find_bulk_part(
+    session: Session, reviewer_id: int, *, review_id: int | None = None, scan_id: int | None = None
+) -> MadeReview | None:
+    """A person's acceptance of a scan as one of a list: by its id, or the scan's latest; None where there is none."""
+    asked = Review.id == review_id if review_id is not None else Review.scan_id == scan_id
+    return _made_review(session, and_(Review.reviewer_id == reviewer_id, Review.bulk_review_id.is_not(None), asked))
+
+
+def _made_review(session: Session, condition: ColumnElement[bool]) -> MadeReview | None:
+    """The newest of these decisions."""
+    undo = aliased(Review)
     row = session.execute(
         select(
             Review.id, Review.scan_id, Review.reviewer_id, Review.decision, Review.reason, Review.ordinal,
             Review.created_at, Review.scan_version, Review.bulk_review_id, Review.replaced,
+            exists().where(undo.undoes_id == Review.id).label("is_undone"),
         )
-        .where(Review.reviewer_id == reviewer_id, Review.is_masked.is_(False))
+        .where(condition, Review.is_masked.is_(False))
         .order_by(Review.id.desc())
         .limit(1)
     ).one_or_none()  # fmt: skip

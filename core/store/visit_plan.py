@@ -1,22 +1,26 @@
-"""Planned visits as rows: when each is to take place, moved, called off. Decides nothing."""
+"""Planned visits as rows: when each is to take place, moved, called off, and what it expects. Decides nothing."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import ExpectedScan, Site, Subject, Visit
 from core.store.batch import UPLOAD_LOCK
+from core.vocabulary import Laterality
 
 VisitKey = tuple[int, str, str]
 """Site id, subject's code, visit's code."""
+Slot = tuple[Laterality, str]
+"""Eye and scan type that a visit expects."""
 
 
 @dataclass(frozen=True, slots=True)
 class VisitPlan:
-    """A visit as it stands: ``is_received`` where at least one scan of it arrived."""
+    """A visit as it stands, with the slots of which something arrived and those of which nothing has."""
 
     visit_id: int
     site_id: int
@@ -27,7 +31,13 @@ class VisitPlan:
     window_ends_on: date | None
     called_off_at: datetime | None
     called_off_reason: str
-    is_received: bool
+    received: frozenset[Slot]
+    awaited: frozenset[Slot]
+
+    @property
+    def is_received(self) -> bool:
+        """Whether at least one scan of it arrived."""
+        return bool(self.received)
 
     @property
     def key(self) -> VisitKey:
@@ -48,6 +58,13 @@ def find_plan(session: Session, visit_id: int) -> VisitPlan | None:
     return next(iter(_plans(session, Visit.id == visit_id)), None)
 
 
+def find_unmet_plans(session: Session, site_ids: Iterable[int]) -> tuple[VisitPlan, ...]:
+    """The sites' planned visits that take place and sent nothing so far, in the order of their days."""
+    sent = exists().where(ExpectedScan.visit_id == Visit.id, ExpectedScan.first_received_at.is_not(None))
+    wanted = (Visit.site_id.in_(tuple(site_ids)), Visit.planned_on.is_not(None), Visit.called_off_at.is_(None), ~sent)
+    return tuple(sorted(_plans(session, and_(*wanted)), key=lambda plan: (plan.planned_on or date.max, plan.visit_id)))
+
+
 def set_plan(session: Session, visit_id: int, *, planned_on: date, window_ends_on: date | None) -> None:
     """Say when it is to take place and until when its scans count."""
     values = {"planned_on": planned_on, "window_ends_on": window_ends_on}
@@ -59,23 +76,57 @@ def set_called_off(session: Session, visit_id: int, *, at: datetime | None, reas
     session.execute(update(Visit).where(Visit.id == visit_id).values(called_off_at=at, called_off_reason=reason))
 
 
+def replace_awaited(session: Session, plan: VisitPlan, *, added: Iterable[Slot], removed: Iterable[Slot]) -> None:
+    """Let a visit expect other scans. What arrived stays whatever ``removed`` says: such a row cannot be deleted."""
+    for laterality, scan_type in removed:
+        session.execute(
+            delete(ExpectedScan).where(
+                ExpectedScan.visit_id == plan.visit_id,
+                ExpectedScan.laterality == laterality.value,
+                ExpectedScan.scan_type == scan_type,
+                ExpectedScan.first_received_at.is_(None),
+            )
+        )
+    session.add_all(
+        ExpectedScan(
+            site_id=plan.site_id, visit_id=plan.visit_id, laterality=laterality.value, scan_type=scan_type,
+            first_received_at=None,
+        )
+        for laterality, scan_type in added
+    )  # fmt: skip
+    session.flush()
+
+
 def _plans(session: Session, condition: ColumnElement[bool]) -> Iterable[VisitPlan]:
-    is_received = exists().where(ExpectedScan.visit_id == Visit.id, ExpectedScan.first_received_at.is_not(None))
     rows = session.execute(
         select(
             Visit.id, Visit.site_id, Site.study_id, Subject.code.label("subject"), Visit.code.label("visit"),
             Visit.planned_on, Visit.window_ends_on, Visit.called_off_at, Visit.called_off_reason,
-            is_received.label("is_received"),
         )
         .join(Subject, Subject.id == Visit.subject_id)
         .join(Site, Site.id == Visit.site_id)
         .where(condition)
         .order_by(Visit.id)
-    )  # fmt: skip
+    ).all()  # fmt: skip
+    received, awaited = _slots(session, [row.id for row in rows])
     return [
         VisitPlan(
             row.id, row.site_id, row.study_id, row.subject, row.visit, row.planned_on, row.window_ends_on,
-            row.called_off_at, row.called_off_reason, row.is_received,
+            row.called_off_at, row.called_off_reason, frozenset(received[row.id]), frozenset(awaited[row.id]),
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _slots(session: Session, visit_ids: Sequence[int]) -> tuple[Mapping[int, set[Slot]], Mapping[int, set[Slot]]]:
+    """By visit: what arrived, and what has not."""
+    received, awaited = defaultdict[int, set[Slot]](set), defaultdict[int, set[Slot]](set)
+    rows = session.execute(
+        select(
+            ExpectedScan.visit_id, ExpectedScan.laterality, ExpectedScan.scan_type, ExpectedScan.first_received_at
+        ).where(ExpectedScan.visit_id.in_(visit_ids))
+    )
+    for row in rows:
+        side = awaited if row.first_received_at is None else received
+        side[row.visit_id].add((Laterality(row.laterality), row.scan_type))
+    return received, awaited

@@ -2,9 +2,10 @@
 
 The list is fixed when it is drawn up, with the version of every scan. The reviewer opens each scan of the sample and
 agrees; one disagreement stops it all and nothing is accepted. Then every scan is accepted by ``accept_scan`` with its
-own review and audit event, which name the bulk acceptance. What may not be accepted unseen (core.policy.bulk_sample),
-or has changed meanwhile, is left out and named. It is accepted in pieces of ``PIECE``, each its own transaction, so
-that nobody waits behind a long list; one that broke off goes on where it stopped.
+own review and audit event, which name the bulk acceptance; each can be taken back alone (core.usecases.undo_review).
+What may not be accepted unseen (core.policy.bulk_sample), or has changed meanwhile, is left out and named. It is
+accepted in pieces of ``PIECE``, each its own transaction, so that nobody waits behind a long list; one that broke off
+goes on where it stopped.
 """
 
 import secrets
@@ -88,6 +89,11 @@ class BulkView:
     def waiting(self) -> tuple[BulkItem, ...]:
         """The scans that are still to be accepted."""
         return tuple(item for item in self.items if not item.left_out and not item.is_accepted)
+
+    @property
+    def accepted(self) -> tuple[BulkItem, ...]:
+        """The scans that were accepted, those taken back since among them."""
+        return tuple(item for item in self.items if item.is_accepted)
 
     @property
     def is_agreed(self) -> bool:

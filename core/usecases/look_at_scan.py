@@ -38,7 +38,7 @@ def look_at_scan(
         previous=read_previous(session, view.scan_id),
         checks=_checks(session, view),
         draft=None if actor.user_id is None else read_draft(session, reviewer_id=actor.user_id, scan_id=view.scan_id),
-        undoable=find_undoable(session, actor=actor),
+        undoable=find_undoable(session, actor=actor, scan_id=view.scan_id),
     )
 
 

@@ -1,14 +1,17 @@
 """The calendar of visits: what is planned is expected from its day on, so that a visit that sends nothing is missing.
 
-A calendar is imported again whenever it changed: what is new is added, what moved is moved, what is unchanged is left.
-Scans that arrived keep their slots, whatever happens to the plan. Each change has its audit event. Raised by all:
-NotAllowedError, UsageError, NotFoundError.
+A calendar is imported again whenever it or the protocol changed: what is new is added, what moved is moved, what the
+protocol of the planned day no longer expects is replaced as far as nothing of it arrived, what is unchanged is left.
+Where it is said to be whole, planned visits that it does not name and that sent nothing are called off. Scans that
+arrived keep their slots, whatever happens to the plan. Each change has its audit event. Raised by all: NotAllowedError,
+UsageError, NotFoundError.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -23,8 +26,8 @@ from core.store.audit import record_event
 from core.store.batch import SiteRef, read_sites
 from core.store.capture import add_visit, find_or_add_subject
 from core.store.protocol import ProtocolTimeline, read_protocols
-from core.store.visit_plan import VisitKey, VisitPlan
-from core.vocabulary import Laterality, Role
+from core.store.visit_plan import Slot, VisitKey, VisitPlan
+from core.vocabulary import Role
 
 PLANNERS = (Role.QC_TECHNICIAN, Role.MANAGER, Role.ADMIN)
 """Who plans: the reading centre. A site whose plan it were could move what it has not sent."""
@@ -39,6 +42,8 @@ class PlanChange(StrEnum):
     MOVED = "moved"
     CALLED_OFF = "called off"
     RESUMED = "takes place after all"
+    REPLACED = "expects other scans"
+    LEFT_OUT = "left out, so called off"
     UNCHANGED = "unchanged"
 
 
@@ -52,6 +57,15 @@ class PlanLine:
     window_ends_on: date | None
     former: VisitPlan | None
     """The visit as it stood; None where the row makes it."""
+    added: tuple[Slot, ...] = ()
+    """What the visit did not expect before; empty of a visit that the row makes."""
+    removed: tuple[Slot, ...] = ()
+    """What the protocol of its day no longer expects, and nothing arrived of."""
+
+    @property
+    def key(self) -> VisitKey:
+        """Which visit it is."""
+        return self.site_id, self.row.subject, self.row.visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +80,14 @@ class CalendarCheck:
         return sum(line.change is change for line in self.lines)
 
 
-def check_calendar(session: Session, table: CalendarTable, *, actor: Actor, study_id: int) -> CalendarCheck:
-    """What each row would do; a row of a site that is unknown or not the person's is a problem. Writes nothing."""
+def check_calendar(
+    session: Session, table: CalendarTable, *, actor: Actor, study_id: int, is_whole: bool = False
+) -> CalendarCheck:
+    """What each row would do; a row of a site that is unknown or not the person's is a problem. Writes nothing.
+
+    ``is_whole``: the calendar names every visit of its sites, so those that it leaves out are called off; not where a
+    row has a fault, because that row's visit would be among them.
+    """
     sites = {each.site.casefold(): each for each in read_sites(session) if each.study_id == study_id}
     timeline = read_protocols(session, [study_id])
     problems, kept = list(table.problems), []
@@ -82,12 +102,33 @@ def check_calendar(session: Session, table: CalendarTable, *, actor: Actor, stud
     lines = tuple(_line(row, site, plans, timeline) for row, site in kept)
     if lines and not any(_expected(timeline, study_id, line.row) for line in lines):
         problems.append(_EXPECTS_NOTHING)
+    if is_whole and any(problem.is_blocking for problem in problems):
+        problems.append(_NOT_WHOLE)
+    elif is_whole:
+        lines += _left_out(session, {site.site_id: site for _, site in kept}, {line.key for line in lines})
     return CalendarCheck(lines, tuple(problems))
 
 
-def plan_visits(session: Session, table: CalendarTable, *, actor: Actor, study_id: int) -> CalendarCheck:
+def _left_out(session: Session, sites: Mapping[int, SiteRef], named: Collection[VisitKey]) -> tuple[PlanLine, ...]:
+    """Planned visits of these sites that sent nothing and stand in no row."""
+    reason = f"Not in the calendar imported on {now():%d %b %Y}."
+    return tuple(
+        PlanLine(
+            PlannedRow(
+                None, sites[plan.site_id].site, plan.subject, plan.visit, plan.planned_on, plan.window_ends_on, reason
+            ),
+            PlanChange.LEFT_OUT, plan.site_id, plan.window_ends_on, plan,
+        )
+        for plan in store.find_unmet_plans(session, sites)
+        if plan.key not in named and plan.planned_on is not None
+    )  # fmt: skip
+
+
+def plan_visits(
+    session: Session, table: CalendarTable, *, actor: Actor, study_id: int, is_whole: bool = False
+) -> CalendarCheck:
     """Do what the rows say; returns what was done. Rows with problems stop none of the others."""
-    check = check_calendar(session, table, actor=actor, study_id=study_id)
+    check = check_calendar(session, table, actor=actor, study_id=study_id, is_whole=is_whole)
     if not check.lines and any(problem.is_blocking for problem in check.problems):
         fault = next(problem for problem in check.problems if problem.is_blocking)
         raise UsageError(f"No row of the calendar can be taken. {fault.message}", remedy=fault.remedy)
@@ -132,6 +173,12 @@ _EXPECTS_NOTHING = Problem(
     "Name the expected scans in the protocol first (page Admin), then import the calendar.",
     is_blocking=False,
 )
+_NOT_WHOLE = Problem(
+    "calendar_not_whole",
+    "Nothing is called off for being left out: the rows that have a fault name visits, too.",
+    "Correct those rows, then import the whole calendar again.",
+    is_blocking=False,
+)
 
 
 def _fault(row: PlannedRow, site: SiteRef | None, actor: Actor) -> Problem | None:
@@ -155,10 +202,22 @@ def _key(row: PlannedRow, site: SiteRef) -> VisitKey:
 def _line(row: PlannedRow, site: SiteRef, plans: Mapping[VisitKey, VisitPlan], timeline: ProtocolTimeline) -> PlanLine:
     former = plans.get(_key(row, site))
     window = row.window_ends_on or _window_end(row, timeline, site.study_id, former)
-    return PlanLine(row, _change(row, window, former), site.site_id, window, former)
+    added, removed = _replacement(row, former, _expected(timeline, site.study_id, row))
+    change = _change(row, window, former, is_replaced=bool(added or removed))
+    return PlanLine(row, change, site.site_id, window, former, added, removed)
 
 
-def _change(row: PlannedRow, window: date | None, former: VisitPlan | None) -> PlanChange:
+def _replacement(
+    row: PlannedRow, former: VisitPlan | None, expected: Sequence[Slot]
+) -> tuple[tuple[Slot, ...], tuple[Slot, ...]]:
+    """What a known visit is to expect that it did not, and what no longer; nothing of one that is called off."""
+    if former is None or row.called_off:
+        return (), ()
+    known = former.received | former.awaited
+    return tuple(slot for slot in expected if slot not in known), tuple(sorted(former.awaited - set(expected)))
+
+
+def _change(row: PlannedRow, window: date | None, former: VisitPlan | None, *, is_replaced: bool) -> PlanChange:
     if former is None:
         return PlanChange.NEW
     if row.called_off:
@@ -166,8 +225,9 @@ def _change(row: PlannedRow, window: date | None, former: VisitPlan | None) -> P
         return PlanChange.UNCHANGED if is_same else PlanChange.CALLED_OFF
     if former.called_off_at is not None:
         return PlanChange.RESUMED
-    is_same = (former.planned_on, former.window_ends_on) == (row.planned_on, window)
-    return PlanChange.UNCHANGED if is_same else PlanChange.MOVED
+    if (former.planned_on, former.window_ends_on) != (row.planned_on, window):
+        return PlanChange.MOVED
+    return PlanChange.REPLACED if is_replaced else PlanChange.UNCHANGED
 
 
 def _window_end(row: PlannedRow, timeline: ProtocolTimeline, study_id: int, former: VisitPlan | None) -> date | None:
@@ -184,12 +244,12 @@ def _protocol(timeline: ProtocolTimeline, study_id: int, row: PlannedRow) -> Pro
     return in_force.protocol if in_force is not None else None
 
 
-def _expected(timeline: ProtocolTimeline, study_id: int, row: PlannedRow) -> Sequence[tuple[Laterality, str]]:
+def _expected(timeline: ProtocolTimeline, study_id: int, row: PlannedRow) -> Sequence[Slot]:
     protocol = _protocol(timeline, study_id, row)
     return protocol.expected_at(row.visit) if protocol is not None else ()
 
 
-def _write(session: Session, line: PlanLine, expected: Sequence[tuple[Laterality, str]]) -> int:
+def _write(session: Session, line: PlanLine, expected: Sequence[Slot]) -> int:
     row, former = line.row, line.former
     if former is None:
         subject_id = find_or_add_subject(session, line.site_id, row.subject)
@@ -199,6 +259,7 @@ def _write(session: Session, line: PlanLine, expected: Sequence[tuple[Laterality
         )  # fmt: skip
     else:
         visit_id = former.visit_id
+        store.replace_awaited(session, former, added=line.added, removed=line.removed)
     store.set_plan(session, visit_id, planned_on=row.planned_on, window_ends_on=line.window_ends_on)
     was_called_off = former is not None and former.called_off_at is not None
     if row.called_off or was_called_off:
@@ -208,18 +269,26 @@ def _write(session: Session, line: PlanLine, expected: Sequence[tuple[Laterality
 
 _ACTIONS = {
     PlanChange.NEW: "visit.planned", PlanChange.MOVED: "visit.moved", PlanChange.CALLED_OFF: "visit.called_off",
-    PlanChange.RESUMED: "visit.resumed",
+    PlanChange.RESUMED: "visit.resumed", PlanChange.REPLACED: "visit.expects_otherwise",
+    PlanChange.LEFT_OUT: "visit.called_off",
 }  # fmt: skip
 
 
 def _record(session: Session, actor: Actor, line: PlanLine, visit_id: int, study_id: int) -> None:
     former = line.former
-    before = None if former is None else _days(former.planned_on, former.window_ends_on)
-    after = {"visit": line.row.visit, **_days(line.row.planned_on, line.window_ends_on)}
+    before: dict[str, Any] | None = None if former is None else _days(former.planned_on, former.window_ends_on)
+    after: dict[str, Any] = {"visit": line.row.visit, **_days(line.row.planned_on, line.window_ends_on)}
+    if former is not None and (line.added or line.removed):
+        before = (before or {}) | {"awaited": _slot_words(former.awaited)}
+        after["awaited"] = _slot_words((former.awaited - set(line.removed)) | set(line.added))
     record_event(
         session, actor=actor, action=_ACTIONS[line.change], entity="visit", entity_id=visit_id, study_id=study_id,
         site_id=line.site_id, before=before, after=after, reason=line.row.called_off,
     )  # fmt: skip
+
+
+def _slot_words(slots: Iterable[Slot]) -> list[str]:
+    return sorted(f"{laterality} {scan_type}" for laterality, scan_type in slots)
 
 
 def _days(planned_on: date | None, window_ends_on: date | None) -> dict[str, str | None]:

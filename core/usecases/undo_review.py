@@ -1,9 +1,9 @@
-"""A reviewer takes the own last decision back, as a move of its own: nothing is erased.
+"""A reviewer takes an own decision back, as a move of its own: nothing is erased.
 
-It is possible for ``UNDO_WINDOW``, for the latest decision alone, and only while nobody has moved on: the scan is as
-the decision left it, the site has not acknowledged the request that came of it, and the decision has not closed one.
-The scan stands again as it stood before, the counts follow, the request is withdrawn with the reason, and the form
-comes back as a draft.
+It is possible for ``UNDO_WINDOW``, for the latest decision and for each scan of a list accepted in bulk, and only while
+nobody has moved on: the scan is as the decision left it, the site has not acknowledged the request that came of it, and
+the decision has not closed one. The scan stands again as it stood before, the counts follow, the request is withdrawn
+with the reason, and the form comes back as a draft.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ from core.store.review import (
     MadeReview,
     ReviewedScan,
     add_review,
+    find_bulk_part,
     has_closed_request,
     latest_review_of,
     read_marks_of,
@@ -55,12 +56,21 @@ class Undoable:
     until: datetime
 
 
-def find_undoable(session: Session, *, actor: Actor) -> Undoable | None:
-    """What ``undo_review`` would take back; None where there is nothing recent enough."""
-    review = None if actor.user_id is None else latest_review_of(session, actor.user_id)
-    if review is None or _why_not(review) is not None:
+def find_undoable(session: Session, *, actor: Actor, scan_id: int | None = None) -> Undoable | None:
+    """What ``undo_review`` would take back; None where there is nothing recent enough.
+
+    That is the own acceptance of ``scan_id`` as one of a list, else the latest decision, unless it was made with a
+    list: nobody can tell which scan of a list came last.
+    """
+    if actor.user_id is None:
         return None
-    return Undoable(review.id, review.scan_id, review.decision, review.created_at + UNDO_WINDOW)
+    part = find_bulk_part(session, actor.user_id, scan_id=scan_id) if scan_id is not None else None
+    latest = latest_review_of(session, actor.user_id)
+    alone = latest if latest is not None and latest.bulk_review_id is None else None
+    for review in (part, alone):
+        if review is not None and _why_not(review) is None:
+            return Undoable(review.id, review.scan_id, review.decision, review.created_at + UNDO_WINDOW)
+    return None
 
 
 def undo_review(session: Session, *, actor: Actor, review_id: int, reason: str = "") -> int:
@@ -69,44 +79,56 @@ def undo_review(session: Session, *, actor: Actor, review_id: int, reason: str =
     Raises
     ------
     NotFoundError, IllegalMoveError
-        It is not this person's latest decision; or somebody has moved on, as the error says.
+        It is neither this person's latest decision nor one made with a list; or somebody has moved on, as it says.
     """
-    latest = latest_review_of(session, reviewer_id_of(actor))
-    if latest is None:
-        raise NotFoundError("You have not decided anything that could be undone.", remedy="Decide about a scan first.")
-    if latest.id != review_id:
-        raise IllegalMoveError("Only your latest decision can be undone, and this is not it.", remedy=_REMEDY)
-    if why := _why_not(latest):
+    review = _own_review(session, reviewer_id_of(actor), review_id)
+    if why := _why_not(review):
         raise IllegalMoveError(why, remedy=_REMEDY)
-    scan = own_reviewable(session, actor, latest.scan_id)
-    if scan.version != latest.scan_version:
+    scan = own_reviewable(session, actor, review.scan_id)
+    if scan.version != review.scan_version:
         raise IllegalMoveError("Somebody has moved on with the scan since, so it cannot be undone.", remedy=_REMEDY)
-    if has_closed_request(session, scan.acquisition_id, since=latest.created_at):
+    if has_closed_request(session, scan.acquisition_id, since=review.created_at):
         raise IllegalMoveError(
             "The decision closed the site's request for this scan, so it cannot be undone.", remedy=_REMEDY
         )
     words = reason.strip() or "Undone by the reviewer."
-    if latest.decision is ReviewDecision.REQUEST_REACQUISITION:
+    if review.decision is ReviewDecision.REQUEST_REACQUISITION:
         # Before the scan is restored: the counts, which follow then, name a capture's failure by its request.
         _withdraw(session, _unanswered_request(session, scan), actor=actor, reason=words)
-    _restore(session, scan, latest, actor=actor, reason=words)
-    if latest.decision is ReviewDecision.QUERY:
+    _restore(session, scan, review, actor=actor, reason=words)
+    if review.decision is ReviewDecision.QUERY:
         add_message(
             session, scan_id=scan.scan_id, site_id=scan.site_id, author_id=reviewer_id_of(actor),
             side=QuerySide.CENTRE, act=QueryAct.RESOLVED, text=words,
         )  # fmt: skip
-    _bring_form_back(session, scan, latest)
+    _bring_form_back(session, scan, review)
     return scan.scan_id
 
 
+def _own_review(session: Session, reviewer_id: int, review_id: int) -> MadeReview:
+    """The decision, where it is this person's latest one or was made with a list."""
+    latest = latest_review_of(session, reviewer_id)
+    if latest is None:
+        raise NotFoundError("You have not decided anything that could be undone.", remedy="Decide about a scan first.")
+    if latest.id == review_id:
+        return latest
+    part = find_bulk_part(session, reviewer_id, review_id=review_id)
+    if part is None:
+        raise IllegalMoveError(
+            "Only your latest decision can be undone, or one that you made with a list; this is neither.",
+            remedy=_REMEDY,
+        )
+    return part
+
+
 def _why_not(review: MadeReview) -> str | None:
-    """Why this decision cannot be taken back, as far as its own row tells."""
+    """Why this decision cannot be taken back, as far as its own row tells; None: nothing speaks against it."""
+    if review.is_undone:
+        return "This decision has been undone already."
     if review.decision is ReviewDecision.UNDO:
         return "Your latest decision has been undone already."
     if review.decision not in _UNDONE or review.replaced is None or review.scan_version is None:
         return "What you did last is no decision that can be undone."
-    if review.bulk_review_id is not None:
-        return "The scan was accepted together with others, which is not undone one by one."
     if now() - review.created_at > UNDO_WINDOW:
         return f"A decision can be undone for {UNDO_WINDOW.seconds // 60} minutes; this one is older."
     return None

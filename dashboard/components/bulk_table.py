@@ -59,7 +59,9 @@ def standing_words(view: BulkView) -> Html:
     """How far it is."""
     words, tone = STATE_WORDS[view.bulk.state]
     agreed = sum(item.mark is SampleMark.AGREE for item in view.sample)
-    accepted = sum(item.is_accepted for item in view.items)
+    accepted = len(view.accepted)
+    n_back = sum(item.is_taken_back for item in view.accepted)
+    back_words = f" {counted(n_back, 'of them')} taken back since." if n_back else ""
     counts = {
         BulkState.SAMPLING: f"{agreed} of {len(view.sample)} agreed to. Open each scan, then press y or x.",
         BulkState.ACCEPTING: f"{accepted} accepted, {len(view.waiting)} to go.",
@@ -68,7 +70,7 @@ def standing_words(view: BulkView) -> Html:
     }
     when = f"List of {view.bulk.created_at:%d %b %Y, %H:%M} UTC. "
     back = page_link("Worklist", "worklist", {"tab": "to-decide"})
-    return tag("p", chip(words, tone), " ", when, counts[view.bulk.state], " ", back, class_="words")
+    return tag("p", chip(words, tone), " ", when, counts[view.bulk.state], back_words, " ", back, class_="words")
 
 
 def sample_table(view: BulkView) -> Html:
@@ -85,6 +87,20 @@ def sample_table(view: BulkView) -> Html:
         for item in view.sample
     )
     return _table(("No.", "Image", "Scan", "Looked at", "You say"), rows)
+
+
+def accepted_table(items: Sequence[BulkItem]) -> Html:
+    """The scans that were accepted with the list, each with its link and whether it was taken back since."""
+    rows = (
+        tag(
+            "tr",
+            tag("td", page_link(scan_words(item), "scan", {"id": item.scan_id})),
+            tag("td", f"{item.accepted_at:%d %b %Y, %H:%M} UTC" if item.accepted_at else None),
+            tag("td", chip("taken back", "warn") if item.is_taken_back else chip("accepted", "good")),
+        )
+        for item in items
+    )
+    return _table(("Scan", "Accepted", "Stands"), rows)
 
 
 def left_out_table(named: Sequence[tuple[ListedScan | BulkItem, str]]) -> Html:

@@ -18,6 +18,7 @@ from core.usecases.plan_visits import (
     plan_visits,
     resume_visit,
 )
+from core.wording import scan_type_words
 from dashboard.administration.steps import fresh_key, perform
 from dashboard.components.markup import Html, chip, count, join, tag
 from dashboard.components.pager import counted
@@ -29,7 +30,7 @@ SHOWN_LINES = 20
 _TABLE = "calendar.table"
 _TONES = {
     PlanChange.NEW: "good", PlanChange.MOVED: "info", PlanChange.CALLED_OFF: "warn", PlanChange.RESUMED: "info",
-    PlanChange.UNCHANGED: "calm",
+    PlanChange.REPLACED: "info", PlanChange.LEFT_OUT: "warn", PlanChange.UNCHANGED: "calm",
 }  # fmt: skip
 
 
@@ -38,8 +39,9 @@ def draw_import(studies: Mapping[int, str]) -> None:
     with st.expander("Import the calendar of visits", icon=":material/calendar_month:", key=fresh_key("calendar.open")):
         st.caption(
             "One row per planned visit: site, subject, visit, planned_on (year-month-day); window_ends_on where it is "
-            "not the protocol's, called_off with the reason where the visit does not take place. Import the whole "
-            "calendar again when it changes: what is unchanged is left as it is."
+            "not the protocol's, called_off with the reason where the visit does not take place. Import the "
+            "calendar again when it or the protocol changes: what is unchanged is left, and what a visit expects and "
+            "nothing arrived of follows the protocol of its day."
         )
         study_id = st.selectbox(
             "Study", list(studies), format_func=studies.__getitem__, key=fresh_key("calendar.study"), width=300
@@ -67,8 +69,12 @@ def _draw_choice() -> CalendarTable | None:
 
 
 def _draw_check(table: CalendarTable, study_id: int) -> None:
+    is_whole = st.checkbox(
+        "It names every visit of its sites: call off planned ones that it leaves out and that sent nothing",
+        key=fresh_key("calendar.whole"),
+    )
     with open_session() as session:
-        check = check_calendar(session, table, actor=current_user(), study_id=study_id)
+        check = check_calendar(session, table, actor=current_user(), study_id=study_id, is_whole=is_whole)
     panel(check_words(check), key="calendar-check")
     n_changes = len(check.lines) - check.count(PlanChange.UNCHANGED)
     if not n_changes:
@@ -79,7 +85,7 @@ def _draw_check(table: CalendarTable, study_id: int) -> None:
     ):  # fmt: skip
 
         def step(session: Session, actor: Actor) -> str:
-            done = plan_visits(session, table, actor=actor, study_id=study_id)
+            done = plan_visits(session, table, actor=actor, study_id=study_id, is_whole=is_whole)
             return f"Imported: {summary(done)}."
 
         perform(step)
@@ -108,7 +114,7 @@ def _lines(check: CalendarCheck) -> Html | None:
         tag(
             "tr",
             tag("th", f"{line.row.subject} · {line.row.visit}", tag("span", line.row.site, class_="name"), scope="row"),
-            tag("td", chip(str(line.change), _TONES[line.change])),
+            tag("td", chip(str(line.change), _TONES[line.change]), _replaced(line)),
             tag("td", f"{line.row.planned_on:%d %b %Y}", _former(line)),
             tag("td", f"{line.window_ends_on:%d %b %Y}" if line.window_ends_on else "always open"),
             tag("td", line.row.called_off),
@@ -124,6 +130,15 @@ def _lines(check: CalendarCheck) -> Html | None:
 def _former(line: PlanLine) -> Html | None:
     day = line.former.planned_on if line.former is not None else None
     return tag("span", f"was {day:%d %b %Y}", class_="name") if day not in {None, line.row.planned_on} else None
+
+
+def _replaced(line: PlanLine) -> Html | None:
+    """What a known visit expects from now on, and what no longer."""
+    sides = [(slots, words) for slots, words in ((line.added, "now also"), (line.removed, "no longer")) if slots]
+    return join(
+        tag("span", f"{words} " + "; ".join(f"{eye}, {scan_type_words(kind)}" for eye, kind in slots), class_="name")
+        for slots, words in sides
+    )
 
 
 def _faults(problems: Sequence[Problem]) -> Html | None:

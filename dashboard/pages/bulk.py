@@ -7,7 +7,15 @@ from core.store.access import Actor
 from core.usecases.accept_in_bulk import BulkView, Proposal, look_at_bulk, propose_bulk
 from core.vocabulary import BulkState
 from dashboard import decisions, outcome
-from dashboard.components.bulk_table import left_out_table, proposal_words, sample_table, standing_words
+from dashboard.components.bulk_table import (
+    accepted_table,
+    left_out_table,
+    proposal_words,
+    sample_table,
+    standing_words,
+)
+from dashboard.components.bulk_undo import draw_taking_back
+from dashboard.components.long_table import draw_long
 from dashboard.components.panel import empty_state, panel
 from dashboard.filters import MAX_ID, SCAN_FIELDS, draw_filters, url_filters
 from dashboard.session import current_user, open_session
@@ -71,6 +79,13 @@ def _draw_run(view: BulkView, actor: Actor) -> None:
         _draw_steps(view)
     st.subheader("The sample")
     panel(sample_table(view), key="sample")
+    if view.accepted:
+        st.subheader("Accepted")
+        draw_long(
+            view.accepted, lambda shown: panel(accepted_table(shown), key="accepted"), key="accepted", noun="scans"
+        )
+        if is_own:
+            draw_taking_back(view, at=now())
     left_out = [(item, item.left_out) for item in view.items if item.left_out]
     if left_out:
         st.subheader("Left out, to be decided one by one")

@@ -21,6 +21,8 @@ class BulkItemDocument(Document):
     mark: SampleMark | None
     left_out: str = Field(description="Why it is decided one by one; empty: it is accepted with the others.")
     is_accepted: bool
+    review_id: int | None = Field(description="Of its acceptance: POST /decisions/undo takes it back alone.")
+    is_taken_back: bool = Field(description="Its acceptance was undone since.")
 
 
 class BulkDocument(Document):
@@ -35,6 +37,7 @@ class BulkDocument(Document):
     is_agreed: bool = Field(description="Every scan of the sample was agreed to.")
     n_waiting: int = Field(description="Scans that are still to be accepted.")
     sample: list[BulkItemDocument]
+    accepted: list[BulkItemDocument]
     left_out: list[BulkItemDocument]
 
 
@@ -56,5 +59,5 @@ class UndoableDocument(Document):
 class UndoBody(Body):
     """Why a decision is taken back."""
 
-    review_id: Id = Field(description="Of GET /decisions/last, so that no other is undone.")
+    review_id: Id = Field(description="Of GET /decisions/last or of a bulk acceptance.")
     reason: Text = ""

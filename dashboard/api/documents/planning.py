@@ -1,13 +1,16 @@
 """What a study plans: a protocol version to publish, a calendar of visits, and what importing it does."""
 
 import json
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field, field_validator
 
 from core.intake.visit_calendar import MAX_PLANNED_VISITS, MAX_REASON_LENGTH
+from core.store.visit_plan import Slot
 from core.usecases.plan_visits import CalendarCheck, PlanChange
+from core.vocabulary import Laterality
 from dashboard.api.documents.base import Body, Code, Document, Text
 from dashboard.api.documents.work import Words
 
@@ -46,18 +49,37 @@ class CalendarBody(Body):
 
     rows: Annotated[list[CalendarRowBody], Field(min_length=1, max_length=MAX_PLANNED_VISITS)]
     dry_run: bool = Field(default=False, description="Only say what it would change.")
+    is_whole: bool = Field(
+        default=False,
+        description="The rows name every visit of their sites: planned ones that they leave out and that sent nothing "
+        "are called off. Not done where a row has a fault.",
+    )
+
+
+class SlotDocument(Document):
+    """An expected scan."""
+
+    laterality: Laterality
+    scan_type: str
+
+    @classmethod
+    def of(cls, slots: Iterable[Slot]) -> "list[SlotDocument]":
+        """In their order."""
+        return [cls(laterality=laterality, scan_type=scan_type) for laterality, scan_type in slots]
 
 
 class CalendarLineDocument(Document):
     """What one row changes."""
 
-    line: int = Field(description="Number of the row, from 1.")
+    line: int | None = Field(description="Number of the row, from 1; null of a visit that no row names.")
     site: str
     subject: str
     visit: str
     change: PlanChange
     planned_on: date
     window_ends_on: date | None = Field(description="Null: the window stays open.")
+    added: list[SlotDocument] = Field(description="What a known visit expects from now on.")
+    removed: list[SlotDocument] = Field(description="What it no longer expects, as nothing of it arrived.")
 
 
 class CalendarProblemDocument(Document):
@@ -87,6 +109,8 @@ class CalendarDocument(Document):
                 change=each.change,
                 planned_on=each.row.planned_on,
                 window_ends_on=each.window_ends_on,
+                added=SlotDocument.of(each.added),
+                removed=SlotDocument.of(each.removed),
             )
             for each in check.lines
         ]

@@ -85,7 +85,7 @@ def stop_bulk_acceptance(bulk_id: BulkId, caller: DecisionWriter) -> BulkDocumen
 
 @router.get("/decisions/last")
 def read_last_decision(caller: ScanReader) -> Listing[UndoableDocument]:
-    """The caller's own last decision; none where it is too long ago or cannot be undone."""
+    """The caller's own last decision; none where it is too long ago, was made with a list or cannot be undone."""
     with caller.open_session() as session:
         found = find_undoable(session, actor=caller.actor)
     return Listing(items=[UndoableDocument.model_validate(found)] if found is not None else [])
@@ -93,7 +93,7 @@ def read_last_decision(caller: ScanReader) -> Listing[UndoableDocument]:
 
 @router.post("/decisions/undo")
 def undo_decision(body: UndoBody, caller: DecisionWriter) -> DecidedDocument:
-    """Take the own last decision back, while nobody has moved on."""
+    """Take the own last decision back, or one scan of an own bulk acceptance, while nobody has moved on."""
     with caller.open_session() as session:
         scan_id = undo_review(session, actor=caller.actor, review_id=body.review_id, reason=body.reason)
         return decided(session, scan_id)
@@ -128,5 +128,6 @@ def _document(view: BulkView) -> BulkDocument:
         is_agreed=view.is_agreed,
         n_waiting=len(view.waiting),
         sample=[BulkItemDocument.model_validate(item) for item in view.sample],
+        accepted=[BulkItemDocument.model_validate(item) for item in view.accepted],
         left_out=[BulkItemDocument.model_validate(item) for item in view.items if item.left_out],
     )

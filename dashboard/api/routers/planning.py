@@ -55,7 +55,7 @@ def import_calendar(study_id: StudyId, body: CalendarBody, caller: VisitWriter) 
     act = check_calendar if body.dry_run else plan_visits
     with caller.open_session() as session:
         _require_study(session, study_id)
-        return CalendarDocument.of(act(session, table, actor=caller.actor, study_id=study_id))
+        return CalendarDocument.of(act(session, table, actor=caller.actor, study_id=study_id, is_whole=body.is_whole))
 
 
 @router.post("/visits/{visit_id}/call-off")

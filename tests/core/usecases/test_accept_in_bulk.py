@@ -1,10 +1,13 @@
 """Accepting a list: the sample that comes first, what is left out, and what every scan has on record afterwards."""
 
+from datetime import timedelta
+
 import pytest
 from builders import make_batch, make_member
 from desk import Desk
 from lane import ABSTAINED, GRADABLE, UNGRADABLE, Scene, make_scene, queue_scan
 from sqlalchemy import select
+from stopped_clock import stop_clock
 
 from core.clock import now
 from core.database import tables
@@ -24,7 +27,7 @@ from core.usecases.accept_in_bulk import (
     stop_bulk,
 )
 from core.usecases.check_rates import verify_rates
-from core.usecases.undo_review import find_undoable
+from core.usecases.undo_review import UNDO_WINDOW, find_undoable, undo_review
 from core.vocabulary import BulkState, ReviewDecision, Role, SampleMark, ScanState
 
 N = 7
@@ -94,6 +97,52 @@ def test_an_agreed_list_is_accepted_scan_by_scan_with_its_own_review_and_event(
     assert verify_rates(desk.worker) == []
     with desk.as_person(reviewer) as (session, actor):
         assert find_undoable(session, actor=actor) is None
+
+
+def test_each_scan_of_an_accepted_list_is_taken_back_alone(desk: Desk, reviewer: str, waiting: list[int]) -> None:
+    before = desk.stands(waiting[2])
+    bulk_id = begin(desk, reviewer)
+    agree_to_all(desk, reviewer, bulk_id)
+    accept_all(desk, reviewer, bulk_id)
+    for scan_id in (waiting[2], waiting[5]):  # in any order, and the list's last scan is neither
+        with desk.as_person(reviewer) as (session, actor):
+            found = find_undoable(session, actor=actor, scan_id=scan_id)
+            assert found is not None
+            assert undo_review(session, actor=actor, review_id=found.review_id, reason="Blurred.") == scan_id
+    assert desk.stands(waiting[2]) == before
+    view = view_of(desk, reviewer, bulk_id)
+    assert {item.scan_id for item in view.accepted if item.is_taken_back} == {waiting[2], waiting[5]}
+    assert {item.scan_id for item in view.accepted} == set(waiting)
+    assert [desk.scan(scan_id).state for scan_id in waiting].count(ScanState.ACCEPTED) == N - 2
+    assert verify_rates(desk.worker) == []
+
+
+def test_an_acceptance_in_bulk_is_taken_back_once_by_its_giver_while_nobody_moved_on(
+    desk: Desk, reviewer: str, waiting: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bulk_id = begin(desk, reviewer)
+    agree_to_all(desk, reviewer, bulk_id)
+    accept_all(desk, reviewer, bulk_id)
+    reviews = {item.scan_id: item.review_id or 0 for item in view_of(desk, reviewer, bulk_id).accepted}
+    desk.override(reviewer, waiting[0], 0)
+
+    def undo(token: str, scan_id: int) -> None:
+        with desk.as_person(token) as (session, actor):
+            undo_review(session, actor=actor, review_id=reviews[scan_id])
+
+    with pytest.raises(IllegalMoveError, match="moved on"):
+        undo(reviewer, waiting[0])
+    colleague = desk.hire(Role.QC_TECHNICIAN)
+    desk.accept(colleague, desk.score(ABSTAINED + GRADABLE))
+    with pytest.raises(IllegalMoveError, match="this is neither"):
+        undo(colleague, waiting[1])
+    undo(reviewer, waiting[1])
+    with pytest.raises(IllegalMoveError, match="undone already"):
+        undo(reviewer, waiting[1])
+    stop_clock(monkeypatch, now() + UNDO_WINDOW + timedelta(seconds=1))
+    with pytest.raises(IllegalMoveError, match="for 15 minutes"):
+        undo(reviewer, waiting[2])
+    assert verify_rates(desk.worker) == []
 
 
 def test_nothing_is_accepted_before_every_sampled_scan_was_looked_at_and_agreed_to(

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 from builders import make_member, make_protocol_version, make_site
 from desk import Desk
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from core.clock import now
 from core.database import tables
@@ -53,9 +53,25 @@ class Calendar:
         day = self.today + timedelta(days=in_days)
         return {"site": self.site.code, "subject": subject, "visit": "V1", "planned_on": f"{day}"} | changes
 
-    def plan(self, rows: Sequence[dict[str, str]], token: str | None = None) -> CalendarCheck:
+    def plan(
+        self, rows: Sequence[dict[str, str]], token: str | None = None, *, is_whole: bool = False
+    ) -> CalendarCheck:
+        table = check_rows(list(rows))
         with self.desk.as_person(token or self.planner) as (session, actor):
-            return plan_visits(session, check_rows(list(rows)), actor=actor, study_id=self.site.study_id)
+            return plan_visits(session, table, actor=actor, study_id=self.site.study_id, is_whole=is_whole)
+
+    def amend(self, *expected: ExpectedScanType) -> None:
+        """A later version of the protocol, in force on every day that the tests name."""
+        protocol = Protocol(expected=expected, visit_window_days=28)
+        with session_scope(self.desk.owner) as session:
+            make_protocol_version(
+                session, self.desk.scene.study, number=8, effective_at=now() - timedelta(days=90),
+                document=protocol.model_dump(mode="json"),
+            )  # fmt: skip
+
+    def slots(self, subject: str) -> list[tuple[str, str]]:
+        (visit,) = (visit for visit in self.ahead() if visit.subject_code == subject)
+        return sorted((slot.laterality.value, slot.scan_type) for slot in visit.slots)
 
     def expected(self) -> tuple[int, int]:
         """How many scans are missing with an open and with a closed window."""
@@ -119,6 +135,67 @@ def test_importing_the_calendar_again_changes_only_what_changed(calendar: Calend
     resumed = calendar.plan([rows[2]])
     assert [line.change for line in resumed.lines] == [PlanChange.RESUMED]
     assert calendar.plan(rows[2:]).count(PlanChange.UNCHANGED) == 1
+
+
+def test_what_a_visit_awaits_follows_the_protocol_when_the_calendar_is_imported_again(calendar: Calendar) -> None:
+    row = calendar.row("P-1", 3)
+    calendar.plan([row])
+    calendar.amend(ExpectedScanType(scan_type="octa-enface 6x6"))
+    assert calendar.slots("P-1") == [("OD", TYPE), ("OS", TYPE)], "publishing a version changes no plan by itself"
+    (line,) = calendar.plan([row]).lines
+    assert (line.change, len(line.added), len(line.removed)) == (PlanChange.REPLACED, 2, 2)
+    assert calendar.slots("P-1") == [("OD", "octa-enface 6x6"), ("OS", "octa-enface 6x6")]
+    assert calendar.plan([row]).count(PlanChange.UNCHANGED) == 1
+    with session_scope(calendar.desk.owner) as session:
+        event = session.scalars(
+            select(tables.AuditEvent).where(tables.AuditEvent.action == "visit.expects_otherwise")
+        ).one()
+        assert event.before is not None
+        assert event.after is not None
+        assert event.before["awaited"] == [f"OD {TYPE}", f"OS {TYPE}"], "what was planned stays on record"
+        assert event.after["awaited"] == ["OD octa-enface 6x6", "OS octa-enface 6x6"]
+
+
+def test_what_arrived_stays_expected_whatever_the_protocol_now_says(calendar: Calendar) -> None:
+    scan_id = calendar.desk.score(2)
+    with session_scope(calendar.desk.owner) as session:
+        capture = session.get_one(tables.Acquisition, session.get_one(tables.Scan, scan_id).acquisition_id)
+        subject = session.get_one(tables.Subject, capture.subject_id)
+        visit = session.get_one(tables.Visit, capture.visit_id)
+        codes = {"subject": subject.code, "visit": visit.code}
+        arrived = (capture.laterality, capture.scan_type)
+    calendar.amend(ExpectedScanType(scan_type="octa-enface 12x12"))
+    calendar.plan([calendar.row("", 1) | codes])
+    assert calendar.slots(codes["subject"]) == sorted(
+        [arrived, ("OD", "octa-enface 12x12"), ("OS", "octa-enface 12x12")]
+    )
+    technician = calendar.desk.hire(Role.SITE_TECHNICIAN)
+    for token in (technician, calendar.planner):
+        with session_scope(calendar.desk.dashboard, token=token) as session:
+            gone = session.execute(
+                tables.ExpectedScan.__table__.delete().where(
+                    tables.ExpectedScan.first_received_at.is_not(None) if token == calendar.planner else true()
+                )
+            )
+            assert gone.rowcount == 0, "row-level security holds it below the use case"
+
+
+def test_a_whole_calendar_calls_off_what_it_leaves_out_and_nothing_was_sent_of(calendar: Calendar) -> None:
+    rows = [calendar.row("P-1", 3), calendar.row("P-2", -4), calendar.row("P-3", 5)]
+    calendar.plan(rows)
+    assert calendar.plan(rows[:1]).count(PlanChange.LEFT_OUT) == 0, "a part of a calendar says nothing of the others"
+    faulty = calendar.plan([*rows[:1], calendar.row("P-2", 1, planned_on="soon")], is_whole=True)
+    assert faulty.count(PlanChange.LEFT_OUT) == 0, "the row that has a fault may be the visit's own"
+    assert [problem.code for problem in faulty.problems] == ["date_invalid", "calendar_not_whole"]
+    done = calendar.plan(rows[:1], is_whole=True)
+    assert [(line.row.subject, line.change) for line in done.lines] == [
+        ("P-1", PlanChange.UNCHANGED), ("P-2", PlanChange.LEFT_OUT), ("P-3", PlanChange.LEFT_OUT),
+    ]  # fmt: skip
+    assert calendar.missing() == []
+    action, reason = calendar.events()[-1]
+    assert action == "visit.called_off"
+    assert reason.startswith("Not in the calendar imported on")
+    assert calendar.plan(rows[1:2]).count(PlanChange.RESUMED) == 1, "a later calendar names it again"
 
 
 def test_a_visit_that_is_called_off_is_not_missing_and_may_take_place_after_all(calendar: Calendar) -> None:
