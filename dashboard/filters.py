@@ -91,15 +91,19 @@ def days_value(first: date, last: date) -> str:
     return f"{first.isoformat()}..{last.isoformat()}"
 
 
-def days_address(first: str, last: str, filters: Mapping[str, str]) -> str:
-    """The address of the ungradable scans that were captured from ``first`` to ``last`` (ISO days)."""
+UNGRADABLE = {"grade": "0"}
+"""How the page Examples is asked for the ungradable."""
+
+
+def days_address(first: str, last: str, filters: Mapping[str, str], asked: Mapping[str, str] = UNGRADABLE) -> str:
+    """The address of the scans as ``asked`` that were captured from ``first`` to ``last`` (ISO days)."""
     kept = {name: value for name, value in filters.items() if name not in {Field.PERIOD.value, "by"}}
-    return scans_address({**kept, Field.DAYS.value: f"{first}..{last}"})
+    return scans_address({**kept, Field.DAYS.value: f"{first}..{last}"}, asked)
 
 
-def scans_address(query: Mapping[str, str]) -> str:
-    """The address of the ungradable scans under these filters."""
-    return f"/examples?{urlencode({**query, 'grade': '0'})}"
+def scans_address(query: Mapping[str, str], asked: Mapping[str, str] = UNGRADABLE) -> str:
+    """The address of the scans as ``asked`` under these filters."""
+    return f"/examples?{urlencode({**query, **asked})}"
 
 
 def _day_bounds(text: str | None) -> tuple[date, date] | None:

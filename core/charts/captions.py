@@ -27,6 +27,12 @@ CONTROL_CAPTION = (
     "Dashed uprights are marked events. *Laney* widens the limits where weeks differ more than patients do; *p* does "
     "not."
 )
+FAULT_CAPTION = (
+    "**Control chart of a fault**, whatever the grade. Each point is at least a week, of several sites at least four, "
+    "and holds 5 patient visits or more; limits (grey) and dashed baseline are as for the ungradable, with the design "
+    "effect of those. The baseline is the trend's own first points or, where they are too few, the whole study's first "
+    "thirteen weeks; nobody signs it."
+)
 SUMS_CAPTION = (
     "**CUSUM** adds up evidence that the odds of failing have doubled; above the dashed line it is a signal. **EWMA** "
     "is a moving average in standard deviations of a point; beyond a dashed line the rate has drifted. Both see a slow "
@@ -57,6 +63,13 @@ KAPPA_CAPTION = (
     "**Kappa by group.** Agreement of model and people beyond chance, two steps apart weighing four times one step; "
     "bars are 95 % intervals over resampled patients. From the dashed line on (0.81) it is called almost perfect. "
     "Compare it with what two people reach, not with 1."
+)
+BLAND_ALTMAN_CAPTION = (
+    "**Bland-Altman plot.** Each mark is one patient's scan measured both ways: to the right the larger zones, upwards "
+    "where the second way measures more. The dashed middle line is the bias, the outer ones the limits of agreement, "
+    "between which 95 of 100 differences lie; bands are 95 % intervals. A cloud that opens or slopes means that the "
+    "difference grows with the zone, and the limits then are too wide for small zones and too narrow for large ones. "
+    "Click a mark for its scan."
 )
 SCORES_CAPTION = (
     "**Scores.** How the model's probability of *ungradable* is distributed, in tenths, in this period and in the year "

@@ -70,7 +70,7 @@ def is_of_baseline(trend: Trend, point: ChartPoint) -> bool:
 def draw_control(trend: Trend, marks: Sequence[Mark] = (), since: date | None = None) -> alt.LayerChart:
     """Rate of ungradable first captures point by point, each with its own limits around the baseline's centre."""
     rows = point_rows(trend, since)
-    base = alt.Chart(_data(rows)).encode(x=_time("middle", rows), y=_rate_axis(rows))
+    base = alt.Chart(_data(rows)).encode(x=_time("middle", rows), y=_rate_axis(rows, trend.what))
     limits = alt.Chart(_data(rows)).mark_rect(color=FAINT, opacity=0.16).encode(
         x=_time("start", rows), x2="end:T", y="low:Q", y2="high:Q"
     )  # fmt: skip
@@ -81,7 +81,7 @@ def draw_control(trend: Trend, marks: Sequence[Mark] = (), since: date | None = 
     colour = alt.Color("standing:N", scale=alt.Scale(domain=list(STANDINGS), range=[RED, CALM, BETTER]), legend=legend)
     shapes = alt.Scale(domain=list(STANDINGS), range=["diamond", "circle", "triangle-down"])
     dots = base.mark_point(filled=True, size=90, opacity=1, cursor="pointer").encode(
-        color=colour, shape=alt.Shape("standing:N", scale=shapes, legend=legend), tooltip=_tooltip()
+        color=colour, shape=alt.Shape("standing:N", scale=shapes, legend=legend), tooltip=_tooltip(trend.what)
     )
     early = [limits, *_draw_baseline(rows), centre.encode(y="centre:Q")]
     layers = [*early, *_mark_rules(rows, marks), base.mark_line(strokeWidth=1.6, color=CALM), dots.add_params(click)]
@@ -153,10 +153,11 @@ def _mark_rules(rows: Sequence[Row], marks: Sequence[Mark]) -> list[alt.Chart]:
     return [rule.encode(x=_time("at", rows), tooltip=tooltip)]
 
 
-def _rate_axis(rows: Sequence[Row]) -> alt.Y:
+def _rate_axis(rows: Sequence[Row], what: str) -> alt.Y:
     top = max([float(str(row["rate"])) for row in rows] + [float(str(row["high"])) for row in rows], default=1.0)
     axis = alt.Axis(format=".0%", tickCount=5, minExtent=AXIS_PX)
-    return alt.Y("rate:Q", title="Ungradable", axis=axis, scale=alt.Scale(domain=[0, min(1.0, top + 0.06)], nice=False))
+    scale = alt.Scale(domain=[0, min(1.0, top + 0.06)], nice=False)
+    return alt.Y("rate:Q", title=what.capitalize(), axis=axis, scale=scale)
 
 
 def _time(field: str, rows: Sequence[Row]) -> alt.X:
@@ -167,12 +168,12 @@ def _time(field: str, rows: Sequence[Row]) -> alt.X:
     return alt.X(f"{field}:T", title=None, axis=axis, scale=scale)
 
 
-def _tooltip() -> list[alt.Tooltip]:
+def _tooltip(what: str) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("from:N", title="From"),
         alt.Tooltip("to:N", title="To"),
-        alt.Tooltip("rate:Q", title="Ungradable", format=".1%"),
-        alt.Tooltip("ungradable:Q", title="Ungradable n"),
+        alt.Tooltip("rate:Q", title=what.capitalize(), format=".1%"),
+        alt.Tooltip("ungradable:Q", title=f"{what.capitalize()} n"),
         alt.Tooltip("decided:Q", title="Of decided"),
         alt.Tooltip("visits:Q", title="Patient visits"),
         alt.Tooltip("low:Q", title="Lower limit", format=".1%"),

@@ -262,6 +262,19 @@ FIGURE_COLUMNS = {
     "images": "Images that it rests on (count)",
     "subjects": "Independent groups of images: subjects, with near duplicates joined (count)",
 }
+METHOD_PAIR_COLUMNS = {
+    "scan": "Number of the scan",
+    "subject": "Pseudonym of the subject; the first scan of each",
+    "site": "Code of the site",
+    "device": "Code of the device",
+    "eye": "OD is the right eye, OS the left",
+    "reference": "Who measured first: by hand (the mean of readers) or a reader's code",
+    "reference_value": "What they measured, in the metric's unit, nominal millimetres",
+    "other": "What it is held against: model, or the other reader's code",
+    "other_value": "What that measured, in the same unit",
+    "mean": "Mean of both",
+    "difference": "other_value - reference_value",
+}
 MATRIX_COLUMNS = {
     "site": "Code of the site",
     "name": "Its longer name",

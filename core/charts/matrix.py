@@ -8,6 +8,7 @@ HEADS = {
     Indicator.MOTION: ("Motion", "Share of decided first captures with severe motion"),
     Indicator.LOW_SIGNAL: ("Low signal", "Share of decided first captures with severe loss of signal"),
     Indicator.DECENTRATION: ("Off centre", "Share of decided first captures with the fovea far off centre"),
+    Indicator.DEVIATION: ("Off protocol", "Share of decided first captures that are not as the protocol says"),
     Indicator.OVERDUE: ("Overdue repeats", "Open requests past the end of their visit window, of all that are open"),
     Indicator.TURN_AROUND: ("Turn-around", "By when nine of ten of the latest 30 scans were decided, from submission"),
 }

@@ -36,7 +36,7 @@ def baseline_words(trend: Trend) -> str:
     """What the points are held against: signed by whom, or provisional; and that nobody moves it silently."""
     baseline = trend.chart.baseline
     span = f"{day_words(baseline.starts_on)} to {day_words(baseline.ends_on)}"
-    rate = f"{percent(baseline.centre)} ungradable of {count(baseline.n)}"
+    rate = f"{percent(baseline.centre)} {trend.what} of {count(baseline.n)}"
     if trend.signed is not None:
         version = trend.signed
         whose = "of the whole study, for its own points are too few, " if trend.source is BaselineSource.SHARED else ""

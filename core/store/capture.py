@@ -21,7 +21,7 @@ from core.database.tables import (
     Visit,
 )
 from core.store.reacquisition import ENDED
-from core.vocabulary import Laterality, RequestState, ScanKind, ScanState, Slab
+from core.vocabulary import Deviation, Laterality, RequestState, ScanKind, ScanState, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ class NewCapture:
     age_years: float | None
     diagnosis: str | None
     replaces_id: int | None
+    deviations: tuple[Deviation, ...] = ()
 
 
 def read_received_images(session: Session, site_id: int, sha256s: Iterable[str]) -> dict[str, ReceivedImage]:
@@ -291,6 +292,7 @@ def add_acquisition(
         age_years=capture.age_years,
         diagnosis=capture.diagnosis,
         replaces_id=capture.replaces_id,
+        deviations=[each.value for each in capture.deviations],
     )
     session.add(row)
     session.flush()

@@ -20,9 +20,10 @@ from core.database.tables import (
     Site,
 )
 from core.store.calibration_mode import is_model_shown
+from core.store.finding import DECENTRATION
 from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
-from core.vocabulary import ArtifactType, Laterality, ReasonCode, ScanKind, Slab
+from core.vocabulary import ArtifactType, Laterality, ReasonCode, ScanKind, Severity, Slab
 
 CLEAR_FROM = 0.9
 """A model that gives its grade this probability shows what it takes for a typical scan of that grade."""
@@ -41,6 +42,16 @@ class ExampleSet(StrEnum):
     """A person decided for another grade than the model's."""
     CAM_OFF = "cam-off"
     """The model looked elsewhere than at what it marked: less of the Grad-CAM lies there than the protocol asks for."""
+
+
+class Fault(StrEnum):
+    """What a capture can have wrong whatever its grade, as the Overview counts it (core.store.site_week)."""
+
+    MOTION = "motion"
+    LOW_SIGNAL = "low_signal"
+    DECENTRATION = DECENTRATION
+    DEVIATION = "deviation"
+    """Not as the protocol says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +94,12 @@ def read_examples(
     reason: ReasonCode | None = None,
     kind: ScanKind | None = None,
     wanted: ExampleSet | None = None,
+    fault: Fault | None = None,
     page: int = 0,
     page_size: int = 12,
     before_id: int | None = None,
 ) -> ExamplePage:
-    """Page ``page`` (from 0) of the scans with that final grade and reason, of that kind and set; without a count.
+    """Page ``page`` (from 0) of the scans with that grade, reason, kind, set and fault; without a count.
 
     ``before_id`` begins below that id instead, whatever has come since the page before.
     """
@@ -106,7 +118,11 @@ def read_examples(
         conditions.append(Scan.kind == kind)
     if wanted is not None:
         conditions.append(_belongs(wanted))
-    ids = _newest_scans(session, chosen, conditions, offset=page * page_size, limit=page_size + 1)
+    if fault is not None:
+        conditions.append(_has(fault))
+    last = session.scalar(last_scan(chosen)) or 0
+    last = last if before_id is None else min(last, before_id - 1)
+    ids = _newest_scans(session, chosen, conditions, last, offset=page * page_size, limit=page_size + 1)
     rows = session.execute(_EXAMPLES.where(Scan.id.in_(ids)).order_by(Scan.id.desc())).all()
     shown = rows[:page_size]
     artifacts = _read_artifacts(session, [row.assessment_id for row in shown])
@@ -136,6 +152,20 @@ def _belongs(wanted: ExampleSet) -> ColumnElement[bool]:
             )
         case _:
             assert_never(wanted)
+
+
+def _has(fault: Fault) -> ColumnElement[bool]:
+    """Condition on the scan's capture or on the assessment that counts: the fault is severe there."""
+    match fault:
+        case Fault.DEVIATION:
+            return func.jsonb_array_length(Acquisition.deviations) > 0
+        case Fault.DECENTRATION:
+            return Assessment.centration_severity == Severity.SEVERE
+        case _:
+            return exists().where(
+                AssessmentArtifact.assessment_id == Assessment.id, AssessmentArtifact.type == fault,
+                AssessmentArtifact.severity == Severity.SEVERE,
+            )  # fmt: skip
 
 
 _EXAMPLES = (
@@ -187,9 +217,9 @@ FIRST_REACH = 2_000
 
 
 def _newest_scans(
-    session: Session, chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, offset: int, limit: int
+    session: Session, chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], last: int, *, offset: int, limit: int
 ) -> list[int]:
-    """Ids of the newest scans under ``conditions``: the newest of each site, then the newest of those.
+    """Ids, up to ``last``, of the newest scans under ``conditions``: the newest of each site, then the newest of those.
 
     Asked site by site, the index of (site, id) is walked from its end and left after ``offset + limit`` hits. Asked at
     once, PostgreSQL walks past every scan of the sites that the person may not see. To fill a page for each of many
@@ -200,7 +230,6 @@ def _newest_scans(
         statement = _newest_after(oldest, chosen, conditions, offset=offset, limit=limit)
         return list(session.scalars(statement))
 
-    last = session.scalar(last_scan(chosen)) or 0
     return list(newest(last, ask, n=limit, first_reach=FIRST_REACH))
 
 

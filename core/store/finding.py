@@ -83,6 +83,16 @@ def cause_findings(failed: Sequence[SlabFinding], requested: str | None) -> froz
     )
 
 
+ANY_DEVIATION = "any"
+"""Stands beside the kinds of deviation: a capture with several is one capture."""
+
+
+def deviation_findings(kinds: Sequence[str]) -> frozenset[Finding]:
+    """In what a capture is not as the protocol says, each kind and all together; nothing where it is."""
+    details = [ANY_DEVIATION, *kinds] if kinds else []
+    return frozenset(Finding(RateMeasure.DEVIATION, detail) for detail in details)
+
+
 N_SCORE_BINS = 10
 INDEX_STEPS = {"SS": 1.0, "QS": 1.0, "SQ": 1.0, "Q": 2.0}
 """Width of a bin of a device's quality index: indices of few steps (0 to 10), Heidelberg's in dB; others 5."""

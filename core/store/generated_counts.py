@@ -67,6 +67,10 @@ finding as (
         select acquisition_id, 'decentration', centration_severity from slab where centration_severity <> 'none') each
   join standing t using (acquisition_id) where t.is_decided group by acquisition_id, type
   union all
+  select a.id, 'deviation:' || each from acquisition a join standing t on t.acquisition_id = a.id,
+  lateral (select 'any' union all select jsonb_array_elements_text(a.deviations)) kind (each)
+  where t.is_decided and a.deviations <> '[]'
+  union all
   select acquisition_id, 'cause:' || code from cause
   union all
   select acquisition_id, 'first_cause:' || (array_agg(code order by place))[1] from cause group by acquisition_id

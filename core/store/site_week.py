@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import case, func, select, true
+from sqlalchemy import ARRAY, BigInteger, Row, TableValuedAlias, case, column, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Batch, ReacquisitionRequest, Review, Scan, Site
 from core.statistics.clustering import ClusteredCount, total
 from core.store.cell_count import Spans, read_cell_counts
+from core.store.finding import ANY_DEVIATION
 from core.store.rate_sum import Grain
 from core.store.reacquisition import ENDED, is_overdue
 from core.store.review import is_standing
@@ -24,16 +25,21 @@ LATEST_SCANS = 30
 DECIDED_STATES = (ScanState.ACCEPTED, ScanState.REACQUISITION_REQUESTED, ScanState.SUPERSEDED,
                   ScanState.CLOSED_NOT_POSSIBLE)  # fmt: skip
 """Quality control has had its say."""
+DEVIATING = RateMeasure.DEVIATION.value
+"""Stands beside the artifact types."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteWeek:
-    """One site's weeks from ``week_on`` to the next border: ungradable captures in visits, and severe artifacts."""
+    """One site's weeks from ``week_on`` to the next border: ungradable captures in visits, and other faults.
+
+    ``faults``: decided captures by severe artifact, and those that are not as the protocol says under ``DEVIATING``.
+    """
 
     site_id: int
     week_on: date
     poor: ClusteredCount
-    severe: Mapping[str, int]
+    faults: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +66,17 @@ def read_site_weeks(session: Session, chosen: ScanFilter, borders: Iterable[date
     """
     spans = Spans.between(borders) if borders else Spans.of(chosen)
     visits: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
-    artifacts: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
-    asked = (RateMeasure.VISITS, RateMeasure.ARTIFACT)
+    faults: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+    asked = (RateMeasure.VISITS, RateMeasure.ARTIFACT, RateMeasure.DEVIATION)
     for place, span, measure, detail, n in read_cell_counts(session, chosen, Grain.SITE, asked, spans):
         if measure is RateMeasure.VISITS:
             visits[place.site_id, span].append((detail, n))
+        elif measure is RateMeasure.DEVIATION:
+            faults[place.site_id, span][DEVIATING] += n if detail == ANY_DEVIATION else 0
         elif detail.endswith(f" {Severity.SEVERE}"):
-            artifacts[place.site_id, span][detail.rpartition(" ")[0]] += n
+            faults[place.site_id, span][detail.rpartition(" ")[0]] += n
     return tuple(
-        SiteWeek(site_id, spans.starts[span] or date.min, poor, artifacts[site_id, span])
+        SiteWeek(site_id, spans.starts[span] or date.min, poor, faults[site_id, span])
         for (site_id, span), rows in sorted(visits.items())
         if (poor := total([poor_visits(detail, n) for detail, n in rows])).n
     )
@@ -93,8 +101,30 @@ def read_open_requests(session: Session, chosen: ScanFilter, *, today: date) -> 
 def read_waits(session: Session, chosen: ScanFilter, *, now: datetime) -> dict[int, Waits]:
     """From submission to decision, over each site's latest scans; the other filters do not narrow them.
 
-    A scan is decided when a person has decided about it, or when it was accepted with its score.
+    A scan is decided when a person has decided about it, or when it was accepted with its score. Decisions and scores
+    are asked site by site from the oldest of these scans on: one probe of an index each, where asking scan by scan
+    would be thousands.
     """
+    latest = _latest_scans(session, chosen)
+    oldest: dict[int, int] = {}
+    for row in latest:
+        oldest[row.site_id] = min(row.id, oldest.get(row.site_id, row.id))
+    decided_at = _first_decisions(session, oldest)
+    scored_at = _score_times(session, oldest)
+    found: dict[int, list[tuple[float, bool]]] = defaultdict(list)
+    for row in latest:
+        ended_at = decided_at.get(row.id)
+        if ended_at is None and row.state in DECIDED_STATES:
+            ended_at = scored_at.get(row.assessment_id)
+        waited = max(0.0, ((ended_at or now) - row.submitted_at).total_seconds())
+        found[row.site_id].append((waited, ended_at is not None))
+    return {
+        site_id: Waits(tuple(wait for wait, _ in waits), tuple(is_decided for _, is_decided in waits))
+        for site_id, waits in found.items()
+    }
+
+
+def _latest_scans(session: Session, chosen: ScanFilter) -> Sequence[Row[Any]]:
     latest = (
         select(Scan.id, Scan.state, Scan.batch_id, Scan.assessment_id)
         .where(Scan.site_id == Site.id)
@@ -102,25 +132,48 @@ def read_waits(session: Session, chosen: ScanFilter, *, now: datetime) -> dict[i
         .limit(LATEST_SCANS)
         .lateral()
     )
-    reviewed_at = (
-        select(func.min(Review.created_at))
-        .where(Review.scan_id == latest.c.id, Review.decision != ReviewDecision.GRADE, is_standing())
-        .scalar_subquery()
-    )
-    statement = (
-        select(Site.id, latest.c.state, Batch.submitted_at, Assessment.scored_at, reviewed_at)
+    return session.execute(
+        select(Site.id.label("site_id"), latest.c.id, latest.c.state, latest.c.assessment_id, Batch.submitted_at)
         .select_from(Site)
         .join(latest, true())
         .join(Batch, Batch.id == latest.c.batch_id)
-        .outerjoin(Assessment, Assessment.id == latest.c.assessment_id)
         .where(Batch.submitted_at.is_not(None), *site_conditions(chosen))
+    ).all()
+
+
+def _first_decisions(session: Session, oldest: Mapping[int, int]) -> dict[int, datetime]:
+    """When a person first decided, by scan; a decision that was taken back is none."""
+    asked = _sites_since(oldest)
+    decided = (
+        select(Review.scan_id, func.min(Review.created_at).label("at"))
+        .where(
+            Review.site_id == asked.c.site_id, Review.scan_id >= asked.c.scan_id,
+            Review.decision != ReviewDecision.GRADE, is_standing(),
+        )
+        .group_by(Review.scan_id)
+        .correlate(asked)
+        .lateral()
+    )  # fmt: skip
+    return dict(session.execute(select(decided.c.scan_id, decided.c.at).select_from(asked).join(decided, true())).all())
+
+
+def _score_times(session: Session, oldest: Mapping[int, int]) -> dict[int, datetime]:
+    """When each assessment was made."""
+    asked = _sites_since(oldest)
+    scored = (
+        select(Assessment.id, Assessment.scored_at)
+        .where(Assessment.site_id == asked.c.site_id, Assessment.scan_id >= asked.c.scan_id)
+        .correlate(asked)
+        .offset(0)  # keeps the planner, which expects few sites, from reading all assessments at once
+        .lateral()
     )
-    rows: Sequence[Sequence[Any]] = session.execute(statement).all()
-    found: dict[int, list[tuple[float, bool]]] = defaultdict(list)
-    for site_id, state, submitted_at, scored_at, decided_at in rows:
-        ended_at = decided_at or (scored_at if state in DECIDED_STATES else None)
-        found[site_id].append((max(0.0, ((ended_at or now) - submitted_at).total_seconds()), ended_at is not None))
-    return {
-        site_id: Waits(tuple(wait for wait, _ in waits), tuple(is_decided for _, is_decided in waits))
-        for site_id, waits in found.items()
-    }
+    return dict(session.execute(select(scored.c.id, scored.c.scored_at).select_from(asked).join(scored, true())).all())
+
+
+def _sites_since(oldest: Mapping[int, int]) -> TableValuedAlias:
+    """Sites, each with the id of a scan from which on it is asked."""
+    return (
+        func.unnest(literal(list(oldest), ARRAY(BigInteger)), literal(list(oldest.values()), ARRAY(BigInteger)))
+        .table_valued(column("site_id", BigInteger), column("scan_id", BigInteger), name="asked")
+        .render_derived()
+    )

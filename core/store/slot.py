@@ -22,6 +22,7 @@ from core.store.finding import (
     SlabFinding,
     artifact_findings,
     cause_findings,
+    deviation_findings,
     index_finding,
     read_artifacts,
     read_reason_codes,
@@ -40,7 +41,7 @@ class Standing:
     is_decided: bool
     is_gradable: bool
     findings: frozenset[Finding] = frozenset()
-    """Of a scored capture its scores; of a decided one its artifacts and, where it failed, why."""
+    """Of a scored capture its scores; of a decided one its artifacts, its deviations and, where it failed, why."""
 
 
 NOTHING = Standing(is_received=False, is_decided=False, is_gradable=False)
@@ -185,6 +186,7 @@ def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             Acquisition.is_counted_decided,
             Acquisition.is_counted_gradable,
             Acquisition.counted_findings,
+            Acquisition.deviations,
             Acquisition.device_quality_name,
             Acquisition.device_quality_value,
             Site.study_id,
@@ -281,10 +283,10 @@ def _score_findings(scans: Sequence[Any]) -> frozenset[Finding]:
 def _findings(
     scans: Sequence[Any], ordinals: dict[Slab, int | None], required: frozenset[Slab], stands: Standing, found: _Found
 ) -> frozenset[Finding]:
-    """Artifacts of the required slabs; where the capture failed, the causes of those slabs that did."""
+    """Artifacts of the required slabs and deviations; where the capture failed, the causes of those slabs that did."""
     slabs = {Slab(scan.slab): found.of(scan) for scan in scans if scan.slab is not None and Slab(scan.slab) in required}
-    artifacts = artifact_findings(slabs.values())
+    always = artifact_findings(slabs.values()) | deviation_findings(scans[0].deviations)
     if stands.is_gradable:
-        return artifacts
+        return always
     failed = [slab for name, slab in slabs.items() if ordinals[name] == 0]
-    return artifacts | cause_findings(failed, found.requested.get(scans[0].id))
+    return always | cause_findings(failed, found.requested.get(scans[0].id))

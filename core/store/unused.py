@@ -13,6 +13,7 @@ from core.database.tables import (
     Batch,
     BatchFile,
     Blob,
+    FazOutline,
     ModelVersion,
     Report,
     Scan,
@@ -32,6 +33,7 @@ _NAMING_COLUMNS = (
     ModelVersion.stored_sha256,
     Report.pdf_sha256,
     WantedMask.mask_sha256,
+    FazOutline.mask_sha256,
 )
 """Every column that names a blob."""
 

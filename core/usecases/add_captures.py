@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from core.intake.dicom_check import is_field_of_file
 from core.intake.dicom_facts import DicomFacts
 from core.intake.manifest import Entry
+from core.policy.deviation import CaptureTerms, deviations
+from core.policy.protocol import Protocol
 from core.store.access import Actor
 from core.store.batch import BatchHead, SiteRoster, StoredFile
 from core.store.capture import (
@@ -25,12 +27,13 @@ from core.store.capture import (
     find_or_add_subject,
     find_visit,
 )
+from core.store.capture_terms import read_devices_on_record, read_windows
 from core.store.protocol import ProtocolTimeline, read_protocols
 from core.store.rate import lock_slots, recount_slots
 from core.usecases.check_batch import FileCheck, read_received
 from core.usecases.match_captures import Candidate, Received, find_also_awaited, find_awaited
 from core.usecases.reacquire import receive_replacement
-from core.vocabulary import ScaleSource
+from core.vocabulary import Deviation, ScaleSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ def add_captures(
     files = {check.file.id: check.file for check in accepted}
     scan_ids: dict[int, int] = {}
     answers: list[_Answer] = []
+    differing = _read_deviations(session, head, groups, roster, timeline)
     for group in groups:
         acquisition_id = group.acquisition_id
         if acquisition_id is None:
@@ -87,8 +91,9 @@ def add_captures(
             replaces_id = request.acquisition_id if request is not None else None
             source = _scale_source(group.candidates[0], facts)
             acquisition_id = _add_acquisition(
-                session, head, group, roster, replaces_id=replaces_id, scale_source=source
-            )
+                session, head, group, roster, replaces_id=replaces_id, scale_source=source,
+                differs_in=differing[group.key],
+            )  # fmt: skip
             if request is not None:
                 answers.append(_Answer(request.request_id, acquisition_id, is_found=first.entry.replaces is None))
                 also = find_also_awaited(first, received, request)
@@ -161,6 +166,32 @@ def _scale_source(candidate: Candidate, facts: Mapping[int, DicomFacts | None]) 
     return ScaleSource.FILE if is_field_of_file(entry, facts.get(candidate.file_id)) else ScaleSource.MANIFEST
 
 
+def _software(entry: Entry, roster: SiteRoster) -> str:
+    """The version that the file or its row states, else the one on record."""
+    return entry.software_version or roster.device_software.get(entry.device, "")
+
+
+def _read_deviations(
+    session: Session, head: BatchHead, groups: Sequence[_Group], roster: SiteRoster, timeline: ProtocolTimeline
+) -> dict[CaptureKey, tuple[Deviation, ...]]:
+    """In what each capture is not as the protocol said when it was taken."""
+    devices = read_devices_on_record(session, (roster.device_ids[group.candidates[0].entry.device] for group in groups))
+    windows = read_windows(session, (group.visit_id for group in groups))
+    found = {}
+    for group in groups:
+        entry = group.candidates[0].entry
+        device = devices[roster.device_ids[entry.device]]
+        terms = CaptureTerms(
+            scan_type=group.key.scan_type, laterality=group.key.laterality, device=device.name,
+            software_version=_software(entry, roster), registered_software=device.software_at(entry.acquired_at),
+            has_scale=entry.field_width_mm is not None and entry.field_height_mm is not None,
+            taken_on=entry.acquired_at.date(), window_ends_on=windows[group.visit_id],
+        )  # fmt: skip
+        in_force = timeline.at(head.site.study_id, entry.acquired_at)
+        found[group.key] = deviations(in_force.protocol if in_force else Protocol.default(), terms)
+    return found
+
+
 def _add_acquisition(
     session: Session,
     head: BatchHead,
@@ -169,16 +200,18 @@ def _add_acquisition(
     *,
     replaces_id: int | None,
     scale_source: ScaleSource | None,
+    differs_in: tuple[Deviation, ...],
 ) -> int:
     entry = group.candidates[0].entry
     capture = NewCapture(
         code=entry.acquisition,
         device_id=roster.device_ids[entry.device],
         technician_id=roster.technician_ids.get(entry.technician),
+        deviations=differs_in,
         kind=entry.kind,
         scan_type=group.key.scan_type,
         acquired_at=entry.acquired_at,
-        software_version=entry.software_version or roster.device_software.get(entry.device, ""),
+        software_version=_software(entry, roster),
         field_width_mm=entry.field_width_mm,
         field_height_mm=entry.field_height_mm,
         scale_source=scale_source.value if scale_source else None,

@@ -33,7 +33,7 @@ def standing_weeks(today: date, n_weeks: int) -> tuple[date, date]:
 def find_flags(
     session: Session, study_id: int, kinds: Iterable[UnitKind], *, today: date, n_weeks: int
 ) -> dict[FlagKey, Flag]:
-    """Every flag of units of these kinds: ungradable captures of all of them, artifacts of sites (as the Overview)."""
+    """Every flag of units of these kinds: ungradable captures of all, other faults of sites (as the Overview)."""
     since, until = standing_weeks(today, n_weeks)
     chosen = ScanFilter(study_id=study_id, since=since, until=until)
     found: list[Flag] = []
@@ -44,11 +44,11 @@ def find_flags(
                 count = unit.count.poor
                 found.append(Flag(key, unit.unit.label, unit.is_red, count.k, count.n))
         if kind is UnitKind.SITE:
-            found += _artifacts_of_sites(session, chosen, today)
+            found += _other_faults_of_sites(session, chosen, today)
     return {flag.key: flag for flag in found}
 
 
-def _artifacts_of_sites(session: Session, chosen: ScanFilter, today: date) -> Iterable[Flag]:
+def _other_faults_of_sites(session: Session, chosen: ScanFilter, today: date) -> Iterable[Flag]:
     moment = datetime.combine(today, time(), UTC)
     for row in flag_sites(session, chosen, today=today, now=moment).sites:
         for cell in row.cells:

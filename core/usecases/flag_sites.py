@@ -43,11 +43,12 @@ class Indicator(StrEnum):
     MOTION = "motion"
     LOW_SIGNAL = "low_signal"
     DECENTRATION = "decentration"
+    DEVIATION = "deviation"
     OVERDUE = "overdue"
     TURN_AROUND = "turn_around"
 
 
-RATES = (Indicator.POOR, Indicator.MOTION, Indicator.LOW_SIGNAL, Indicator.DECENTRATION)
+RATES = (Indicator.POOR, Indicator.MOTION, Indicator.LOW_SIGNAL, Indicator.DECENTRATION, Indicator.DEVIATION)
 """Judged by funnel; the others by fixed borders."""
 
 
@@ -140,16 +141,16 @@ class _Window:
     """What was counted of each site within some weeks."""
 
     poor: Mapping[int, ClusteredCount]
-    severe: Mapping[int, Counter[str]]
+    faults: Mapping[int, Counter[str]]
     design: DesignEffect
 
     def count(self, site_id: int, indicator: Indicator) -> ClusteredCount:
-        """Captures with the fault, in the visits they come from; an artifact keeps the visits' sizes alone."""
+        """Captures with the fault, in the visits they come from; other faults keep the visits' sizes alone."""
         poor = self.poor.get(site_id, ClusteredCount())
         if indicator is Indicator.POOR:
             return poor
-        # kk and kn are not known of an artifact; with the design effect of the visits given, nothing asks for them.
-        return replace(poor, k=self.severe[site_id][indicator.value] if site_id in self.severe else 0, kk=0, kn=0)
+        # kk and kn are known of the ungradable alone; with the visits' design effect given, nothing asks for them.
+        return replace(poor, k=self.faults[site_id][indicator.value] if site_id in self.faults else 0, kk=0, kn=0)
 
 
 def flag_sites(session: Session, chosen: ScanFilter, *, today: date, now: datetime) -> FlagMatrix:
@@ -214,12 +215,12 @@ def _borders(chosen: ScanFilter) -> set[date]:
 
 def _window(weeks: Sequence[SiteWeek], period: tuple[date, date] | None, back: timedelta) -> _Window:
     poor: dict[int, ClusteredCount] = {}
-    severe: dict[int, Counter[str]] = {}
+    faults: dict[int, Counter[str]] = {}
     for week in weeks:
         if period is None or period[0] - back <= week.week_on < period[1] - back:
             poor[week.site_id] = poor.get(week.site_id, ClusteredCount()) + week.poor
-            severe.setdefault(week.site_id, Counter()).update(week.severe)
-    return _Window(poor, severe, design_effect(list(poor.values())))
+            faults.setdefault(week.site_id, Counter()).update(week.faults)
+    return _Window(poor, faults, design_effect(list(poor.values())))
 
 
 def _lights(look: _Window, patients: Mapping[int, int], indicator: Indicator) -> dict[int, Light]:

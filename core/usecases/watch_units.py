@@ -71,6 +71,8 @@ class Trend:
     ewma: Ewma | None
     signed: SignedVersion | None = None
     """Who signed the baseline, its own or, where SHARED, the whole study's; None: it is provisional."""
+    what: str = "ungradable"
+    """What is counted of the decided first captures."""
 
     @property
     def is_worse(self) -> bool:

@@ -33,6 +33,8 @@ class RateMeasure(StrEnum):
     """Ungradable captures by cause, each counted under every cause it has: detail is the reason's code."""
     FIRST_CAUSE = "first_cause"
     """Ungradable captures by their weightiest cause, each counted once."""
+    DEVIATION = "deviation"
+    """Decided captures that are not as the protocol says: detail is a ``Deviation``, or ``any``, each counted once."""
     SCORE = "score"
     """Scored slabs by the model's probability of ungradable: detail ``superficial 3`` is 0.3 to below 0.4."""
     DEVICE_INDEX = "device_index"
@@ -41,6 +43,23 @@ class RateMeasure(StrEnum):
     """Scored slabs that the model abstained from: detail is the slab."""
     STRANGER = "stranger"
     """Scored slabs that look like no OCTA image: detail is the slab."""
+
+
+class Deviation(StrEnum):
+    """In what a capture is not as the protocol says (core.policy.deviation)."""
+
+    WINDOW = "window"
+    """Taken after the last day on which it counts for its visit."""
+    SCAN_TYPE = "scan_type"
+    """Of a type or field that the protocol does not expect."""
+    LATERALITY = "laterality"
+    """Of an eye that it does not ask for."""
+    DEVICE = "device"
+    """On a device that it does not name."""
+    SOFTWARE = "software"
+    """With a software version that is not on record for the device."""
+    SCALE = "scale"
+    """Without the field's size in millimetres, which it asks for."""
 
 
 class ActionKind(StrEnum):

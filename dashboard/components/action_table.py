@@ -21,6 +21,7 @@ INDICATOR_NAMES = {
     Indicator.MOTION: "motion",
     Indicator.LOW_SIGNAL: "low signal",
     Indicator.DECENTRATION: "off centre",
+    Indicator.DEVIATION: "captures off protocol",
 }
 
 

@@ -31,8 +31,10 @@ def _row(row: SiteFlags, filters: Mapping[str, str]) -> Html:
     own = {**filters, Field.SITE.value: str(row.site.within.site_id)}
     name = join([page_link(row.site.label, "trends", {**own, "by": "site"}), tag("span", row.site.name, class_="name")])
     cells = [_cell(cell, own) for cell in row.cells]
+    why = page_link("Why", "why", own)
     act = page_link("Act", "sites", {**filters, "by": "site", "unit": row.site.key})
-    return tag("tr", tag("th", name, scope="row"), *cells, tag("td", act), class_=None if row.is_judged else "unsure")
+    links = tag("td", join([why, act], " · "), class_="links")
+    return tag("tr", tag("th", name, scope="row"), *cells, links, class_=None if row.is_judged else "unsure")
 
 
 def _cell(cell: Cell, own: Mapping[str, str]) -> Html:
@@ -54,14 +56,14 @@ def _badge(cell: Cell) -> Html | None:
 
 
 def _target(cell: Cell, own: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Where a cell leads: rates to trend or causes, work to its list."""
+    """Where a cell leads: rates to their trend, work to its list."""
     site = {Field.SITE.value: own[Field.SITE.value]}
     match cell.indicator:
-        case Indicator.POOR:
-            return "trends", {**own, "by": "site"}
         case Indicator.OVERDUE:
             return "worklist", {**site, "tab": WorklistTab.REACQUIRE.value}
         case Indicator.TURN_AROUND:
             return "worklist", {**site, "tab": WorklistTab.TO_DECIDE.value}
+        case Indicator.POOR:
+            return "trends", {**own, "by": "site"}
         case _:
-            return "why", dict(own)
+            return "trends", {**own, "by": "site", "of": cell.indicator.value}

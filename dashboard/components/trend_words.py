@@ -16,7 +16,7 @@ from core.statistics.funnel import Side
 from core.store.mark import Mark, MarkKind
 from core.usecases.watch_units import Trend
 from dashboard.components.markup import Html, chip, count, join, page_link, percent, tag
-from dashboard.filters import Field, days_value
+from dashboard.filters import UNGRADABLE, Field, days_value
 
 NEAR = timedelta(weeks=4)
 """Events so close to a change are named beside it: near enough to be asked about, no proof of a cause."""
@@ -26,12 +26,14 @@ CHANGES = frozenset({MarkKind.SOFTWARE, MarkKind.MODEL, MarkKind.PROTOCOL})
 """Kinds of mark after which a baseline may not hold any more; none of them moves it."""
 
 
-def trend_words(trend: Trend, who: str, marks: Sequence[Mark], filters: Mapping[str, str]) -> Html:
+def trend_words(
+    trend: Trend, who: str, marks: Sequence[Mark], filters: Mapping[str, str], scans: Mapping[str, str] = UNGRADABLE
+) -> Html:
     """Whether it got worse, since when, and by which points; every point leads to its scans."""
     bad = rising_points(trend)
     parts = [tag("p", tag("b", lead_words(bad, who)), " ", cusum_words(trend), class_="verdict")]
     if bad:
-        parts.append(tag("ul", *(_point(point, filters) for point in reversed(bad)), class_="signals"))
+        parts.append(tag("ul", *(_point(point, filters, scans) for point in reversed(bad)), class_="signals"))
     began_on = _began_on(trend, bad)
     if began_on is not None:
         parts.append(tag("p", _near_words(began_on, marks)))
@@ -59,11 +61,11 @@ def _near_words(began_on: date, marks: Sequence[Mark]) -> str:
     return f"Marked within {NEAR.days // 7} weeks of {day_words(began_on)}: {events}."
 
 
-def _point(point: ChartPoint, filters: Mapping[str, str]) -> Html:
+def _point(point: ChartPoint, filters: Mapping[str, str], asked: Mapping[str, str]) -> Html:
     rate = point.period.count
     days = days_value(point.period.starts_on, point.period.ends_on)
     kept = {name: value for name, value in filters.items() if name not in {Field.PERIOD.value, "by"}}
-    scans = page_link(days_span(point.period), "examples", {**kept, Field.DAYS.value: days, "grade": "0"})
+    scans = page_link(days_span(point.period), "examples", {**kept, Field.DAYS.value: days, **asked})
     rules = "; ".join(signal.rule for signal in point.signals if signal.side is Side.HIGH)
     return tag("li", join([scans, f": {percent(point.value)} ({count(rate.k)} of {count(rate.n)}) – {rules}"]))
 

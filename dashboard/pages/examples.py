@@ -1,12 +1,13 @@
 """Examples: image, marks and Grad-CAM side by side, per lane, set, grade and reason. Load, choose, draw."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
 from core.clock import now
 from core.policy.scan_types import kind_of
-from core.store.example import CLEAR_FROM, DOUBTFUL_BELOW, ExampleSet, read_examples
+from core.store.example import CLEAR_FROM, DOUBTFUL_BELOW, ExampleSet, Fault, read_examples
 from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.vocabulary import ReasonCode, ScanKind
 from core.wording import KIND_NAMES, REASON_NAMES, grade_names, percent
@@ -63,6 +64,15 @@ MACHINE_REASONS = {
 """Reasons that the program itself gives, by lane; the others are set by people only."""
 
 
+FAULT_NAMES = {
+    Fault.MOTION.value: "Severe motion",
+    Fault.LOW_SIGNAL.value: "Severe loss of signal",
+    Fault.DECENTRATION.value: "Far off centre",
+    Fault.DEVIATION.value: "Not as the protocol says",
+}
+"""What the Overview's matrix counts, gradable or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Choice:
     """What is asked for beside the filters; None: any."""
@@ -71,6 +81,7 @@ class _Choice:
     wanted: ExampleSet | None
     ordinal: int | None
     reason: ReasonCode | None
+    fault: Fault | None
 
 
 def main() -> None:
@@ -83,14 +94,15 @@ def main() -> None:
         number = page_number()
         found = read_examples(
             session, chosen, ordinal=asked.ordinal, reason=asked.reason, kind=asked.kind, wanted=asked.wanted,
-            page=number, page_size=PAGE_SIZE,
+            fault=asked.fault, page=number, page_size=PAGE_SIZE,
         )  # fmt: skip
     if asked.wanted is not None:
         st.caption(SET_WORDS[asked.wanted])
     if not found.items:
         empty_state(
             "No such scan",
-            "No scored scan in this selection is of that set, grade and reason. Choose others or clear the filters.",
+            "No scored scan in this selection is of that set, grade, reason and fault. Choose others or clear the "
+            "filters.",
             key="empty",
         )
         return
@@ -110,35 +122,39 @@ def _draw_choice(kinds: list[ScanKind]) -> _Choice:
         kind = ScanKind(url_choice("Lane", "lane", {each.value: KIND_NAMES[each] for each in kinds}))
     wanted = url_choice("Set", "set", SET_NAMES)
     names, reasons = grade_names(kind), MACHINE_REASONS[kind]
-    asked_grade, asked_reason = st.query_params.get("grade", ""), st.query_params.get("reason", "")
-    st.session_state["examples.grade"] = asked_grade if asked_grade in map(str, names) else ""
-    st.session_state["examples.reason"] = asked_reason if asked_reason in reasons else ""
     with st.container(horizontal=True, vertical_alignment="top"):
+        _hold("grade", map(str, names))
         st.segmented_control(
-            "Grade",
-            ["", *map(str, names)],
-            key="examples.grade",
+            "Grade", ["", *map(str, names)], key="examples.grade", required=True, on_change=_choose, args=("grade",),
             format_func=lambda value: names[int(value)] if value else "All",
-            required=True,
-            on_change=_choose,
-            args=("grade",),
-        )
-        st.selectbox(
-            "Reason",
-            ["", *reasons],
-            key="examples.reason",
-            format_func=lambda code: REASON_NAMES[code] if code else "Any or none",
-            on_change=_choose,
-            args=("reason",),
-            width=280,
-        )
-    grade, reason = st.session_state["examples.grade"], st.session_state["examples.reason"]
+        )  # fmt: skip
+        reason = _pick("Reason", "reason", {code.value: REASON_NAMES[code] for code in reasons}, width=280)
+        fault = _pick("Fault, whatever the grade", "fault", FAULT_NAMES, width=230)
+    grade = st.session_state["examples.grade"]
     return _Choice(
         kind,
         ExampleSet(wanted) if wanted else None,
         int(grade) if grade else None,
         ReasonCode(reason) if reason else None,
+        Fault(fault) if fault else None,
     )
+
+
+def _hold(name: str, known: Iterable[str]) -> None:
+    """Set a widget to what the URL asks for, or to all where it asks for nothing that there is."""
+    asked = st.query_params.get(name, "")
+    st.session_state[f"examples.{name}"] = asked if asked in set(known) else ""
+
+
+def _pick(label: str, name: str, words: Mapping[str, str], *, width: int) -> str:
+    """One of ``words`` by its key, or the empty text for any."""
+    _hold(name, words)
+    st.selectbox(
+        label, ["", *words], key=f"examples.{name}", on_change=_choose, args=(name,), width=width,
+        format_func=lambda value: words[value] if value else "Any or none",
+    )  # fmt: skip
+    chosen: str = st.session_state[f"examples.{name}"]
+    return chosen
 
 
 def _choose(name: str) -> None:

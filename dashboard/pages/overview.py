@@ -29,7 +29,7 @@ from dashboard.filters import RATE_FIELDS, Field, Period, draw_filters, url_filt
 from dashboard.navigation import CENTRE, COMPARERS
 from dashboard.session import current_user, open_session
 
-MATRIX_LINKS = "A cell leads to its trend, its causes or its worklist, *Act* to what is done about the site."
+MATRIX_LINKS = "A cell leads to its trend or its worklist, *Why* to the causes, *Act* to what is done about the site."
 PERIOD = Period.WEEKS_26
 """Shown without a choice: long enough for a trend, short enough to be of now."""
 

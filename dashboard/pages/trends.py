@@ -1,17 +1,20 @@
 """Trends: since when it got worse, by which rule, and what happened then. Load, choose, draw."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import streamlit as st
 
-from core.charts.captions import CONTROL_CAPTION, SUMS_CAPTION
+from core.charts.captions import CONTROL_CAPTION, FAULT_CAPTION, SUMS_CAPTION
 from core.charts.control import SELECTED, draw_control, draw_cusum, draw_ewma, point_rows
 from core.charts.dictionaries import MULTIPLE_COLUMNS, POINT_COLUMNS
 from core.clock import now
 from core.statistics.control_chart import ChartKind
+from core.store.example import Fault
 from core.store.mark import Mark, read_marks
 from core.store.unit import Unit, UnitKind
+from core.usecases.watch_fault import FAULT_WORDS, watch_fault
 from core.usecases.watch_units import Trend, Watch, watch_units
 from core.values import NotComputable
 from dashboard.administration.steps import draw_outcome
@@ -24,7 +27,16 @@ from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.sparkline import multiple_rows, small_multiples
 from dashboard.components.trend_words import trend_words
 from dashboard.components.unit_words import KIND_NAMES, PLURALS, act_link
-from dashboard.filters import UNIT_FIELDS, Field, Period, days_address, draw_filters, url_choice, url_filters
+from dashboard.filters import (
+    UNGRADABLE,
+    UNIT_FIELDS,
+    Field,
+    Period,
+    days_address,
+    draw_filters,
+    url_choice,
+    url_filters,
+)
 from dashboard.session import current_user, open_session
 
 PERIOD = Period.WEEKS_52
@@ -34,27 +46,41 @@ MULTIPLES_CAPTION = (
 )
 
 
+UNGRADABLE_CAPTURES = "ungradable"
+COUNTED_NAMES = {
+    UNGRADABLE_CAPTURES: "Ungradable",
+    **{each.value: words.capitalize() for each, words in FAULT_WORDS.items()},
+}
+"""What a point counts, by its name in the URL."""
+
+
 def main() -> None:
     """Draw the page."""
     st.title("Trends")
     today = now().date()
-    kind = UnitKind(url_choice("Units", "by", {each: KIND_NAMES[each] for each in UnitKind}))
+    with st.container(horizontal=True, gap="small"):
+        kind = UnitKind(url_choice("Units", "by", {each: KIND_NAMES[each] for each in UnitKind}))
+        counted = url_choice("Of", "of", COUNTED_NAMES)
     with open_session() as session:
         chosen = draw_filters(session, UNIT_FIELDS, today=today, period=PERIOD)
         limits = ChartKind(url_choice("Limits", "limits", {each: f"{each} limits" for each in _KINDS}))
         watch = watch_units(session, chosen, kind, today=today, chart=limits)
+        fault = Fault(counted) if counted != UNGRADABLE_CAPTURES else None
+        trend = watch_fault(session, chosen, fault, today=today, chart=limits) if fault else watch.trend
         marks = read_marks(session, chosen)
     filters = {Field.PERIOD: PERIOD.value, **url_filters(), "by": kind.value}
-    if isinstance(watch.trend, NotComputable):
-        empty_state("No trend in this selection", f"{_sentence(watch.trend)} Clear the filters, or wait.", key="empty")
+    if isinstance(trend, NotComputable):
+        empty_state("No trend in this selection", f"{_sentence(trend)} Clear the filters, or wait.", key="empty")
     else:
-        _draw_trend(watch.trend, marks, _name(watch), chosen.since, filters)
+        drawn = _Drawn(trend, _name(watch), {"fault": fault.value} if fault else UNGRADABLE)
+        _draw_trend(drawn, marks, chosen.since, filters)
         if (unit := _only_unit(watch)) is not None:
             panel(act_link(unit, kind, filters), key="act")
         draw_outcome()  # here, where the forms are: the page's top is out of sight
         draw_annotation(chosen, marks, current_user(), today=today)
-        st.subheader("Baseline")
-        draw_baselines(chosen, watch.trend, current_user(), today=today)
+        if fault is None:
+            st.subheader("Baseline")
+            draw_baselines(chosen, trend, current_user(), today=today)
     if len(watch.units) > 1:
         _draw_multiples(watch, filters)
 
@@ -62,14 +88,25 @@ def main() -> None:
 _KINDS = (ChartKind.LANEY, ChartKind.P)
 
 
-def _draw_trend(trend: Trend, marks: Sequence[Mark], who: str, since: date | None, filters: dict[str, str]) -> None:
-    panel(trend_words(trend, who, marks, filters), key="words")
-    alt = f"Control chart of {who}: share of ungradable first captures over time with limits."
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The trend in front, whose it is, and how the page Examples is asked for the scans that it counts."""
+
+    trend: Trend
+    who: str
+    scans: Mapping[str, str]
+
+
+def _draw_trend(drawn: _Drawn, marks: Sequence[Mark], since: date | None, filters: dict[str, str]) -> None:
+    trend = drawn.trend
+    panel(trend_words(trend, drawn.who, marks, filters, drawn.scans), key="words")
+    alt = f"Control chart of {drawn.who}: {trend.what}, share of first captures over time with limits."
     picked = draw_chart(
         draw_control(trend, marks, since), alt=alt, selection=SELECTED,
         key="octaudit.control",
     )  # fmt: skip
-    st.caption(f"{CONTROL_CAPTION} Click a point for its scans.")
+    caption = CONTROL_CAPTION if trend.what == UNGRADABLE_CAPTURES else FAULT_CAPTION
+    st.caption(f"{caption} Click a point for its scans.")
     if marks:
         panel(mark_list(marks), key="marks")
     if trend.cusum and trend.ewma:
@@ -77,14 +114,26 @@ def _draw_trend(trend: Trend, marks: Sequence[Mark], who: str, since: date | Non
         draw_chart(draw_ewma(trend, since), alt="EWMA with its thresholds.")
         st.caption(SUMS_CAPTION)
     st.caption(f"As of {now():%d %b %Y, %H:%M} UTC. Unit of analysis: first captures in patient visits.")
-    draw_chart_data(ChartData("trend", point_rows(trend, since), POINT_COLUMNS))
+    draw_chart_data(_point_data(trend, since))
     if picked:
-        go_to(days_address(str(picked.get("from")), str(picked.get("to")), filters))
+        go_to(days_address(str(picked.get("from")), str(picked.get("to")), filters, drawn.scans))
+
+
+def _point_data(trend: Trend, since: date | None) -> ChartData:
+    """The points; where they count something else than the ungradable, that column says so."""
+    rows = point_rows(trend, since)
+    if trend.what == UNGRADABLE_CAPTURES:
+        return ChartData("trend", rows, POINT_COLUMNS)
+    name = trend.what.replace(" ", "_")
+    columns = {name if column == "ungradable" else column: words for column, words in POINT_COLUMNS.items()}
+    columns[name] = f"Decided first captures: {trend.what} (count)"
+    columns["rate"] = f"{name} / decided, 0 to 1"
+    return ChartData(f"trend-{name}", [{**row, name: row["ungradable"]} for row in rows], columns)
 
 
 def _draw_multiples(watch: Watch, filters: dict[str, str]) -> None:
     n_worse = sum(unit.trend.is_worse for unit in watch.units)
-    st.subheader(f"All {PLURALS[watch.kind]}, {n_worse} of {len(watch.units)} with a broken rule")
+    st.subheader(f"All {PLURALS[watch.kind]}, ungradable: {n_worse} of {len(watch.units)} with a broken rule")
     panel(small_multiples(watch.units, watch.kind, filters), key="multiples")
     if watch.n_units > len(watch.units) + len(watch.too_few):
         st.caption(f"The {len(watch.units)} of most concern, of {watch.n_units}. Narrow the filters to see others.")

@@ -16,6 +16,7 @@ from core.database.tables.base import Base
 from core.database.tables.best_capture import BestCapture
 from core.database.tables.certificate import Certificate, CertificateEvidence, CertificateStep
 from core.database.tables.dicom import DicomSource
+from core.database.tables.faz_outline import FazOutline
 from core.database.tables.fovea_mark import FoveaMark
 from core.database.tables.grading import AcceptedCheck, Grading, GradingAssignment, ReviewerCalibration
 from core.database.tables.mask import MaskRound, WantedMask
@@ -63,6 +64,7 @@ __all__ = [
     "DicomSource",
     "EmailConfirmation",
     "ExpectedScan",
+    "FazOutline",
     "FlagAcknowledgement",
     "FoveaMark",
     "Grading",

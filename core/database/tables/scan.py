@@ -61,7 +61,10 @@ class BatchFile(SiteScoped, Created, Base):
 
 
 def _probe(column: str, *covered: str) -> Index:
-    """An index by time that holds all that is asked of a group's latest captures, so that no row is read for it."""
+    """An index by time that holds all that is asked of a group's latest captures, so that no row is read for it.
+
+    The policy of row-level security asks for ``site_id`` and ``id``, and must be answered by the index, too.
+    """
     return Index(f"ix_acquisition_{column}_acquired_at", column, "acquired_at", postgresql_include=covered)
 
 
@@ -71,9 +74,17 @@ class Acquisition(Created, Base):
     __tablename__ = "acquisition"
     __table_args__ = (
         UniqueConstraint("expected_scan_id", "code"),
-        _probe("site_id", "subject_id", "is_phantom"),
-        _probe("device_id", "site_id", "subject_id", "is_phantom"),
-        _probe("technician_id", "site_id", "subject_id", "is_phantom"),
+        _probe("site_id", "id", "subject_id", "is_phantom"),
+        _probe("device_id", "id", "site_id", "subject_id", "is_phantom", "scan_type", "software_version"),
+        _probe("technician_id", "id", "site_id", "subject_id", "is_phantom"),
+        Index(
+            "ix_acquisition_case",  # all that core.store.case_mix asks, and of nothing else
+            "site_id",
+            "acquired_at",
+            postgresql_include=["id", "visit_id", "device_id", "technician_id", "software_version", "scan_type",
+                                "age_years", "diagnosis", "is_counted_gradable"],
+            postgresql_where=text("is_counted_decided and replaces_id is null and is_phantom is false"),
+        ),
         CheckConstraint("laterality in ('OD', 'OS')", name="laterality"),
     )
 
@@ -109,6 +120,8 @@ class Acquisition(Created, Base):
     """What of this acquisition the counts already hold (core.store.rate); deltas are differences to these."""
     counted_findings: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
     """Which findings of it the counts hold (core.store.finding)."""
+    deviations: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
+    """In what it is not as the protocol in force said (core.policy.deviation), judged once, when it was received."""
 
 
 class Scan(Created, Base):

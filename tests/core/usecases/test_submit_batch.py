@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from builders import make_acquisition, make_expected_scan, make_scan, make_subject, make_visit
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from uploads import Clinic, make_clinic, phantom, png, zipped
 
@@ -14,12 +14,14 @@ from core.intake.manifest_csv import manifest_template
 from core.policy.protocol import ExpectedScanType, Protocol
 from core.settings import Settings
 from core.store.batch import read_files
+from core.store.rate import recount_slots
 from core.usecases.check_batch import check_batch
+from core.usecases.check_rates import verify_rates
 from core.usecases.open_batch import fill_in, open_batch
 from core.usecases.prefill_replacement import prefill_replacement
 from core.usecases.stage_files import ManifestOutcome
 from core.usecases.submit_batch import read_receipt, submit_batch
-from core.vocabulary import FileState, RequestState, Role, ScanKind, ScanState
+from core.vocabulary import FileState, RateMeasure, RequestState, Role, ScanKind, ScanState
 
 
 @pytest.fixture
@@ -65,6 +67,26 @@ def test_a_received_capture_is_counted_at_once(clinic: Clinic, owner_database: D
     with session_scope(owner_database) as session:
         deltas = session.execute(select(tables.RateDelta.measure, func.sum(tables.RateDelta.n)).group_by("measure"))
         assert dict(deltas.all())["received"] == 1, "two slabs of one capture are one acquisition"
+
+
+def test_a_capture_off_the_protocol_is_counted_so_once_it_is_decided(
+    owner_database: Database, dashboard_database: Database, settings: Settings, tmp_path: Path
+):
+    asked = Protocol(expected=(ExpectedScanType(scan_type="octa-enface 6x6"),), known_devices=("Zeiss AngioPlex",))
+    clinic = make_clinic(owner_database, dashboard_database, settings, tmp_path, protocol=asked)
+    batch = clinic.open()
+    clinic.stage_row(batch, "a.png", png(phantom()))
+    clinic.submit(batch)
+
+    counted = select(tables.RateDelta.detail).where(tables.RateDelta.measure == RateMeasure.DEVIATION)
+    with session_scope(owner_database) as session:
+        capture = session.execute(select(tables.Acquisition)).scalar_one()
+        assert capture.deviations == ["scan_type", "device"]
+        assert session.scalars(counted).all() == []
+        session.execute(update(tables.Scan).values(human_ordinal=2))
+        recount_slots(session, [capture.expected_scan_id])
+        assert sorted(session.scalars(counted)) == ["any", "device", "scan_type"]
+    assert verify_rates(owner_database) == []
 
 
 def test_bad_files_never_stop_the_others(clinic: Clinic):
