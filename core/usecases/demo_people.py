@@ -27,7 +27,10 @@ from core.usecases.administer_study import (
     record_software_update,
 )
 from core.usecases.administer_users import FirstLogin, add_user, grant_role
-from core.vocabulary import Role, ScanKind, Slab
+from core.vocabulary import Laterality, Role, ScanKind, Slab
+
+FOLLOW_UP = "FU"
+"""Code of the visit to which everybody comes once more (core.usecases.demo_calendar)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,10 @@ def first_protocol(study: DemoStudy) -> Protocol:
 
 
 def amended_protocol(study: DemoStudy) -> Protocol:
-    """What holds since the amendment: both slabs of each field are required. No slot is expected that was not sent."""
+    """What holds since the amendment: both slabs of each field are required.
+
+    Of a visit so far no slot is expected that was not sent; the follow-up is to bring one capture of each eye.
+    """
     fields = sorted({field for visit in study.visits for field in visit.fields_mm})
     expected = tuple(
         ExpectedScanType(
@@ -78,7 +84,8 @@ def amended_protocol(study: DemoStudy) -> Protocol:
         )
         for field in fields
     )
-    return first_protocol(study).model_copy(update={"expected": expected})
+    follow_up = expected[0].model_copy(update={"lateralities": tuple(Laterality), "visits": (FOLLOW_UP,)})
+    return first_protocol(study).model_copy(update={"expected": (*expected, follow_up)})
 
 
 def set_up_study(session: Session, study: DemoStudy, *, starts_at: datetime) -> None:

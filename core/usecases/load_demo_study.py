@@ -24,6 +24,7 @@ from core.store.access import PROGRAM, Actor
 from core.store.batch import find_site
 from core.store.demo import count_unscored, date_captures, read_held, read_scans
 from core.store.report import NewReport, ask, read_reports
+from core.usecases.demo_calendar import plan_follow_ups
 from core.usecases.demo_certificates import tell_of_certificates
 from core.usecases.demo_lanes import LANES, send_lanes
 from core.usecases.demo_people import DemoLogin, find_demo_study, people_and_places, set_up_study
@@ -91,6 +92,7 @@ def load_demo_study(load: DemoLoad) -> tuple[DemoLogin, ...]:
     _wait_until_scored(load, story)
     tell(story)
     tell_of_certificates(story)
+    plan_follow_ups(story)
     with session_scope(load.database) as session:
         date_captures(session, places.study_id, sent_at=SENT_AT)
     _ask_reports(load, story)

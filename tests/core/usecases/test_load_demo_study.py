@@ -22,8 +22,10 @@ from core.database.session import Database, open_database, session_scope
 from core.database.tables import (
     Acquisition,
     Annotation,
+    AuditEvent,
     Batch,
     BatchFile,
+    ExpectedScan,
     Grading,
     GradingAssignment,
     ReacquisitionRequest,
@@ -49,8 +51,9 @@ from core.store.scan_history import read_history
 from core.usecases import load_demo_study as module
 from core.usecases.assess_scans import Line, assess_scans
 from core.usecases.check_rates import verify_rates
+from core.usecases.demo_calendar import CALLED_OFF, MOVED, MOVED_BY, WHY_CALLED_OFF, planned_days
 from core.usecases.demo_lanes import SHARES
-from core.usecases.demo_people import DemoLogin
+from core.usecases.demo_people import FOLLOW_UP, DemoLogin
 from core.usecases.demo_workflow import LEFT_OPEN
 from core.usecases.load_demo_study import DemoLoad, load_demo_study
 from core.values import ScanScores
@@ -67,9 +70,10 @@ def part_of(ends_on: date) -> DemoStudy:
     graded = [grading.scan.acquisition for grading in whole.gradings[:4]]
     tiny_site = [each for each in whole.first_pass if each.site == whole.planted.tiny_site]
     kept = {each.key for each in (*(request.acquisition for request in requests), *graded, *tiny_site)}
+    early = sorted((visit for visit in whole.visits if visit.code == "V1"), key=lambda visit: visit.planned_on)[:8]
     return replace(
         whole,
-        visits=tuple(visit for visit in whole.visits if visit.is_missed),
+        visits=tuple(visit for visit in whole.visits if visit.is_missed or visit in early),
         acquisitions=tuple(each for each in whole.acquisitions if each.key in kept or each.replaces in kept),
         requests=tuple(each for each in whole.requests if each.acquisition.key in kept),
         gradings=tuple(each for each in whole.gradings if each.scan.acquisition.key in kept),
@@ -317,7 +321,22 @@ def test_the_amendment_and_the_update_are_marked_on_the_trends(study: DemoStudy,
         kinds = set(session.scalars(select(Annotation.kind).where(Annotation.study_id == demo.id)))
     assert kinds == {event.kind for event in study.events}
     assert Protocol.model_validate(first.document).expected == ()
-    assert len(Protocol.model_validate(newest.document).expected) == 2
+    assert len(Protocol.model_validate(newest.document).expected) == 3
+
+
+def test_the_follow_up_visits_are_planned_one_moved_and_one_called_off(study: DemoStudy, owner: Database):
+    days = planned_days(study)
+    assert len(days) > CALLED_OFF
+    with session_scope(owner) as session:
+        found = session.scalars(select(Visit).where(Visit.code == FOLLOW_UP).order_by(Visit.id)).all()
+        slots = session.scalars(select(func.count(ExpectedScan.id)).join(Visit).where(Visit.code == FOLLOW_UP)).one()
+        moved = session.scalars(select(AuditEvent).where(AuditEvent.action == "visit.moved")).one()
+    planned = [day for _, day in days.values()]
+    planned[MOVED] += MOVED_BY
+    assert [visit.planned_on for visit in found] == planned
+    assert [visit.called_off_reason for visit in found if visit.called_off_at] == [WHY_CALLED_OFF]
+    assert slots == 2 * len(days), "one capture of each eye"
+    assert moved.before is not None
 
 
 def test_the_samples_are_a_study_of_their_own(study: DemoStudy, owner: Database):
