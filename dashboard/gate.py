@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.settings import Settings
 from core.store.access import Actor
 from core.usecases.administer_clients import TOKEN_MARK, CallerFound
+from dashboard.content_policy import content_security_policy, start_page
 from dashboard.live_socket import run_while_live
 
 PUBLIC_PATHS = frozenset(
@@ -50,22 +51,8 @@ _REFUSALS = {
 
 _NOWHERE = {"code": "http_error", "message": "Not Found", "remedy": "Check the address and the method."}
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; "
-    # Streamlit's start script is inline, Vega compiles its expressions, components load as blob modules.
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; "
-    "font-src 'self' data:; "
-    "connect-src 'self'; "
-    "worker-src 'self' blob:; "
-    "object-src 'none'; "
-    "base-uri 'self'; "
-    "form-action 'self'; "
-    "frame-ancestors 'none'"
-)
 SECURITY_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Content-Security-Policy": content_security_policy(start_page()),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",

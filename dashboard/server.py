@@ -27,6 +27,7 @@ from core.storage import open_blob_store
 from core.usecases.administer_clients import find_caller
 from dashboard.api.app import build_api
 from dashboard.body_limit import BodyLimit
+from dashboard.content_policy import start_page
 from dashboard.dicom_results import dicom_routes
 from dashboard.downloads import download_routes
 from dashboard.gate import Gate
@@ -125,11 +126,10 @@ def _brand_routes() -> list[BaseRoute]:
 
 def _index_routes() -> list[BaseRoute]:
     """Streamlit's start page under our name, so that no tab flashes another title while it loads."""
-    index = (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
-    index = index.replace("<title>Streamlit</title>", "<title>octaudit</title>")
+    index = start_page().replace("<title>Streamlit</title>", "<title>octaudit</title>")
     index = index.replace('href="./favicon.png"', 'href="/favicon.svg" type="image/svg+xml"')
 
-    async def start_page(_: Request) -> Response:
+    async def named_page(_: Request) -> Response:
         return HTMLResponse(index, headers={"Cache-Control": "no-cache"})
 
     async def home(request: Request) -> Response:
@@ -137,8 +137,8 @@ def _index_routes() -> list[BaseRoute]:
         return RedirectResponse(f"/?{request.url.query}" if request.url.query else "/", status_code=307)
 
     first, *others = PAGES
-    named = [Route(f"/{page.url_path}", start_page) for page in others]
-    return [Route("/", start_page), Route(f"/{first.url_path}", home), *named]
+    named = [Route(f"/{page.url_path}", named_page) for page in others]
+    return [Route("/", named_page), Route(f"/{first.url_path}", home), *named]
 
 
 def main() -> None:
