@@ -11,7 +11,9 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,12 @@ CPU_S = 20
 """Of the child, for its start and one frame; each further frame adds ``CPU_S_PER_FRAME``."""
 CPU_S_PER_FRAME = 5
 MEMORY_BYTES = 3 << 30
-"""Of the child's address space: GDCM's libraries, and a 50-megapixel frame of 16 bits in several copies."""
+"""Of the child's address space: GDCM's libraries, and a 50-megapixel frame of 16 bits in several copies. Where the
+system sets no such limit, of what it has resident."""
+IS_LIMITED_BY_SYSTEM = sys.platform == "linux"
+"""macOS knows the limit of the address space and refuses to set it: there the parent watches."""
+WATCH_EVERY_S = 0.1
+"""Memory is written at some GB per second, so the limit may be passed by that much before the child is ended."""
 _OWN_NAME = "core.intake.readers.frame_child"
 _KEPT_SETTINGS = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR")
 
@@ -52,13 +59,46 @@ def decode_apart(
     ) as child:
         assert child.stdout is not None
         try:
-            for _ in range(count):
-                data = child.stdout.read(expected.n_bytes)
-                if len(data) < expected.n_bytes:
-                    raise EOFError("the decoder gave up")
-                yield np.frombuffer(data, expected.dtype).reshape(expected.shape)
+            with _watched(child):
+                for _ in range(count):
+                    data = child.stdout.read(expected.n_bytes)
+                    if len(data) < expected.n_bytes:
+                        raise EOFError("the decoder gave up")
+                    yield np.frombuffer(data, expected.dtype).reshape(expected.shape)
         finally:
             child.kill()
+
+
+@contextmanager
+def _watched(child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End the child where it takes more memory than it may and the system does not see to that."""
+    if IS_LIMITED_BY_SYSTEM:
+        yield
+        return
+    is_over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(child, is_over), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
+
+
+def _watch(child: subprocess.Popen[bytes], is_over: threading.Event) -> None:
+    while not is_over.wait(WATCH_EVERY_S):
+        if _resident_bytes(child.pid) > MEMORY_BYTES:
+            child.kill()
+            return
+
+
+def _resident_bytes(pid: int) -> int:
+    """What a process has in memory, as ``ps`` says; 0 of one that has ended."""
+    said = subprocess.run(  # noqa: S603 - a number of ours, no shell
+        ["ps", "-o", "rss=", "-p", str(pid)],  # noqa: S607 - in every PATH of a system that has it
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return int(said.stdout.strip() or 0) * 1024
 
 
 def child_environment() -> dict[str, str]:
@@ -73,7 +113,7 @@ def main() -> None:
     start, count, cpu_s = map(int, sys.argv[3:])
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":  # macOS knows the limit and refuses to set it
+    if IS_LIMITED_BY_SYSTEM:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     from pydicom.pixels.utils import iter_pixels  # noqa: PLC0415 - under the limits, too
 

@@ -65,6 +65,18 @@ def test_a_frame_that_unpacks_beyond_its_bounds_is_one_fault(tmp_path: Path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
+def test_where_the_system_sets_no_limit_of_memory_the_parent_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dataset = en_face(phantom())
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    path = written(dataset, tmp_path / "object")
+    monkeypatch.setattr(frame_child, "IS_LIMITED_BY_SYSTEM", False)
+    assert np.array_equal(read_dicom(path, max_megapixels=50).image, phantom()), "within the limit nothing is lost"
+    monkeypatch.setattr(frame_child, "MEMORY_BYTES", 4 << 20)  # less than Python takes
+    with pytest.raises(UnreadableScanError) as raised:
+        read_dicom(path, max_megapixels=50)
+    assert raised.value.code == "damaged"
+
+
 def test_the_decoding_process_gets_none_of_our_settings(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OCTAUDIT_DATABASE_URL", "postgresql://owner:secret@host/db")
     assert not [name for name in frame_child.child_environment() if name.startswith("OCTAUDIT")]
