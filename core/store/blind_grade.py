@@ -13,7 +13,7 @@ from core.store.newest import newest
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import ReviewDecision, Slab
 
-MOST_GRADES = 5_000
+MOST_GRADES = 2_000
 """The latest masked grades: enough for any interval, and bounded work."""
 FIRST_REACH = 6_000
 """So many of the latest reviews are looked through at first."""

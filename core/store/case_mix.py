@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, String, and_, cast, func, literal, null, select, union_all
+from sqlalchemy import CTE, ColumnElement, Integer, String, and_, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Device, Site
@@ -50,21 +50,26 @@ def read_case_mix(session: Session, chosen: ScanFilter, kind: UnitKind) -> dict[
     return {unit: UnitCases(count, kinds[unit]) for unit, count in visits.items()}
 
 
-def _statement(chosen: ScanFilter, kind: UnitKind) -> Any:
-    diagnosis = func.nullif(func.lower(func.btrim(Acquisition.diagnosis)), "")
-    decade = cast(func.floor(Acquisition.age_years / BAND_YEARS) * BAND_YEARS, Integer)
+def _cells(chosen: ScanFilter, kind: UnitKind) -> CTE:
+    """Captures of one visit and kind of case, as k of n: put together as stored, and only then put in words."""
     key = _key(kind)  # once: PostgreSQL must see the same parameters in SELECT and GROUP BY
-    cells = (
-        select(
-            key.label("unit"), Acquisition.visit_id, Acquisition.scan_type.label("scan_type"),
-            decade.label("decade"), diagnosis.label("diagnosis"),
-            func.count().filter(Acquisition.is_counted_gradable.is_(False)).label("k"), func.count().label("n"),
-        )
-        .join(Device, Device.id == Acquisition.device_id)
-        .where(*_conditions(chosen, kind))
-        .group_by(key, Acquisition.visit_id, Acquisition.scan_type, decade, diagnosis)
-        .cte("cells")
+    raw = (key, Acquisition.visit_id, Acquisition.scan_type, Acquisition.age_years, Acquisition.diagnosis)
+    each = select(
+        key.label("unit"), *raw[1:],
+        func.count().filter(Acquisition.is_counted_gradable.is_(False)).label("k"), func.count().label("n"),
     )  # fmt: skip
+    if kind in {UnitKind.MODEL, UnitKind.SOFTWARE}:
+        each = each.join(Device, Device.id == Acquisition.device_id)
+    found = each.where(*_conditions(chosen, kind)).group_by(*raw).subquery("each")
+    return select(
+        cast(found.c.unit, String).label("unit"), found.c.visit_id, found.c.scan_type,
+        cast(func.floor(found.c.age_years / BAND_YEARS) * BAND_YEARS, Integer).label("decade"),
+        func.nullif(func.lower(func.btrim(found.c.diagnosis)), "").label("diagnosis"), found.c.k, found.c.n,
+    ).cte("cells")  # fmt: skip
+
+
+def _statement(chosen: ScanFilter, kind: UnitKind) -> Any:
+    cells = _cells(chosen, kind)
     visit = (
         select(cells.c.unit, cells.c.visit_id, func.sum(cells.c.k).label("k"), func.sum(cells.c.n).label("n"))
         .group_by(cells.c.unit, cells.c.visit_id)
@@ -86,17 +91,17 @@ def _statement(chosen: ScanFilter, kind: UnitKind) -> Any:
     return union_all(by_kind, by_visit)
 
 
-def _key(kind: UnitKind) -> ColumnElement[str]:
-    """The unit's key as core.store.unit has it."""
+def _key(kind: UnitKind) -> ColumnElement[Any]:
+    """What, as text, is the unit's key as core.store.unit has it."""
     match kind:
         case UnitKind.SITE:
-            return cast(Acquisition.site_id, String)
+            return Acquisition.site_id.expression
         case UnitKind.DEVICE:
-            return cast(Acquisition.device_id, String)
+            return Acquisition.device_id.expression
         case UnitKind.TECHNICIAN:
-            return cast(Acquisition.technician_id, String)
+            return Acquisition.technician_id.expression
         case UnitKind.MODEL:
-            return cast(Device.model, String)
+            return Device.model.expression
         case UnitKind.SOFTWARE:
             return Device.model + "|" + Acquisition.software_version
 

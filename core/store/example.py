@@ -217,9 +217,15 @@ FIRST_REACH = 2_000
 
 
 def _newest_scans(
-    session: Session, chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], last: int, *, offset: int, limit: int
+    session: Session,
+    chosen: ScanFilter,
+    conditions: Sequence[ColumnElement[bool]],
+    last: int,
+    *,
+    offset: int,
+    limit: int,
 ) -> list[int]:
-    """Ids, up to ``last``, of the newest scans under ``conditions``: the newest of each site, then the newest of those.
+    """Ids up to ``last`` of the newest scans under ``conditions``: the newest of each site, then of those.
 
     Asked site by site, the index of (site, id) is walked from its end and left after ``offset + limit`` hits. Asked at
     once, PostgreSQL walks past every scan of the sites that the person may not see. To fill a page for each of many
@@ -227,10 +233,9 @@ def _newest_scans(
     """
 
     def ask(oldest: int) -> list[int]:
-        statement = _newest_after(oldest, chosen, conditions, offset=offset, limit=limit)
-        return list(session.scalars(statement))
+        return list(session.scalars(_newest_after(oldest, chosen, conditions, limit=offset + limit)))
 
-    return list(newest(last, ask, n=limit, first_reach=FIRST_REACH))
+    return list(newest(last, ask, n=offset + limit, first_reach=FIRST_REACH)[offset:])
 
 
 def last_scan(chosen: ScanFilter) -> Select[int]:
@@ -240,7 +245,7 @@ def last_scan(chosen: ScanFilter) -> Select[int]:
 
 
 def _newest_after(
-    oldest: int, chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, offset: int, limit: int
+    oldest: int, chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, limit: int
 ) -> Select[int]:
     of_site = (
         select(Scan.id)
@@ -248,7 +253,7 @@ def _newest_after(
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .where(Scan.site_id == Site.id, Scan.id > oldest, *conditions)
         .order_by(Scan.id.desc())
-        .limit(offset + limit)
+        .limit(limit)
         .lateral()
     )
     return (
@@ -257,7 +262,6 @@ def _newest_after(
         .join(of_site, true())
         .where(*site_conditions(chosen))
         .order_by(of_site.c.id.desc())
-        .offset(offset)
         .limit(limit)
     )
 

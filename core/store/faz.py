@@ -75,9 +75,7 @@ def read_faz(session: Session, chosen: ScanFilter) -> FazReadings:
     as_of: datetime = session.execute(select(func.now())).scalar_one()
     if not reach.device_ids:
         return FazReadings(as_of, (), reach.per_device, is_cut=False)
-    rows = session.execute(
-        recent_scans(chosen, reach, *_COLUMNS).join(Subject, Subject.id == Acquisition.subject_id)
-    ).all()
+    rows = session.execute(recent_scans(chosen, reach, *_COLUMNS)).all()
     counted: dict[int, int] = {}
     for row in rows:
         counted[row.device_id] = counted.get(row.device_id, 0) + 1

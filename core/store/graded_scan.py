@@ -97,5 +97,6 @@ def read_graded_scans(
 
 def _given(reference: Reference) -> tuple[ColumnElement[bool], ...]:
     if reference is Reference.MASKED:
-        return Review.decision == ReviewDecision.GRADE, Review.is_masked.is_(True)
+        # Without IS TRUE: as its index says it, which else is not used.
+        return Review.decision == ReviewDecision.GRADE, Review.is_masked.expression
     return Review.decision != ReviewDecision.GRADE, Review.is_masked.is_(False), is_standing()

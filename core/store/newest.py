@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 WIDER = 8
-"""How many times further back each step looks: together they look at a seventh more than the last one."""
+"""How many times further back a step looks at most: together they look at a seventh more than the last one."""
+SPARE = 1.25
+"""Rows are not spread evenly: a step looks so much further than those found so far ask for."""
 
 Row = TypeVar("Row")
 
@@ -20,5 +22,5 @@ def newest(last_id: int, ask: Callable[[int], Sequence[Row]], *, n: int, first_r
     while oldest > 0 and len(found) < n:
         oldest = max(0, last_id - reach)
         found = ask(oldest)
-        reach *= WIDER
+        reach = int(reach * min(max(SPARE * n / max(len(found), 1), SPARE), WIDER))
     return found

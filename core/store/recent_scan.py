@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Select, column, func, literal, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from core.database.tables import Acquisition, Assessment, Device, Scan, Site
+from core.database.tables import Acquisition, Assessment, Device, Scan, Site, Subject
 from core.store.calibration_mode import is_model_shown
 from core.store.cell_count import read_cell_counts
 from core.store.rate_sum import Grain
@@ -17,7 +17,7 @@ from core.vocabulary import RateMeasure, Slab
 MOST_SCANS = 3_000
 """So many single points still fit a chart and a tenth of a second."""
 MOST_OF_A_DEVICE = 300
-FEWEST_OF_A_DEVICE = 5
+FEWEST_OF_A_DEVICE = 3
 """Of each of very many devices a handful is still shown."""
 
 
@@ -45,9 +45,10 @@ def reach_of(session: Session, chosen: ScanFilter, *, most_devices: int | None =
 
 
 def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]:
-    """Select ``columns`` of Scan, Assessment, Acquisition, Site and Device for the latest captures of each device.
+    """Select ``columns`` of Scan, Assessment, Acquisition, Subject, Site and Device for each device's latest captures.
 
-    The index of (device, time) is walked from its end, device by device. ``reach`` must name devices.
+    The index of (device, time) is walked from its end, device by device, and each capture is read once. ``reach`` must
+    name devices.
     """
     asked = (
         func.unnest(literal(list(reach.device_ids), ARRAY(BigInteger)))
@@ -57,25 +58,30 @@ def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]
     # The devices lie within site, study and model already; what is left asks of the acquisition alone.
     narrowed = replace(chosen, site_id=None, study_id=None, device_model=None, slab=None)
     newest = (
-        select(Acquisition.id)
+        select(Acquisition)
         .where(Acquisition.device_id == asked.c.id, Acquisition.is_phantom.is_(False), *filter_conditions(narrowed))
         .order_by(Acquisition.acquired_at.desc())
         .limit(reach.per_device)
         .correlate(asked)
         .lateral()
     )
+    capture = aliased(Acquisition, newest)
     statement = (
-        select(*columns)
+        select(*(getattr(capture, each.key) if _is_of_capture(each) else each for each in columns))
         .select_from(asked)
         .join(Device, Device.id == asked.c.id)  # before the captures, of which the planner expects a single one
         .join(Site, Site.id == Device.site_id)
-        .join(newest, true())
-        .join(Acquisition, Acquisition.id == newest.c.id)
-        .join(Scan, Scan.acquisition_id == Acquisition.id)
+        .join(capture, true())
+        .join(Scan, Scan.acquisition_id == capture.id)
         .join(Assessment, Assessment.id == Scan.assessment_id)
-        .order_by(Acquisition.acquired_at, Scan.id)
+        .join(Subject, Subject.id == capture.subject_id)
+        .order_by(capture.acquired_at, Scan.id)
     )
     # A point of a chart is a single scan with what the model said of it.
     statement = statement.where(is_model_shown())
     slab: Slab | None = chosen.slab
     return statement if slab is None else statement.where(Scan.slab == slab)
+
+
+def _is_of_capture(asked: Any) -> bool:
+    return getattr(asked, "class_", None) is Acquisition

@@ -66,7 +66,7 @@ def read_scan_scores(session: Session, chosen: ScanFilter) -> ScanScores:
     as_of: datetime = session.scalars(func.now().select()).one()
     if not reach.device_ids:
         return ScanScores(as_of, (), reach.per_device, 0)
-    rows = session.execute(recent_scans(chosen, reach, *_COLUMNS).join(Subject, Subject.id == Acquisition.subject_id))
+    rows = session.execute(recent_scans(chosen, reach, *_COLUMNS))
     scans = tuple(
         ScanScore(
             row.id, row.acquisition_id, row.subject_code, row.site_code, row.device_code, Laterality(row.laterality),

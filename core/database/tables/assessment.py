@@ -44,6 +44,7 @@ class Assessment(SiteScoped, Base):
     __table_args__ = (
         UniqueConstraint("scan_id", "model_version_id", "protocol_version_id"),
         Index("ix_assessment_site_id_scored_at", "site_id", "scored_at"),
+        Index("ix_assessment_site_id_scan_id", "site_id", "scan_id", postgresql_include=["id", "scored_at"]),
     )
 
     id: Mapped[Id]

@@ -16,6 +16,7 @@ class Review(Created, Base):
     __table_args__ = (
         Index("ix_review_masked", "id", postgresql_where=text("is_masked")),
         Index("ix_review_site_id_id", "site_id", "id"),
+        Index("ix_review_site_id_scan_id", "site_id", "scan_id"),
         Index("ix_review_reviewer_id_id", "reviewer_id", "id"),
         Index("uq_review_undoes_id", "undoes_id", unique=True, postgresql_where=text("undoes_id is not null")),
         Index("ix_review_bulk_review_id", "bulk_review_id", postgresql_where=text("bulk_review_id is not null")),
