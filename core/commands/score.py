@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.errors import ExitCode, UsageError
-from core.vocabulary import ScanKind, Slab
+from core.vocabulary import LayerScheme, ScanKind, Slab
 
 if TYPE_CHECKING:
     from core.policy.protocol import Protocol
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Layer band of the images.",
 )
+@click.option(
+    "--scheme",
+    type=click.Choice([scheme.value for scheme in LayerScheme]),
+    help="Of a volume's layers [default: the model's own]. A coarser one than the model's is put together from it.",
+)
 @click.option("--manifest", type=click.Path(path_type=Path), help="CSV with a row per file; overrules the options.")
 @click.option("--batch-size", type=click.IntRange(1, 512), default=16, show_default=True, help="Scans per batch.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
@@ -54,6 +59,7 @@ def command(
     kind: str,
     fov_mm: str | None,
     slab: str,
+    scheme: str | None,
     manifest: Path | None,
     batch_size: int,
     device: str,
@@ -69,14 +75,17 @@ def command(
     Example:
       octaudit score scans/ --out scores/ --fov-mm 3 --slab superficial
       octaudit score a.png b.tif --out scores/ --manifest manifest.csv
+      octaudit score macula.vol --out scores/ --kind volume --scheme retina
     """
-    from core.scoring.registry import load_scorer
+    from core.scoring.registry import load_scorer, scorer_in_scheme
     from core.settings import load_settings
     from core.usecases.collect_files import collect_files
     from core.usecases.score_files import RESULTS_NAME, ScoreRun, score_files
 
     files = collect_files(paths, out=out, field_mm=parse_field_mm(fov_mm), slab=Slab(slab), manifest=manifest)
     scorer = load_scorer(ScanKind(kind), model=model, device=device)
+    if scheme is not None:
+        scorer = scorer_in_scheme(scorer, LayerScheme(scheme))
     with click.progressbar(
         length=len(files), label="Scoring", file=sys.stderr, hidden=not sys.stderr.isatty(), show_pos=True
     ) as bar:

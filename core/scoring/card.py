@@ -32,7 +32,7 @@ class TrainingSet(_CardPart):
 
 
 class Likeness(_CardPart):
-    """One-class model of what OCTA en-face images look like (core.scoring.lanes.likeness)."""
+    """One-class model of what scans of a lane look like (core.scoring.lanes.likeness, retina_likeness)."""
 
     feature_names: tuple[str, ...]
     mean: tuple[float, ...]

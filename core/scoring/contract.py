@@ -6,14 +6,14 @@ place; it never takes the others with it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.scoring.card import Calibration
 from core.values import ModelIdentity, Scale, ScanScores
-from core.vocabulary import Laterality, ScanKind, Slab
+from core.vocabulary import Laterality, LayerScheme, ScanKind, Slab
 from core.volume import OctVolume
 
 OPEN_LANES = (ScanKind.OCTA_ENFACE, ScanKind.ONH_ENFACE, ScanKind.BSCAN, ScanKind.VOLUME)
@@ -83,4 +83,13 @@ class Scorer(Protocol):
 
     def score(self, scans: Sequence[ScanInput]) -> list[ScanScores | ScanFailure]:
         """Score a batch; one result per scan, in the scans' order. Halves the batch itself on out-of-memory."""
+        ...
+
+
+@runtime_checkable
+class LayeredScorer(Scorer, Protocol):
+    """A scorer that finds layers and can say them in more than one scheme."""
+
+    def in_scheme(self, scheme: LayerScheme) -> Self:
+        """The same model in another scheme; UsageError, with the schemes that it has, where it cannot."""
         ...

@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from core.scoring.card import LaneCard
-from core.scoring.lanes.layer_scheme import LayerScheme
-from core.vocabulary import ScanKind
+from core.scoring.card import LaneCard, Likeness
+from core.vocabulary import LayerScheme, ScanKind
 
 
 class LayersTraining(BaseModel):
@@ -40,6 +39,9 @@ class LayersCard(LaneCard):
     seen_pixels: tuple[str, ...]
     """sha256 of size and grey levels of every image that was trained on or watched the training: what no figure may
     rest on."""
+    likeness: Likeness | None = None
+    """Of what the network finds in B-scans (core.scoring.lanes.retina_likeness); None: cards of before, and trainings
+    that found too few retinas to say."""
     confusion: tuple[tuple[int, ...], ...] = ()
     """Pixels of the test part by true class (rows) and found class (columns); empty where there is no test part."""
     choices: tuple[str, ...]

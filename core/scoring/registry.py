@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from core.errors import UsageError
 from core.scoring.bscan_card import BscanCard
 from core.scoring.card import LaneCard, ModelCard
-from core.scoring.contract import OPEN_LANES, Scorer
+from core.scoring.contract import OPEN_LANES, LayeredScorer, Scorer
 from core.scoring.device_use import DeviceUse
 from core.scoring.layers_card import LayersCard
 from core.scoring.onh_card import OnhCard
-from core.vocabulary import ScanKind
+from core.vocabulary import LayerScheme, ScanKind
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +55,16 @@ def load_scorer(kind: ScanKind, *, model: str = "bundled", device: str = "auto")
     chosen = choose_device(device)
     limit_threads()
     return _LOADERS[kind](path, card, chosen)
+
+
+def scorer_in_scheme(scorer: Scorer, scheme: LayerScheme) -> Scorer:
+    """The scorer with its layers said in a scheme; UsageError where it finds no layers, or too coarse ones."""
+    if not isinstance(scorer, LayeredScorer):
+        raise UsageError(
+            f"Scans of kind {scorer.kind} have no layers, so no scheme can be chosen.",
+            remedy="Leave --scheme out, or score with --kind volume.",
+        )
+    return scorer.in_scheme(scheme)
 
 
 def card_of(kind: ScanKind, weights: Path) -> LaneCard:

@@ -11,6 +11,7 @@ from core.database.tables import (
     Acquisition,
     Assessment,
     Batch,
+    FoveaMark,
     ModelVersion,
     ProtocolVersion,
     ReacquisitionRequest,
@@ -113,7 +114,7 @@ def read_history(session: Session, scan_id: int, *, is_model_hidden: bool = Fals
         steps = [step for step in steps if step.request_state is not RequestState.REQUESTED]
     told = () if is_model_hidden else (_scores, _adoptions, _re_evaluations)
     by_model = [entry for tell in told for entry in tell(session, scan_id)]
-    entries = [*_arrival(session, scan_id), *by_model, *reviews, *steps]
+    entries = [*_arrival(session, scan_id), *by_model, *reviews, *steps, *_fovea_marks(session, scan_id)]
     return tuple(sorted(entries, key=lambda entry: entry.happened_at))
 
 
@@ -220,6 +221,27 @@ def _reviews(session: Session, scan_id: int) -> list[HistoryEntry]:
             is_bulk=review.bulk_review_id is not None,
         )
         for review, who in rows
+    ]
+
+
+def _fovea_marks(session: Session, scan_id: int) -> list[HistoryEntry]:
+    """Where people put the fovea of a volume, and that they took it back; its sectors followed from then on."""
+    rows = session.execute(
+        select(FoveaMark, User.display_name)
+        .outerjoin(User, User.id == FoveaMark.set_by_id)
+        .where(FoveaMark.scan_id == scan_id)
+        .order_by(FoveaMark.id)
+    )
+    return [
+        HistoryEntry(
+            mark.created_at,
+            name or "somebody of another site",
+            "took the mark of the fovea back: the program's own finding counts"
+            if mark.x_mm is None
+            else f"put the fovea at {mark.x_mm:.2f} mm right, {mark.y_mm:.2f} mm down",
+            note=mark.reason,
+        )
+        for mark, name in rows
     ]
 
 

@@ -113,14 +113,19 @@ def abstention_threshold(probabilities: NDArray[np.float64], truth: NDArray[np.i
     return round(highest, 3)
 
 
-def fit_likeness(trained_on: NDArray[np.float64], tuning: NDArray[np.float64]) -> Likeness:
-    """A Gaussian around OCTA images' features (n, 14); the greatest distance from images not trained on (m, 14)."""
+def fit_likeness(
+    trained_on: NDArray[np.float64], tuning: NDArray[np.float64], names: tuple[str, ...] = FEATURE_NAMES
+) -> Likeness:
+    """A Gaussian around a lane's features (n, 14); the greatest distance from images not trained on (m, 14).
+
+    ``names`` are those of the features, where they are others.
+    """
     mean = trained_on.mean(axis=0)
     covariance = np.cov(trained_on, rowvar=False)
     # A little of the diagonal keeps features that hardly vary from deciding alone.
     covariance += np.diag(0.05 * np.diag(covariance) + 1e-6)
     likeness = Likeness(
-        feature_names=FEATURE_NAMES,
+        feature_names=names,
         mean=tuple(mean.tolist()),
         precision=tuple(tuple(row) for row in np.linalg.inv(covariance).tolist()),
         max_distance=float("inf"),

@@ -31,6 +31,17 @@ class ScanPattern(StrEnum):
     UNKNOWN = "unknown"
 
 
+class LayerScheme(StrEnum):
+    """Which classes a layer network tells apart; layers lie in each column in the order of their numbers."""
+
+    RETINA = "retina"
+    """The whole retina against background (paper 004, whole retina)."""
+    FIVE = "five"
+    """Background, rest of retina, photoreceptor layer, transition, pigment epithelium (paper 004, layers)."""
+    DUKE_7 = "duke-7"
+    """Background and seven layers (Chiu et al. 2015, doi:10.1364/BOE.6.001155)."""
+
+
 class Slab(StrEnum):
     """The retinal layer band an en-face image was projected from (Campbell 2017, doi:10.1038/srep42201)."""
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from core.scoring.lanes.layer_scheme import Labels, labels_of_boundaries
+from core.scoring.lanes.retina_likeness import retina_features
 
 Probabilities = NDArray[np.float32]
 Rows = NDArray[np.float32]
@@ -31,12 +32,15 @@ class Layers:
     labels : uint8 (height, width)
     cut_top, cut_bottom : bool (width,)
         Columns where the retina reaches the frame's upper or lower edge, so that its thickness is not known.
+    features : float64 (5,)
+        How it looks as a retina (core.scoring.lanes.retina_likeness); None where too little was found, or not asked.
     """
 
     boundary_row_px: Rows
     labels: Labels
     cut_top: NDArray[np.bool_]
     cut_bottom: NDArray[np.bool_]
+    features: NDArray[np.float64] | None = None
 
     @property
     def has_retina(self) -> bool:
@@ -44,14 +48,20 @@ class Layers:
         return bool(np.isfinite(self.boundary_row_px).any())
 
 
-def layers_of(probabilities: Probabilities, height_px: int, width_px: int) -> Layers:
-    """Boundaries and labels at the B-scan's size from class probabilities (classes, canvas, canvas)."""
+def layers_of(
+    probabilities: Probabilities, height_px: int, width_px: int, canvas: NDArray[np.uint8] | None = None
+) -> Layers:
+    """Boundaries and labels at the B-scan's size from class probabilities (classes, S, S).
+
+    With the grey levels of the ``canvas`` (S, S), also how it looks as a retina.
+    """
     cells, cut_top, cut_bottom = _boundaries(probabilities)
     canvas_px = probabilities.shape[1]
     boundary = (_to_columns(cells, width_px) + 0.5) * (height_px / canvas_px) - 0.5
     nearest = np.minimum((np.arange(width_px) + 0.5) * canvas_px / width_px, canvas_px - 1).astype(np.int64)
     rows = np.asarray(boundary, np.float32)
-    return Layers(rows, labels_of_boundaries(rows, height_px), cut_top[nearest], cut_bottom[nearest])
+    features = None if canvas is None else retina_features(cells, probabilities, canvas)
+    return Layers(rows, labels_of_boundaries(rows, height_px), cut_top[nearest], cut_bottom[nearest], features)
 
 
 def _boundaries(probabilities: Probabilities) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:

@@ -1,24 +1,14 @@
 """The three ways of dividing the retina into layers: names, colours, and what one says in the terms of another."""
 
 import io
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.vocabulary import LayerScheme
+
 Labels = NDArray[np.uint8]
-
-
-class LayerScheme(StrEnum):
-    """Which classes a layer network tells apart; layers lie in each column in the order of their numbers."""
-
-    RETINA = "retina"
-    """The whole retina against background (paper 004, whole retina)."""
-    FIVE = "five"
-    """Background, rest of retina, photoreceptor layer, transition, pigment epithelium (paper 004, layers)."""
-    DUKE_7 = "duke-7"
-    """Background and seven layers (Chiu et al. 2015, doi:10.1364/BOE.6.001155)."""
 
 
 CLASS_NAMES: dict[LayerScheme, tuple[str, ...]] = {
@@ -47,6 +37,15 @@ _DUKE_7_IN_FIVE = (0, 1, 1, 1, 1, 1, 2, 4)
 """ISE is the photoreceptor layer, OS-RPE the pigment epithelium; the *transition* has no counterpart there."""
 
 
+_BOUNDARIES_FROM: dict[tuple[LayerScheme, LayerScheme], tuple[int, ...]] = {
+    (LayerScheme.DUKE_7, LayerScheme.FIVE): (0, 5, 6, 6, 7),
+    (LayerScheme.DUKE_7, LayerScheme.RETINA): (0, 7),
+    (LayerScheme.FIVE, LayerScheme.RETINA): (0, 4),
+}
+"""Which boundaries of one scheme are those of a coarser one; of the *transition*, which duke-7 has not, both are one,
+so that it has no thickness."""
+
+
 def n_classes(scheme: LayerScheme) -> int:
     """Number of classes, background included; as many boundaries has a column."""
     return len(CLASS_NAMES[scheme])
@@ -58,6 +57,16 @@ def in_scheme(labels: Labels, scheme: LayerScheme) -> Labels:
         return labels
     table = np.array(_DUKE_7_IN_FIVE if scheme is LayerScheme.FIVE else (0, *[1] * 7), np.uint8)
     return table[labels]
+
+
+def coarser_schemes(scheme: LayerScheme) -> tuple[LayerScheme, ...]:
+    """The other schemes that boundaries of this one can be said in."""
+    return tuple(to for known, to in _BOUNDARIES_FROM if known is scheme)
+
+
+def boundaries_in(boundary_row_px: NDArray[np.float32], known: LayerScheme, wanted: LayerScheme) -> NDArray[np.float32]:
+    """Boundaries (n, width) of one scheme as those of another, which must be it or one of its coarser ones."""
+    return boundary_row_px if wanted is known else boundary_row_px[list(_BOUNDARIES_FROM[known, wanted])]
 
 
 def labels_of_boundaries(boundary_row_px: NDArray[np.floating], height_px: int) -> Labels:

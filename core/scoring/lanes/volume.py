@@ -30,11 +30,13 @@ from core.measures.thickness import (
 )
 from core.measures.thickness_map import FundusMap, lay_out
 from core.scoring.contract import ScanInput
+from core.scoring.lanes.bscan_canvas import fill_white_borders
 from core.scoring.lanes.layer_output import Layers
-from core.scoring.lanes.layer_scheme import BOUNDARY_NAMES, LayerScheme, labels_of_boundaries, layers_png
+from core.scoring.lanes.layer_scheme import BOUNDARY_NAMES, labels_of_boundaries, layers_png
+from core.scoring.lanes.retina_likeness import is_like_retina
 from core.scoring.layers_card import LayersCard
 from core.values import Grade, Measure, Measured, NotComputable, ScanScores
-from core.vocabulary import GradeScale, ReasonCode, StructuralGrade
+from core.vocabulary import GradeScale, LayerScheme, ReasonCode, StructuralGrade
 from core.volume import OctVolume
 
 LEAST_RETINA, MOST_CUT, MOST_DIM = 0.75, 0.05, 0.25
@@ -63,6 +65,8 @@ class VolumeFindings:
     boundary_row_px : float32 (n, boundaries, width)
         Rows from 0 at the top pixel's centre, from the innermost boundary outwards; NaN where no retina was found.
     coverage : per B-scan
+    is_like_retina : per B-scan
+        Whether what was found in it looks like a retina at all.
     quality : of the central B-scan
     """
 
@@ -70,6 +74,7 @@ class VolumeFindings:
     volume: OctVolume
     boundary_row_px: NDArray[np.float32]
     coverage: tuple[BscanCoverage, ...]
+    is_like_retina: tuple[bool, ...]
     quality: BscanQuality
 
     @cached_property
@@ -139,7 +144,7 @@ class VolumeFindings:
         """The criteria of OSCAR-IB that one B-scan fails."""
         found, quality = self.coverage[index], self.volume.quality_db
         faults = set()
-        if found.retina < LEAST_RETINA or found.cut > MOST_CUT:
+        if found.retina < LEAST_RETINA or found.cut > MOST_CUT or not self.is_like_retina[index]:
             faults.add(ReasonCode.IB_OBVIOUS)
         if found.dim > MOST_DIM:
             faults.add(ReasonCode.IB_ILLUMINATION)
@@ -232,6 +237,7 @@ class VolumeFindings:
             "scan_pattern": self.volume.scan_pattern.value,
             "n_bscans": self.volume.n_bscans,
             "n_without_retina": int(without),
+            "n_unlike_retina": self.is_like_retina.count(False),
             "retina_fraction": _number(float(np.mean([found.retina for found in self.coverage]))),
             "leaving_fraction": _number(float(np.mean([found.cut for found in self.coverage]))),
             "dim_fraction": _number(float(np.mean([found.dim for found in self.coverage]))),
@@ -269,7 +275,8 @@ def scores_of(
 ) -> ScanScores:
     """Everything the lane says of one volume, from the layers of its B-scans in order.
 
-    ``q`` is the level agreement of its central B-scan, where the network has levels.
+    ``q`` is the level agreement of its central B-scan, where the network has levels. A picture in which nothing looks
+    like a retina is no scan of this lane; a volume file says itself that it holds B-scans, so there it is a fault.
     """
     central = volume.central_bscan
     findings = VolumeFindings(
@@ -277,6 +284,7 @@ def scores_of(
         volume=volume,
         boundary_row_px=np.stack([found.boundary_row_px for found in layers]),
         coverage=tuple(coverage_of(found, image) for found, image in zip(layers, volume.bscans, strict=True)),
+        is_like_retina=tuple(is_like_retina(found.features, card.likeness) for found in layers),
         quality=bscan_quality(central),
     )
     retina = findings.labels(volume.central_index) > 0
@@ -290,7 +298,7 @@ def scores_of(
         indices=image_indices(central, retina if retina.any() else None, q),
         cam=NO_HEAT_MAP,
         cam_mask_agreement=NO_HEAT_MAP,
-        is_octa=findings.has_retina,
+        is_octa=findings.has_retina and (scan.volume is not None or any(findings.is_like_retina)),
         model=card.identity,
         seconds=seconds,
     )
@@ -334,8 +342,10 @@ def grade_of(findings: VolumeFindings, card: LayersCard) -> Grade:
 
 
 def volume_of(scan: ScanInput) -> OctVolume:
-    """The scan's volume; a single B-scan image is a volume of one, without millimetres."""
-    return scan.volume if scan.volume is not None else OctVolume.of_image(scan.image, laterality=scan.laterality)
+    """The scan's volume; a single B-scan image is a volume of one, its white borders filled, without millimetres."""
+    if scan.volume is not None:
+        return scan.volume
+    return OctVolume.of_image(fill_white_borders(scan.image), laterality=scan.laterality)
 
 
 def _npy(values: NDArray[np.float32]) -> bytes:

@@ -86,14 +86,18 @@ class LayerSegmenter:
 
     def _chunk(self, bscans: Sequence[Image]) -> list[Layers]:
         """Forward pass and conclusion of a few B-scans; only their boundaries and labels are kept."""
-        probabilities = self.probabilities(bscans)
-        return [layers_of(found, *image.shape) for found, image in zip(probabilities, bscans, strict=True)]
-
-    def probabilities(self, bscans: Sequence[Image]) -> NDArray[np.float32]:
-        """Class probabilities (n, classes, canvas, canvas) of grey B-scans of any size, in one forward pass."""
         size_px = int(self.card.network["image_px"])
-        canvases = np.stack([normalised(on_canvas(image, size_px)) for image in bscans])[:, None]
+        canvases = [on_canvas(image, size_px) for image in bscans]
+        probabilities = self.probabilities(canvases)
+        return [
+            layers_of(found, image.shape[0], image.shape[1], canvas)
+            for found, image, canvas in zip(probabilities, bscans, canvases, strict=True)
+        ]
+
+    def probabilities(self, canvases: Sequence[Image]) -> NDArray[np.float32]:
+        """Class probabilities (n, classes, S, S) of B-scans on their canvases (S, S), in one forward pass."""
+        inputs = np.stack([normalised(canvas) for canvas in canvases])[:, None]
         with reproducible_inference():
-            batch = torch.from_numpy(canvases).to(self._device, memory_format=torch.channels_last)
+            batch = torch.from_numpy(inputs).to(self._device, memory_format=torch.channels_last)
             found = torch.softmax(self._network(batch).float(), dim=1)  # (n, classes, canvas, canvas)
         return np.ascontiguousarray(found.cpu().numpy(), np.float32)

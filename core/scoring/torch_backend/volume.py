@@ -2,26 +2,44 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import torch
 
+from core.errors import UsageError
 from core.scoring.card import Calibration
 from core.scoring.contract import ScanFailure, ScanInput
+from core.scoring.lanes.layer_output import Layers
+from core.scoring.lanes.layer_scheme import boundaries_in, coarser_schemes, labels_of_boundaries
 from core.scoring.lanes.volume import scores_of, volume_of
 from core.scoring.layers_card import LayersCard
 from core.scoring.torch_backend.device import is_out_of_memory
 from core.scoring.torch_backend.layers import LayerSegmenter
 from core.values import ModelIdentity, ScanScores
-from core.vocabulary import ScanKind
+from core.vocabulary import LayerScheme, ScanKind
 
 
 class VolumeScorer:
     """The lane's Scorer. Hold one per process; the B-scans of a volume share the cores."""
 
-    def __init__(self, segmenter: LayerSegmenter) -> None:
+    def __init__(self, segmenter: LayerSegmenter, scheme: LayerScheme | None = None) -> None:
         self._segmenter = segmenter
+        self._card = segmenter.card.model_copy(update={"scheme": scheme or segmenter.card.scheme})
+
+    def in_scheme(self, scheme: LayerScheme) -> Self:
+        """The same network, its layers said in another scheme; UsageError where they are too coarse for it."""
+        known = self._segmenter.card.scheme
+        possible = (known, *coarser_schemes(known))
+        if scheme not in possible:
+            raise UsageError(
+                f"{self.identity.name} {self.identity.version} was trained in the scheme {known} and cannot tell the "
+                f"layers of {scheme}.",
+                remedy=f"Give --scheme {' or '.join(possible)}, or a --model that was trained with --set "
+                f"scheme={scheme}.",
+            )
+        return type(self)(self._segmenter, scheme)
 
     @classmethod
     def load(cls, weights: Path, card: LayersCard, device: torch.device) -> Self:
@@ -51,7 +69,7 @@ class VolumeScorer:
         started = time.perf_counter()
         try:
             volume = volume_of(scan)
-            layers = list(self._segmenter.layers(list(volume.bscans)))
+            layers = [self._said(found) for found in self._segmenter.layers(list(volume.bscans))]
             q = self._segmenter.level_agreement(volume.central_bscan)
         except (ValueError, TypeError) as error:
             return ScanFailure(scan.key, str(error), is_transient=False)
@@ -60,4 +78,12 @@ class VolumeScorer:
                 raise
             message = "The device has not enough free memory for the B-scans of this volume."
             return ScanFailure(scan.key, message, is_transient=True)
-        return scores_of(scan, volume, layers, self._segmenter.card, seconds=time.perf_counter() - started, q=q)
+        return scores_of(scan, volume, layers, self._card, seconds=time.perf_counter() - started, q=q)
+
+    def _said(self, found: Layers) -> Layers:
+        """What the network found, in the scheme that is asked for."""
+        known, wanted = self._segmenter.card.scheme, self._card.scheme
+        if wanted is known:
+            return found
+        rows = boundaries_in(found.boundary_row_px, known, wanted)
+        return replace(found, boundary_row_px=rows, labels=labels_of_boundaries(rows, found.labels.shape[0]))

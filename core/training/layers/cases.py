@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from core.phantom.bscan import BscanLesion, BscanPhantom, draw_bscan, random_bscan_spec
 from core.scoring.lanes.layer_output import Layers
-from core.scoring.lanes.layer_scheme import Labels, LayerScheme, n_classes
+from core.scoring.lanes.layer_scheme import Labels, n_classes
 from core.training.layers.data import DUKE_BOUNDARIES
 from core.training.supervised.parts import Placed
+from core.vocabulary import LayerScheme
 
 DUKE_COLUMNS = (119, 634)
 """First and last column (from 1) of the full frame that the public set's images show."""

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import UsageError
-from core.scoring.lanes.layer_scheme import Labels, LayerScheme, in_scheme, n_classes
+from core.scoring.lanes.layer_scheme import Labels, in_scheme, n_classes
 from core.training.supervised.manifest import MANIFEST_NAME, read_records
 from core.training.supervised.picture import Picture, read_labels, read_pictures
 from core.training.supervised.record import NOT_STATED, Label, Record
+from core.vocabulary import LayerScheme
 
 DUKE_BOUNDARIES = "boundaries_two_graders.npz"
 """Beside the images of the public set: its presence names source and licence."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from core.scoring.card import ReportedMetric
-from core.scoring.lanes.layer_scheme import CLASS_NAMES, LayerScheme
+from core.scoring.lanes.layer_scheme import CLASS_NAMES
 from core.scoring.layers_card import LayersCard
 from core.scoring.published import LAYERS_DIFFERENCE, PublishedFigure, published_figures
 from core.scoring.registry import weights_path
@@ -16,7 +16,7 @@ from core.training.layers.data import read_layer_folder
 from core.training.layers.publish import judge_layers, judge_phantoms
 from core.training.supervised.evaluate import unseen_of
 from core.training.supervised.record import NOT_STATED
-from core.vocabulary import ScanKind
+from core.vocabulary import LayerScheme, ScanKind
 
 TABLE = "published_layers"
 

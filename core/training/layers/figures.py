@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from core.phantom.bscan import BscanLesion
 from core.scoring.card import ReportedMetric
-from core.scoring.lanes.layer_scheme import BOUNDARY_NAMES, CLASS_NAMES, LayerScheme
+from core.scoring.lanes.layer_scheme import BOUNDARY_NAMES, CLASS_NAMES
 from core.training.evaluation.figures import Sample, Topic
 from core.training.layers.cases import BoundaryErrors, LayerCase, PhantomCase
+from core.vocabulary import LayerScheme
 
 MEAN_DICE = "mean Dice of the layers"
 MEAN_IOU = "mean IoU of the layers"

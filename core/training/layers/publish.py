@@ -16,6 +16,7 @@ from core.scoring.torch_backend.layers import LayerSegmenter
 from core.training.layers.cases import duke_graders, evaluation_phantoms, layer_case, phantom_case
 from core.training.layers.data import labels_in
 from core.training.layers.figures import layer_figures, phantom_figures
+from core.training.layers.likeness import likeness_of
 from core.training.layers.recipe import LayersRecipe, layers_recipe
 from core.training.layers.run import FittedLayers
 from core.training.supervised.parts import SPLITS_NAME, Placed
@@ -57,7 +58,10 @@ KNOWN_FAILURES = (
         "only as far as the labels followed it."
     ),
     "A B-scan that shows the optic nerve head has no layers there; what is drawn into it means nothing.",
-    "It answers for any picture, also for one that is no B-scan: check the modality first.",
+    (
+        "A picture that is no B-scan is told by what the network finds in it; a B-scan of a device that it has not "
+        "seen may be taken for a stranger, too, and goes to a person with that reason."
+    ),
 )
 
 
@@ -113,8 +117,8 @@ def write_layers_card(
     report: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> LayersCard:
     """Judge the weights as stored on the test part and on phantoms, and write NAME.json beside them."""
-    draft = _draft(run, recipe)
-    segmenter = LayerSegmenter.load(run.weights, draft, device)
+    segmenter = LayerSegmenter.load(run.weights, _draft(run, recipe), device)
+    draft = segmenter.card.model_copy(update={"likeness": likeness_of(segmenter, run.placed, recipe)})
     test = [item for item in run.placed if item.part is Part.TEST]
     judged = judge_layers(segmenter, test, folder, "test part", report)
     metrics = (*judged.metrics, *judge_phantoms(segmenter))

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from core.errors import UsageError
 from core.networks.layers import LayerNetworkName, LayerShape
-from core.scoring.lanes.layer_scheme import LayerScheme, n_classes
+from core.scoring.lanes.layer_scheme import n_classes
 from core.training.supervised.recipe import Augmentation, SupervisedRecipe
+from core.vocabulary import LayerScheme
 
 
 class LayersRecipe(SupervisedRecipe):

@@ -11,12 +11,13 @@ from torch import Tensor
 from core.phantom.bscan import BscanLesion, BscanPhantom, draw_bscan, random_bscan_spec
 from core.scoring.lanes.layer_canvas import normalised, on_canvas
 from core.scoring.lanes.layer_mask import class_shares
-from core.scoring.lanes.layer_scheme import Labels, LayerScheme, in_scheme, n_classes
+from core.scoring.lanes.layer_scheme import Labels, in_scheme, n_classes
 from core.training.layers.data import labels_in
 from core.training.layers.recipe import LayersRecipe
 from core.training.layers.vary import vary
 from core.training.supervised.picture import Picture, read_grey_levels
 from core.training.supervised.samples import Draw
+from core.vocabulary import LayerScheme
 
 _LESIONS = (BscanLesion.NONE, BscanLesion.FLUID, BscanLesion.FLUID, BscanLesion.DRUSEN, BscanLesion.CNV)
 """Of the training's phantoms, in turn: the public set shows macular oedema."""

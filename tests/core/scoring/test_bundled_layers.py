@@ -6,16 +6,23 @@ import time
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from strangers import FAMILIES
 
 from core.phantom.bscan import BscanLesion, BscanSpec, draw_bscan
+from core.phantom.octa import render_octa
+from core.phantom.spec import OctaPhantomSpec
 from core.phantom.volume import random_volume_spec, render_volume
+from core.policy.judge import ScanContext, judge
+from core.policy.protocol import Protocol
 from core.scoring.contract import ScanInput
 from core.scoring.layers_card import LayersCard
 from core.scoring.registry import load_scorer, weights_path
 from core.scoring.torch_backend.layers import LayerSegmenter
 from core.training.layers.evaluate import evaluate_layers
 from core.values import NotComputable
-from core.vocabulary import ScanKind
+from core.vocabulary import ReasonCode, ScanKind, Slab, Verdict
+from core.volume import OctVolume
 
 WEIGHTS = weights_path(ScanKind.VOLUME)
 MUST = {
@@ -28,6 +35,20 @@ MUST = {
 @pytest.fixture(scope="module")
 def segmenter():
     return LayerSegmenter.load(WEIGHTS, LayersCard.beside(WEIGHTS), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    return load_scorer(ScanKind.VOLUME, device="cpu")
+
+
+def scored(scorer, images):
+    return scorer.score([ScanInput(str(number), image, None) for number, image in enumerate(images)])
+
+
+def grey(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("L"), np.uint8)
 
 
 def test_the_card_promises_what_issue_4_asks_for_and_no_more_than_it_knows():
@@ -59,14 +80,46 @@ def test_layers_do_not_depend_on_what_else_is_in_the_batch(segmenter):
     np.testing.assert_allclose(together[2].boundary_row_px, alone.boundary_row_px, atol=1e-3)
 
 
-def test_a_picture_of_noise_or_nothing_is_a_result_and_no_error():
-    scorer = load_scorer(ScanKind.VOLUME, device="cpu")
+def test_a_picture_of_noise_or_nothing_is_a_result_and_no_error(scorer):
     noise = np.random.default_rng(1).integers(0, 256, (120, 90), np.uint8)
     scans = [ScanInput(key=str(n), image=image, scale=None) for n, image in enumerate((noise, np.zeros_like(noise)))]
     noisy, empty = scorer.score(scans)
     assert noisy.grade.abstained
     assert empty.grade.ordinal == 0
     assert isinstance(empty.findings.fovea, NotComputable)
+
+
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name != "B-scans"])
+def test_a_picture_that_is_no_b_scan_goes_to_a_person_with_that_reason(scorer, family):
+    for scores in scored(scorer, FAMILIES[family](np.random.default_rng(8))[:3]):
+        judged = judge(scores, Protocol.default(), ScanContext(scale=None, slab=Slab.UNKNOWN))
+        assert (judged.verdict, [reason.code for reason in judged.reasons]) == (
+            Verdict.REVIEW, [ReasonCode.NOT_OF_KIND],
+        )  # fmt: skip
+
+
+def test_an_octa_image_given_as_a_volume_is_a_stranger_and_b_scans_of_every_lesion_are_none(scorer):
+    octa = render_octa(OctaPhantomSpec(size_px=304), 3).image
+    bscans = [draw_bscan(BscanSpec(lesion=lesion), 900 + at).image for at, lesion in enumerate(BscanLesion)]
+    assert [scores.is_octa for scores in scored(scorer, [octa, *bscans])] == [False] + [True] * len(bscans)
+
+
+def test_noise_in_a_volume_file_is_a_fault_of_the_capture_for_the_file_says_what_it_is(scorer):
+    noise = np.random.default_rng(5).integers(0, 256, (3, 120, 160), np.uint8)
+    (scores,) = scorer.score([ScanInput("v", noise[1], None, volume=OctVolume(noise))])
+    assert scores.is_octa
+    assert scores.grade.ordinal == 0
+    assert scores.findings.causes == (ReasonCode.IB_OBVIOUS,)
+    assert scores.findings.document()["capture"]["n_unlike_retina"] == 3
+
+
+@pytest.mark.real_data
+def test_real_b_scans_of_other_devices_are_rarely_taken_for_strangers_and_real_octa_always(scorer, real_data):
+    for folder in ("bscan_kermany", "bscan_srf", "bscan_sdoct"):
+        known = [scores.is_octa for scores in scored(scorer, [grey(p) for p in (real_data / folder).glob("*.png")])]
+        assert np.mean(known) >= 0.95, folder
+    octa = sorted((real_data / "octa_graded" / "images").glob("*.png"))[::20]
+    assert not any(scores.is_octa for scores in scored(scorer, [grey(path) for path in octa]))
 
 
 @pytest.mark.slow

@@ -10,12 +10,12 @@ from core.scoring.lanes.layer_scheme import (
     BOUNDARY_NAMES,
     CLASS_NAMES,
     PALETTE,
-    LayerScheme,
     in_scheme,
     labels_of_boundaries,
     layers_png,
     n_classes,
 )
+from core.vocabulary import LayerScheme
 
 
 def column(*values):

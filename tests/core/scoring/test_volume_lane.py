@@ -16,11 +16,11 @@ from core.scoring.contract import ScanInput
 from core.scoring.lanes.layer_canvas import PREPROCESSING
 from core.scoring.lanes.layer_mask import class_shares
 from core.scoring.lanes.layer_output import Layers, layers_of
-from core.scoring.lanes.layer_scheme import LayerScheme, labels_of_boundaries
+from core.scoring.lanes.layer_scheme import labels_of_boundaries
 from core.scoring.lanes.volume import VolumeFindings, scores_of, volume_of
 from core.scoring.layers_card import LayersCard, LayersTraining
 from core.values import NotComputable
-from core.vocabulary import Laterality, ReasonCode, ScanPattern, StructuralGrade
+from core.vocabulary import Laterality, LayerScheme, ReasonCode, ScanPattern, StructuralGrade
 from core.volume import OctVolume
 
 CARD = LayersCard(

@@ -18,6 +18,7 @@ from core.measures.etdrs import EtdrsSector
 from core.settings import Settings
 from core.storage import open_blob_store
 from core.store.access import current_actor
+from core.store.scan_history import read_history
 from core.store.volume_files import read_volume_files, read_volumes_beside
 from core.usecases.look_at_volume import VolumeLook, look_at_volume
 from core.usecases.mark_fovea import mark_fovea
@@ -128,6 +129,13 @@ def test_a_mark_counts_until_it_is_taken_back_and_the_trail_holds_both(
         ("fovea.mark", "a cyst"), ("fovea.take_back", "the pit is there after all"),
     ]  # fmt: skip
     assert events[1].before == {"x_mm": place[0], "y_mm": place[1]}
+    with session_scope(owner_database) as session:
+        *_, put, taken = read_history(session, ward.scan_id)
+    assert (put.text, put.note) == (f"put the fovea at {place[0]:.2f} mm right, {place[1]:.2f} mm down", "a cyst")
+    assert (taken.text, taken.note) == (
+        "took the mark of the fovea back: the program's own finding counts", "the pit is there after all",
+    )  # fmt: skip
+    assert put.who == taken.who != ""
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,15 @@ def test_dicom_is_found_in_folders_and_packed_objects_are_read(tmp_path: Path):
         assert np.array_equal(read_to_score(file, ScanKind.OCTA_ENFACE, max_megapixels=50).image, phantom())
 
 
+def test_every_frame_of_a_dicom_volume_is_scored(tmp_path: Path):
+    frames = np.stack([phantom(seed) for seed in range(4)])
+    path = written(tomography(frames, mm=(0.004, 0.02)), tmp_path / "volume.dcm")
+    pixels = read_to_score(FileToScore(path, path.name), ScanKind.VOLUME, max_megapixels=50)
+    assert pixels.volume is not None
+    assert np.array_equal(pixels.volume.bscans, frames)
+    assert np.array_equal(pixels.image, frames[2])
+
+
 def vol_file(folder: Path, **changes: object) -> FileToScore:
     rng = np.random.default_rng(1)
     volume = make_volume(n=7, width=64, side_mm=1.6)

@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from core.commands.evaluate import command as evaluate_command
 from core.errors import UsageError
 from core.phantom.bscan import BscanLesion, BscanSpec, draw_bscan
-from core.scoring.lanes.layer_scheme import LayerScheme
 from core.scoring.layers_card import LayersCard
 from core.scoring.published import compare_layers, difference_of, published_figures
 from core.scoring.registry import weights_path
@@ -27,7 +26,7 @@ from core.training.layers.train import train_layers
 from core.training.supervised.record import ManifestError
 from core.training.supervised.run import Request
 from core.training.supervised.samples import Draw
-from core.vocabulary import ScanKind
+from core.vocabulary import LayerScheme, ScanKind
 
 
 def test_a_training_writes_half_precision_weights_and_a_card_that_says_everything(layer_run):
