@@ -25,7 +25,8 @@ from core.store.report import ReportRow, read_report
 from core.store.scan_filter import ScanFilter
 from core.usecases.exchange_masks import export_round
 from core.usecases.note_export import note_export
-from core.vocabulary import ReasonCode
+from core.usecases.outline_faz import export_to_outline
+from core.vocabulary import ReasonCode, Slab
 from dashboard.filters import MAX_ID
 from dashboard.installation import Installation
 
@@ -44,6 +45,7 @@ def download_routes(installation: Installation) -> list[BaseRoute]:
         Route("/tips/{study_id:int}/{reason}.pdf", door.tip_sheet),
         Route("/exports/{kind}.zip", door.export),
         Route("/annotate/{round_id:int}.zip", door.masks),
+        Route("/outlines/{study_id:int}.zip", door.outlines),
     ]
 
 
@@ -102,11 +104,30 @@ class _Door:
 
     def masks(self, request: Request) -> Response:
         """A round's images and masks in the layout of training."""
+        round_id = _number(request, "round_id")
+
+        def write(session: Session, place: Path, actor: Actor) -> Path:
+            return export_round(session, self._blobs, round_id, place, actor=actor)
+
+        return self._archive(request, write)
+
+    def outlines(self, request: Request) -> Response:
+        """Images of scans whose FAZ is to be outlined by hand."""
+        query = request.query_params
+        slab = Slab(query["slab"]) if query.get("slab") in list(Slab) else None
+        chosen = ScanFilter(study_id=_number(request, "study_id"), slab=slab, scan_type=query.get("type"))
+
+        def write(session: Session, place: Path, actor: Actor) -> Path:
+            return export_to_outline(session, self._blobs, chosen, place, actor=actor)
+
+        return self._archive(request, write)
+
+    def _archive(self, request: Request, write: Callable[[Session, Path, Actor], Path]) -> Response:
+        """A ZIP that ``write`` makes in a folder of its own, removed once it is sent."""
         folder = tempfile.TemporaryDirectory(prefix="octaudit-export-")
         try:
             with self._scope(request) as session:
-                place, round_id = Path(folder.name), _number(request, "round_id")
-                path = export_round(session, self._blobs, round_id, place, actor=_actor(session))
+                path = write(session, Path(folder.name), _actor(session))
         except OctauditError as error:
             folder.cleanup()
             return _refusal(error)

@@ -6,34 +6,28 @@ names are those of the export. Each mask is checked by itself; one that will not
 
 import csv
 import io
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from sqlalchemy.orm import Session
 
 from core.clock import now
-from core.errors import NotFoundError, UnreadableScanError
-from core.intake.archive import ArchiveLimits, unpack
-from core.intake.canonical import MEDIA_TYPE
+from core.errors import NotFoundError
 from core.intake.problems import Problem
 from core.storage import BlobStore
 from core.store.access import Actor
-from core.store.assessment import NewBlob, add_blobs
 from core.store.audit import record_event
 from core.store.mask import RoundRow, WantedScan, put_mask, read_round, read_wanted
 from core.usecases.choose_masks import refuse_others
+from core.usecases.mask_files import base_name, png_members, put_mask_blob, read_mask
 
 MAX_CLASSES = 24
 """More grey levels than this are smooth edges, not classes."""
-MAX_MASK_BYTES = 32_000_000
-_LIMITS = ArchiveLimits(max_entries=1_000, max_file_bytes=MAX_MASK_BYTES, max_total_bytes=1_000_000_000)
 MANIFEST_COLUMNS = ("file", "subject", "mask", "source", "acquisition", "licence")
 README = """\
 Masks to draw, round {number}: {count} images.
@@ -103,7 +97,7 @@ def import_masks(
     with open_session() as session:
         asked = find_round(session, round_id, actor)
         wanted = {scan.name: scan for scan in read_wanted(session, round_id)}
-    for file_name, data in _members(path, name):
+    for file_name, data in png_members(path, name):
         taken = data if isinstance(data, Problem) else _checked(file_name, data, wanted)
         if isinstance(taken, Problem):
             yield TakenMask(file_name, None, (taken,))
@@ -134,46 +128,16 @@ def _manifest(wanted: list[WantedScan]) -> str:
     return text.getvalue()
 
 
-def _members(path: Path, name: str) -> Iterator[tuple[str, bytes | Problem]]:
-    """Name and bytes of every file that may be a mask; images of the export that came back with it are passed over."""
-    if not zipfile.is_zipfile(path):
-        yield name, path.read_bytes()
-        return
-    with tempfile.TemporaryDirectory(prefix="octaudit-masks-") as folder:
-        try:
-            for member in unpack(path, Path(folder), _LIMITS):
-                place = PurePosixPath(member.name)
-                if place.suffix.lower() != ".png" or "images" in place.parts[:-1]:
-                    continue
-                if member.path is None:
-                    yield member.name, member.problem or Problem("damaged_zip", "It cannot be read.", "Pack it again.")
-                    continue
-                yield member.name, member.path.read_bytes()
-                member.path.unlink()
-        except UnreadableScanError as error:
-            yield name, Problem.of(error)
-
-
 def _checked(name: str, data: bytes, wanted: Mapping[str, WantedScan]) -> Mask | Problem:
     """The scan and its label map (height, width), or what is wrong."""
-    scan = wanted.get(PurePosixPath(name.replace("\\", "/")).name)
+    scan = wanted.get(base_name(name))
     if scan is None:
         return Problem(
             "unknown_mask", "It is the mask of no scan of this round.",
             "Keep the names of the export, for example scan-00000042.png.",
         )  # fmt: skip
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            if picture.size != (scan.width_px, scan.height_px):
-                return Problem(
-                    "mask_size",
-                    f"It has {picture.width} x {picture.height} px, the image {scan.width_px} x {scan.height_px}.",
-                    "Export the mask in the size of its image.",
-                )
-            mask = np.asarray(picture if picture.mode == "P" else picture.convert("L"), np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return Problem("unreadable_mask", "It is no PNG that can be read.", "Export it again as PNG.")
-    return _checked_classes(scan, mask)
+    mask = read_mask(data, (scan.width_px, scan.height_px))
+    return mask if isinstance(mask, Problem) else _checked_classes(scan, mask)
 
 
 def _checked_classes(scan: WantedScan, mask: NDArray[np.uint8]) -> Mask | Problem:
@@ -188,13 +152,8 @@ def _checked_classes(scan: WantedScan, mask: NDArray[np.uint8]) -> Mask | Proble
 
 
 def _store(session: Session, blobs: BlobStore, asked: RoundRow, taken: Mask, *, actor: Actor) -> None:
-    """Pixels alone are kept: whatever else the file held is dropped by writing it anew."""
     scan, mask = taken
-    buffer = io.BytesIO()
-    Image.fromarray(mask).save(buffer, "PNG", optimize=True)
-    data = buffer.getvalue()
-    sha256 = blobs.put(data)
-    add_blobs(session, [NewBlob(sha256, len(data), MEDIA_TYPE)])
+    sha256 = put_mask_blob(session, blobs, mask)
     assert actor.user_id is not None  # find_round refused everybody else
     put_mask(session, asked.id, scan.scan_id, sha256, by_id=actor.user_id, at=now())
     record_event(

@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.clock import now
 from core.errors import UsageError
 from core.statistics.control_chart import ChartKind
-from core.store.example import ExampleSet
+from core.store.example import ExampleSet, Fault
 from core.store.graded_scan import Reference
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind
 from core.store.worklist import WorklistTab
 from core.usecases.compare_faz import FazBy, Magnification
 from core.usecases.compare_grades import GroupBy
+from core.usecases.outline_faz import DEFAULT_SCANS, MOST_SCANS
 from core.vocabulary import ActionState, Laterality, ReasonCode, RequestState, ScanKind, ScanState, Slab
 from dashboard.api.documents.base import Code, Id
 from dashboard.api.paging import Paged
@@ -144,6 +145,18 @@ class FazQuery(ScanQuery):
     scale: Magnification = Field(Magnification.NOMINAL, description="Corrected: for axial length, where it is known.")
 
 
+class OutlinesQuery(ScanQuery):
+    """Which metric of outlines by hand, of which slab."""
+
+    metric: FazMetric = FazMetric.AREA
+
+
+class OutlineImagesQuery(ScanQuery):
+    """Which scans are drawn to be outlined, and how many."""
+
+    n: int = Field(DEFAULT_SCANS, ge=1, le=MOST_SCANS, description="Scans, one of a subject.")
+
+
 class AgreementQuery(ScanQuery):
     """By what agreement is broken down."""
 
@@ -176,6 +189,7 @@ class ExampleQuery(Paged, ScanQuery):
     reason: ReasonCode | None = None
     kind: ScanKind | None = Field(None, description="Lane; its grades are on its own scale.")
     wanted: ExampleSet | None = Field(None, alias="set", description="What they are examples of.")
+    fault: Fault | None = Field(None, description="Severe there, or off the protocol, whatever the grade.")
 
 
 class RequestsQuery(Paged, ScanQuery):

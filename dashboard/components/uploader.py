@@ -39,17 +39,20 @@ def draw_uploader(
         on_uploaded(int(result.uploaded["batch"]))
 
 
-def draw_mask_drop(settings: Settings, round_id: int, *, csrf_token: str) -> None:
-    """Show the drop zone for the masks of a round. The page runs anew once every dropped file has been sent."""
+def draw_mask_drop(settings: Settings, target: str, *, csrf_token: str) -> None:
+    """Show the drop zone for masks that go to ``target`` of the API, for example ``mask-rounds/7``.
+
+    The page runs anew once every dropped file has been sent.
+    """
     _component()(
         data={
             "api": "/api/v1",
             "csrf": csrf_token,
-            "target": f"mask-rounds/{round_id}",
+            "target": target,
             "max_bytes": settings.upload_max_file_mb * 1_000_000,
             "limits": f"Masks as PNG, or one zip of them; up to {settings.upload_max_file_mb} MB",
         },
-        key=f"masks-{round_id}",
+        key=f"masks-{target}",
         on_uploaded_change=_nothing,
     )
 

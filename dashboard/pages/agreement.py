@@ -18,11 +18,13 @@ from dashboard.components.agreement_words import (
 )
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.faz_agreement import draw_faz_agreement
 from dashboard.components.panel import empty_state, panel
 from dashboard.filters import SCAN_FIELDS, Field, Period, draw_filters, url_choice
 from dashboard.session import open_session
 
 BY_WORDS = {GroupBy.SITE: "By site", GroupBy.DEVICE: "By device", GroupBy.SLAB: "By slab"}
+VIEWS = {"grades": "Grades", "faz": "FAZ by hand"}
 NO_GRADES = (
     "No masked grades in this selection",
     "Agreement needs grades given without seeing the model's: the protocol's grading plan draws scans for that.",
@@ -32,6 +34,13 @@ NO_GRADES = (
 def main() -> None:
     """Draw the page."""
     st.title("Agreement")
+    if url_choice("Show", "view", VIEWS) == "faz":
+        draw_faz_agreement()
+    else:
+        _draw_grades()
+
+
+def _draw_grades() -> None:
     by = GroupBy(url_choice("Break down", "group", {each.value: BY_WORDS[each] for each in GroupBy}))
     with open_session() as session:
         fields = (*SCAN_FIELDS, Field.PERIOD)

@@ -125,7 +125,7 @@ def _draw_exchange(row: RoundRow) -> None:
         st.caption("Draw one label map per image: 0 is background, every other grey level a class of its own.")
     with right:
         opened = installation()
-        draw_mask_drop(opened.settings, row.id, csrf_token=csrf_token_for(session_token() or ""))
+        draw_mask_drop(opened.settings, f"mask-rounds/{row.id}", csrf_token=csrf_token_for(session_token() or ""))
 
 
 def _close() -> None:

@@ -9,15 +9,13 @@ from core.charts.faz import draw_grades, draw_pairs, draw_values, grade_rows, pa
 from core.charts.strip import SELECTED
 from core.clock import now
 from core.measures.words import FAZ, MEASURES
-from core.store.assessment import FAZ_COLUMNS
 from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.usecases.compare_faz import MOST_GROUPS, FazBy, FazComparison, Magnification, compare_faz
-from core.vocabulary import ScanKind, Slab
-from core.wording import SLAB_NAMES, scan_type_words
 from dashboard.components import faz_table as table
 from dashboard.components import faz_words as words
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.faz_choice import draw_faz_choice, octa_types
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.scan_strips import open_picked
 from dashboard.filters import Field, Period, draw_filters, url_choice
@@ -25,8 +23,6 @@ from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_26
 FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.EYE, Field.PERIOD)
-SLABS = (Slab.SUPERFICIAL, Slab.DEEP, Slab.INNER_RETINA, Slab.FULL_RETINA)
-"""Slabs with a zone; each by itself, because each shows another one."""
 BY_WORDS = {FazBy.SITE: "By site", FazBy.DEVICE: "By device"}
 SCALE_WORDS = {Magnification.NOMINAL: "Nominal mm", Magnification.CORRECTED: "Corrected for axial length"}
 
@@ -36,7 +32,7 @@ def main() -> None:
     st.title("FAZ")
     with open_session() as session:
         chosen = draw_filters(session, FIELDS, today=now().date(), period=PERIOD)
-        types = [each for each in read_filter_choices(session, ScanFilter()).scan_types if _is_octa(each)]
+        types = octa_types(read_filter_choices(session, ScanFilter()).scan_types)
         if not types:
             empty_state(words.NOTHING, words.WHAT_NEXT, key="empty")
             return
@@ -55,16 +51,10 @@ def main() -> None:
     _draw_notes(found)
 
 
-def _is_octa(scan_type: str) -> bool:
-    return scan_type.startswith(ScanKind.OCTA_ENFACE.value)
-
-
 def _choose(chosen: ScanFilter, types: list[str]) -> tuple[str, FazBy, Magnification, ScanFilter]:
     """Metric, grouping, millimetres, and the filter narrowed to one slab and field."""
     with st.container(horizontal=True, gap="small"):
-        column = url_choice("Metric", "metric", {name: MEASURES[FAZ][name].name for name in FAZ_COLUMNS})
-        slab = Slab(url_choice("Slab", "slab", {each.value: SLAB_NAMES[each] for each in SLABS}))
-        type_ = url_choice("Field", "type", {each: scan_type_words(each) for each in types})
+        column, slab, type_ = draw_faz_choice(types)
         by = FazBy(url_choice("Break down", "group", {each.value: BY_WORDS[each] for each in FazBy}))
         magnification = Magnification(
             url_choice("Millimetres", "scale", {each.value: SCALE_WORDS[each] for each in Magnification})

@@ -37,7 +37,11 @@ ScanId = Annotated[Id, Path(description="Id of a scan.")]
 
 @router.get("/scans")
 def list_scans(asked: ScanListAsked, caller: ScanReader) -> Page[ScanLineDocument]:
-    """Every scan that the caller may see, newest first."""
+    """Every scan that the caller may see, newest first.
+
+    A page looks through 16,000 scans at most: where few of them are as asked for it is short, or empty, and yet has a
+    `next`. The list has ended where `next` is null.
+    """
     with caller.open_session() as session:
         found = read_scan_list(
             session,
@@ -45,12 +49,11 @@ def list_scans(asked: ScanListAsked, caller: ScanReader) -> Page[ScanLineDocumen
             state=asked.state,
             ordinal=asked.grade,
             before_id=asked.before_id,
-            limit=asked.limit + 1,
+            limit=asked.limit,
         )
-    shown = found[: asked.limit]
     return Page(
-        items=[ScanLineDocument.model_validate(line) for line in shown],
-        next=cursor(shown[-1].scan_id) if len(found) > asked.limit else None,
+        items=[ScanLineDocument.model_validate(line) for line in found.items],
+        next=None if found.next_id is None else cursor(found.next_id),
     )
 
 
@@ -82,6 +85,7 @@ def list_examples(asked: ExamplesAsked, caller: ScanReader) -> Page[ExampleDocum
             reason=asked.reason,
             kind=asked.kind,
             wanted=asked.wanted,
+            fault=asked.fault,
             page_size=asked.limit,
             before_id=asked.before_id,
         )
