@@ -1,21 +1,30 @@
 """Networks for en-face scans of the optic nerve head: FPN or U-Net with a classification head, or the encoder alone.
 
-The poster's pipeline (Wu et al., paper 000, Figure 2). No pretrained weights are ever fetched.
+The poster's pipeline (Wu et al., paper 000, Figure 2), with two additions that a recipe may ask for: deep supervision,
+whose levels tell by their agreement which scans lack training (paper 002), and motion told per scan line. No pretrained
+weights are ever fetched.
 """
 
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
 import segmentation_models_pytorch as smp
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from segmentation_models_pytorch.base.heads import ClassificationHead
+from segmentation_models_pytorch.base.heads import ClassificationHead, SegmentationHead
 from torch import Tensor, nn
+from torch.nn import functional
 
 from core.errors import UsageError
+from core.networks.scan_lines import LineBranch
 
 N_MASKS = 5
 """Background, optic nerve head, shallow and dark signal loss, motion: exclusive, one softmax."""
+MOTION = 4
+"""Motion's place among them."""
+N_LEVELS = 4
+"""Of a decoder under deep supervision, the last one's answer among them."""
 STRIDE = 32
 """Input sides must be divisible by this."""
 
@@ -37,6 +46,10 @@ class OnhShape(BaseModel):
     image_px: int = Field(ge=64, multiple_of=STRIDE)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Before the last layer of the classification head."""
+    deep_supervision: bool = False
+    """The decoder answers at four levels, and learns at each."""
+    line_branch: bool = False
+    """Motion is told of whole scan lines, by a branch that sees them at the input's resolution."""
 
 
 class OnhOutput(NamedTuple):
@@ -45,6 +58,7 @@ class OnhOutput(NamedTuple):
     grade: Tensor  # (B, n_grades)
     masks: Tensor  # (B, 5, H, W); (B, 0, H, W) of a classifier
     features: Tensor  # (B, C, H/32, W/32), the encoder's last map: what Grad-CAM weighs
+    coarser: Tensor  # (B, 3, 5, H, W), the decoder's levels 1 to 3; (B, 0, 5, H, W) without deep supervision
 
 
 class OnhNetwork(nn.Module):
@@ -60,14 +74,31 @@ class OnhNetwork(nn.Module):
         self.encoder, self.decoder, self.mask_head = _parts(shape)
         channels = int(self.encoder.out_channels[-1])
         self.grade_head = ClassificationHead(channels, shape.n_grades, pooling="avg", dropout=shape.dropout)
+        draws = self.decoder is not None
+        self.level_heads = _level_heads(shape, self.decoder) if draws and shape.deep_supervision else None
+        self.line_branch = LineBranch() if draws and shape.line_branch else None
 
     def forward(self, image: Tensor) -> OnhOutput:
         """Score normalised images (B, 1, H, W)."""
         maps = self.encoder(image)  # strides 1, 2, 4, 8, 16, 32
         grade = self.grade_head(maps[-1])  # (B, n_grades)
         if self.decoder is None or self.mask_head is None:
-            return OnhOutput(grade, image[:, :0], maps[-1])
-        return OnhOutput(grade, self.mask_head(self.decoder(maps)), maps[-1])
+            return OnhOutput(grade, image[:, :0], maps[-1], image[:, :0, None])
+        levels = self._levels(maps)  # (B, L, 5, H, W)
+        if self.line_branch is not None:
+            lines = self.line_branch(image)[:, None, None, :, None]  # (B, 1, 1, H, 1)
+            moved = lines.expand(-1, levels.shape[1], -1, -1, levels.shape[4])
+            levels = torch.cat([levels[:, :, :MOTION], moved], dim=2)
+        return OnhOutput(grade, levels[:, -1], maps[-1], levels[:, :-1])
+
+    def _levels(self, maps: list[Tensor]) -> Tensor:
+        """Logits (B, L, 5, H, W) of the decoder's levels, the answer last; one without deep supervision."""
+        if self.level_heads is None:
+            answer: Tensor = self.mask_head(self.decoder(maps))  # (B, 5, H, W)
+            return answer[:, None]
+        coarse_first = (_fpn_levels if self.shape.architecture == "fpn" else _unet_levels)(self.decoder, maps)
+        heads = [*self.level_heads, self.mask_head]
+        return torch.stack([head(level) for head, level in zip(heads, coarse_first, strict=True)], dim=1)
 
     @property
     def grade_weight(self) -> Tensor:
@@ -118,6 +149,36 @@ def _parts(shape: OnhShape) -> tuple[Any, Any, Any]:
             "for an FPN decoder_channels of 64 or a multiple.",
         ) from error
     return network.encoder, network.decoder, network.segmentation_head
+
+
+def _level_heads(shape: OnhShape, decoder: Any) -> nn.ModuleList:
+    """One head for each level but the last, which has the mask head; all answer at the input's size."""
+    if shape.architecture == "fpn":
+        places = [(decoder.out_channels, 4)] * (N_LEVELS - 1)
+    else:
+        wide = [block.conv2[0].out_channels for block in decoder.blocks]
+        places = [(wide[-level], 2 ** (level - 1)) for level in range(N_LEVELS, 1, -1)]
+    return nn.ModuleList(SegmentationHead(channels, N_MASKS, kernel_size=1, upsampling=n) for channels, n in places)
+
+
+def _fpn_levels(decoder: Any, maps: list[Tensor]) -> list[Tensor]:
+    """The merged pyramid from its coarsest map alone to all four; the last is what the decoder itself gives."""
+    pyramid = [decoder.p5(maps[-1])]
+    for block, skip in zip((decoder.p4, decoder.p3, decoder.p2), maps[-2:-5:-1], strict=True):
+        pyramid.append(block(pyramid[-1], skip))
+    branches = [block(level) for block, level in zip(decoder.seg_blocks, pyramid, strict=True)]
+    merged = accumulate(branches)  # each (B, C, H/4, W/4)
+    return [functional.dropout2d(level, decoder.dropout.p, decoder.training) for level in merged]
+
+
+def _unet_levels(decoder: Any, maps: list[Tensor]) -> list[Tensor]:
+    """The last four blocks of the decoder, at strides 8, 4, 2 and 1; the last is what the decoder itself gives."""
+    skips: list[Tensor | None] = [*maps[-2:0:-1], None]
+    level, levels = decoder.center(maps[-1]), []
+    for block, skip, target in zip(decoder.blocks, skips, maps[-2::-1], strict=True):
+        level = block(level, *target.shape[2:], skip_connection=skip)
+        levels.append(level)
+    return levels[-N_LEVELS:]
 
 
 def _grey(given: Tensor, own: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ In this order, the first that holds:
 5. else accept, without reasons.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.policy.protocol import Protocol
-from core.policy.reasons import ARTIFACT_REASON
+from core.policy.reasons import ARTIFACT_REASON, STRANGER_TEXTS
 from core.values import ArtifactScore, Centration, Judgement, Measured, OctaFindings, Reason, Scale, ScanScores
 from core.vocabulary import (
     CoipsGrade,
@@ -51,9 +51,7 @@ class ScanContext:
 def judge(scores: ScanScores, protocol: Protocol, context: ScanContext) -> Judgement:
     """Verdict and reasons, the weightiest reason first."""
     if not scores.is_octa:
-        is_octa_lane = isinstance(scores.findings, OctaFindings)
-        code = ReasonCode.NOT_OCTA if is_octa_lane else ReasonCode.NOT_OF_KIND
-        return Judgement(Verdict.REVIEW, (protocol.reason(code),))
+        return Judgement(Verdict.REVIEW, (_stranger(scores, protocol),))
     is_ungradable = effective_ordinal(scores, protocol, context) < CoipsGrade.GRADABLE
     doubts = _doubts(scores, protocol, context, is_ungradable=is_ungradable)
     causes = _causes(scores, protocol) if is_ungradable else []
@@ -64,6 +62,15 @@ def judge(scores: ScanScores, protocol: Protocol, context: ScanContext) -> Judge
     reasons = _worded(protocol, causes or [ReasonCode.UNGRADABLE])
     can_be_cured = bool(causes) and any(reason.operator_fixable is not OperatorFixable.NO for reason in reasons)
     return Judgement(Verdict.REACQUIRE if can_be_cured and context.is_window_open else Verdict.REVIEW, reasons)
+
+
+def _stranger(scores: ScanScores, protocol: Protocol) -> Reason:
+    """That a picture is none of its kind: in the study's words, else in those of the kind it was sent as."""
+    if isinstance(scores.findings, OctaFindings):
+        return protocol.reason(ReasonCode.NOT_OCTA)
+    reason = protocol.reason(ReasonCode.NOT_OF_KIND)
+    has_own_words = ReasonCode.NOT_OF_KIND in protocol.wording
+    return reason if has_own_words else replace(reason, text=STRANGER_TEXTS.get(scores.grade.scale, reason.text))
 
 
 def effective_ordinal(scores: ScanScores, protocol: Protocol, context: ScanContext) -> int:

@@ -8,7 +8,7 @@ Algorithm failure, retinal pathology and projection need a person's eye, so the 
 from dataclasses import dataclass
 
 from core.values import Reason
-from core.vocabulary import ArtifactType, OperatorFixable, ReasonCode, ScanKind
+from core.vocabulary import ArtifactType, GradeScale, OperatorFixable, ReasonCode, ScanKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ REASON_TEXTS: dict[ReasonCode, ReasonText] = {
     ),
     ReasonCode.NO_CENTRATION: ReasonText(
         "Fovea not found",
-        "No foveal avascular zone could be found, so centration cannot be judged.",
+        "The fovea could not be found, so centration cannot be judged.",
         "A person at the reading centre must look; check fixation if the scan has to be repeated.",
         _UNKNOWN,
     ),
@@ -197,6 +197,12 @@ REASON_TEXTS: dict[ReasonCode, ReasonText] = {
     ),
 }
 """The wording of every code in the vocabulary; a protocol may replace texts and remedies."""
+
+STRANGER_TEXTS: dict[GradeScale, str] = {
+    GradeScale.ONH_4: "This does not look like an en-face image of the optic disc.",
+    GradeScale.STRUCTURAL_2: "This does not look like an OCT B-scan, or like a stack of them.",
+}
+"""What NOT_OF_KIND says of a scan whose grade is on this scale: which kind it does not look like."""
 
 ARTIFACT_REASON: dict[ArtifactType, ReasonCode] = {
     ArtifactType.MOTION: ReasonCode.MP_MOTION,

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from core.scoring.card import LaneCard
+from core.scoring.card import LaneCard, Likeness
 from core.vocabulary import GradeScale
 
 
@@ -19,6 +19,8 @@ class OnhCard(LaneCard):
     """Which neighbouring grades are one class, written like 012|3."""
     temperature: float = Field(gt=0)
     """Divides the grade logits before the softmax; fitted on the validation part (Guo et al. 2017, arXiv:1706.04599)"""
+    likeness: Likeness | None = None
+    """Of what such scans look like (core.scoring.lanes.onh_likeness); further away is a stranger. None: never asked."""
     software: dict[str, str]
     init_sha256: str | None
     """Of the weights the training began with; None: random ones."""

@@ -12,10 +12,12 @@ from PIL import Image
 from scipy.special import softmax
 
 from core.measures.artifacts import artifact_score
-from core.measures.indices import image_indices
+from core.measures.indices import NO_LEVELS, image_indices
 from core.measures.nerve_head import NerveHead, nerve_head, nerve_head_component
+from core.measures.selection import level_agreement
 from core.scoring.contract import ScanInput
 from core.scoring.lanes.onh_input import FOUR_GRADES, Grouping
+from core.scoring.lanes.onh_likeness import looks_like_a_disc_scan
 from core.scoring.lanes.zscore import restored
 from core.scoring.onh_card import OnhCard
 from core.scoring.pictures import encode_mask
@@ -38,6 +40,7 @@ class OnhNetworkOutput:
     grade_logits: NDArray[np.float32]  # (4,)
     mask_logits: NDArray[np.float32]  # (5, S, S)
     class_maps: NDArray[np.float32]  # (4, S/32, S/32), class weights applied to the last feature map, before clipping
+    level_3: NDArray[np.float32] | None = None  # (5, S, S), mask logits of the decoder's last level but one, if any
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +118,10 @@ def scores_of(scan: ScanInput, output: OnhNetworkOutput, card: OnhCard, *, secon
         artifacts=artifacts,
         centration=None,
         findings=findings,
-        indices=image_indices(scan.image),
+        indices=image_indices(scan.image, None, agreement_of_levels(output)),
         cam=cam_of(cam, height, width),
         cam_mask_agreement=cam_mask_agreement(cam, labels, grade),
-        is_octa=True,
+        is_octa=card.likeness is None or looks_like_a_disc_scan(scan.image, card.likeness),
         model=card.identity,
         seconds=seconds,
     )
@@ -129,6 +132,20 @@ def label_map(mask_logits: NDArray[np.float32], height: int, width: int) -> NDAr
     probabilities = softmax(mask_logits.astype(np.float32), axis=0)
     planes = np.stack([restored(plane, height, width) for plane in probabilities])
     return np.asarray(planes.argmax(axis=0), np.uint8)
+
+
+def agreement_of_levels(output: OnhNetworkOutput) -> Measure:
+    """Q (0..1) of the decoder's last two levels at the network's own size; none of a network without levels.
+
+    What the answer calls motion is left out: where scan lines are told apart by a branch of their own both levels have
+    it from there, and would agree on it always.
+    """
+    if output.level_3 is None:
+        return NO_LEVELS
+    answer, coarser = output.mask_logits.argmax(axis=0), output.level_3.argmax(axis=0)
+    is_left_out = (answer == _channel(ArtifactType.MOTION)) | (coarser == _channel(ArtifactType.MOTION))
+    kept = [np.where(is_left_out, 0, labels).astype(np.uint8) for labels in (coarser, answer)]
+    return level_agreement(*kept)
 
 
 def grade_of(logits: NDArray[np.float32], card: OnhCard) -> Grade:

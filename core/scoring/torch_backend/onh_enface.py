@@ -62,8 +62,12 @@ class OnhForward:
             batch = torch.from_numpy(planes).to(self._device, memory_format=torch.channels_last)  # (B, 1, S, S)
             found = self._network(batch)
             maps = class_maps(found.features, self._network.grade_weight)
-            arrays = [part.float().cpu().numpy() for part in (found.grade, found.masks, maps)]
-        return [OnhNetworkOutput(*parts) for parts in zip(*arrays, strict=True)]
+            parts = (found.grade, found.masks, maps, found.coarser[:, -1:])
+            grades, masks, cams, levels = (part.float().cpu().numpy() for part in parts)
+        return [
+            OnhNetworkOutput(grade, mask, cam, level[0] if len(level) else None)
+            for grade, mask, cam, level in zip(grades, masks, cams, levels, strict=True)
+        ]
 
 
 class OnhEnfaceScorer:

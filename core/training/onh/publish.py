@@ -5,20 +5,25 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from core.phantom.onh_spec import SOURCE
-from core.scoring.card import ReportedMetric, sha256_of
+from core.scoring.card import Likeness, ReportedMetric, sha256_of
 from core.scoring.lanes.onh_input import PREPROCESSING
+from core.scoring.lanes.onh_likeness import FEATURE_NAMES, onh_features
 from core.scoring.onh_card import OnhCard
 from core.scoring.torch_backend.onh_enface import OnhForward, load_network
+from core.training.calibrate import fit_likeness
 from core.training.onh.figures import OnhJudged, fitted_temperature, judge, onh_figures
 from core.training.onh.recipe import OnhRecipe, onh_recipe
 from core.training.progress import Progress
 from core.training.supervised.checkpoint import write_tensors
 from core.training.supervised.fit import Fitted
 from core.training.supervised.parts import SPLITS_NAME, Placed
+from core.training.supervised.picture import read_grey_levels
 from core.training.supervised.publish import flat_settings, training_sets
 from core.training.supervised.record import Part
 from core.vocabulary import GradeScale, ScanKind
@@ -84,6 +89,7 @@ def _draft(weights: Path, recipe: OnhRecipe, fitted: Fitted, placed: Sequence[Pl
         network=recipe.shape.model_dump(mode="json"),
         grouping=recipe.grouping,
         temperature=1.0,
+        likeness=likeness_of(placed),
         recipe=recipe.model_dump(mode="json") | {"epochs_run": len(fitted.history), "kept_epoch": fitted.kept_epoch},
         software={"octaudit": version("octaudit"), "torch": torch.__version__,
                   "segmentation-models-pytorch": version("segmentation-models-pytorch"),
@@ -98,6 +104,21 @@ def _draft(weights: Path, recipe: OnhRecipe, fitted: Fitted, placed: Sequence[Pl
         intended_use=INTENDED_USE,
         labels=_labels(placed),
     )  # fmt: skip
+
+
+def likeness_of(placed: Sequence[Placed]) -> Likeness | None:
+    """What the scans of the training part look like; how far one may lie from them, by the validation part.
+
+    None where the training part is smaller than three times the number of statistics: it would refuse at random.
+    """
+
+    def features(part: Part) -> NDArray[np.float64]:
+        chosen = [item.picture.record.path for item in placed if item.part is part]
+        return np.stack([onh_features(read_grey_levels(path)) for path in chosen])
+
+    if sum(item.part is Part.TRAIN for item in placed) < 3 * len(FEATURE_NAMES):
+        return None
+    return fit_likeness(features(Part.TRAIN), features(Part.VALIDATION), FEATURE_NAMES)
 
 
 def _commands(recipe: OnhRecipe, *, has_init: bool) -> tuple[str, ...]:

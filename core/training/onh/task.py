@@ -29,11 +29,12 @@ class OnhTask:
         return build_onh(self.recipe.shape, seed=self.recipe.seed)
 
     def loss(self, output: OnhOutput, labels: OnhLabels, /) -> Tensor:
-        """Cross entropy of the grade plus the weighted loss of the masks."""
+        """Cross entropy of the grade plus the weighted loss of the masks, its mean over the levels that learn."""
         grade, mask = labels
         loss = functional.cross_entropy(output.grade, grade)
         if output.masks.shape[1]:
-            loss = loss + self.recipe.mask_weight * mask_loss(output.masks, mask)
+            levels = [output.masks, *output.coarser.unbind(dim=1)]
+            loss = loss + self.recipe.mask_weight * torch.stack([mask_loss(one, mask) for one in levels]).mean()
         return loss
 
     def watch(self, outputs: Iterator[tuple[OnhOutput, OnhLabels]], /) -> Figures:
@@ -66,12 +67,14 @@ def mask_loss(logits: Tensor, mask: Tensor) -> Tensor:
     ``logits`` (B, 5, H, W), ``mask`` (B, H, W) of 0 to 4. The Dice runs over the pixels of the whole batch, so that a
     class which an image lacks costs no more than its false positives.
     """
-    probability = torch.softmax(logits, dim=1)  # (B, 5, H, W)
-    truth = functional.one_hot(mask, N_MASKS).movedim(-1, 1)  # (B, 5, H, W)
+    log_probability = torch.log_softmax(logits, dim=1)  # (B, 5, H, W)
+    probability = log_probability.exp()
+    truth = torch.zeros_like(probability).scatter_(1, mask[:, None], 1.0)  # (B, 5, H, W)
     overlap = 2 * (probability * truth).sum(dim=(0, 2, 3)) + _SMOOTHING
     both = probability.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3)) + _SMOOTHING
     dice = 1 - (overlap / both)[1:].mean()
-    return 0.5 * functional.cross_entropy(logits, mask) + 0.5 * dice
+    entropy = -(log_probability * truth).sum() / mask.numel()
+    return 0.5 * entropy + 0.5 * dice
 
 
 def _overlaps(found: Tensor, mask: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.errors import UsageError
-from core.networks.onh_enface import OnhShape, build_onh
+from core.networks.onh_enface import MOTION, OnhShape, build_onh
 from core.scoring.torch_backend.grad_cam import class_maps
 
 NARROW = {"encoder": "tu-resnet18", "encoder_channels": (8, 16, 24, 32), "decoder_channels": 64, "image_px": 64}
@@ -31,6 +31,31 @@ def test_a_single_task_network_has_the_same_encoder_weights_and_no_masks():
     own, other = joint.encoder.state_dict(), single.encoder.state_dict()
     assert own.keys() == other.keys()
     assert all(torch.equal(own[name], other[name]) for name in own)
+
+
+@pytest.mark.parametrize("architecture", ["fpn", "unet"])
+def test_under_deep_supervision_the_answer_stays_the_decoders_own_and_three_coarser_levels_are_told(architecture):
+    network = build_onh(shape(architecture=architecture, deep_supervision=True), seed=1).eval()
+    image = torch.randn(2, 1, 64, 64, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        found = network(image)
+        own = network.mask_head(network.decoder(network.encoder(image)))
+    assert found.coarser.shape == (2, 3, 5, 64, 64)
+    torch.testing.assert_close(found.masks, own)
+    assert not torch.allclose(found.coarser[:, -1], found.masks)
+
+
+def test_without_deep_supervision_there_are_no_coarser_levels():
+    found = build_onh(shape(), seed=1).eval()(torch.zeros(1, 1, 64, 64))
+    assert found.coarser.shape == (1, 0, 5, 64, 64)
+
+
+def test_a_line_branch_says_the_same_of_a_whole_line_at_every_level():
+    network = build_onh(shape(deep_supervision=True, line_branch=True), seed=1).eval()
+    found = network(torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(3)))
+    moved = torch.cat([found.coarser[0, :, MOTION], found.masks[:, MOTION]])  # (4, 64, 64)
+    assert torch.equal(moved, moved[:1, :, :1].expand(4, 64, 64))
+    assert moved[0, :, 0].std() > 0
 
 
 @pytest.mark.parametrize("encoder", ["efficientnet-b0", "resnet18"])

@@ -1,18 +1,24 @@
 """The ONH lane without a network: groupings, masks, findings, what a person must look at."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.errors import UsageError
+from core.measures.indices import NO_LEVELS
+from core.phantom.onh import render_onh
+from core.phantom.onh_spec import OnhPhantomSpec
 from core.policy.judge import ScanContext, judge
 from core.policy.protocol import Protocol
 from core.scoring.contract import ScanInput
 from core.scoring.lanes.onh_enface import OnhNetworkOutput, cam_of, groupings_document, label_map, scores_of
 from core.scoring.lanes.onh_input import MIN_SIDE_PX, PREPROCESSING, Grouping, onh_input
+from core.scoring.lanes.onh_likeness import FEATURE_NAMES, onh_features
 from core.scoring.onh_card import OnhCard
+from core.training.calibrate import fit_likeness
 from core.values import Measured, NotComputable, Scale
 from core.vocabulary import (
     ArtifactType,
@@ -138,6 +144,42 @@ def test_an_unusable_scan_without_severe_artifacts_is_said_to_lack_signal():
     assert scored(output(grade=0)).findings.causes == (ReasonCode.IB_SIGNAL,)
     assert scored(output(grade=0, dark_rows=20)).findings.causes == ()
     assert scored(output(grade=2)).findings.causes == ()
+
+
+def test_levels_that_say_the_same_agree_wholly_and_others_by_what_they_share():
+    level_3 = output(disc=(32, 32)).mask_logits
+    same = scored(replace(output(disc=(32, 32)), level_3=level_3)).indices.q_level_agreement
+    assert same == Measured(1.0)
+    other = scored(replace(output(disc=(38, 32)), level_3=level_3)).indices.q_level_agreement
+    assert isinstance(other, Measured)
+    assert 0.3 < other.value < 0.7
+    assert scored(output()).indices.q_level_agreement == NO_LEVELS
+
+
+def test_lines_called_motion_have_no_say_in_the_agreement_of_levels():
+    still = replace(output(disc=(38, 32)), level_3=output(disc=(32, 32)).mask_logits)
+    moved = replace(output(disc=(38, 32), broken=(2, 3)), level_3=output(disc=(32, 32), broken=(2, 3)).mask_logits)
+    assert scored(moved).indices.q_level_agreement == scored(still).indices.q_level_agreement
+
+
+def test_a_picture_far_from_what_was_trained_with_is_no_disc_scan_and_the_reason_says_so():
+    rng = np.random.default_rng(4)
+    drawn = render_onh(OnhPhantomSpec(size_px=128), 1).image
+    near = [np.clip(drawn * rng.uniform(0.7, 1.2) + rng.normal(0, 4, drawn.shape), 0, 255).astype(np.uint8)
+            for _ in range(41)]  # fmt: skip
+    features = np.stack([onh_features(image) for image in near[1:]])
+    own = card(likeness=fit_likeness(features[:25], features[25:], FEATURE_NAMES))
+
+    def is_of_kind(image):
+        return scores_of(ScanInput("a", image, SCALE), output(), own, seconds=0.0)
+
+    assert is_of_kind(near[0]).is_octa
+    stranger = is_of_kind(np.full((200, 200), 255, np.uint8))
+    assert not stranger.is_octa
+    judgement = judge(stranger, Protocol.default(), ScanContext(scale=SCALE, slab=Slab.FULL_RETINA))
+    assert judgement.verdict is Verdict.REVIEW
+    assert [reason.code for reason in judgement.reasons] == [ReasonCode.NOT_OF_KIND]
+    assert judgement.reasons[0].text == "This does not look like an en-face image of the optic disc."
 
 
 @pytest.mark.parametrize("grade", range(4))
