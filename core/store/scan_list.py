@@ -45,6 +45,22 @@ class ScanLine:
     """The acquisition that this one was taken again for."""
 
 
+@dataclass(frozen=True, slots=True)
+class ScanLines:
+    """One page of the list. The next begins below ``next_id``; None: there is none.
+
+    A page may be short, or even empty, and yet go on: where few scans are as asked for, each page looks through a
+    bounded number of them.
+    """
+
+    items: tuple[ScanLine, ...]
+    next_id: int | None
+
+
+MOST_REACH = 16_000
+"""So many scans one page looks through at most: a tenth of a second at any size of the programme."""
+
+
 def read_scan_list(
     session: Session,
     chosen: ScanFilter,
@@ -53,7 +69,7 @@ def read_scan_list(
     ordinal: int | None = None,
     before_id: int | None = None,
     limit: int,
-) -> tuple[ScanLine, ...]:
+) -> ScanLines:
     """At most ``limit`` scans with ids below ``before_id``, in one state and of one final grade where asked."""
     conditions = filter_conditions(chosen)
     if state is not None:
@@ -64,13 +80,20 @@ def read_scan_list(
     last = session.scalar(last_scan(chosen)) or 0
     last = last if before_id is None else min(last, before_id - 1)
 
-    def ask(oldest: int) -> list[int]:
-        return list(session.scalars(_newest_within(oldest, last, chosen, conditions, limit)))
+    reached = [last]
 
-    ids = newest(last, ask, n=limit, first_reach=FIRST_REACH)
+    def ask(oldest: int) -> list[int]:
+        reached.append(oldest)
+        return list(session.scalars(_newest_within(oldest, last, chosen, conditions, limit + 1)))
+
+    found = newest(last, ask, n=limit + 1, first_reach=FIRST_REACH, most_reach=MOST_REACH)
+    ids = found[:limit]
     rows = session.execute(_LINES.where(Scan.id.in_(ids)).order_by(Scan.id.desc()))
     hidden = hidden_scans(session, ids)
-    return tuple(_without_model(line) if line.scan_id in hidden else line for line in map(_line, rows))
+    items = tuple(_without_model(line) if line.scan_id in hidden else line for line in map(_line, rows))
+    if len(found) > limit:
+        return ScanLines(items, ids[-1])
+    return ScanLines(items, reached[-1] + 1 if reached[-1] > 0 else None)
 
 
 def _without_model(line: ScanLine) -> ScanLine:

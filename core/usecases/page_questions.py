@@ -327,9 +327,9 @@ def _queue(session: Session, visit: Visit) -> None:
 
 def _api(session: Session, visit: Visit) -> None:
     """What programs ask that no page does: lists from an id on, and every unit by week."""
-    read_scan_list(session, ScanFilter(), limit=501)
-    read_scan_list(session, ScanFilter(), before_id=visit.scan_id, limit=51)
-    read_scan_list(session, visit.weeks(26), state=ScanState.ACCEPTED, ordinal=0, limit=51)
+    read_scan_list(session, ScanFilter(), limit=500)
+    read_scan_list(session, ScanFilter(), before_id=visit.scan_id, limit=50)
+    read_scan_list(session, visit.weeks(26), state=ScanState.ACCEPTED, ordinal=0, limit=50)
     read_examples(session, ScanFilter(), before_id=visit.scan_id, page_size=50)
     read_batches(session, before_id=visit.batch_id, limit=51)
     read_unit_weeks(session, visit.weeks(26), UnitKind.TECHNICIAN)

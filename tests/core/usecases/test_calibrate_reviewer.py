@@ -50,7 +50,7 @@ def known(world: GradingWorld, name: str, scan_id: int) -> dict[str, bool]:
         view, images = read_scan(session, scan_id), read_scan_images(session, scan_id)
         listed = read_worklist(session, ScanFilter(), WorklistTab.TO_DECIDE, today=TODAY, page=0).items
         item = next(item for item in listed if item.scan_id == scan_id)
-        line = next(line for line in read_scan_list(session, ScanFilter(), limit=50) if line.scan_id == scan_id)
+        line = next(line for line in read_scan_list(session, ScanFilter(), limit=50).items if line.scan_id == scan_id)
         examples = {example.scan_id for example in read_examples(session, ScanFilter()).items}
     assert view is not None
     assert images is not None

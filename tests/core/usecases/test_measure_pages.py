@@ -48,7 +48,7 @@ def test_the_program_measures_what_the_stored_figures_are_of(settings: Settings)
     found = measure_programme(settings, now=now, n_rounds=1)
     assert {(row["page"], row["reader"]) for row in found} == {(page, name) for page in PAGES for name in READERS}
     assert all(0 < row["median_ms"] <= row["with_python_ms"] for row in found)
-    record = record_of({600: found}, n_rounds=1)
+    record = record_of({600: found}, n_rounds=1, loads={600: 0.5})
     stored = {(row["page"], row["reader"]) for row in STORED["pages"]}
     assert stored <= {(row["page"], row["reader"]) for row in record["pages"]}
     silent = {page for page, _ in ((row["page"], row["reader"]) for row in record["pages"])} - {
@@ -59,9 +59,20 @@ def test_the_program_measures_what_the_stored_figures_are_of(settings: Settings)
 
 def test_a_missed_target_is_in_bold() -> None:
     figures = [{"page": "P", "reader": "all", "median_ms": m, "p95_ms": m, "with_python_ms": m} for m in (40.0, 200.0)]
-    record = record_of({10: figures[:1], 1000: figures[1:]}, n_rounds=1)
+    record = record_of({10: figures[:1], 1000: figures[1:]}, n_rounds=1, loads={10: 0.5, 1000: 6.0})
     assert pages_table(record).splitlines()[-1] == "| P | all | 40, 40 | 200, **200** | **5.0** |"
     assert summary(record).startswith("At 1,000 scans 0 of 1 keep p95")
+    assert "0.5 at 10 scans, 6.0 at 1,000 scans" in summary(record)
+
+
+def test_waiting_for_a_core_is_no_growth() -> None:
+    figures = [
+        {"page": "P", "reader": "all", "median_ms": m, "p95_ms": m, "on_core_ms": c, "with_python_ms": m}
+        for m, c in ((40.0, 30.0), (200.0, 36.0))
+    ]
+    record = record_of({10: figures[:1], 1000: figures[1:]}, n_rounds=1, loads={10: 0.5, 1000: 6.0})
+    assert pages_table(record).splitlines()[-1] == "| P | all | 40, 40 (30) | 200, **200** (36) | 1.2 |"
+    assert "1 of 1 stay within 150 ms" in summary(record)
 
 
 def test_unrest_of_short_times_is_no_growth() -> None:
