@@ -10,7 +10,8 @@ from functools import lru_cache
 from io import BytesIO
 
 import numpy as np
-from builders import MONDAY, make_acquisition, make_blob, make_expected_scan, make_subject, make_visit
+from builders import MONDAY, make_acquisition, make_blob, make_expected_scan, make_scan, make_subject, make_visit
+from lane import Scene
 from numpy.typing import NDArray
 from PIL import Image
 from scored_scans import make_scored_scan
@@ -118,6 +119,22 @@ def make_volume_scan(
         _add_picture(session, blobs, scan, borders[: volume.n_bscans])
     session.flush()
     return scan
+
+
+def queue_volume(session: Session, scene: Scene, eye: Eye | None = None) -> tables.Scan:
+    """A queued capture of a volume, its blob in the store: for the tests that score it with a real model."""
+    eye = eye or Eye()
+    volume, _, _ = draw_eye(eye)
+    acquisition = make_acquisition(
+        session, scene.site, device=scene.device, kind=ScanKind.VOLUME.value,
+        slot=make_volume_slot(session, scene.site, laterality=eye.laterality), laterality=eye.laterality.value,
+    )  # fmt: skip
+    central = _png(volume.central_bscan)
+    return make_scan(
+        session, scene.site, acquisition=acquisition, batch=scene.batch, slab=Slab.UNKNOWN.value,
+        image_sha256=_store(session, scene.blobs, central), volume_sha256=_store(session, scene.blobs, encode_volume(volume)),
+        width_px=volume.width_px, height_px=volume.height_px,
+    )  # fmt: skip
 
 
 def _png(grey: NDArray[np.uint8]) -> bytes:

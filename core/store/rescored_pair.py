@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session, aliased
 
 from core.database.tables import Acquisition, Assessment, Device, ModelVersion, RescoringScan, Scan, Site
 from core.store.calibration_mode import is_model_shown
-from core.store.version_pair import Said, VersionPair, VersionPairs
-from core.vocabulary import GradeScale, RescoredState, Slab, Verdict
+from core.store.version_pair import VersionPair, VersionPairs, said
+from core.vocabulary import GradeScale, RescoredState, Slab
 
 MOST_PAIRS = 5_000
 """The newest of them; more would take the page seconds to compare."""
@@ -63,9 +63,9 @@ def _pair(row: Any) -> VersionPair:
         site_code=row.site_code,
         device_code=row.device_code,
         slab=Slab(row.slab),
-        champion=Said(row.model_version_id, None if row.is_abstained else row.grade_ordinal, Verdict(row.verdict)),
-        challenger=Said(
-            row.other_version_id, None if row.is_other_abstained else row.other_ordinal, Verdict(row.other_verdict)
+        champion=said(row.model_version_id, row.grade_ordinal, row.verdict, is_abstained=row.is_abstained),
+        challenger=said(
+            row.other_version_id, row.other_ordinal, row.other_verdict, is_abstained=row.is_other_abstained
         ),
         scale=GradeScale(row.grade_scale),
     )

@@ -17,11 +17,12 @@ from core.vocabulary import GradeScale, Slab, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one model version said of a scan. ``ordinal`` is None where it abstained."""
+    """What one model version said of a scan. ``ordinal`` is None where it abstained, ``likeliest`` never."""
 
     version_id: int
     ordinal: int | None
     verdict: Verdict
+    likeliest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +88,21 @@ def read_version_pairs(session: Session, chosen: ScanFilter) -> VersionPairs:
     return VersionPairs(as_of, names, counting, tuple(_pair(row) for row in latest.values()), reach.per_device)
 
 
+def said(version_id: int, ordinal: int, verdict: str, *, is_abstained: bool) -> Said:
+    """What the columns of one assessment say."""
+    return Said(version_id, None if is_abstained else ordinal, Verdict(verdict), ordinal)
+
+
 def _pair(row: Row[Any]) -> VersionPair:
-    own = None if row.is_abstained else row.grade_ordinal
-    other = None if row.is_other_abstained else row.other_ordinal
     return VersionPair(
         scan_id=row.id,
         subject_id=row.subject_id,
         site_code=row.site_code,
         device_code=row.device_code,
         slab=Slab(row.slab),
-        champion=Said(row.model_version_id, own, Verdict(row.verdict)),
-        challenger=Said(row.other_version_id, other, Verdict(row.other_verdict)),
+        champion=said(row.model_version_id, row.grade_ordinal, row.verdict, is_abstained=row.is_abstained),
+        challenger=said(
+            row.other_version_id, row.other_ordinal, row.other_verdict, is_abstained=row.is_other_abstained
+        ),
         scale=GradeScale(row.grade_scale),
     )

@@ -24,7 +24,8 @@ class VersionComparison:
     Attributes
     ----------
     grades : Agreement or NotComputable
-        Rows are the champion's grades, columns the challenger's; scans of which either abstained are left out.
+        Rows are the champion's grades, columns the challenger's; scans of which either abstained are left out. Where
+        that is every scan, as of a model that leaves all to a person, the likeliest grades are compared instead.
     verdicts : mapping of (champion's, challenger's) to int
         Every pair of verdicts that occurs.
     changed : Interval or None
@@ -36,6 +37,7 @@ class VersionComparison:
     scale: GradeScale
     n_scans: int
     n_silent: int
+    is_of_likeliest: bool
     grades: Agreement | NotComputable
     verdicts: Mapping[tuple[Verdict, Verdict], int]
     changed: Interval | None
@@ -78,6 +80,7 @@ def compare_pairs(found: VersionPairs) -> Versions:
 
 def _comparison(champion: str, challenger: str, pairs: Sequence[VersionPair]) -> VersionComparison:
     graded = [pair for pair in pairs if pair.champion.ordinal is not None and pair.challenger.ordinal is not None]
+    compared = graded or pairs
     scale = pairs[0].scale
     is_changed = np.array([pair.champion.verdict is not pair.challenger.verdict for pair in pairs], np.bool_)
     return VersionComparison(
@@ -86,10 +89,11 @@ def _comparison(champion: str, challenger: str, pairs: Sequence[VersionPair]) ->
         scale=scale,
         n_scans=len(pairs),
         n_silent=len(pairs) - len(graded),
+        is_of_likeliest=not graded,
         grades=agreement(
-            np.array([pair.champion.ordinal for pair in graded], np.intp),
-            np.array([pair.challenger.ordinal for pair in graded], np.intp),
-            [str(pair.subject_id) for pair in graded],
+            np.array([pair.champion.likeliest for pair in compared], np.intp),
+            np.array([pair.challenger.likeliest for pair in compared], np.intp),
+            [str(pair.subject_id) for pair in compared],
             n_classes=len(SCALE_GRADE_NAMES[scale]),
         ),
         verdicts=Counter((pair.champion.verdict, pair.challenger.verdict) for pair in pairs),

@@ -15,6 +15,7 @@ from core.store.re_evaluation import Reach
 from core.store.rescored_pair import read_rescored_pairs
 from core.store.rescoring import RescoringRow, count_scans, list_failures, read_rescorings
 from core.usecases.adopt_scores import adopt_scores, foresee_adoption
+from core.usecases.compare_findings import compare_findings
 from core.usecases.compare_versions import compare_pairs
 from core.usecases.order_rescoring import RescoringOrder, foresee_rescoring, order_rescoring, stop_rescoring
 from core.vocabulary import RescoredState, ScanKind
@@ -22,12 +23,16 @@ from core.wording import KIND_NAMES
 from dashboard.administration.models import draw_signature
 from dashboard.administration.steps import adding_freely, fresh_key, perform, perform_apart, popping_up
 from dashboard.components.panel import empty_state, panel
-from dashboard.components.rescoring_table import failure_list, order_table, outcome_table
+from dashboard.components.rescoring_table import failure_list, findings_table, order_table, outcome_table
 from dashboard.components.version_panel import draw_comparison
 from dashboard.installation import installation
 from dashboard.session import current_user, open_session
 
 _FORESEEN = "models.adoption.foreseen"
+FINDINGS_CAPTION = (
+    "**What both measured.** Scans on which both versions gave a figure; differences are the compared version's minus "
+    "the counting one's. Figures are scans, not patients."
+)
 REFRESH_S = 3
 """How often an open order is looked at: a batch takes a second or two."""
 
@@ -87,12 +92,17 @@ def _draw_comparison(rows: Sequence[RescoringRow], *, is_admin: bool) -> None:
     )  # fmt: skip
     with open_session() as session:
         found = compare_pairs(read_rescored_pairs(session, order.id))
+        moves = compare_findings(session, order.id, order.kind)
         failures = list_failures(session, order.id)
         n_failed = count_scans(session, [order.id])
     if order.adopted_at is not None:
         st.caption("These scores were adopted: what is said to count here counted until then.")
     for place, each in enumerate(found.comparisons):
         draw_comparison(each, place)
+    if moves and found.comparisons:
+        first = found.comparisons[0]
+        panel(findings_table(moves, first.champion, first.challenger), key="findings")
+        st.caption(FINDINGS_CAPTION)
     if not found.comparisons:
         empty_state("Nothing to compare yet", "As soon as scans of it are scored, they stand here.", key="no-pairs")
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from core.store.rescoring import RescoringCounts, RescoringRow
+from core.usecases.compare_findings import Move, WordMove
 from core.vocabulary import AdoptionOutcome, ReEvaluationState, RescoredState
 from core.wording import KIND_NAMES
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, percent, tag
@@ -88,6 +89,25 @@ def outcome_table(outcomes: Mapping[AdoptionOutcome, int]) -> Html:
         if (n := outcomes.get(outcome, 0))
     ]
     return plain_table(("If these scores counted", "Scans"), rows, "What adopting would do", {1})
+
+
+def findings_table(moves: Sequence[Move], champion: str, challenger: str) -> Html:
+    """What both versions measured: medians, and between which bounds the differences lie."""
+    heads = ("Measured", f"{champion}, median", f"{challenger}, median", "Difference, median", "Middle 95 %", "Scans")
+    return plain_table(heads, [_move_row(move) for move in moves], "What both versions measured", {1, 2, 3, 4, 5})
+
+
+def _move_row(move: Move) -> Html:
+    figure = move.figure
+    head = tag("th", f"{figure.name}, {figure.unit}" if figure.unit else figure.name, scope="row")
+    if isinstance(move, WordMove):
+        said = f"the same on {count(move.n_same)} of {count(move.n_both)} scans"
+        return tag("tr", head, tag("td", said, colspan=4, class_="num"), tag("td", count(move.n_both), class_="num"))
+    cells = [f"{move.former:.3g}", f"{move.other:.3g}", f"{move.moved:+.3g}", f"{move.low:+.3g} to {move.high:+.3g}"]
+    alone = move.n_former_only + move.n_other_only
+    note = tag("span", f"{count(alone)} more by one version only", class_="name") if alone else None
+    return tag("tr", head, *(tag("td", cell, class_="num") for cell in cells),
+               tag("td", count(move.n_both), note, class_="num"))  # fmt: skip
 
 
 def failure_list(failures: Sequence[tuple[int, str]]) -> Html:

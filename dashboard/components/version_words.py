@@ -38,7 +38,9 @@ def version_card(found: VersionComparison) -> Html:
         "div", tag("strong", share), tag("span", f"of verdicts would change. {span}", class_="muted"), class_="figure"
     )
     facts = [f"{count(found.n_scans)} scans scored by both", _agreement(found)]
-    if found.n_silent:
+    if found.is_of_likeliest:
+        facts.append("Of each, one of them or both abstained: what is compared are the likeliest grades")
+    elif found.n_silent:
         facts.append(f"{count(found.n_silent)} of which either abstained are left out of the agreement")
     return tag("section", title, figure, tag("p", f"{'. '.join(facts)}.", class_="what"), class_="rate")
 

@@ -57,9 +57,11 @@ MACHINE_REASONS = {
         *ENFACE, ReasonCode.MP_CENTRATION, ReasonCode.NO_CENTRATION, ReasonCode.SLAB_DISAGREEMENT,
         ReasonCode.NOT_OCTA, *OF_ANY_LANE,
     ),
-    ScanKind.ONH_ENFACE: (*ENFACE, ReasonCode.NOT_OF_KIND, *OF_ANY_LANE),
+    ScanKind.ONH_ENFACE: (
+        ReasonCode.MP_MOTION, ReasonCode.IB_SIGNAL, ReasonCode.IB_CENTRATION, ReasonCode.NOT_OF_KIND, *OF_ANY_LANE,
+    ),
     ScanKind.BSCAN: (*STRUCTURAL, ReasonCode.LESION_DISAGREEMENT, *OF_ANY_LANE),
-    ScanKind.VOLUME: (*STRUCTURAL, *OF_ANY_LANE),
+    ScanKind.VOLUME: (*STRUCTURAL, ReasonCode.NO_CENTRATION, *OF_ANY_LANE),
 }  # fmt: skip
 """Reasons that the program itself gives, by lane; the others are set by people only."""
 

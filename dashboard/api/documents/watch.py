@@ -155,6 +155,9 @@ class VersionComparisonDocument(Document):
     challenger: str
     n_scans: int
     n_silent: int = Field(description="Scans on which either abstained.")
+    is_of_likeliest: bool = Field(
+        description="Whether grades compares the likeliest grades: one or both abstained on every scan."
+    )
     grades: AgreementFoundDocument | None
     not_computable: str | None
     verdicts: list[VerdictChangeDocument]

@@ -144,6 +144,7 @@ def _comparison(each: VersionComparison) -> VersionComparisonDocument:
         challenger=each.challenger,
         n_scans=each.n_scans,
         n_silent=each.n_silent,
+        is_of_likeliest=each.is_of_likeliest,
         grades=None if isinstance(each.grades, NotComputable) else agreement_found(each.grades),
         not_computable=each.grades.reason if isinstance(each.grades, NotComputable) else None,
         verdicts=[

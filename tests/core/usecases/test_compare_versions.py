@@ -6,7 +6,6 @@ from core.statistics.agreement_intervals import Agreement
 from core.statistics.resampling import Interval
 from core.store.version_pair import Said, VersionPair, VersionPairs
 from core.usecases.compare_versions import compare_pairs
-from core.values import NotComputable
 from core.vocabulary import Slab, Verdict
 
 DAY = datetime(2026, 6, 1, tzinfo=UTC)
@@ -16,7 +15,8 @@ VERDICTS = (Verdict.REACQUIRE, Verdict.ACCEPT, Verdict.ACCEPT)
 
 def pair(number: int, champion: int | None, challenger: int | None, version: int = NEW) -> VersionPair:
     def said(id_: int, ordinal: int | None) -> Said:
-        return Said(id_, ordinal, Verdict.REVIEW if ordinal is None else VERDICTS[ordinal])
+        verdict = Verdict.REVIEW if ordinal is None else VERDICTS[ordinal]
+        return Said(id_, ordinal, verdict, 1 if ordinal is None else ordinal)
 
     return VersionPair(
         number, number, "CEDAR", "CEDAR-A", Slab.DEEP, said(OLD, champion), said(version, challenger)
@@ -53,7 +53,10 @@ def test_scans_that_were_not_scored_again_are_counted_by_their_version() -> None
     assert versions.comparisons == ()
 
 
-def test_abstentions_alone_have_no_agreement() -> None:
-    comparison = compare_pairs(found(pair(1, None, 1), pair(2, 0, None))).comparisons[0]
-    assert comparison.grades == NotComputable("nothing counted yet")
-    assert comparison.n_silent == 2
+def test_of_models_that_always_abstain_the_likeliest_grades_are_compared() -> None:
+    pairs = [pair(n, None, None) for n in range(12)] + [pair(20, None, 0)]
+    comparison = compare_pairs(found(*pairs)).comparisons[0]
+    assert (comparison.n_silent, comparison.is_of_likeliest) == (13, True)
+    assert isinstance(comparison.grades, Agreement)
+    assert (comparison.grades.confusion[1, 1], comparison.grades.confusion[1, 0]) == (12, 1)
+    assert not compare_pairs(found(*pairs, pair(21, 1, 1))).comparisons[0].is_of_likeliest
