@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.scoring.card import LaneCard, ModelCard, ReportedMetric
-from core.scoring.published import STARTING_POINT, compare, difference_of, published_figures
+from core.scoring.published import (
+    STARTING_POINT,
+    Comparison,
+    compare,
+    compare_bscans,
+    difference_of,
+    published_figures,
+)
+from core.scoring.published_bscan import DIFFERENCE as BSCAN_DIFFERENCE
 from core.scoring.registry import card_of
 from core.training.evaluation.figures import Topic, by_set, interval_text
 from core.vocabulary import OCTA_ARTIFACTS, ScanKind
@@ -65,7 +73,9 @@ def other_cards() -> list[LaneCard]:
 
 
 def _other(card: LaneCard) -> list[str]:
-    """A lane's card, with its published figures where ``published.csv`` has any."""
+    """A lane's card, with the published figures of its tasks where there are any."""
+    if card.kind is ScanKind.BSCAN:
+        return [*_card_parts(card), "### Published", BSCAN_DIFFERENCE, _beside_bscans(card)]
     prefix = _TASKS.get(card.kind)
     figures = [figure for figure in published_figures() if prefix and figure.task.startswith(prefix)]
     if not figures:
@@ -74,6 +84,21 @@ def _other(card: LaneCard) -> list[str]:
     rows += [f"| {one.task} | {one.system} | {one.figure} | {one.published:.4f} |" for one in figures]
     source = f"{figures[0].paper}, {figures[0].place}. {difference_of(figures[0].task)}"
     return [*_card_parts(card), "### Published", source, "\n".join(rows)]
+
+
+def _beside_bscans(card: LaneCard) -> str:
+    """Paper 003's figures of all classes together, its systems in one row, ours beside them."""
+    rows = ["| figure | ours | on | published, data set I |", "|---|---|---|---|"]
+    found: dict[tuple[str, str], list[Comparison]] = {}
+    for one in compare_bscans(card.metrics):
+        if ":" not in one.published.figure:
+            found.setdefault((one.published.task, one.published.figure), []).append(one)
+    for (task, figure), group in found.items():
+        ours = group[0].ours
+        systems = ", ".join(f"{one.published.system} {one.published.published:.3f}" for one in group)
+        mine = ("-", "-") if ours is None else (interval_text(ours), ours.set)
+        rows.append(f"| {task}: {figure} | {mine[0]} | {mine[1]} | {systems} |")
+    return "\n".join(rows)
 
 
 _TASKS = {ScanKind.ONH_ENFACE: "ONH"}

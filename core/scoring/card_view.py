@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core.scoring.card import Calibration, ReportedMetric, TrainingSet, calibration_in
-from core.scoring.published import Comparison, compare, compare_layers, compare_onh
+from core.scoring.published import Comparison, compare, compare_bscans, compare_layers, compare_onh
 
 Part = TypeVar("Part", bound=BaseModel)
-_COMPARISONS = (compare, compare_onh, compare_layers)
-"""Published figures of OCTA scans, the optic nerve head and layers; those of B-scans stand in the evaluation alone."""
+_COMPARISONS = (compare, compare_onh, compare_bscans, compare_layers)
+"""Published figures of OCTA scans, the optic nerve head, B-scans and layers."""
 
 
 @dataclass(frozen=True, slots=True)

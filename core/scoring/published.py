@@ -7,6 +7,8 @@ from importlib.resources import files
 from pydantic import BaseModel, ConfigDict
 
 from core.scoring.card import ReportedMetric
+from core.scoring.published_bscan import DIFFERENCE as BSCAN_DIFFERENCE
+from core.scoring.published_bscan import PublishedRow, published_rows
 
 STARTING_POINT = (
     "The published networks began with ImageNet weights; the weights measured here were trained from scratch, "
@@ -21,6 +23,7 @@ LAYERS_DIFFERENCE = (
 )
 
 DIFFERENCES = {
+    "B-scan": BSCAN_DIFFERENCE,
     "whole retina": LAYERS_DIFFERENCE,
     "five classes": LAYERS_DIFFERENCE,
     "grade": (
@@ -48,6 +51,9 @@ DIFFERENCES = {
 
 OCTA_TASKS = ("grade", "FAZ")
 """How the tasks of OCTA en-face images begin."""
+
+BSCAN_TASKS = {"Table 2": ("B-scan class", "Class of B-scans"), "Table 3": ("B-scan lesion", "Lesions in B-scans")}
+"""The tables of paper 003 on data set I, whose classes are nearest to ours: what they are of, and our topic."""
 
 
 class PublishedFigure(BaseModel):
@@ -108,6 +114,28 @@ def compare_onh(metrics: Sequence[ReportedMetric]) -> list[Comparison]:
         return next(found, None)
 
     return [Comparison(published=figure, ours=ours(figure)) for figure in figures]
+
+
+def compare_bscans(metrics: Sequence[ReportedMetric]) -> list[Comparison]:
+    """Paper 003's figures beside ours of the same name, on the set of ours that has most images."""
+    by_size = sorted(metrics, key=lambda each: each.n_images)
+    ours = {(metric.topic, metric.name): metric for metric in by_size}
+    rows = [(row, *BSCAN_TASKS[row.table]) for row in published_rows() if row.table in BSCAN_TASKS]
+    return [Comparison(published=_of_bscans(row, task), ours=ours.get((topic, row.name))) for row, task, topic in rows]
+
+
+def _of_bscans(row: PublishedRow, task: str) -> PublishedFigure:
+    return PublishedFigure(
+        task=task,
+        system=row.system,
+        figure=row.name,
+        published=row.value,
+        paper="Diao et al. 2023",
+        place=row.table,
+        data_set="macular B-scans (CNV, drusen, normal)",
+        our_set="",
+        our_figure=row.name,
+    )
 
 
 def _counterpart(figure: PublishedFigure, metrics: Sequence[ReportedMetric]) -> ReportedMetric | None:

@@ -1,5 +1,7 @@
 """The bundled B-scan model in the worker's path: phantoms are scored, stored, and left to a person."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from bscan_scans import bscan_image, queue_bscan
@@ -11,15 +13,21 @@ from core.database.tables import Assessment, AssessmentPicture
 from core.phantom.bscan_lesion import BscanLesion
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
+from core.policy.judge import ScanContext, judge
+from core.policy.protocol import Protocol
 from core.scoring.bscan_card import BscanCard
 from core.scoring.contract import OPEN_LANES, ScanInput, Scorer
+from core.scoring.lanes.bscan_canvas import fill_white_borders
+from core.scoring.lanes.bscan_likeness import is_like_bscan
 from core.scoring.registry import load_scorer, weights_path
 from core.settings import Settings
 from core.storage import open_blob_store
 from core.store.scan_view import read_scan
+from core.training import strangers
+from core.training.supervised.picture import read_grey_levels
 from core.usecases.assess_scans import Line, assess_scans
 from core.values import ScanScores
-from core.vocabulary import ReasonCode, ScanKind, Verdict
+from core.vocabulary import ReasonCode, ScanKind, Slab, Verdict
 
 LARGEST_BYTES = 25_000_000
 
@@ -85,16 +93,47 @@ def test_a_retina_that_is_cut_off_and_a_weak_signal_are_named(scorer: Scorer) ->
     assert scored(scorer, image).grade.ordinal == 1
 
 
-def test_an_octa_image_is_no_b_scan(scorer: Scorer) -> None:
-    assert scored(scorer, bscan_image(BscanLesion.NONE)).is_octa
-    assert not scored(scorer, render_octa(OctaPhantomSpec(size_px=256), 3).image).is_octa
+def stranger(name: str) -> np.ndarray:
+    """A picture that is no B-scan; the drawn ones are those that teach the OCTA lane what is none of its own."""
+    if name == "octa":
+        return render_octa(OctaPhantomSpec(size_px=256), 3).image
+    if name in {"retina.jpg", "page.png", "camera.png", "brick.png"}:
+        return strangers.photograph(name)
+    return getattr(strangers, name)(np.random.default_rng(8))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["octa", "fundus", "text", "noise", "blank", "gradient", "retina.jpg", "page.png", "camera.png", "brick.png"],
+)
+def test_what_is_no_b_scan_goes_to_a_person_with_that_reason(scorer: Scorer, name: str) -> None:
+    scores = scored(scorer, stranger(name))
+    assert not scores.is_octa
+    found = judge(scores, Protocol.default(), ScanContext(scale=None, slab=Slab.UNKNOWN))
+    assert found.verdict is Verdict.REVIEW
+    assert [reason.code for reason in found.reasons] == [ReasonCode.NOT_OF_KIND]
+
+
+@pytest.mark.parametrize("lesion", list(BscanLesion))
+@pytest.mark.parametrize("noise", [0.1, 0.5])
+def test_a_b_scan_is_taken_for_one_whatever_it_shows(scorer: Scorer, lesion: BscanLesion, noise: float) -> None:
+    assert scored(scorer, bscan_image(lesion, noise=noise)).is_octa
+
+
+def taken(path: Path) -> bool:
+    """Whether the bundled card takes a picture for a B-scan."""
+    likeness = BscanCard.beside(weights_path(ScanKind.BSCAN)).likeness
+    return is_like_bscan(fill_white_borders(read_grey_levels(path)), likeness)
 
 
 @pytest.mark.real_data
-def test_real_b_scans_of_every_set_are_taken_for_b_scans(scorer: Scorer, real_data) -> None:
-    from core.training.supervised.picture import read_grey_levels
+@pytest.mark.parametrize("folder", ["bscan_kermany", "bscan_srf", "bscan_sdoct", "layers_duke_dme/images"])
+def test_real_b_scans_of_every_set_are_taken_for_b_scans(real_data: Path, folder: str) -> None:
+    paths = sorted((real_data / folder).rglob("*.png"))[::2]
+    refused = [path.name for path in paths if not taken(path)]
+    assert len(refused) <= len(paths) // 10, refused
 
-    paths = [path for name in ("bscan_kermany", "bscan_srf") for path in sorted((real_data / name).rglob("*.png"))]
-    found = scorer.score([ScanInput(path.name, read_grey_levels(path), None) for path in paths])
-    strangers = [scores.key for scores in found if isinstance(scores, ScanScores) and not scores.is_octa]
-    assert len(strangers) <= 1, strangers
+
+@pytest.mark.real_data
+def test_real_octa_images_are_taken_for_none(real_data: Path) -> None:
+    assert not any(taken(path) for path in sorted((real_data / "faz_coips" / "images").glob("*.png"))[::6])

@@ -19,14 +19,11 @@ from core.measures.retina_band import retina_band
 from core.scoring.bscan_card import BscanCard, UsableLimits
 from core.scoring.contract import ScanInput
 from core.scoring.lanes.bscan_canvas import fill_white_borders, on_canvas, restored
-from core.scoring.lanes.canvas import Placement
-from core.scoring.lanes.likeness import distance, likeness_features
+from core.scoring.lanes.bscan_likeness import is_like_bscan
 from core.scoring.pictures import encode_cam, encode_mask
 from core.values import Grade, Measure, Measured, NotComputable, ScanScores
 from core.vocabulary import GradeScale, ReasonCode, StructuralGrade
 
-LIKENESS_PX = 256
-"""Side of the square on which a picture is asked whether it looks like a B-scan at all."""
 LEAST_LESION_PX = 10
 """Pixels of the scan; a smaller region is speckle."""
 CELL_COVER = 0.1
@@ -150,16 +147,10 @@ def scores_of(prepared: PreparedBscan, output: BscanOutput, card: BscanCard, *, 
         indices=image_indices(filled, band if band.any() else None),
         cam=cam,
         cam_mask_agreement=cam_lesion_agreement(output.maps[chosen], findings.lesions, is_normal=chosen == 0),
-        is_octa=distance(bscan_features(filled), card.likeness) <= card.likeness.max_distance,
+        is_octa=is_like_bscan(filled, card.likeness),
         model=card.identity,
         seconds=seconds,
     )
-
-
-def bscan_features(filled: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The statistics (14,) by which a picture is told from other kinds (core.scoring.lanes.likeness)."""
-    square = on_canvas(filled, LIKENESS_PX)
-    return likeness_features(square, Placement.of(LIKENESS_PX, LIKENESS_PX, LIKENESS_PX))
 
 
 def lesions_of(output: BscanOutput, card: BscanCard, height: int, width: int) -> tuple[Lesion, ...]:

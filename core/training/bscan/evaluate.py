@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict
 from core.errors import UsageError
 from core.scoring.bscan_card import BscanCard
 from core.scoring.card import ReportedMetric
+from core.scoring.published_bscan import DIFFERENCE, PublishedRow, published_rows
 from core.scoring.registry import weights_path
 from core.scoring.torch_backend.bscan import BscanScorer
 from core.scoring.torch_backend.device import choose_device, limit_threads
 from core.training.bscan.judge import figures, judge
 from core.training.bscan.label import read_bscans, record_of
-from core.training.bscan.published import DIFFERENCE, PublishedRow, published_rows
 from core.training.bscan.recipe import BSCAN, BscanRecipe
 from core.training.supervised.parts import Placed, grouped, near_duplicates
 from core.training.supervised.picture import Picture

@@ -11,8 +11,9 @@ import torch
 
 from core.scoring.bscan_card import BscanCard, BscanStage, UsableLimits
 from core.scoring.card import Likeness, sha256_of
-from core.scoring.lanes.bscan import bscan_features
 from core.scoring.lanes.bscan_canvas import PREPROCESSING, fill_white_borders
+from core.scoring.lanes.bscan_likeness import NAMES as LIKENESS_NAMES
+from core.scoring.lanes.bscan_likeness import bscan_features
 from core.scoring.torch_backend.bscan import BscanScorer, load_networks
 from core.training.bscan.judge import figures, judge
 from core.training.bscan.label import record_of
@@ -57,6 +58,9 @@ CHOICES = (
 )
 LIKENESS_SOURCE_SHARE = 0.3
 """Of what says how a B-scan looks, each source makes up at least about this share: phantoms are many."""
+LIKENESS_ROOM = 1.5
+"""Times the distance of the validation scans, which are of the devices trained on. Frames of another one (bscan_sdoct)
+lie up to 1.6 times as far, photographs, text, fundus pictures and OCTA images 2.3 times and more."""
 
 
 def write_card(
@@ -124,7 +128,8 @@ def likeness_of(placed: Sequence[Placed]) -> Likeness:
                 known[picture.record.file] = bscan_features(fill_white_borders(grey))
         return np.stack([known[picture.record.file] for picture in pictures])
 
-    return fit_likeness(features(train), features(watching))
+    found = fit_likeness(features(train), features(watching), LIKENESS_NAMES)
+    return found.model_copy(update={"max_distance": round(found.max_distance * LIKENESS_ROOM, 3)})
 
 
 def commands(recipe: BscanRecipe, *, has_init: bool) -> tuple[str, ...]:
@@ -150,6 +155,10 @@ def known_failures(placed: Sequence[Placed], recipe: BscanRecipe, fits: Mapping[
             "is shown only when asked for. The marked area on normal scans is among the figures."
         ),
         "Nothing is known of devices and populations that are not among the sources.",
+        (
+            "Whether a picture is a B-scan at all is told by its distance from those seen in training: B-scans that "
+            "look otherwise, such as single frames of other devices, may be taken for strangers; then a person decides."
+        ),
     ]
     if any("phantoms" in item.picture.record.source for item in placed):
         found.append(

@@ -37,6 +37,8 @@ class BscanRecipe(SupervisedRecipe):
     """Of the second stage; None: as many as of the first."""
     segmenter_batches_per_epoch: int | None = Field(default=None, ge=1)
     """None: as ``batches_per_epoch``."""
+    segmenter_starts_from_classifier: bool = False
+    """Its encoder begins with the finished classifier's weights, which saves steps; the paper begins anew."""
     least_source_share: float = Field(default=0.0, ge=0, lt=0.5)
     """Images of a rarer source are repeated until they are this share of an epoch; 0: as they are."""
 

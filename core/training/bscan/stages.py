@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from core.errors import UsageError
-from core.networks.bscan import CamUnet, CmCnn, GuidedSegmenter
+from core.networks.bscan import BscanShape, CamUnet, CmCnn, GuidedSegmenter
 from core.training.bscan.recipe import BscanRecipe, Networks
 from core.training.bscan.samples import BscanSamples, balanced, is_pathological
 from core.training.bscan.task import ClassifierTask, JointTask, SegmenterTask, guided
@@ -42,10 +42,9 @@ class Stages:
         if self.recipe.networks is Networks.END_TO_END:
             return {JOINT: self.fit_joint()}
         classifier = self.fit_classifier()
-        assert isinstance(classifier.network, CmCnn)
-        segmenter = self.fit_segmenter(
-            classifier.network, lambda: CamUnet(self.recipe.shape(len(self.classes))), {CLASSIFIER: classifier}
-        )
+        guide, shape = classifier.network, self.recipe.shape(len(self.classes))
+        assert isinstance(guide, CmCnn)
+        segmenter = self.fit_segmenter(guide, lambda: self.new_segmenter(guide, shape), {CLASSIFIER: classifier})
         return {CLASSIFIER: classifier, SEGMENTER: segmenter}
 
     def fit_joint(self) -> Fitted:
@@ -79,6 +78,13 @@ class Stages:
         fitted = self._fit(name, task, self.recipe.second_stage(), ill, rests_on)
         assert isinstance(fitted.network, GuidedSegmenter)
         return replace(fitted, network=fitted.network.segmenter)
+
+    def new_segmenter(self, guide: nn.Module, shape: BscanShape) -> CamUnet:
+        """A U-Net of this shape; where the recipe says so its encoder begins as the guide's, which has the same."""
+        segmenter = CamUnet(shape)
+        if self.recipe.segmenter_starts_from_classifier and isinstance(guide, CmCnn):
+            segmenter.encoder.load_state_dict(guide.encoder.state_dict())
+        return segmenter
 
     def _fit(
         self,

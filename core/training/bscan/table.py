@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from core.scoring.published_bscan import published_rows, systems_of
 from core.training.bscan.evaluate import BscanEvaluation
-from core.training.bscan.published import published_rows, systems_of
 from core.training.bscan.tables import CAM_UNET, CM_CNN, JOINT, BscanTables, SystemFigures
 from core.training.evaluation.figures import interval_text
 

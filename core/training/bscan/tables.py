@@ -16,15 +16,15 @@ from scipy.stats import t
 from torch import nn
 
 from core.errors import UsageError
-from core.networks.bscan import CamUnet, CmCnn, JointNetwork, MaskGuidance, size_mib
+from core.networks.bscan import CmCnn, JointNetwork, MaskGuidance, size_mib
 from core.networks.bscan_rivals import CLASSIFIERS, SEGMENTERS, RivalClassifier, RivalSegmenter
 from core.scoring.lanes.bscan import BscanOutput
 from core.scoring.lanes.bscan_canvas import normalised
+from core.scoring.published_bscan import DIFFERENCE
 from core.scoring.torch_backend.bscan import EndToEnd, TwoStages
 from core.scoring.torch_backend.device import reproducible_inference
 from core.training.bscan.judge import Ask, JudgedBscan, class_statistics, judge, lesion_columns
 from core.training.bscan.label import class_names
-from core.training.bscan.published import DIFFERENCE
 from core.training.bscan.recipe import BSCAN, BscanRecipe
 from core.training.bscan.run import read_and_place
 from core.training.bscan.stages import Stages
@@ -120,7 +120,9 @@ class BscanTables(BaseModel):
 
 
 def train_tables(request: Request, report: Callable[[Progress], None] = lambda _: None) -> BscanTables:
-    """Fit and judge every row; ``out`` gets a folder per seed and row, and tables.json. Killed, it goes on with resume.
+    """Fit and judge every row; ``out`` gets a folder per seed and row, and tables.json, written anew after every seed.
+
+    Killed, it goes on with resume.
 
     Raises
     ------
@@ -134,14 +136,17 @@ def train_tables(request: Request, report: Callable[[Progress], None] = lambda _
     classes = class_names([item.picture for item in placed])
     open_run(request.out, recipe, placed, resume=request.resume)
     stages = Stages(placed, classes, recipe, request.out, machine_for(request), None, report)
-    tables = fit_tables(stages, recipe)
-    (request.out / TABLES_NAME).write_text(tables.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    runs: list[dict[str, SystemFigures]] = []
+    for offset in range(recipe.n_seeds):
+        runs.append(_Seed(_at_seed(stages, recipe, offset), recipe).figures())
+        # After every seed: what a long comparison has found so far stands, however it ends.
+        tables = tables_of(runs, stages, recipe)
+        (request.out / TABLES_NAME).write_text(tables.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return tables
 
 
-def fit_tables(stages: Stages, recipe: TablesRecipe) -> BscanTables:
-    """Every row of every seed on the parts of ``stages``."""
-    runs = [_Seed(_at_seed(stages, recipe, seed), recipe).figures() for seed in range(recipe.n_seeds)]
+def tables_of(runs: Sequence[Mapping[str, SystemFigures]], stages: Stages, recipe: TablesRecipe) -> BscanTables:
+    """The tables of the seeds that are done, one or more; the recipe says how many there shall be."""
     systems = tuple(_gathered([run[name] for run in runs]) for name in runs[0])
     test = [item for item in stages.placed if item.part is Part.TEST]
     return BscanTables(
@@ -222,7 +227,8 @@ class _Seed:
 
         def build() -> nn.Module:
             if name in {CAM_UNET, CAM_UNET_STAR, RES18_UNET}:
-                return CamUnet(shape.model_copy(update={"cam_guidance": name != RES18_UNET}))
+                guidance = {"cam_guidance": name != RES18_UNET}
+                return self.stages.new_segmenter(guide.network, shape.model_copy(update=guidance))
             return RivalSegmenter(name.removesuffix(" + CAM"), cam=name.endswith(" + CAM"))
 
         segmenter = self.stages.fit_segmenter(guide.network, build, {"guide": guide}, name).network

@@ -33,3 +33,20 @@ def test_parts_that_cannot_be_read_are_left_out_and_the_others_are_shown() -> No
     assert (view.data, view.split, view.known_failures, view.calibration) == ((), "", ("a",), None)
     assert {each.published.figure for each in view.compared} == {"accuracy"}
     assert view_card({}).compared == ()
+
+
+def test_a_b_scan_card_stands_beside_every_network_of_its_paper() -> None:
+    view = view_card(json.loads((BUNDLED_FOLDER / "bscan.json").read_text("utf-8")))
+    by_figure = {(each.published.task, each.published.figure): each.ours for each in view.compared}
+    for name in (("B-scan class", "accuracy"), ("B-scan class", "drusen: AUC"), ("B-scan lesion", "Dice")):
+        ours = by_figure[name]
+        assert ours is not None
+        assert ours.set == "test part, octaudit phantoms"
+        assert ours.name == name[1]
+    assert {"VGG16", "CM-CNN", "PSPNet + CAM", "CAM-UNet"} <= {each.published.system for each in view.compared}
+
+
+def test_a_card_of_another_lane_gets_no_figures_of_b_scans() -> None:
+    other = {"name": "accuracy", "set": "s", "value": 0.8, "low": 0.7, "high": 0.9, "n_images": 10, "n_subjects": 9,
+             "topic": "Grade"}  # fmt: skip
+    assert view_card({"metrics": [other]}).compared == ()

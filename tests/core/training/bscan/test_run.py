@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from core.errors import UsageError
+from core.networks.bscan import CmCnn
 from core.phantom.bscan_export import bscan_exports
 from core.scoring.bscan_card import BscanCard
 from core.scoring.contract import ScanFailure, ScanInput
@@ -15,6 +17,8 @@ from core.scoring.registry import load_scorer
 from core.training.bscan.evaluate import evaluate_bscan
 from core.training.bscan.recipe import BSCAN
 from core.training.bscan.run import TrainedBscan, train_bscan
+from core.training.bscan.stages import Stages
+from core.training.supervised.fit import Machine
 from core.training.supervised.run import Request
 from core.values import ScanScores
 from core.vocabulary import GradeScale, ScanKind, StructuralGrade
@@ -81,6 +85,18 @@ def test_the_same_training_killed_after_the_first_stage_ends_in_the_same_weights
     again = request(bscan_folder, tmp_path / "run")
     resumed = train_bscan(Request(again.recipe, again.data, again.out, device="cpu", resume=True))
     assert resumed.card.weights_sha256 == trained.card.weights_sha256
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_the_segmenters_encoder_begins_as_the_classifiers_where_the_recipe_says_so(
+    tmp_path: Path, starts: bool
+) -> None:
+    recipe = BSCAN.changed(TINY | {"segmenter_starts_from_classifier": starts})
+    stages = Stages((), ("normal", "cnv"), recipe, tmp_path, Machine(torch.device("cpu")))
+    guide = CmCnn(recipe.shape(2))
+    segmenter = stages.new_segmenter(guide, recipe.shape(2))
+    pairs = zip(guide.encoder.parameters(), segmenter.encoder.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs) is starts
 
 
 def test_an_evaluation_leaves_out_what_was_trained_with(trained: TrainedBscan, bscan_folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from core.errors import UsageError
-from core.training.bscan.published import published_rows, systems_of
+from core.scoring.published_bscan import published_rows, systems_of
 from core.training.bscan.table import comparison_tables
 from core.training.bscan.tables import (
     BSCAN_TABLES,

@@ -34,7 +34,7 @@ class PublishedRow(BaseModel):
 @cache
 def published_rows() -> tuple[PublishedRow, ...]:
     """Every figure of Tables 2 to 9, in their order."""
-    text = files("core.training.bscan").joinpath("published.csv").read_text(encoding="utf-8")
+    text = files("core.scoring").joinpath("published_bscan.csv").read_text(encoding="utf-8")
     return tuple(
         PublishedRow.model_validate(row | {"class_name": row["class"]}) for row in csv.DictReader(text.splitlines())
     )
