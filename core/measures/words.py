@@ -51,7 +51,11 @@ MEASURES: dict[str, dict[str, MeasureWords]] = {
         "cov": MeasureWords("Coefficient of variation", "", 2, "QU-Net++'s index of spread of grey levels."),
         "mean": MeasureWords("Mean grey level", "of 255", 1, "Mean of all pixels."),
         "q_level_agreement": MeasureWords(
-            "Level agreement", "", 2, "Agreement between the network's depth levels, where it has such heads."
+            "Level agreement",
+            "",
+            2,
+            "What the network's last two levels both find, as a share of what either finds. "
+            "Low: the model lacks training on such an image; it is no quality of the scan.",
         ),
         "cam_mask_agreement": MeasureWords(
             "Grad-CAM on artifacts", "", 2, "How far the heat map lies on the marked artifacts."

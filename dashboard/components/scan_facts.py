@@ -1,6 +1,6 @@
 """Title, metrics, facts and history of one scan. Markup from a frozen value."""
 
-from core.measures.words import FAZ, MEASURES, PERCENT_UNIT, MeasureWords
+from core.measures.words import FAZ, INDICES, MEASURES, PERCENT_UNIT, MeasureWords
 from core.policy.review_form import letter
 from core.store.same_image import SentScan
 from core.store.scan_history import HistoryEntry
@@ -65,6 +65,16 @@ def measures_table(view: ScanView) -> Html:
         notes.append(f"Grad-CAM not computable: {assessment.why_no_cam}.")
     table = tag("div", tag("table", tag("tbody", *body), class_="measures"), class_="scroll")
     return join([table, tag("p", " ".join(notes), class_="small muted") if notes else None])
+
+
+def indices_table(view: ScanView) -> Html:
+    """The image indices with the agreement of the network's levels, for lanes that measure no foveal avascular zone."""
+    assessment = view.assessment
+    if assessment is None:
+        return tag("p", "Not scored yet.", class_="muted")
+    measures = assessment.released_measures(view.human_ordinal)
+    rows = [_measure_row(words, measures[name]) for name, words in MEASURES[INDICES].items()]
+    return tag("div", tag("table", tag("tbody", *rows), class_="measures"), class_="scroll")
 
 
 def _measure_row(words: MeasureWords, measure: Measure) -> Html:

@@ -79,6 +79,7 @@ def write_card(
 
 
 def _draft(weights: Path, recipe: OnhRecipe, fitted: Fitted, placed: Sequence[Placed], *, has_init: bool) -> OnhCard:
+    likeness = likeness_of(placed)
     return OnhCard(
         name=recipe.name,
         version=recipe.version,
@@ -89,7 +90,7 @@ def _draft(weights: Path, recipe: OnhRecipe, fitted: Fitted, placed: Sequence[Pl
         network=recipe.shape.model_dump(mode="json"),
         grouping=recipe.grouping,
         temperature=1.0,
-        likeness=likeness_of(placed),
+        likeness=likeness,
         recipe=recipe.model_dump(mode="json") | {"epochs_run": len(fitted.history), "kept_epoch": fitted.kept_epoch},
         software={"octaudit": version("octaudit"), "torch": torch.__version__,
                   "segmentation-models-pytorch": version("segmentation-models-pytorch"),
@@ -99,8 +100,8 @@ def _draft(weights: Path, recipe: OnhRecipe, fitted: Fitted, placed: Sequence[Pl
         split=_split_in_words(recipe, placed),
         data=tuple(training_sets(placed)),
         metrics=(),
-        choices=CHOICES,
-        known_failures=_known_failures(placed),
+        choices=(*CHOICES, *_additions(recipe)),
+        known_failures=_known_failures(recipe, placed, asks_kind=likeness is not None),
         intended_use=INTENDED_USE,
         labels=_labels(placed),
     )  # fmt: skip
@@ -119,6 +120,17 @@ def likeness_of(placed: Sequence[Placed]) -> Likeness | None:
     if sum(item.part is Part.TRAIN for item in placed) < 3 * len(FEATURE_NAMES):
         return None
     return fit_likeness(features(Part.TRAIN), features(Part.VALIDATION), FEATURE_NAMES)
+
+
+def _additions(recipe: OnhRecipe) -> tuple[str, ...]:
+    """What the recipe adds to the poster's network."""
+    added = {
+        "The decoder answers at four levels and learns at each (paper 002); Q, the Jaccard index of what the last two "
+        "find, motion left out, is stored with each assessment.": recipe.deep_supervision,
+        "Motion is told of whole scan lines, by how well each agrees with the three above it at shifts of up to 6 px: "
+        "a break is one to a few lines high.": recipe.line_branch,
+    }
+    return tuple(words for words, holds in added.items() if holds)
 
 
 def _commands(recipe: OnhRecipe, *, has_init: bool) -> tuple[str, ...]:
@@ -166,15 +178,22 @@ def _labels(placed: Sequence[Placed]) -> str:
     return "As the user's manifest gives them; who labelled the images is not known to the program."
 
 
-def _known_failures(placed: Sequence[Placed]) -> tuple[str, ...]:
-    always = (
-        "It answers for any picture, also for one that shows no optic nerve head: check the kind of scan first.",
-        "Breaks are thin at the size the network sees; the poster's masks of motion were its weakest as well.",
+def _known_failures(recipe: OnhRecipe, placed: Sequence[Placed], *, asks_kind: bool) -> tuple[str, ...]:
+    stranger = (
+        "Whether a picture shows an optic disc at all is judged by plain statistics of the training part: a scan of "
+        "another device or slab may be refused, and an OCTA image of the macula with blurred vessels may pass."
+        if asks_kind
+        else "It answers for any picture, also for one that shows no optic nerve head: check the kind of scan first."
+    )
+    motion = (
+        "Breaks are told of whole lines at the size the network sees; one that a line's noise hides is missed."
+        if recipe.line_branch
+        else "Breaks are thin at the size the network sees; the poster's masks of motion were its weakest as well."
     )
     if not is_simulated(placed):
-        return always
+        return (stranger, motion)
     unseen = (
         "It has seen no real scan. What it says of one is a suggestion: without calibration scans its grade always "
         "abstains, so the verdict is review at best and a person decides. Train it on graded scans of your own."
     )
-    return (unseen, *always)
+    return (unseen, stranger, motion)
