@@ -1,15 +1,19 @@
 """The route that hands out a scan's results as DICOM: behind the gate, by site through the database, audited."""
 
+from typing import TYPE_CHECKING
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from core.database.session import session_scope
 from core.errors import NotAllowedError, NotFoundError, OctauditError, StorageError, UsageError
-from core.reports.export_dicom import DicomExport, export_dicom
 from core.store.access import current_actor
 from dashboard.filters import MAX_ID
 from dashboard.installation import Installation
+
+if TYPE_CHECKING:
+    from core.reports.export_dicom import DicomExport
 
 _STATUS: dict[type[OctauditError], int] = {NotFoundError: 404, NotAllowedError: 403, UsageError: 409, StorageError: 503}
 _NOT_KEPT = {"Cache-Control": "no-store"}
@@ -33,7 +37,9 @@ def dicom_routes(installation: Installation) -> list[BaseRoute]:
     return [Route("/scans/{scan_id:int}/dicom.zip", dicom)]
 
 
-def _export(installation: Installation, token: str, scan_id: int) -> DicomExport:
+def _export(installation: Installation, token: str, scan_id: int) -> "DicomExport":
+    from core.reports.export_dicom import export_dicom
+
     with session_scope(installation.database, token=token) as session:
         actor = current_actor(session)
         if actor is None or scan_id > MAX_ID:

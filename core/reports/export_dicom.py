@@ -19,21 +19,20 @@ from core.errors import NotAllowedError, NotFoundError, UsageError
 from core.intake.canonical import decode_image
 from core.intake.dicom_facts import DicomFacts, DicomReference
 from core.reports.dicom.measurement_report import make_report
-from core.reports.dicom.rejection import is_rejected, make_rejection
+from core.reports.dicom.rejection import make_rejection
 from core.reports.dicom.segmentation import make_segmentation
 from core.reports.dicom.subject import DicomSubject
+from core.reports.exportable import is_rejected, may_export
 from core.settings import Settings
 from core.storage import BlobStore
-from core.store.access import PROGRAM, Actor
+from core.store.access import Actor
 from core.store.audit import record_event
 from core.store.dicom_source import StoredOrigin, read_asked_reason, read_origin
 from core.store.scan_image import read_scan_images
 from core.store.scan_view import AssessmentView, ScanView, read_scan
 from core.uid_seal import unseal
-from core.vocabulary import ArtifactType, ReasonCode, ReviewDecision, Role, ScanKind
+from core.vocabulary import ArtifactType, ReasonCode, ReviewDecision, ScanKind
 
-EXPORTERS = (Role.SITE_TECHNICIAN, Role.QC_TECHNICIAN, Role.MANAGER, Role.ADMIN)
-"""Who may take results away, as DICOM: those who see file names, for the same site (docs/roles.md)."""
 _DECIDING = frozenset({ReviewDecision.ACCEPT, ReviewDecision.OVERRIDE, ReviewDecision.REQUEST_REACQUISITION})
 _HALF_GREY = 127
 
@@ -46,11 +45,6 @@ class DicomExport:
     data: bytes
     objects: tuple[str, ...]
     left_out: tuple[str, ...]
-
-
-def may_export(actor: Actor, view: ScanView) -> bool:
-    """Whether the person may take the scan's results away."""
-    return actor is PROGRAM or actor.has_role(*EXPORTERS, study_id=view.study_id, site_id=view.site_id)
 
 
 def export_dicom(session: Session, *, actor: Actor, blobs: BlobStore, settings: Settings, scan_id: int) -> DicomExport:
@@ -87,14 +81,6 @@ def export_dicom(session: Session, *, actor: Actor, blobs: BlobStore, settings: 
         after={"objects": sorted(objects), "version": view.version},
     )
     return DicomExport(f"scan-{scan_id}-dicom.zip", _zipped(objects, subject), tuple(objects), left_out)
-
-
-def read_exportable(session: Session, scan_id: int) -> bool:
-    """Whether there is an object that results could name, and that the session's person may see."""
-    origin = read_origin(session, scan_id)
-    # Of a photograph only the row says what it shows; _subject asks again.
-    is_angiogram = origin is not None and origin.facts.get("kind") in (None, ScanKind.OCTA_ENFACE)
-    return is_angiogram and origin is not None and origin.sealed_reference is not None
 
 
 def _subject(session: Session, view: ScanView, blobs: BlobStore, settings: Settings) -> DicomSubject:

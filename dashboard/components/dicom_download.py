@@ -1,7 +1,6 @@
 """The link under a scan that came as DICOM: its results as DICOM objects, for the archive that it came from."""
 
-from core.reports.dicom.rejection import is_rejected
-from core.reports.export_dicom import may_export, read_exportable
+from core.reports.exportable import is_rejected, may_export, read_exportable
 from core.store.access import Actor
 from core.store.scan_view import ScanView
 from dashboard.components.markup import tag

@@ -5,16 +5,9 @@ from highdicom.sr import CodeContentItem, RelationshipTypeValues
 
 from core.reports.dicom.codes import REJECTED, TITLE_MODIFIER, rejection_reason
 from core.reports.dicom.subject import MANUFACTURER, DicomSubject, complete, device_observer, source_dataset
-from core.vocabulary import ReasonCode, ScanState, Verdict
+from core.vocabulary import ReasonCode
 
 SERIES_NUMBER = 9103
-REJECTED_STATES = frozenset({ScanState.REACQUISITION_REQUESTED, ScanState.SUPERSEDED, ScanState.CLOSED_NOT_POSSIBLE})
-"""Where a scan stands once a person or the protocol has settled that it is to be taken again."""
-
-
-def is_rejected(verdict: Verdict | None, state: ScanState) -> bool:
-    """Whether a scan is rejected for good: a flag that still waits for a person's decision is none."""
-    return verdict is Verdict.REACQUIRE and state in REJECTED_STATES
 
 
 def make_rejection(subject: DicomSubject, reason: ReasonCode | None, words: str) -> KeyObjectSelectionDocument:

@@ -15,7 +15,7 @@ from core.database.session import Database, session_scope
 from core.intake.canonical import decode_image
 from core.intake.volume_blob import MEDIA_TYPE, decode_volume
 from core.phantom.vol_file import vol_chunks
-from core.reports.export_dicom import read_exportable
+from core.reports.exportable import read_exportable
 from core.settings import Settings
 from core.store.batch import read_file
 from core.store.case import read_cases
