@@ -5,10 +5,9 @@ from sqlalchemy.orm import Session
 from core.store.administration import list_studies
 from core.store.model_activation import list_device_models, read_activations
 from core.store.model_version import list_model_versions
-from core.store.rescored_figure import read_rescored_figures
 from core.store.rescored_pair import read_rescored_pairs
 from core.store.rescoring import count_scans, list_failures, read_rescoring, read_rescorings
-from core.usecases.compare_findings import FIGURES
+from core.usecases.compare_findings import FIGURES, compare_findings
 from core.usecases.page_visit import Visit
 
 
@@ -23,5 +22,5 @@ def models(session: Session, _: Visit) -> None:
     list_failures(session, 1)
     read_rescoring(session, 1)
     read_rescored_pairs(session, 1)
-    for figures in FIGURES.values():
-        read_rescored_figures(session, 1, [figure.path for figure in figures])
+    for kind in FIGURES:
+        compare_findings(session, 1, kind)
