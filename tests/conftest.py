@@ -17,16 +17,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # before any import of torch, which reads it once.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import audit_watch
+import compiled_once
 import pytest
 import steady
-from databases import fresh_settings, settings_for
+from databases import fresh_settings, server_folder, settings_for
 from demo_rows import Demo, write_demo_rows
 
 from core.database import migrate
@@ -37,8 +36,11 @@ from core.database.session import Database, open_database, session_scope
 from core.settings import Settings
 
 TEMPLATE = "octaudit_template"
-UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
-"""A test database need not survive a power cut."""
+UNSAFE_BUT_FAST = {
+    "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB",
+    "scram_iterations": "1", "max_wal_size": "128MB",
+}  # fmt: skip
+"""A test database need not survive a power cut, nor keep its passwords from whoever reads its files."""
 
 
 def real_data_folder() -> Path | None:
@@ -66,6 +68,14 @@ def _changes_leave_events() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _statements_are_compiled_once() -> Iterator[None]:
+    """Every test has engines of its own; what SQLAlchemy compiled for one serves them all (compiled_once.py)."""
+    with pytest.MonkeyPatch.context() as patch:
+        compiled_once.share_statements(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _clicks_wait_for_the_page() -> Iterator[None]:
     """What a browser test clicks or fills in stands still (steady.py)."""
     with pytest.MonkeyPatch.context() as patch:
@@ -82,11 +92,8 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
-    # Not below pytest's tmp_path: as root that is closed to the account that PostgreSQL runs under.
-    home = Path(tempfile.mkdtemp(prefix="octaudit-tests-", dir="/tmp"))
-    home.chmod(0o711)
-    yield home
-    shutil.rmtree(home)
+    with server_folder("octaudit-tests-") as home:
+        yield home
 
 
 @pytest.fixture(scope="session")

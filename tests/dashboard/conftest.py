@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from stopped_clock import stop_clock
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 import dashboard.session
 from core.broker import NullBell
@@ -26,6 +27,7 @@ from core.database.session import Database, session_scope
 from core.settings import Settings
 from core.storage import open_blob_store
 from dashboard.installation import Installation, install
+from dashboard.navigation import PAGES
 from dashboard.server import own_middleware, own_routes
 
 APP = Path(dashboard.session.__file__).with_name("app.py")
@@ -68,16 +70,21 @@ def pages_run_below_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def app_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
-    """``app_page(token, "pages/scan.py", id=7)``: the page over whatever is installed."""
+    """``app_page(token, "pages/scan.py", id=7)``: the page over whatever is installed, as a link from outside opens it."""
 
     def page(token: str, path: str = "pages/overview.py", **query: object) -> AppTest:
         monkeypatch.setattr(dashboard.session, "session_token", lambda: token)
         test = AppTest.from_file(APP, default_timeout=60)
-        if path != "pages/overview.py":
-            test.run().switch_page(path)
         for name, value in query.items():
             test.query_params[name] = str(value)
-        return test.run()
+        if path == "pages/overview.py":
+            return test.run()
+        # AppTest.switch_page knows the pages only after a run, and would draw the Overview before every page.
+        test._page_hash = calc_hash(next(each.url_path for each in PAGES if each.path == path))
+        test.run()
+        if test._page_hash not in test._registered_pages:
+            raise ValueError(f"Could not find a navigation page for {path}.")
+        return test
 
     return page
 
