@@ -237,8 +237,8 @@ class ScanScores:
     """Everything a lane says of one scan.
 
     ``shape_px`` is (height, width) of the scan, and of its masks and ``cam``, float32 in [0, 1]. ``centration`` is None
-    in a lane that does not judge it. ``is_octa`` is False where the image does not look at all like what its lane
-    scores.
+    in a lane that does not judge it. ``is_of_kind`` is False where the image does not look at all like what its lane
+    scores (a stranger).
     """
 
     key: str
@@ -250,7 +250,7 @@ class ScanScores:
     indices: ImageIndices
     cam: NDArray[np.float32] | NotComputable
     cam_mask_agreement: Measure
-    is_octa: bool
+    is_of_kind: bool
     model: ModelIdentity
     seconds: float
 

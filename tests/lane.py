@@ -137,7 +137,7 @@ def scores_with(ordinal: int, *, is_abstained: bool = False, key: str = "1") -> 
         ),
         cam=np.linspace(0, 1, SIZE_PX * SIZE_PX, dtype=np.float32).reshape(SIZE_PX, SIZE_PX),
         cam_mask_agreement=Measured(0.9),
-        is_octa=True,
+        is_of_kind=True,
         model=IDENTITY,
         seconds=0.01,
     )

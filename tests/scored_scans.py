@@ -102,7 +102,7 @@ def _assess(
         grade_ordinal=ordinal,
         probabilities=dict(zip(LABELS, PROBABILITIES[ordinal], strict=True)),
         is_abstained=is_abstained,
-        is_octa=True,
+        is_of_kind=True,
         faz_area_mm2=0.312 if has_scale else None,
         faz_perimeter_mm=2.41,
         faz_acircularity_index=1.21,

@@ -50,7 +50,7 @@ class ScanContext:
 
 def judge(scores: ScanScores, protocol: Protocol, context: ScanContext) -> Judgement:
     """Verdict and reasons, the weightiest reason first."""
-    if not scores.is_octa:
+    if not scores.is_of_kind:
         return Judgement(Verdict.REVIEW, (_stranger(scores, protocol),))
     is_ungradable = effective_ordinal(scores, protocol, context) < CoipsGrade.GRADABLE
     doubts = _doubts(scores, protocol, context, is_ungradable=is_ungradable)

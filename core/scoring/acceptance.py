@@ -106,7 +106,7 @@ def with_abstention(scores: ScanScores, calibration: Calibration | None, level: 
     if calibration is not None:
         p_ungradable = grade.probabilities[CoipsGrade.UNGRADABLE.name.lower()]
         abstained = accept_rule(calibration, level).abstains(p_ungradable, grade.ordinal)
-    return replace(scores, grade=replace(grade, abstained=abstained or not scores.is_octa))
+    return replace(scores, grade=replace(grade, abstained=abstained or not scores.is_of_kind))
 
 
 def unseen_codes(

@@ -71,7 +71,7 @@ def score_record(
         **({} if scores.centration is None else {"centration": _centration(scores.centration)}),
         "indices": _indices(scores) | of_lane.pop("indices", {}),
         **of_lane,
-        "is_octa": scores.is_octa,
+        "is_of_kind": scores.is_of_kind,
         "verdict": judgement.verdict.value,
         "reasons": [_reason(reason) for reason in judgement.reasons],
         "cam": paths.cam if paths.cam is not None else _measure_or_none(scores.cam),

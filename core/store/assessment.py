@@ -234,7 +234,7 @@ def _grade_columns(scores: ScanScores) -> dict[str, Any]:
         "grade_ordinal": scores.grade.ordinal,
         "probabilities": dict(scores.grade.probabilities),
         "is_abstained": scores.grade.abstained,
-        "is_octa": scores.is_octa,
+        "is_of_kind": scores.is_of_kind,
     }
 
 

@@ -99,7 +99,9 @@ INDEX_STEPS = {"SS": 1.0, "QS": 1.0, "SQ": 1.0, "Q": 2.0}
 INDEX_STEP = 5.0
 
 
-def score_findings(slab: str, probabilities: Mapping[str, float], *, is_abstained: bool, is_octa: bool) -> set[Finding]:
+def score_findings(
+    slab: str, probabilities: Mapping[str, float], *, is_abstained: bool, is_of_kind: bool
+) -> set[Finding]:
     """Where one slab's score lies, and whether the model abstained from it or met a stranger."""
     found = set()
     if (ungradable := probabilities.get("ungradable")) is not None:
@@ -107,7 +109,7 @@ def score_findings(slab: str, probabilities: Mapping[str, float], *, is_abstaine
         found.add(Finding(RateMeasure.SCORE, f"{slab} {place}"))
     if is_abstained:
         found.add(Finding(RateMeasure.ABSTAINED, slab))
-    if not is_octa:
+    if not is_of_kind:
         found.add(Finding(RateMeasure.STRANGER, slab))
     return found
 

@@ -197,7 +197,7 @@ def _capture_rows(expected_scan_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
             Assessment.protocol_version_id,
             Assessment.grade_ordinal,
             Assessment.is_abstained,
-            Assessment.is_octa,
+            Assessment.is_of_kind,
             Assessment.probabilities,
             Assessment.inherited_ordinal,
             Assessment.centration_severity,
@@ -274,7 +274,9 @@ def _score_findings(scans: Sequence[Any]) -> frozenset[Finding]:
     scored = [scan for scan in scans if scan.assessment_id is not None]
     found = set[Finding]()
     for scan in scored:
-        found |= score_findings(scan.slab, scan.probabilities, is_abstained=scan.is_abstained, is_octa=scan.is_octa)
+        found |= score_findings(
+            scan.slab, scan.probabilities, is_abstained=scan.is_abstained, is_of_kind=scan.is_of_kind
+        )
     if scored and scored[0].device_quality_name and scored[0].device_quality_value is not None:
         found.add(index_finding(scored[0].device_quality_name, scored[0].device_quality_value))
     return frozenset(found)

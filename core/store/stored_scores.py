@@ -126,7 +126,7 @@ def _scores(
         indices=ImageIndices(**{name: _measure(stored, name) for name in INDEX_COLUMNS}),
         cam=_why_no_cam(stored),
         cam_mask_agreement=_measure(stored, "cam_mask_agreement"),
-        is_octa=stored.is_octa,
+        is_of_kind=stored.is_of_kind,
         model=ModelIdentity(model.name, model.version, model.weights_sha256, model.preprocessing),
         seconds=stored.seconds,
     )

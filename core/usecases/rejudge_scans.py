@@ -151,7 +151,7 @@ def _measured(
 ) -> ScanScores:
     """The stored measures as the wanted version has them; from masks only where numbers do not tell."""
     scores = before.scores
-    if not scores.is_octa:
+    if not scores.is_of_kind:
         return scores
     is_other_region = earlier.region_diameter_mm != wanted.region_diameter_mm and case.scale is not None
     is_off_centre = earlier.centration_borders.thresholds != wanted.centration_borders.thresholds

@@ -108,7 +108,7 @@ def stranger(name: str) -> np.ndarray:
 )
 def test_what_is_no_b_scan_goes_to_a_person_with_that_reason(scorer: Scorer, name: str) -> None:
     scores = scored(scorer, stranger(name))
-    assert not scores.is_octa
+    assert not scores.is_of_kind
     found = judge(scores, Protocol.default(), ScanContext(scale=None, slab=Slab.UNKNOWN))
     assert found.verdict is Verdict.REVIEW
     assert [reason.code for reason in found.reasons] == [ReasonCode.NOT_OF_KIND]
@@ -117,7 +117,7 @@ def test_what_is_no_b_scan_goes_to_a_person_with_that_reason(scorer: Scorer, nam
 @pytest.mark.parametrize("lesion", list(BscanLesion))
 @pytest.mark.parametrize("noise", [0.1, 0.5])
 def test_a_b_scan_is_taken_for_one_whatever_it_shows(scorer: Scorer, lesion: BscanLesion, noise: float) -> None:
-    assert scored(scorer, bscan_image(lesion, noise=noise)).is_octa
+    assert scored(scorer, bscan_image(lesion, noise=noise)).is_of_kind
 
 
 def taken(path: Path) -> bool:

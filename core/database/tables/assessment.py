@@ -59,8 +59,8 @@ class Assessment(SiteScoped, Base):
     probabilities: Mapped[dict[str, Any]]
     """{label: probability}; sums to 1."""
     is_abstained: Mapped[bool]
-    is_octa: Mapped[bool] = mapped_column(default=True, server_default="true")
-    """False where the image does not look like an OCTA en-face image at all."""
+    is_of_kind: Mapped[bool] = mapped_column("is_octa", default=True, server_default="true")
+    """False where the image does not look like what its lane scores at all; the column has the first lane's name."""
     inherited_ordinal: Mapped[int | None]
     """COIPS's rule: a deep slab takes the grade of the superficial slab of its acquisition."""
     inherited_from_id: Mapped[int | None] = mapped_column(ForeignKey("scan.id"))

@@ -147,7 +147,7 @@ def scores_of(prepared: PreparedBscan, output: BscanOutput, card: BscanCard, *, 
         indices=image_indices(filled, band if band.any() else None),
         cam=cam,
         cam_mask_agreement=cam_lesion_agreement(output.maps[chosen], findings.lesions, is_normal=chosen == 0),
-        is_octa=is_like_bscan(filled, card.likeness),
+        is_of_kind=is_like_bscan(filled, card.likeness),
         model=card.identity,
         seconds=seconds,
     )

@@ -100,7 +100,7 @@ def scores_of(
         indices=image_indices(scan.image, None),
         cam=cam_of(output.class_maps[grade.ordinal], placement),
         cam_mask_agreement=cam_mask_agreement(output, placement, grade, tuple(masks.values())),
-        is_octa=is_octa(prepared, output.octa_logit, card, likeness),
+        is_of_kind=is_octa(prepared, output.octa_logit, card, likeness),
         model=card.identity,
         seconds=seconds,
     )

@@ -121,7 +121,7 @@ def scores_of(scan: ScanInput, output: OnhNetworkOutput, card: OnhCard, *, secon
         indices=image_indices(scan.image, None, agreement_of_levels(output)),
         cam=cam_of(cam, height, width),
         cam_mask_agreement=cam_mask_agreement(cam, labels, grade),
-        is_octa=card.likeness is None or looks_like_a_disc_scan(scan.image, card.likeness),
+        is_of_kind=card.likeness is None or looks_like_a_disc_scan(scan.image, card.likeness),
         model=card.identity,
         seconds=seconds,
     )

@@ -298,7 +298,7 @@ def scores_of(
         indices=image_indices(central, retina if retina.any() else None, q),
         cam=NO_HEAT_MAP,
         cam_mask_agreement=NO_HEAT_MAP,
-        is_octa=findings.has_retina and (scan.volume is not None or any(findings.is_like_retina)),
+        is_of_kind=findings.has_retina and (scan.volume is not None or any(findings.is_like_retina)),
         model=card.identity,
         seconds=seconds,
     )

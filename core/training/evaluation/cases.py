@@ -209,7 +209,7 @@ def _verdict(scores: ScanScores) -> Verdict:
         probabilities=np.array([scores.grade.probabilities[label] for label in labels], np.float64),
         ordinal=scores.grade.ordinal,
         abstained=scores.grade.abstained,
-        is_octa=scores.is_octa,
+        is_octa=scores.is_of_kind,
         severities={artifact.type: list(Severity).index(artifact.severity) for artifact in scores.artifacts},
         area_fractions={artifact.type: artifact.area_fraction for artifact in scores.artifacts},
     )

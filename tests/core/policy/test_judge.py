@@ -66,7 +66,7 @@ def scores(ordinal=1, *, abstained=False, **changes):
         indices=ImageIndices(m, m, m, m, NotComputable("no deep-supervision head")),
         cam=NotComputable("no supporting evidence"),
         cam_mask_agreement=NotComputable("no supporting evidence"),
-        is_octa=True,
+        is_of_kind=True,
         model=ModelIdentity("m", "1", "0" * 64, "p1"),
         seconds=0.01,
     )
@@ -144,7 +144,7 @@ def test_an_abstained_grade_is_for_a_person(ordinal):
 
 
 def test_what_is_no_octa_image_has_that_reason_alone():
-    stranger = scores(0, abstained=True, is_octa=False, artifacts=artifacts(motion=0.4))
+    stranger = scores(0, abstained=True, is_of_kind=False, artifacts=artifacts(motion=0.4))
     judgement = judge(stranger, Protocol.default(), CONTEXT)
     assert (judgement.verdict, codes(judgement)) == (Verdict.REVIEW, [ReasonCode.NOT_OCTA])
 
@@ -241,5 +241,5 @@ def test_a_stranger_is_never_accepted_nor_sent_back_whatever_else_holds():
         for is_window_open in (True, False):
             context = replace(CONTEXT, is_window_open=is_window_open, inherited_ordinal=2, slab=Slab.DEEP)
             for protocol in (Protocol(), Protocol(inherit=True)):
-                judgement = judge(scores(ordinal, is_octa=False), protocol, context)
+                judgement = judge(scores(ordinal, is_of_kind=False), protocol, context)
                 assert (judgement.verdict, codes(judgement)) == (Verdict.REVIEW, [ReasonCode.NOT_OCTA])

@@ -22,11 +22,11 @@ from core.vocabulary import ReasonCode, Slab
 CALIBRATION = make_calibration()
 
 
-def graded(p_ungradable: float, *, ordinal: int, is_octa: bool = True) -> ScanScores:
+def graded(p_ungradable: float, *, ordinal: int, is_of_kind: bool = True) -> ScanScores:
     scores = scores_with(ordinal)
     rest = (1 - p_ungradable) / 2
     probabilities = {"ungradable": p_ungradable, "gradable": rest, "outstanding": rest}
-    return replace(scores, is_octa=is_octa, grade=replace(scores.grade, probabilities=probabilities))
+    return replace(scores, is_of_kind=is_of_kind, grade=replace(scores.grade, probabilities=probabilities))
 
 
 def test_no_more_calibration_scans_are_lost_than_the_level_allows():
@@ -100,7 +100,7 @@ def test_without_a_calibration_set_the_scorers_own_abstention_stands(is_abstaine
 @pytest.mark.parametrize("calibration", [None, CALIBRATION])
 def test_what_is_no_octa_image_is_abstained_from_however_sure_the_grade(calibration):
     for ordinal, p_ungradable in ((2, 0.0), (0, 1.0)):
-        stranger = graded(p_ungradable, ordinal=ordinal, is_octa=False)
+        stranger = graded(p_ungradable, ordinal=ordinal, is_of_kind=False)
         assert with_abstention(stranger, calibration, 0.01).grade.abstained
 
 

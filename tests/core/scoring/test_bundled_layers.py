@@ -101,13 +101,13 @@ def test_a_picture_that_is_no_b_scan_goes_to_a_person_with_that_reason(scorer, f
 def test_an_octa_image_given_as_a_volume_is_a_stranger_and_b_scans_of_every_lesion_are_none(scorer):
     octa = render_octa(OctaPhantomSpec(size_px=304), 3).image
     bscans = [draw_bscan(BscanSpec(lesion=lesion), 900 + at).image for at, lesion in enumerate(BscanLesion)]
-    assert [scores.is_octa for scores in scored(scorer, [octa, *bscans])] == [False] + [True] * len(bscans)
+    assert [scores.is_of_kind for scores in scored(scorer, [octa, *bscans])] == [False] + [True] * len(bscans)
 
 
 def test_noise_in_a_volume_file_is_a_fault_of_the_capture_for_the_file_says_what_it_is(scorer):
     noise = np.random.default_rng(5).integers(0, 256, (3, 120, 160), np.uint8)
     (scores,) = scorer.score([ScanInput("v", noise[1], None, volume=OctVolume(noise))])
-    assert scores.is_octa
+    assert scores.is_of_kind
     assert scores.grade.ordinal == 0
     assert scores.findings.causes == (ReasonCode.IB_OBVIOUS,)
     assert scores.findings.document()["capture"]["n_unlike_retina"] == 3
@@ -116,10 +116,10 @@ def test_noise_in_a_volume_file_is_a_fault_of_the_capture_for_the_file_says_what
 @pytest.mark.real_data
 def test_real_b_scans_of_other_devices_are_rarely_taken_for_strangers_and_real_octa_always(scorer, real_data):
     for folder in ("bscan_kermany", "bscan_srf", "bscan_sdoct"):
-        known = [scores.is_octa for scores in scored(scorer, [grey(p) for p in (real_data / folder).glob("*.png")])]
+        known = [scores.is_of_kind for scores in scored(scorer, [grey(p) for p in (real_data / folder).glob("*.png")])]
         assert np.mean(known) >= 0.95, folder
     octa = sorted((real_data / "octa_graded" / "images").glob("*.png"))[::20]
-    assert not any(scores.is_octa for scores in scored(scorer, [grey(path) for path in octa]))
+    assert not any(scores.is_of_kind for scores in scored(scorer, [grey(path) for path in octa]))
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def strangers():
 def test_strangers_are_refused_and_go_to_review(scorer):
     pictures = strangers()
     results = score(scorer, pictures.values())
-    taken = [name for name, result in zip(pictures, results, strict=True) if result.is_octa]
+    taken = [name for name, result in zip(pictures, results, strict=True) if result.is_of_kind]
     assert taken == []
     judgement = judge(results[0], Protocol.default(), ScanContext(scale=None, slab=Slab.UNKNOWN))
     assert judgement.verdict is Verdict.REVIEW
@@ -108,7 +108,7 @@ def test_strangers_are_refused_and_go_to_review(scorer):
 
 
 def test_phantoms_are_taken_for_strangers_no_oftener_than_the_card_says(card, phantom_scores):
-    share = np.mean([result.is_octa for result in phantom_scores])
+    share = np.mean([result.is_of_kind for result in phantom_scores])
     assert share >= reported(card, "taken for OCTA", "phantoms").low
 
 
@@ -144,7 +144,7 @@ def test_held_out_real_scans_are_no_strangers(scorer, held_out):
     refused = [
         image.key
         for image, result in zip(octa, score(scorer, [image.pixels() for image in octa]), strict=True)
-        if not result.is_octa
+        if not result.is_of_kind
     ]
     assert len(refused) <= 0.02 * len(octa), refused
 
@@ -155,7 +155,7 @@ def test_bscans_are_strangers(scorer, real_data):
     taken = [
         path.name
         for path, result in zip(paths, score(scorer, [read_grey(path) for path in paths]), strict=True)
-        if result.is_octa
+        if result.is_of_kind
     ]
     assert len(paths) > 15
     assert taken == []

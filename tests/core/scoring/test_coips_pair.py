@@ -73,7 +73,7 @@ def test_the_pair_gives_grade_and_faz_and_the_bundled_model_the_rest(pair, scans
         assert result.octa.faz_mask.shape == (96, 96)
         assert isinstance(result.cam, NotComputable)
         assert [item.area_fraction for item in result.artifacts] == [item.area_fraction for item in other.artifacts]
-        assert result.is_octa == other.is_octa
+        assert result.is_of_kind == other.is_of_kind
         assert result.model.name == "coips-pair"
         assert result.model.weights_sha256 != other.model.weights_sha256
 

@@ -170,12 +170,12 @@ def test_a_picture_far_from_what_was_trained_with_is_no_disc_scan_and_the_reason
     features = np.stack([onh_features(image) for image in near[1:]])
     own = card(likeness=fit_likeness(features[:25], features[25:], FEATURE_NAMES))
 
-    def is_of_kind(image):
+    def scored(image):
         return scores_of(ScanInput("a", image, SCALE), output(), own, seconds=0.0)
 
-    assert is_of_kind(near[0]).is_octa
-    stranger = is_of_kind(np.full((200, 200), 255, np.uint8))
-    assert not stranger.is_octa
+    assert scored(near[0]).is_of_kind
+    stranger = scored(np.full((200, 200), 255, np.uint8))
+    assert not stranger.is_of_kind
     judgement = judge(stranger, Protocol.default(), ScanContext(scale=SCALE, slab=Slab.FULL_RETINA))
     assert judgement.verdict is Verdict.REVIEW
     assert [reason.code for reason in judgement.reasons] == [ReasonCode.NOT_OF_KIND]

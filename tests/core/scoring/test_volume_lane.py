@@ -120,7 +120,7 @@ def test_zero_retina_is_not_usable_says_so_and_has_no_map():
     volume = phantom().volume
     scores = scored(volume, empty_layers(volume))
     assert scores.grade.ordinal == StructuralGrade.NOT_USABLE
-    assert not scores.is_octa
+    assert not scores.is_of_kind
     assert scores.findings.causes == (ReasonCode.IB_OBVIOUS,)
     document = scores.findings.document()
     assert document["capture"]["n_without_retina"] == 25
@@ -183,5 +183,5 @@ def test_an_empty_picture_as_a_volume_comes_back_as_a_result_and_no_error():
     empty[0] = 1.0
     scores = scored(volume, [layers_of(empty, 100, 80)])
     assert scores.shape_px == (100, 80)
-    assert not scores.is_octa
+    assert not scores.is_of_kind
     assert class_shares(np.zeros((4, 4), np.uint8), 8, 2, 2)[0].all()

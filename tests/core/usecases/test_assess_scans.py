@@ -367,7 +367,7 @@ def test_a_picture_that_is_no_octa_image_is_reviewed_and_counts_in_no_rate(
 ) -> None:
     class Doubting(ObedientScorer):
         def score(self, scans):  # type: ignore[no-untyped-def]
-            return [replace(found, is_octa=False) for found in super().score(scans)]
+            return [replace(found, is_of_kind=False) for found in super().score(scans)]
 
     (stranger,) = put(owner_database, scene, OUTSTANDING)
     assess_scans(line_of(worker_database, blobs, settings, scorer=Doubting()))

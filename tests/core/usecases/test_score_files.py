@@ -50,7 +50,7 @@ def scores(scan, ordinal) -> ScanScores:
         indices=ImageIndices(one, one, one, one, NotComputable("no deep-supervision head")),
         cam=NotComputable("no supporting evidence"),
         cam_mask_agreement=one,
-        is_octa=True,
+        is_of_kind=True,
         model=IDENTITY,
         seconds=0.1,
     )

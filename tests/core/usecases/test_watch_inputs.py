@@ -45,12 +45,12 @@ def test_every_scored_slab_of_a_first_capture_is_in_one_bin(demo: Demo) -> None:
 
 def test_a_score_lies_in_its_tenth_and_the_last_holds_one() -> None:
     def places(value: float) -> set[Finding]:
-        return score_findings("deep", {"ungradable": value}, is_abstained=False, is_octa=True)
+        return score_findings("deep", {"ungradable": value}, is_abstained=False, is_of_kind=True)
 
     assert places(0.0) == {Finding(RateMeasure.SCORE, "deep 0")}
     assert places(0.39) == {Finding(RateMeasure.SCORE, "deep 3")}
     assert places(1.0) == {Finding(RateMeasure.SCORE, "deep 9")}
-    odd = score_findings("deep", {}, is_abstained=True, is_octa=False)
+    odd = score_findings("deep", {}, is_abstained=True, is_of_kind=False)
     assert odd == {Finding(RateMeasure.ABSTAINED, "deep"), Finding(RateMeasure.STRANGER, "deep")}
 
 
