@@ -2,19 +2,19 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
+from databases import server_folder
 
 START_S = 120
 STOP_S = 90
@@ -23,12 +23,12 @@ STOP_S = 90
 class Up:
     """A running `octaudit up` on a home of its own."""
 
-    def __init__(self, home: Path) -> None:
-        self.said: list[str] = []
-        self._log = home / "up.out"
+    def __init__(self, home: Path, *, port: int, log: str = "up.out") -> None:
+        self.home = home
+        self._log = home / log
         environment = {**os.environ, "OCTAUDIT_HOME": str(home), "OCTAUDIT_WORKER_DEVICE": "cpu"}
         with self._log.open("w") as out:
-            command = [sys.executable, "-m", "core.cli", "up", "--port", "18700"]
+            command = [sys.executable, "-m", "core.cli", "up", "--port", str(port)]
             self.process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
         self.family: list[psutil.Process] = []
 
@@ -95,62 +95,42 @@ def is_healthy(url: str) -> bool:
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    # Not below pytest's own folder: as root that is closed to the account that PostgreSQL runs under.
-    home = Path(tempfile.mkdtemp(prefix="octaudit-up-", dir=tempfile.gettempdir()))
-    home.chmod(0o711)
-    yield home
-    shutil.rmtree(home)
+def started() -> Iterator[Callable[[], Up]]:
+    """Starts `octaudit up`, again and again on one home; what still runs is ended after the test."""
+    with server_folder("octaudit-up-") as home, ExitStack() as stack:
+
+        def start() -> Up:
+            up = Up(home, port=18710)
+            stack.callback(up.end)
+            return up
+
+        yield start
 
 
-@pytest.fixture
-def start(home: Path) -> Iterator[Callable[[], Up]]:
-    started: list[Up] = []
-
-    def start() -> Up:
-        started.append(Up(home))
-        return started[-1]
-
-    yield start
-    for up in started:
-        up.end()
+@pytest.fixture(scope="module")
+def up() -> Iterator[Up]:
+    """One running installation for the tests below, in their order: the last of them stops it."""
+    with server_folder("octaudit-up-") as home, ExitStack() as stack:
+        running = Up(home, port=18700)
+        stack.callback(running.end)
+        yield running.wait_until_ready()
 
 
-def test_everything_comes_up_and_ctrl_c_leaves_nothing(start: Callable[[], Up], home: Path):
-    up = start().wait_until_ready()
+def test_everything_comes_up_with_a_first_login_and_a_second_one_is_refused(up: Up):
     assert is_healthy(up.url())
     assert re.search(r"First login: admin   password: \S+", up.text())
     for words in ("postgres", "redis-server", "worker", "worker.keeper", "dashboard.server"):
         up.one(words)
-
-    second = start()
-    assert second.process.wait(30) == 1
-    assert f"octaudit already runs in {home}" in up.text() + second.text()
-
-    up.note_family()
-    os.kill(up.process.pid, signal.SIGINT)
-    assert up.process.wait(STOP_S) == 0
-    assert up.survivors() == []
-    assert {path.name for path in (home / "logs").iterdir()} >= {"worker.log", "keeper.log", "dashboard.log"}
+    second = Up(up.home, port=18700, log="second.out")
+    try:
+        assert second.process.wait(30) == 1
+        assert f"octaudit already runs in {up.home}" in second.text()
+    finally:
+        second.end()
 
 
-@pytest.mark.slow
-def test_kill_9_leaves_nothing_and_the_next_start_makes_no_second_login(start: Callable[[], Up]):
-    up = start().wait_until_ready()
-    up.process.kill()
-    up.process.wait()
-    assert until(lambda: up.survivors() == [], STOP_S), up.survivors()
-
-    again = start().wait_until_ready()
-    assert is_healthy(again.url())
-    assert "First login" not in again.text()
-
-
-def test_what_dies_comes_back(start: Callable[[], Up]):
-    up = start().wait_until_ready()
-
-    former = up.one("worker.keeper")
-    former.kill()
+def test_what_dies_comes_back(up: Up):
+    up.one("worker.keeper").kill()
     assert until(lambda: "The keeper stopped" in up.text(), 10)
     assert until(
         lambda: any("worker.keeper" in " ".join(c.cmdline()) for c in psutil.Process(up.process.pid).children()), 20
@@ -160,3 +140,23 @@ def test_what_dies_comes_back(start: Callable[[], Up]):
     assert until(lambda: "PostgreSQL stopped by itself" in up.text(), 20)
     assert until(lambda: up.text().count("octaudit is running at") == 2, START_S), up.text()
     assert is_healthy(up.url())
+
+
+def test_ctrl_c_leaves_nothing(up: Up):
+    up.note_family()
+    os.kill(up.process.pid, signal.SIGINT)
+    assert up.process.wait(STOP_S) == 0
+    assert up.survivors() == []
+    assert {path.name for path in (up.home / "logs").iterdir()} >= {"worker.log", "keeper.log", "dashboard.log"}
+
+
+@pytest.mark.slow
+def test_kill_9_leaves_nothing_and_the_next_start_makes_no_second_login(started: Callable[[], Up]):
+    up = started().wait_until_ready()
+    up.process.kill()
+    up.process.wait()
+    assert until(lambda: up.survivors() == [], STOP_S), up.survivors()
+
+    again = started().wait_until_ready()
+    assert is_healthy(again.url())
+    assert "First login" not in again.text()
