@@ -26,6 +26,8 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml
 ]
 LASTING = ("worker", "worker-gpu", "keeper", "dashboard")
 START_S, STOP_S = 120, 60
+LOOK_EVERY_S = 2
+"""Each look is a program of its own, which takes the time of the very process that it looks at."""
 
 
 def free_port() -> int:
@@ -106,10 +108,11 @@ def service(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) 
 @pytest.mark.parametrize("service", LASTING, indirect=True)
 def test_a_service_becomes_healthy_and_stops_when_told(service: Service):
     end = time.monotonic() + START_S
+    time.sleep(LOOK_EVERY_S)
     while not service.is_started():
         assert service.process.poll() is None, f"{service.name} ended with {service.process.returncode}"
         assert time.monotonic() < end, f"{service.name} did not become healthy"
-        time.sleep(0.5)
+        time.sleep(LOOK_EVERY_S)
     # uvicorn stops in order and then dies of the very signal, as a shell expects of a program.
     assert service.end() in ({0, -signal.SIGTERM} if service.name == "dashboard" else {0})
 
