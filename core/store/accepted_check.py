@@ -164,7 +164,8 @@ def read_accepted_share(session: Session, chosen: ScanFilter, *, limit: int = MO
     """How many of the latest scored scans under ``chosen`` the model accepted, and of how many."""
     statement = (
         select(Assessment.verdict)
-        .join(Scan, Scan.assessment_id == Assessment.id)
+        # By the scan's key: no index knows a scan by its assessment, and all scans would be read for each.
+        .join(Scan, (Scan.id == Assessment.scan_id) & (Scan.assessment_id == Assessment.id))
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .where(Acquisition.is_phantom.is_(False), *filter_conditions(chosen))
         .order_by(Assessment.id.desc())
