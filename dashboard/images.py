@@ -19,7 +19,16 @@ from core.store.scan_image import ScanImages, read_scan_images
 from core.vocabulary import ArtifactType
 from dashboard.filters import MAX_ID
 from dashboard.installation import Installation
-from dashboard.overlay import MASKS_SHOWN, shrink, tint_artifacts, tint_cam, tint_findings, trace_outline
+from dashboard.overlay import (
+    LAYERS_PICTURE,
+    MASKS_SHOWN,
+    shrink,
+    tint_artifacts,
+    tint_cam,
+    tint_findings,
+    tint_layers,
+    trace_outline,
+)
 
 _LOG = logging.getLogger(__name__)
 MAX_TILE_PX = 512
@@ -76,11 +85,12 @@ class _ImageDoor:
         return self._drawn(request, "image", lambda images: (images.image_sha256,))
 
     def layer_tile(self, request: Request) -> Response:
-        """One overlay over a tile: ``artifacts``, ``findings`` (masks in colour), ``cam`` or ``faz`` (outline)."""
+        """One overlay over a tile: ``artifacts``, ``findings`` and ``layers`` in colour, ``cam``, ``faz`` (outline)."""
         layer = request.path_params["layer"]
         sources: dict[str, Callable[[ScanImages], tuple[str | None, ...]]] = {
             "artifacts": lambda images: tuple(images.mask_sha256.get(type_) for type_ in ArtifactType),
             "findings": lambda images: tuple(images.picture_sha256.get(name) for name in MASKS_SHOWN),
+            "layers": lambda images: (images.picture_sha256.get(LAYERS_PICTURE),),
             "cam": lambda images: (images.cam_sha256,),
             "faz": lambda images: (images.faz_sha256,),
         }
@@ -120,7 +130,7 @@ class _ImageDoor:
             return tint_findings(dict(zip(MASKS_SHOWN, blobs, strict=True)), size_px)
         blob = blobs[0]
         assert blob is not None
-        return {"image": shrink, "cam": tint_cam, "faz": trace_outline}[layer](blob, size_px)
+        return {"image": shrink, "layers": tint_layers, "cam": tint_cam, "faz": trace_outline}[layer](blob, size_px)
 
 
 def _size_px(text: str | None) -> int:

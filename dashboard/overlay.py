@@ -32,6 +32,8 @@ MASKS_SHOWN_WHEN_ASKED = frozenset({"unasked-lesion.png"})
 """Of those, what is switched off until somebody switches it on."""
 MASKS_SHOWN = tuple(name for name in LANE_MASKS if name not in MASKS_SHOWN_WHEN_ASKED)
 """Of those, what a gallery shows."""
+LAYERS_PICTURE = "layers.png"
+"""The label map of a volume's central B-scan: it brings its own colours (core.scoring.lanes.layer_scheme)."""
 FAZ_COLOUR = "#00c38a"
 """Okabe-Ito's bluish green (#009e73) made lighter: an outline of 2 px on dark tissue needs it."""
 CAM_COLOURS = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
@@ -53,6 +55,15 @@ def tint_artifacts(masks: dict[ArtifactType, bytes | None], size_px: int) -> byt
 def tint_findings(masks: dict[str, bytes | None], size_px: int) -> bytes:
     """The same of what a lane marks beside artifacts, by the picture's file name."""
     return _tinted(((LANE_MASKS[name][1], png) for name, png in masks.items()), size_px)
+
+
+def tint_layers(png: bytes, size_px: int) -> bytes:
+    """A label map in its own colours, transparent where it is background."""
+    with Image.open(BytesIO(png)) as opened:
+        labels = opened.resize(_size_within(opened.size, size_px), Image.Resampling.NEAREST)
+    coloured = np.array(labels.convert("RGBA"))  # (height, width, RGBA)
+    coloured[..., 3] = np.where(np.asarray(labels) > 0, MASK_ALPHA, 0)
+    return _png(Image.fromarray(coloured, "RGBA"))
 
 
 def _tinted(masks: Iterable[tuple[str, bytes | None]], size_px: int) -> bytes:
@@ -89,11 +100,14 @@ def trace_outline(png: bytes, size_px: int) -> bytes:
 def _reduced(png: bytes, size_px: int, resampling: Image.Resampling) -> Image.Image:
     with Image.open(BytesIO(png)) as opened:
         image = opened.convert("L")
-    factor = min(1.0, size_px / max(image.size))
-    if factor == 1.0:
-        return image
-    width_px, height_px = (max(1, round(side * factor)) for side in image.size)
-    return image.resize((width_px, height_px), resampling)
+    wanted = _size_within(image.size, size_px)
+    return image if wanted == image.size else image.resize(wanted, resampling)
+
+
+def _size_within(size: tuple[int, int], size_px: int) -> tuple[int, int]:
+    """Width and height with the longer side at most ``size_px``; never enlarged."""
+    factor = min(1.0, size_px / max(size))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

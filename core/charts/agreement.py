@@ -14,7 +14,7 @@ from core.wording import GRADE_NAMES
 Row = dict[str, object]
 _ROW_PX = 34
 _FRAME_PX = 80
-_IN_TWO_LINES = "split(datum.label, ' ')"
+_IN_TWO_LINES = "split(replace(datum.label, ' (', '|('), '|')"
 """So that all three names stand side by side on a narrow page."""
 ALMOST_PERFECT = 0.81
 """From here on Landis and Koch 1977 (doi:10.2307/2529310) call a kappa almost perfect."""

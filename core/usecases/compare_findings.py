@@ -16,11 +16,16 @@ from core.vocabulary import ScanKind
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of a lane's document: what it is called, in which unit, and where it stands."""
+    """One figure of a lane's document: what it is called, in which unit, and where it stands.
+
+    ``factor`` brings what is stored into that unit; ``decimals`` is how many of it are worth reading.
+    """
 
     name: str
     unit: str
     path: Path
+    decimals: int = 2
+    factor: float = 1.0
 
 
 FIGURES: dict[ScanKind, tuple[Figure, ...]] = {
@@ -29,12 +34,12 @@ FIGURES: dict[ScanKind, tuple[Figure, ...]] = {
         Figure("Nerve head's offset from the centre", "mm", ("onh", "offset_mm")),
     ),
     ScanKind.BSCAN: (
-        Figure("Share of the image that is lesion", "", ("lesions", "0", "area_fraction")),
+        Figure("Share of the image that is lesion", "%", ("lesions", "0", "area_fraction"), factor=100.0),
         Figure("Likeliest class", "", ("likeliest_class",)),
     ),
     ScanKind.VOLUME: (
-        Figure("Mean thickness", "µm", ("thickness", "mean_um")),
-        Figure("Central subfield", "µm", ("thickness", "central_subfield_um")),
+        Figure("Mean thickness", "µm", ("thickness", "mean_um"), decimals=1),
+        Figure("Central subfield", "µm", ("thickness", "central_subfield_um"), decimals=1),
         Figure("Total volume", "mm³", ("thickness", "total_volume_mm3")),
     ),
 }
@@ -97,7 +102,7 @@ def move_of(figure: Figure, former: Sequence[Any], other: Sequence[Any]) -> Move
     words = [pair for pair in both if all(isinstance(each, str) for each in pair)]
     if words:
         return WordMove(figure, len(words), sum(one == two for one, two in words))
-    numbers = np.array([pair for pair in both if all(map(_is_number, pair))], np.float64)
+    numbers = figure.factor * np.array([pair for pair in both if all(map(_is_number, pair))], np.float64)
     if not len(numbers):
         return None
     moved = numbers[:, 1] - numbers[:, 0]

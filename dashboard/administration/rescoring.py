@@ -87,7 +87,8 @@ def _draw_stop(rescoring_id: int) -> None:
 def _draw_comparison(rows: Sequence[RescoringRow], *, is_admin: bool) -> None:
     st.subheader("Side by side")
     order = st.selectbox(
-        "Order", rows, format_func=lambda row: f"{row.id}: {row.model}, {row.requested_at:%d %b %Y}",
+        "Order", rows,
+        format_func=lambda row: f"{row.id}: {row.model}, {KIND_NAMES[row.kind]}, {row.requested_at:%d %b %Y}",
         key="octaudit.rescoring.order",
     )  # fmt: skip
     with open_session() as session:

@@ -49,8 +49,8 @@ def lesions_table(view: ScanView) -> Html:
     head = tag(
         "tr",
         tag("th", "Lesion", scope="col"),
-        tag("th", "Share of the picture", scope="col"),
-        tag("th", "Regions", scope="col"),
+        tag("th", "Share of the picture", scope="col", class_="num"),
+        tag("th", "Regions", scope="col", class_="num"),
     )
     rows = [
         tag(
@@ -81,7 +81,8 @@ def class_words(name: str) -> str:
 
 def _class_row(name: str, share: float, *, is_given: bool) -> Html:
     words = class_words(name)
-    bar = tag("meter", min=0, max=1, value=f"{share:.3f}", aria_label=f"{words}: {percent(share)}")
+    fill = tag("span", class_="fill is-top" if is_given else "fill", style=f"width:{100 * share:.1f}%")
+    bar = tag("div", tag("div", fill, class_="track"), class_="share", aria_hidden="true")
     return tag(
         "tr",
         tag("th", tag("b", words) if is_given else words, scope="row"),

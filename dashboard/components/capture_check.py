@@ -20,7 +20,9 @@ SUBJECT_NAMES = {
 def check_list(view: ScanView, checks: tuple[Check, ...]) -> Html:
     """One line per check: what was found, what is asked, and whether the two agree."""
     lines = [
-        _line(SUBJECT_NAMES[check.subject], _words(check, check.found), _asked(check), check.is_met) for check in checks
+        _line(SUBJECT_NAMES[check.subject], _words(check, check.found), _asked(check), check.is_met)
+        for check in checks
+        if check.subject != "slab" or check.asked or Slab(check.found) is not Slab.UNKNOWN  # B-scans have none
     ]
     table = tag(
         "table",

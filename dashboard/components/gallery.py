@@ -4,13 +4,16 @@ from collections.abc import Sequence
 
 from core.policy.scan_types import kind_of
 from core.store.example import Example
-from core.vocabulary import Slab
+from core.vocabulary import ScanKind, Slab
 from core.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES, grade_name, scan_type_words
 from dashboard.components.markup import Html, chip, join, page_link, percent, tag
-from dashboard.overlay import ARTIFACT_COLOURS, LANE_MASKS, MASKS_SHOWN
+from dashboard.overlay import ARTIFACT_COLOURS, LANE_MASKS, LAYERS_PICTURE, MASKS_SHOWN
 
 TONES = {0: "bad", 1: "good", 2: "good", 3: "good"}
 TILE_PX = 320
+LAYERS = "Retinal layers of the central B-scan"
+_NO_CAM = {ScanKind.VOLUME: "none: it finds layers"}
+"""Lanes whose network decides on no grade, so that there is nothing to explain by a heat map."""
 LEAST_SHARE = 0.01
 """Severity none begins below (contracts: severities)."""
 
@@ -24,6 +27,8 @@ def _card(item: Example) -> Html:
     what = _what(item)
     layers = [*(["findings"] if _marks(item) else []), *(["artifacts"] if item.artifacts else [])]
     marked = [LANE_MASKS[name][0] for name in _marks(item)] + [ARTIFACT_NAMES[type_] for type_, _ in item.artifacts]
+    if LAYERS_PICTURE in item.pictures:
+        layers, marked = ["layers", *layers], [LAYERS, *marked]
     names = ", ".join(marked).lower()
     figures = (
         _figure(item, "Image", f"{what}: image"),
@@ -32,7 +37,7 @@ def _card(item: Example) -> Html:
         else _absent(item, "Marked", "nothing marked"),
         _figure(item, "Grad-CAM", f"{what}: Grad-CAM", "cam")
         if item.has_cam
-        else _absent(item, "Grad-CAM", "no supporting evidence"),
+        else _absent(item, "Grad-CAM", _NO_CAM.get(kind_of(item.scan_type), "no supporting evidence")),
     )
     return tag("article", tag("div", *figures, class_="triptych"), _body(item), class_="card")
 
@@ -83,6 +88,7 @@ def _body(item: Example) -> Html:
         for type_, fraction in item.artifacts
     ]
     marks += [join([_swatch(LANE_MASKS[name][1]), LANE_MASKS[name][0]]) for name in _marks(item)]
+    marks += [join([LAYERS])] if LAYERS_PICTURE in item.pictures else []
     return tag(
         "div",
         tag("div", title, _grade_chip(item), class_="head"),

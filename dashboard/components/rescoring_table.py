@@ -103,7 +103,11 @@ def _move_row(move: Move) -> Html:
     if isinstance(move, WordMove):
         said = f"the same on {count(move.n_same)} of {count(move.n_both)} scans"
         return tag("tr", head, tag("td", said, colspan=4, class_="num"), tag("td", count(move.n_both), class_="num"))
-    cells = [f"{move.former:.3g}", f"{move.other:.3g}", f"{move.moved:+.3g}", f"{move.low:+.3g} to {move.high:+.3g}"]
+    form = f".{figure.decimals}f"
+    cells = [
+        f"{move.former:{form}}", f"{move.other:{form}}", f"{move.moved:+{form}}",
+        f"{move.low:+{form}} to {move.high:+{form}}",
+    ]  # fmt: skip
     alone = move.n_former_only + move.n_other_only
     note = tag("span", f"{count(alone)} more by one version only", class_="name") if alone else None
     return tag("tr", head, *(tag("td", cell, class_="num") for cell in cells),

@@ -6,8 +6,18 @@ from itertools import combinations, pairwise
 import numpy as np
 from PIL import Image
 
+from core.scoring.lanes.layer_scheme import PALETTE, layers_png
 from core.vocabulary import OCTA_ARTIFACTS, ONH_ARTIFACTS, ArtifactType
-from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, MASK_ALPHA, shrink, tint_artifacts, tint_cam, trace_outline
+from dashboard.overlay import (
+    ARTIFACT_COLOURS,
+    CAM_COLOURS,
+    MASK_ALPHA,
+    shrink,
+    tint_artifacts,
+    tint_cam,
+    tint_layers,
+    trace_outline,
+)
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -79,3 +89,16 @@ def test_artifact_colours_differ_for_a_person_who_sees_no_red_or_green():
         for first, second in combinations([ARTIFACT_COLOURS[kind] for kind in together], 2):
             blue = abs(rgb(first)[2] - rgb(second)[2])
             assert blue + abs(lightness(first) - lightness(second)) > 60
+
+
+def test_layers_keep_their_own_colours_and_their_background_is_clear():
+    labels = np.zeros((40, 60), np.uint8)
+    labels[10:20] = 1
+    labels[20:30] = 7
+    drawn = np.asarray(Image.open(BytesIO(tint_layers(layers_png(labels), 60))))
+    assert drawn.shape == (40, 60, 4)
+    assert tuple(drawn[15, 5, :3]) == PALETTE[1]
+    assert tuple(drawn[25, 5, :3]) == PALETTE[7]
+    assert (drawn[labels > 0, 3] == MASK_ALPHA).all()
+    assert not drawn[labels == 0, 3].any()
+    assert Image.open(BytesIO(tint_layers(layers_png(labels), 30))).size == (30, 20)

@@ -10,11 +10,13 @@ import streamlit as st
 from core.store.beside_scan import PreviousScan
 from core.store.scan_view import ScanView, SlabView
 from core.values import Scale
-from core.vocabulary import ArtifactType
+from core.vocabulary import ArtifactType, ScanKind
 from core.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES, grade_name
 from dashboard.overlay import ARTIFACT_COLOURS, CAM_COLOURS, FAZ_COLOUR, LANE_MASKS, MASKS_SHOWN_WHEN_ASKED
 
 FOLDER = Path(__file__).resolve().parent
+STRUCTURAL = frozenset({ScanKind.BSCAN, ScanKind.VOLUME})
+"""Kinds whose image is a B-scan, or the central one of several."""
 
 
 def show_viewer(view: ScanView, previous: PreviousScan | None = None, *, key: str) -> None:
@@ -49,12 +51,12 @@ def _switches(view: ScanView, slabs: Sequence[SlabView]) -> list[dict[str, Any]]
 
 def _pane(slab: SlabView, view: ScanView) -> dict[str, Any]:
     folder = f"/scans/{slab.scan_id}"
-    name = SLAB_NAMES[slab.slab]
+    name, what = _names(slab, view)
     own = _lane_masks(view) if slab.scan_id == view.scan_id else ()
     of_lane = {picture: f"{folder}/pictures/{picture}" for picture in own}
     return {
         "name": name,
-        "alt": f"{name} en-face image of the {EYE_NAMES[view.laterality]}, {slab.width_px} by {slab.height_px} pixels",
+        "alt": f"{what} of the {EYE_NAMES[view.laterality]}, {slab.width_px} by {slab.height_px} pixels",
         "width": slab.width_px,
         "height": slab.height_px,
         "image": f"{folder}/image.png",
@@ -62,6 +64,13 @@ def _pane(slab: SlabView, view: ScanView) -> dict[str, Any]:
         "faz": f"{folder}/faz.png" if slab.has_faz else None,
         "cam": f"{folder}/cam.png" if slab.has_cam else None,
     }
+
+
+def _names(slab: SlabView, view: ScanView) -> tuple[str, str]:
+    """What stands over a pane, and what it shows: B-scans are no slabs."""
+    if view.kind in STRUCTURAL:
+        return "B-scan", "B-scan"
+    return SLAB_NAMES[slab.slab], f"{SLAB_NAMES[slab.slab]} en-face image"
 
 
 def _lane_masks(view: ScanView) -> tuple[str, ...]:
