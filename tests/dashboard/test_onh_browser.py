@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from browser import find_chromium, launch_arguments
 from builders import make_member
 from lane import make_scene
 from onh_scans import queue_onh_scan
-from playwright.sync_api import Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, settle, watched_page
+from playwright.sync_api import Page, expect
+from served import PATIENCE_MS, chromium, serve, settle, signed_in
 
 from core.database.session import Database, session_scope
 from core.phantom.onh_spec import OnhPhantomSpec
@@ -32,16 +31,11 @@ def page(owner_database: Database, worker_database: Database, settings: Settings
         scan_id = queue_onh_scan(session, scene, OnhPhantomSpec(size_px=256, dark=0.12, shallow=0.12, signal=0.9)).id
         token = make_member(session, Role.QC_TECHNICIAN, study=scene.study)[1]
     assess_scans(Line(worker_database, blobs, load_scorer(ScanKind.ONH_ENFACE, device="cpu"), settings))
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
-    with serve(settings) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
-        opened = watched_page(browser, address, strays)
-        opened.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
+    with serve(settings) as address, chromium() as browser:
+        opened = signed_in(browser, address, token, strays)
         opened.goto(f"{address}/scan?id={scan_id}")
         settle(opened)
         yield opened
-        browser.close()
     assert strays == []
 
 
@@ -55,3 +49,5 @@ def test_a_reviewer_sees_masks_nerve_head_and_groupings(page: Page):
     expect(page.get_by_role("row", name=re.compile(r"^Area \d\.\d\d mm²$"))).to_be_visible()
     page.get_by_text("The grade with neighbouring grades put together").click()
     expect(page.get_by_role("row", name=re.compile(r"^012 \| 3 012: \d+"))).to_be_visible()
+    page.get_by_text("Image indices, and how far the network's levels agree").click()
+    expect(page.get_by_role("row", name=re.compile(r"^Level agreement 0\.\d\d"))).to_be_visible()
