@@ -9,17 +9,19 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
 from builders import MONDAY
 from clinics import Clinics, build_clinics
+from deep_link import opened
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from stopped_clock import stop_clock
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 import dashboard.session
 from core.broker import NullBell
@@ -27,7 +29,6 @@ from core.database.session import Database, session_scope
 from core.settings import Settings
 from core.storage import open_blob_store
 from dashboard.installation import Installation, install
-from dashboard.navigation import PAGES
 from dashboard.server import own_middleware, own_routes
 
 APP = Path(dashboard.session.__file__).with_name("app.py")
@@ -68,6 +69,15 @@ def pages_run_below_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", OwnFlag)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _components_are_looked_for_once() -> Iterator[None]:
+    """Every AppTest searches all installed packages for components, half a second each time."""
+    once = cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", once)
+        yield
+
+
 @pytest.fixture
 def app_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """``app_page(token, "pages/scan.py", id=7)``: the page over whatever is installed, as a link from outside opens it."""
@@ -77,14 +87,7 @@ def app_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         test = AppTest.from_file(APP, default_timeout=60)
         for name, value in query.items():
             test.query_params[name] = str(value)
-        if path == "pages/overview.py":
-            return test.run()
-        # AppTest.switch_page knows the pages only after a run, and would draw the Overview before every page.
-        test._page_hash = calc_hash(next(each.url_path for each in PAGES if each.path == path))
-        test.run()
-        if test._page_hash not in test._registered_pages:
-            raise ValueError(f"Could not find a navigation page for {path}.")
-        return test
+        return test.run() if path == "pages/overview.py" else opened(test, path)
 
     return page
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from builders import make_member, make_user
 from calibrations import make_calibration
+from deep_link import led_to
 from scored_scans import make_scored_capture
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
@@ -54,8 +55,7 @@ def page(
         token = make_member(session, Role.ADMIN)[1]
     install(Installation(settings, dashboard_database, open_blob_store(settings), open_bell(settings)))
     monkeypatch.setattr(dashboard.session, "session_token", lambda: token)
-    test = AppTest.from_file(APP, default_timeout=30).run()
-    return test.switch_page("pages/admin.py")
+    return led_to(AppTest.from_file(APP, default_timeout=30), "pages/admin.py")
 
 
 def at(page: AppTest, part: str) -> AppTest:
