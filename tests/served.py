@@ -1,6 +1,6 @@
 """The dashboard as ``octaudit up`` runs it, over a test's database, and a browser that notes what it should not do.
 
-Import as `from served import serve, watched_page`.
+Import as `from served import chromium, serve, signed_in`.
 """
 
 import os
@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-from playwright.sync_api import Browser, Page, expect
+from browser import find_chromium, launch_arguments
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from core.settings import Settings
 
@@ -49,6 +50,24 @@ def _wait_for(address: str, server: subprocess.Popen[bytes]) -> str:
         except httpx.TransportError:
             time.sleep(0.2)
     raise AssertionError("the server did not answer within two minutes")
+
+
+@contextmanager
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """A browser for as long as the block runs, with more arguments for its command line where a test needs them."""
+    path = find_chromium()
+    assert path, "python tests/browser.py fetches a browser"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*launch_arguments(), *arguments])
+        yield browser
+        browser.close()
+
+
+def signed_in(browser: Browser, address: str, token: str, strays: list[str]) -> Page:
+    """A watched page of the person whose session's token this is."""
+    page = watched_page(browser, address, strays)
+    page.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
+    return page
 
 
 def watched_page(browser: Browser, address: str, strays: list[str]) -> Page:

@@ -9,12 +9,11 @@ from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import find_chromium, launch_arguments
 from builders import login_token, make_grant, make_user
 from databases import fresh_settings
 from demo_rows import write_demo_rows
-from playwright.sync_api import Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, settle, watched_page
+from playwright.sync_api import Page, expect
+from served import PATIENCE_MS, chromium, serve, settle, watched_page
 from sqlalchemy import select
 
 from core.clock import now
@@ -65,8 +64,6 @@ class Everybody:
 def everybody(
     servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Everybody]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
     with fresh_settings(servers, database_template, tmp_path_factory.mktemp("axe")) as settings:
         with open_database(settings, DatabaseRole.OWNER) as owner, session_scope(owner) as session:
             write_demo_rows(session, now().date() - timedelta(days=1))
@@ -78,10 +75,8 @@ def everybody(
             scan_id = session.scalars(select(tables.Scan.id).where(tables.Scan.state == "under_review")).first()
             assert scan_id is not None
             token = login_token(session, person)
-        with serve(settings) as address, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
+        with serve(settings) as address, chromium() as browser:
             yield Everybody(watched_page(browser, address, []), address, token, scan_id)
-            browser.close()
 
 
 def faults(page: Page, *, of_colour_alone: bool = False) -> list[str]:

@@ -5,12 +5,11 @@ import zipfile
 
 import numpy as np
 import pytest
-from browser import find_chromium, launch_arguments
 from builders import make_member
 from clinics import Clinics
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
-from served import PATIENCE_MS, serve, watched_page
+from playwright.sync_api import expect
+from served import PATIENCE_MS, chromium, serve, signed_in
 
 from core.database import tables
 from core.database.session import Database, session_scope
@@ -35,10 +34,8 @@ def test_masks_are_dropped_on_the_round_and_the_refused_ones_stay_named(
         study = session.get_one(tables.Study, session.get_one(tables.Site, scan.site_id).study_id)
         token = make_member(session, Role.MANAGER, study=study)[1]
     strays: list[str] = []
-    with serve(settings) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=launch_arguments())
-        page = watched_page(browser, address, strays)
-        page.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
+    with serve(settings) as address, chromium() as browser:
+        page = signed_in(browser, address, token, strays)
         page.goto(f"{address}/annotate")
         page.get_by_role("button", name="Ask for these masks").click()
         with page.expect_download() as download:
@@ -53,5 +50,4 @@ def test_masks_are_dropped_on_the_round_and_the_refused_ones_stay_named(
         page.locator(".uploader input[type=file]").set_input_files(files)  # type: ignore[arg-type]
         for words in ("Mask there", "1 mask taken", "It is the mask of no scan of this round"):
             expect(page.get_by_text(words)).to_be_visible(timeout=PATIENCE_MS)
-        browser.close()
     assert strays == []

@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from browser import find_chromium, launch_arguments
 from builders import make_grant
 from clinics import Clinics, build_clinics
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, watched_page
+from playwright.sync_api import Browser, Page, expect
+from served import PATIENCE_MS, chromium, serve, watched_page
 from sqlalchemy import text
 
 from core.database import tables
@@ -45,12 +44,8 @@ def address(settings: Settings) -> Iterator[str]:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=launch_arguments())
-        yield opened
-        opened.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from browser import find_chromium, launch_arguments
 from bscan_scans import bscan_image, queue_bscan
 from builders import make_member
 from lane import make_scene
-from playwright.sync_api import Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, settle, watched_page
+from playwright.sync_api import Page, expect
+from served import PATIENCE_MS, chromium, serve, settle, signed_in
 
 from core.database.session import Database, session_scope
 from core.phantom.bscan_lesion import BscanLesion
@@ -32,16 +31,11 @@ def page(owner_database: Database, worker_database: Database, settings: Settings
         scan_id = queue_bscan(session, scene, bscan_image(BscanLesion.FLUID)).id
         token = make_member(session, Role.QC_TECHNICIAN, study=scene.study)[1]
     assess_scans(Line(worker_database, blobs, load_scorer(ScanKind.BSCAN, device="cpu"), settings))
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
-    with serve(settings) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
-        opened = watched_page(browser, address, strays)
-        opened.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
+    with serve(settings) as address, chromium() as browser:
+        opened = signed_in(browser, address, token, strays)
         opened.goto(f"{address}/scan?id={scan_id}")
         settle(opened)
         yield opened
-        browser.close()
     assert strays == []
 
 

@@ -6,10 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from browser import find_chromium, launch_arguments
 from clinics import Clinics, build_clinics
-from playwright.sync_api import Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, settle, watched_page
+from playwright.sync_api import Page, expect
+from served import PATIENCE_MS, chromium, serve, settle, signed_in
 
 from core.clock import now
 from core.database.session import Database, session_scope
@@ -34,16 +33,11 @@ def strays() -> list[str]:
 
 @pytest.fixture
 def manager(settings: Settings, owner_database: Database, strays: list[str]) -> Iterator[Manager]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
     with session_scope(owner_database) as session:
         clinics = build_clinics(session, open_blob_store(settings))
-    with serve(settings) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
-        page = watched_page(browser, address, strays)
-        page.context.add_cookies([{"name": "octaudit_session", "value": clinics.manager, "url": address}])
+    with serve(settings) as address, chromium() as browser:
+        page = signed_in(browser, address, clinics.manager, strays)
         yield Manager(page, address, clinics)
-        browser.close()
 
 
 def test_a_calendar_file_is_read_in_the_browser_and_imported(

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from browser import find_chromium, launch_arguments
 from desk import Desk
 from grading_world import GradingWorld
 from lane import GRADABLE, UNGRADABLE, make_scene
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, watched_page
+from playwright.sync_api import Browser, Page, expect
+from served import PATIENCE_MS, chromium, serve, signed_in
 
 from core.database.session import Database, session_scope
 from core.settings import Settings
@@ -37,17 +36,12 @@ def world(
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 def opened(browser: Browser, address: str, token: str, path: str, strays: list[str]) -> Page:
-    page = watched_page(browser, address, strays)
-    page.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
+    page = signed_in(browser, address, token, strays)
     page.goto(f"{address}/{path}")
     return page
 

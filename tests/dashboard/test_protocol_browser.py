@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from browser import find_chromium, launch_arguments
 from builders import make_member
 from clinics import Clinics, build_clinics
-from playwright.sync_api import Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, watched_page
+from playwright.sync_api import Page, expect
+from served import PATIENCE_MS, chromium, serve, signed_in
 from sqlalchemy import select
 
 from core.database.session import Database, session_scope
@@ -42,17 +41,12 @@ def strays() -> list[str]:
 
 @pytest.fixture
 def admin(settings: Settings, owner_database: Database, strays: list[str]) -> Iterator[Admin]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
     with session_scope(owner_database) as session:
         clinics = build_clinics(session, open_blob_store(settings))
         token = make_member(session, Role.ADMIN)[1]
-    with serve(settings) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
-        page = watched_page(browser, address, strays)
-        page.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
+    with serve(settings) as address, chromium() as browser:
+        page = signed_in(browser, address, token, strays)
         yield Admin(page, address, clinics)
-        browser.close()
 
 
 def test_a_version_is_published_and_the_scans_are_judged_by_it_on_purpose(

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from browser import find_chromium, launch_arguments
 from builders import make_batch, make_member, make_scan, make_site
 from databases import fresh_settings
-from playwright.sync_api import Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, watched_page
+from playwright.sync_api import Page, expect
+from served import PATIENCE_MS, chromium, serve, signed_in
 
 from core.clock import now
 from core.database import tables
@@ -81,22 +80,17 @@ def strays() -> list[str]:
 def seen(
     servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory, strays: list[str]
 ) -> Iterator[Seen]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
     with (
         fresh_settings(servers, database_template, tmp_path_factory.mktemp("queue")) as settings,
         open_database(settings, DatabaseRole.OWNER) as owner,
         open_database(settings, DatabaseRole.WORKER) as worker,
     ):
         token, site_id, failed_id = seed(owner, worker)
-        with serve(settings) as address, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
-            page = watched_page(browser, address, strays)
-            page.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
+        with serve(settings) as address, chromium() as browser:
+            page = signed_in(browser, address, token, strays)
             page.goto(f"{address}/scoring-queue")
             expect(page.get_by_role("heading", name="Queue", level=1)).to_be_visible()
             yield Seen(page, owner, site_id, failed_id)
-            browser.close()
 
 
 def counter(page: Page, label: str, value: str) -> None:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from browser import find_chromium, launch_arguments
 from builders import make_batch, make_scan
 from databases import fresh_settings
 from demo_rows import DemoRows, write_demo_rows
-from playwright.sync_api import Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, settle, watched_page
+from playwright.sync_api import Page, expect
+from served import PATIENCE_MS, chromium, serve, settle, signed_in
 from sqlalchemy import select, update
 
 from core.clock import now
@@ -85,23 +84,18 @@ def strays() -> list[str]:
 def desk(
     servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory, strays: list[str]
 ) -> Iterator[Desk]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
     with fresh_settings(servers, database_template, tmp_path_factory.mktemp("reports")) as settings:
         with open_database(settings, DatabaseRole.OWNER) as owner, session_scope(owner) as session:
             rows = write_demo_rows(session, now().date() - timedelta(days=1))
             failed_scan_id, batch_id = write_uploads(session, rows)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OCTAUDIT_SMTP_HOST", "127.0.0.1")
-            with serve(settings) as address, sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
+            with serve(settings) as address, chromium() as browser:
                 pages = []
                 for token in (rows.manager, rows.technician):
-                    page = watched_page(browser, address, strays)
-                    page.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
+                    page = signed_in(browser, address, token, strays)
                     pages.append(page)
                 yield Desk(settings, rows, address, *pages, failed_scan_id, batch_id)
-                browser.close()
 
 
 def test_a_report_is_asked_for_made_listed_with_its_hash_and_saved(desk: Desk) -> None:

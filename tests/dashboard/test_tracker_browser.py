@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from browser import find_chromium, launch_arguments
 from builders import make_technician
 from clinics import Clinics
-from playwright.sync_api import Locator, Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, watched_page
+from playwright.sync_api import Locator, Page, expect
+from served import PATIENCE_MS, chromium, serve, signed_in
 
 from core.database import tables
 from core.database.session import Database, session_scope
@@ -61,15 +60,10 @@ def asked(clinics: Clinics, owner_database: Database, dashboard_database: Databa
 
 @pytest.fixture
 def technician(asked: Clinics, settings: Settings) -> Iterator[Site]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
     strays: list[str] = []
-    with serve(settings) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=launch_arguments())
-        page = watched_page(browser, address, strays)
-        page.context.add_cookies([{"name": "octaudit_session", "value": asked.technician, "url": address}])
+    with serve(settings) as address, chromium() as browser:
+        page = signed_in(browser, address, asked.technician, strays)
         yield Site(page, address, strays)
-        browser.close()
 
 
 def test_a_site_works_its_lists_and_the_board_shows_every_move(technician: Site, asked: Clinics) -> None:

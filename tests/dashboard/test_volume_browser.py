@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from browser import find_chromium, launch_arguments
 from builders import make_member, make_site, make_study, make_subject, make_visit
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from served import PATIENCE_MS, serve, settle, watched_page
+from playwright.sync_api import Browser, Page, expect
+from served import PATIENCE_MS, chromium, serve, settle, signed_in
 from sqlalchemy import select
 from volume_scans import N_LINES, Eye, draw_eye, make_volume_scan, make_volume_slot
 
@@ -50,12 +49,8 @@ def ward(owner_database: Database, settings: Settings) -> Ward:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=[*launch_arguments(), *SOFTWARE_GL])
-        yield opened
-        opened.close()
+    with chromium(*SOFTWARE_GL) as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -63,8 +58,7 @@ def page(browser: Browser, settings: Settings, ward: Ward) -> Iterator[Page]:
     """The scan's page; it may ask nothing of another host, break no rule of its own policy, and not go wrong."""
     strays: list[str] = []
     with serve(settings) as address:
-        opened = watched_page(browser, address, strays)
-        opened.context.add_cookies([{"name": "octaudit_session", "value": ward.token, "url": address}])
+        opened = signed_in(browser, address, ward.token, strays)
         opened.goto(f"{address}/scan?id={ward.scan_id}")
         settle(opened)
         yield opened
