@@ -7,23 +7,21 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from core.errors import UsageError
 from core.networks.bscan import BscanShape, CamUnet, CmCnn, JointNetwork, activation_maps, guiding_map
 from core.scoring.bscan_card import BscanCard
 from core.scoring.card import Calibration
 from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.bscan import BscanOutput, PreparedBscan, prepare, scores_of
 from core.scoring.lanes.bscan_canvas import PREPROCESSING, normalised
-from core.scoring.torch_backend.device import is_out_of_memory, reproducible_inference, side_by_side
+from core.scoring.torch_backend.device import NO_MEMORY, in_halves, reproducible_inference, side_by_side
+from core.scoring.torch_backend.stored_weights import filled, refuse_other_preprocessing, tensors_of
 from core.values import ModelIdentity, ScanScores
 from core.vocabulary import ScanKind
 
@@ -32,7 +30,7 @@ NORMAL = 0
 """Index of the normal class."""
 
 Result = ScanScores | ScanFailure
-Network = TypeVar("Network", bound=nn.Module)
+_Ready = tuple[int, PreparedBscan]
 
 
 class TwoStages:
@@ -84,24 +82,15 @@ def load_networks(weights: Path, card: BscanCard, device: torch.device) -> Netwo
     UsageError
         They expect another preprocessing, or are other networks.
     """
-    if card.preprocessing != PREPROCESSING:
-        raise UsageError(
-            f"{weights.name} expects the preprocessing {card.preprocessing!r}; this version has {PREPROCESSING!r}.",
-            remedy="Use weights made for this version, or train again.",
-        )
+    refuse_other_preprocessing(weights, card.preprocessing, PREPROCESSING)
     shape = BscanShape.model_validate(card.network)
-    try:
-        tensors = load_file(weights)
-        if card.networks == "end-to-end":
-            return EndToEnd(_filled(JointNetwork(shape), "joint.", tensors), device)
-        return TwoStages(
-            _filled(CmCnn(shape), "classifier.", tensors), _filled(CamUnet(shape), "segmenter.", tensors), device
-        )
-    except (SafetensorError, RuntimeError) as error:
-        raise UsageError(
-            f"{weights.name} does not hold the networks that its card describes ({str(error).splitlines()[0]})",
-            remedy="Use weights and card written by the same training.",
-        ) from error
+    if card.networks == "end-to-end":
+        return EndToEnd(filled(JointNetwork(shape), tensors_of(weights, "joint."), weights), device)
+    return TwoStages(
+        filled(CmCnn(shape), tensors_of(weights, "classifier."), weights),
+        filled(CamUnet(shape), tensors_of(weights, "segmenter."), weights),
+        device,
+    )
 
 
 class BscanScorer:
@@ -143,7 +132,7 @@ class BscanScorer:
     def score(self, scans: Sequence[ScanInput]) -> list[Result]:
         """Score a batch; one result per scan, in order. A scan that fails takes no other with it."""
         results: dict[int, Result] = {}
-        ready: list[tuple[int, PreparedBscan]] = []
+        ready: list[_Ready] = []
         for index, scan in enumerate(scans):
             try:
                 ready.append((index, prepare(scan, int(self._card.network["image_px"]))))
@@ -151,7 +140,7 @@ class BscanScorer:
                 results[index] = ScanFailure(scan.key, str(error), is_transient=False)
         size = self._forward_batch
         chunks = [ready[first : first + size] for first in range(0, len(ready), size)]
-        for found in self._threads.map(self._score_chunk, chunks):
+        for found in self._threads.map(self._score_within_memory, chunks):
             results.update(found)
         return [results[index] for index in range(len(scans))]
 
@@ -162,25 +151,25 @@ class BscanScorer:
             arrays = [part.float().cpu().numpy() for part in self._networks(image)]
         return [BscanOutput(*parts) for parts in zip(*arrays, strict=True)]
 
-    def _score_chunk(self, chunk: list[tuple[int, PreparedBscan]]) -> list[tuple[int, Result]]:
+    def _score_within_memory(self, chunk: Sequence[_Ready]) -> list[tuple[int, Result]]:
         """The chunk's results; halved as often as the device's memory asks."""
+
+        def too_large(alone: _Ready) -> tuple[int, Result]:
+            return alone[0], ScanFailure(alone[1].scan.key, NO_MEMORY, is_transient=True)
+
+        return in_halves(chunk, self._score_chunk, alone_too_large=too_large, on_halved=self._take_fewer)
+
+    def _take_fewer(self, n: int) -> None:
+        self._forward_batch = min(self._forward_batch, n)
+
+    def _score_chunk(self, chunk: Sequence[_Ready]) -> list[tuple[int, Result]]:
         started = time.perf_counter()
         canvases = np.stack([prepared.canvas for _, prepared in chunk])
-        try:
-            if self._is_on_cpu:
+        if self._is_on_cpu:
+            outputs = self.outputs(canvases)
+        else:
+            with self._on_device_alone:
                 outputs = self.outputs(canvases)
-            else:
-                with self._on_device_alone:
-                    outputs = self.outputs(canvases)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if len(chunk) == 1:
-                message = "The device has not enough free memory for a single scan."
-                return [(chunk[0][0], ScanFailure(chunk[0][1].scan.key, message, is_transient=True))]
-            half = len(chunk) // 2
-            self._forward_batch = min(self._forward_batch, half)
-            return [*self._score_chunk(chunk[:half]), *self._score_chunk(chunk[half:])]
         seconds = (time.perf_counter() - started) / len(chunk)
         return [
             (index, self._conclude(prepared, output, seconds))
@@ -199,9 +188,3 @@ class BscanScorer:
 def _ready(network: nn.Module, device: torch.device) -> nn.Module:
     placed: nn.Module = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return placed
-
-
-def _filled(network: Network, prefix: str, tensors: dict[str, Tensor]) -> Network:
-    own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in own.items()})
-    return network

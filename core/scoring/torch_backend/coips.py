@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from core.errors import UsageError
@@ -17,6 +16,7 @@ from core.networks.coips_quality import QualityNetwork, QualityShape
 from core.scoring.coips_card import CoipsCard
 from core.scoring.lanes.zscore import resized, restored, zscore
 from core.scoring.torch_backend.device import reproducible_inference
+from core.scoring.torch_backend.stored_weights import filled, tensors_of
 
 _AXES: tuple[tuple[int, ...], ...] = ((), (2,), (3,), (2, 3))
 """What to mirror: nothing, upside down, left to right, both."""
@@ -43,8 +43,7 @@ class QualityGrader:
         """Read the weights a card describes; UsageError where they are of another recipe or another shape."""
         _check_recipe(card, "coips-quality")
         network = QualityNetwork(QualityShape.model_validate(card.network))
-        _fill(network, _tensors(weights, ""), weights)
-        return cls(network, device)
+        return cls(filled(network, tensors_of(weights), weights), device)
 
     def probabilities(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
         """Softmax (n, 3) in CoipsGrade order of grey images (height, width) of any size."""
@@ -70,8 +69,7 @@ class FazSegmenter:
         networks = []
         for fold in wanted:
             network = FazNetwork(FazShape.model_validate(card.network))
-            _fill(network, _tensors(weights, f"fold-{fold}."), weights)
-            networks.append(network)
+            networks.append(filled(network, tensors_of(weights, f"fold-{fold}."), weights))
         return cls(networks, device, mirrored=folds is Folds.ALL)
 
     def probabilities(self, images: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
@@ -92,22 +90,6 @@ class FazSegmenter:
 def _check_recipe(card: CoipsCard, name: str) -> None:
     if card.recipe_name != name:
         raise UsageError(f"The model was trained by {card.recipe_name}, not by {name}.", remedy="Give another --model.")
-
-
-def _tensors(weights: Path, prefix: str) -> dict[str, Tensor]:
-    with safe_open(weights, framework="pt") as stored:
-        names = [name for name in stored.keys() if name.startswith(prefix)]  # noqa: SIM118 - no mapping
-        return {name.removeprefix(prefix): stored.get_tensor(name) for name in names}
-
-
-def _fill(network: nn.Module, tensors: dict[str, Any], weights: Path) -> None:
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise UsageError(
-            f"{weights.name} does not hold the network that its card describes.",
-            remedy="Use weights and card written by the same octaudit train.",
-        ) from error
 
 
 def _batch(images: Sequence[NDArray[np.uint8]], size_px: int, device: torch.device) -> Tensor:

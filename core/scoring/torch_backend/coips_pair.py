@@ -14,6 +14,7 @@ from core.scoring.coips_card import CoipsCard
 from core.scoring.contract import ScanFailure, ScanInput, Scorer
 from core.scoring.lanes.octa_enface import MIN_FAZ_FRACTION
 from core.scoring.torch_backend.coips import FazSegmenter, Folds, QualityGrader
+from core.scoring.torch_backend.device import NO_MEMORY, is_out_of_memory
 from core.values import Grade, ModelIdentity, NotComputable, ScanScores
 from core.vocabulary import CoipsGrade, GradeScale, ScanKind
 
@@ -76,10 +77,11 @@ class CoipsPairScorer:
         images = [scan.image for _, scan in scored]
         try:
             grades, maps = self._grader.probabilities(images), self._segmenter.probabilities(images)
-        except (MemoryError, torch.OutOfMemoryError):
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             if len(scans) == 1:
-                message = "The device has not enough free memory for a single scan."
-                results[start] = ScanFailure(scans[0].key, message, is_transient=True)
+                results[start] = ScanFailure(scans[0].key, NO_MEMORY, is_transient=True)
                 return
             half = len(scans) // 2
             self._overrule(scans[:half], results, start)

@@ -1,14 +1,18 @@
-"""Chooses where to compute, and keeps the results the same from run to run."""
+"""Chooses where to compute and how much at once, and keeps the results the same from run to run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
 from core.errors import UsageError
 from core.scoring.device_use import DeviceUse, process_use
+
+Item, Outcome = TypeVar("Item"), TypeVar("Outcome")
+NO_MEMORY = "The device has not enough free memory for a single scan."
 
 
 def choose_device(name: str) -> torch.device:
@@ -70,3 +74,34 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error)
     return "DefaultCPUAllocator" in text or "out of memory" in text
+
+
+def in_halves(
+    batch: Sequence[Item],
+    run: Callable[[Sequence[Item]], list[Outcome]],
+    *,
+    alone_too_large: Callable[[Item], Outcome],
+    on_halved: Callable[[int], None],
+) -> list[Outcome]:
+    """What ``run`` makes of a batch, halved as often as the device's memory asks; one outcome per item, in order.
+
+    ``on_halved`` is told each smaller size, ``alone_too_large`` concludes an item for which memory lacks even alone.
+    """
+    try:
+        return run(batch)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Outside the handler: until it ends, the error's traceback holds on to the tensors for which memory lacked.
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if len(batch) == 1:
+        return [alone_too_large(batch[0])]
+    half = len(batch) // 2
+    on_halved(half)
+    parts = (batch[:half], batch[half:])
+    return [
+        outcome
+        for part in parts
+        for outcome in in_halves(part, run, alone_too_large=alone_too_large, on_halved=on_halved)
+    ]

@@ -9,11 +9,8 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
-from core.errors import UsageError
 from core.measures.indices import NO_LEVELS
 from core.networks.layers import LayerShape, LeveledLayers, build_layers
 from core.scoring.lanes.layer_canvas import PREPROCESSING, normalised, on_canvas
@@ -21,6 +18,7 @@ from core.scoring.lanes.layer_output import Layers, layers_of
 from core.scoring.layers_card import LayersCard
 from core.scoring.torch_backend.device import reproducible_inference, side_by_side
 from core.scoring.torch_backend.qunet import q_of
+from core.scoring.torch_backend.stored_weights import filled, refuse_other_preprocessing, tensors_of
 from core.values import Measure
 
 CPU_BATCH, CUDA_BATCH = 2, 32
@@ -46,20 +44,8 @@ class LayerSegmenter:
         UsageError
             They expect another preprocessing, or are of another network.
         """
-        if card.preprocessing != PREPROCESSING:
-            raise UsageError(
-                f"{weights.name} expects the preprocessing {card.preprocessing!r}; this version has {PREPROCESSING!r}.",
-                remedy="Use weights made for this version, or train again.",
-            )
-        network = build_layers(LayerShape.model_validate(card.network), seed=0)
-        try:
-            tensors = load_file(weights)
-            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-        except (SafetensorError, RuntimeError) as error:
-            raise UsageError(
-                f"{weights.name} does not hold the network that its card describes ({str(error).splitlines()[0]})",
-                remedy="Use weights and card written by the same training.",
-            ) from error
+        refuse_other_preprocessing(weights, card.preprocessing, PREPROCESSING)
+        network = filled(build_layers(LayerShape.model_validate(card.network), seed=0), tensors_of(weights), weights)
         return cls(network, card, device)
 
     @cached_property

@@ -11,8 +11,7 @@ from threading import Lock
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
+from safetensors import safe_open
 
 from core.errors import UsageError
 from core.networks.octa_enface import OctaEnfaceNetwork, OctaEnfaceShape, build_octa_enface
@@ -22,8 +21,9 @@ from core.scoring.lanes.canvas import PREPROCESSING, normalise
 from core.scoring.lanes.faz_region import FazDetail, FazRegion, likeliest_zone, region_input
 from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, coarse_faz_of, prepare, scores_of
 from core.scoring.lanes.scan_heads import PREFIX, ScanHeads
-from core.scoring.torch_backend.device import is_out_of_memory, reproducible_inference, side_by_side
+from core.scoring.torch_backend.device import NO_MEMORY, in_halves, reproducible_inference, side_by_side
 from core.scoring.torch_backend.grad_cam import class_maps
+from core.scoring.torch_backend.stored_weights import filled, refuse_other_preprocessing, tensors_of
 from core.values import ModelIdentity, ScanScores
 from core.vocabulary import ScanKind
 
@@ -37,20 +37,9 @@ _Ready = tuple[int, PreparedScan]
 
 def load_network(weights: Path, card: ModelCard, device: torch.device) -> OctaEnfaceNetwork:
     """The network of a card with its weights (stored as float16 or float32), in eval mode on the device."""
-    if card.preprocessing != PREPROCESSING:
-        raise UsageError(
-            f"{weights.name} expects the preprocessing {card.preprocessing!r}; this version has {PREPROCESSING!r}.",
-            remedy="Use weights made for this version, or train again.",
-        )
-    network = build_octa_enface(OctaEnfaceShape.model_validate(card.network))
-    try:
-        tensors = {name: value for name, value in load_file(weights).items() if not name.startswith(PREFIX)}
-        network.load_state_dict({name: _as_float32(value) for name, value in tensors.items()})
-    except (SafetensorError, RuntimeError) as error:
-        raise UsageError(
-            f"{weights.name} does not hold the network that its card describes ({str(error).splitlines()[0]})",
-            remedy="Use weights and card written by the same training.",
-        ) from error
+    refuse_other_preprocessing(weights, card.preprocessing, PREPROCESSING)
+    tensors = {name: value for name, value in tensors_of(weights).items() if not name.startswith(PREFIX)}
+    network = filled(build_octa_enface(OctaEnfaceShape.model_validate(card.network)), tensors, weights)
     return network.eval().to(device)
 
 
@@ -134,7 +123,7 @@ class OctaEnfaceScorer:
         """Each thread takes a chunk through forward pass and conclusion, so that no core waits for another."""
 
         def score_chunk(chunk: list[_Ready]) -> list[tuple[int, Result]]:
-            return [(passed.index, self._conclude(passed)) for passed in self._pass_chunk(chunk)]
+            return [(passed.index, self._conclude(passed)) for passed in self._pass_within_memory(chunk)]
 
         for found in self._threads.map(score_chunk, chunks):
             yield from found
@@ -152,31 +141,27 @@ class OctaEnfaceScorer:
     def _pass_alone(self, chunk: list[_Ready]) -> "list[_Passed]":
         """The device's memory is measured out for one pass."""
         with self._on_device_alone:
-            return self._pass_chunk(chunk)
+            return self._pass_within_memory(chunk)
 
-    def _pass_chunk(self, chunk: list[_Ready]) -> "list[_Passed]":
+    def _pass_within_memory(self, chunk: Sequence[_Ready]) -> "list[_Passed]":
         """The chunk after the forward pass; halved as often as the device's memory asks."""
+        return in_halves(
+            chunk,
+            self._pass_chunk,
+            alone_too_large=lambda alone: _Passed(*alone, None, 0.0),
+            on_halved=self._take_fewer,
+        )
+
+    def _take_fewer(self, n: int) -> None:
+        self._forward_batch = min(self._forward_batch, n)
+
+    def _pass_chunk(self, chunk: Sequence[_Ready]) -> "list[_Passed]":
         started = time.perf_counter()
-        try:
-            outputs = self.forward_scans([prepared for _, prepared in chunk])
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return self._pass_halves(chunk)
+        outputs = self.forward_scans([prepared for _, prepared in chunk])
         seconds = (time.perf_counter() - started) / len(chunk)
         return [
             _Passed(index, prepared, output, seconds) for (index, prepared), output in zip(chunk, outputs, strict=True)
         ]
-
-    def _pass_halves(self, chunk: list[_Ready]) -> "list[_Passed]":
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        if len(chunk) == 1:
-            index, prepared = chunk[0]
-            return [_Passed(index, prepared, None, 0.0)]
-        half = len(chunk) // 2
-        self._forward_batch = min(self._forward_batch, half)
-        return [*self._pass_chunk(chunk[:half]), *self._pass_chunk(chunk[half:])]
 
     def forward_scans(self, scans: Sequence[PreparedScan]) -> list[NetworkOutput]:
         """All that the network says of scans, first and second look: what the pipeline's speed is measured against."""
@@ -216,8 +201,7 @@ class OctaEnfaceScorer:
         started = time.perf_counter()
         prepared, output = passed.prepared, passed.output
         if output is None:
-            message = "The device has not enough free memory for a single scan."
-            return ScanFailure(prepared.scan.key, message, is_transient=True)
+            return ScanFailure(prepared.scan.key, NO_MEMORY, is_transient=True)
         if not all(
             np.isfinite(part).all() for part in (output.grade_logits, output.artifact_logits, output.faz_logits)
         ):
@@ -235,7 +219,3 @@ class _Passed:
     prepared: PreparedScan
     output: NetworkOutput | None
     seconds: float
-
-
-def _as_float32(value: torch.Tensor) -> torch.Tensor:
-    return value.float() if value.is_floating_point() else value

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from core.errors import UsageError
 from core.networks.onh_enface import OnhNetwork, OnhShape
@@ -18,8 +16,9 @@ from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.onh_enface import OnhNetworkOutput, scores_of
 from core.scoring.lanes.onh_input import FOUR_GRADES, PREPROCESSING, onh_input
 from core.scoring.onh_card import OnhCard
-from core.scoring.torch_backend.device import is_out_of_memory, reproducible_inference
+from core.scoring.torch_backend.device import NO_MEMORY, in_halves, reproducible_inference
 from core.scoring.torch_backend.grad_cam import class_maps
+from core.scoring.torch_backend.stored_weights import filled, refuse_other_preprocessing, tensors_of
 from core.values import ModelIdentity, ScanScores
 from core.vocabulary import ScanKind
 
@@ -31,20 +30,8 @@ Result = ScanScores | ScanFailure
 
 def load_network(weights: Path, card: OnhCard, device: torch.device) -> OnhNetwork:
     """The network of a card with its weights (stored as float16 or float32), in eval mode on the device."""
-    if card.preprocessing != PREPROCESSING:
-        raise UsageError(
-            f"{weights.name} expects the preprocessing {card.preprocessing!r}; this version has {PREPROCESSING!r}.",
-            remedy="Use weights made for this version, or train again.",
-        )
-    network = OnhNetwork(OnhShape.model_validate(card.network))
-    try:
-        tensors = load_file(weights)
-        network.load_state_dict({n: v.float() if v.is_floating_point() else v for n, v in tensors.items()})
-    except (SafetensorError, RuntimeError) as error:
-        raise UsageError(
-            f"{weights.name} does not hold the network that its card describes ({str(error).splitlines()[0]})",
-            remedy="Use weights and card written by the same training.",
-        ) from error
+    refuse_other_preprocessing(weights, card.preprocessing, PREPROCESSING)
+    network = filled(OnhNetwork(OnhShape.model_validate(card.network)), tensors_of(weights), weights)
     return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
@@ -114,11 +101,17 @@ class OnhEnfaceScorer:
         """Score a batch; one result per scan, in order. A scan that fails takes no other with it."""
         results: list[Result] = []
         for start in range(0, len(scans), self._batch):
-            results += self._score_chunk(scans[start : start + self._batch])
+            results += self._score_within_memory(scans[start : start + self._batch])
         return results
 
+    def _score_within_memory(self, scans: Sequence[ScanInput]) -> list[Result]:
+        return in_halves(scans, self._score_chunk, alone_too_large=_too_large, on_halved=self._take_fewer)
+
+    def _take_fewer(self, n: int) -> None:
+        self._batch = min(self._batch, n)
+
     def _score_chunk(self, scans: Sequence[ScanInput]) -> list[Result]:
-        """All at once; halved where memory runs out, one by one where one of them cannot be taken."""
+        """All at once; one by one where one of them cannot be taken."""
         started = time.perf_counter()
         try:
             outputs = self._forward([scan.image for scan in scans])
@@ -126,20 +119,8 @@ class OnhEnfaceScorer:
             if len(scans) == 1:
                 return [ScanFailure(scans[0].key, str(error), is_transient=False)]
             return [result for scan in scans for result in self._score_chunk([scan])]
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return self._score_halves(scans)
         seconds = (time.perf_counter() - started) / len(scans)
         return [self._conclude(scan, output, seconds) for scan, output in zip(scans, outputs, strict=True)]
-
-    def _score_halves(self, scans: Sequence[ScanInput]) -> list[Result]:
-        if len(scans) == 1:
-            message = "The device has not enough free memory for a single scan."
-            return [ScanFailure(scans[0].key, message, is_transient=True)]
-        half = len(scans) // 2
-        self._batch = max(1, min(self._batch, half))
-        return [*self._score_chunk(scans[:half]), *self._score_chunk(scans[half:])]
 
     def _conclude(self, scan: ScanInput, output: OnhNetworkOutput, seconds: float) -> Result:
         started = time.perf_counter()
@@ -147,3 +128,7 @@ class OnhEnfaceScorer:
             return ScanFailure(scan.key, "The network gave values that are not finite.", is_transient=False)
         scores = scores_of(scan, output, self._card, seconds=seconds)
         return replace(scores, seconds=seconds + time.perf_counter() - started)
+
+
+def _too_large(scan: ScanInput) -> Result:
+    return ScanFailure(scan.key, NO_MEMORY, is_transient=True)

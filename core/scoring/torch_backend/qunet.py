@@ -8,16 +8,15 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor
 
-from core.errors import UsageError
 from core.measures.indices import NO_LEVELS
 from core.measures.selection import level_agreement
 from core.networks.qunet import QuNet, QuNetShape
 from core.scoring.lanes.level_output import Box, Region, labels_at_image, network_input, region_box
 from core.scoring.qunet_card import QuNetCard
 from core.scoring.torch_backend.device import reproducible_inference
+from core.scoring.torch_backend.stored_weights import filled, tensors_of
 from core.values import Measure
 
 BATCH = 8
@@ -50,14 +49,7 @@ class LevelReader:
     @classmethod
     def load(cls, weights: Path, card: QuNetCard, device: torch.device) -> Self:
         """Read the weights a card describes; UsageError where they are those of another network."""
-        network = QuNet(QuNetShape.model_validate(card.network))
-        try:
-            network.load_state_dict(load_file(weights))
-        except RuntimeError as error:
-            raise UsageError(
-                f"{weights.name} does not hold the network that its card describes.",
-                remedy="Use weights and card written by the same octaudit train.",
-            ) from error
+        network = filled(QuNet(QuNetShape.model_validate(card.network)), tensors_of(weights), weights)
         return cls(network, card.region, device)
 
     def read(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box] | None = None) -> list[LevelReading]:
