@@ -44,7 +44,7 @@ def refused(client: TestClient, path: str, body: dict, status: int) -> str:
     return posted(client, path, body, status=status)["message"]
 
 
-def test_a_list_is_accepted_in_bulk_after_its_sample_and_the_last_decision_is_undone(
+def test_a_list_is_accepted_in_bulk_after_its_sample_and_one_scan_of_it_taken_back(
     person: Person, clinics: Clinics, owner_database: Database, installation: Installation
 ) -> None:
     with session_scope(owner_database) as session:
@@ -72,6 +72,13 @@ def test_a_list_is_accepted_in_bulk_after_its_sample_and_the_last_decision_is_un
         bulk = posted(client, f"{path}/accept")
     assert bulk["state"] == "done"
     assert client.get(path).json() == bulk
+    first = bulk["accepted"][0]
+    assert client.get("/decisions/last").json()["items"] == [], "nobody can tell which of a list came last"
+    undone = posted(client, "/decisions/undo", {"review_id": first["review_id"], "reason": "Blurred"})
+    assert (undone["scan_id"], undone["state"]) == (first["scan_id"], "under_review")
+    assert [each["scan_id"] for each in client.get(path).json()["accepted"] if each["is_taken_back"]] == [
+        first["scan_id"]
+    ]
     assert person(clinics.technician).post("/bulk-acceptances").status_code == 403
 
 
