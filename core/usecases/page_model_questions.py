@@ -1,14 +1,19 @@
-"""What the page Models asks of the database; a part of core.usecases.page_questions."""
+"""What the page Models, the trend of a fault and FAZ by hand ask of the database; a part of page_questions."""
 
 from sqlalchemy.orm import Session
 
 from core.store.administration import list_studies
+from core.store.example import Fault
 from core.store.model_activation import list_device_models, read_activations
 from core.store.model_version import list_model_versions
 from core.store.rescored_pair import read_rescored_pairs
 from core.store.rescoring import count_scans, list_failures, read_rescoring, read_rescorings
+from core.store.scan_filter import ScanFilter
 from core.usecases.compare_findings import FIGURES, compare_findings
+from core.usecases.compare_outlines import compare_outlines
 from core.usecases.page_visit import Visit
+from core.usecases.watch_fault import watch_fault
+from core.vocabulary import Slab
 
 
 def models(session: Session, _: Visit) -> None:
@@ -24,3 +29,13 @@ def models(session: Session, _: Visit) -> None:
     read_rescored_pairs(session, 1)
     for kind in FIGURES:
         compare_findings(session, 1, kind)
+
+
+def fault_trend(session: Session, visit: Visit) -> None:
+    """What the page Trends asks beside the trend of the ungradable."""
+    watch_fault(session, visit.weeks(52), Fault.MOTION, today=visit.today)
+
+
+def faz_by_hand(session: Session, visit: Visit) -> None:
+    """The view of the page Agreement; the sample of scans is a file asked for."""
+    compare_outlines(session, ScanFilter(slab=Slab.SUPERFICIAL, scan_type=visit.scan_type), "faz_area_mm2")

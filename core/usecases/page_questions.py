@@ -76,7 +76,7 @@ from core.usecases.judge_units import compare_units, visit_factor
 from core.usecases.look_at_scan import look_at_scan
 from core.usecases.look_at_unit import read_notes
 from core.usecases.measure_acceptance import measure_acceptance
-from core.usecases.page_model_questions import models
+from core.usecases.page_model_questions import fault_trend, faz_by_hand, models
 from core.usecases.page_visit import SOMEBODY, Visit
 from core.usecases.sign_baseline import propose_baseline, scope_of
 from core.usecases.standardise_units import standardise_units
@@ -349,10 +349,12 @@ PAGES: dict[str, Question] = {
     "Sites & devices, scan by scan": _strips,
     "Trends, sites": partial(_trends, kind=UnitKind.SITE),
     "Trends, devices": partial(_trends, kind=UnitKind.DEVICE),
+    "Trends, a fault": fault_trend,
     "Why scans fail": _why,
     "Why scans fail, one type": partial(_why, scan_type="octa-enface 3x3"),
     "FAZ": _faz,
     "Agreement": _agreement,
+    "Agreement, FAZ by hand": faz_by_hand,
     "Model & data watch, drift": _watch,
     "Model & data watch, calibration": _calibration,
     "Model & data watch, versions": _versions,

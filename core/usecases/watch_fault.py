@@ -58,9 +58,10 @@ def _borders(first: date, today: date, step: timedelta) -> tuple[date, ...]:
 
 
 def _ends(first: date, today: date, step: timedelta) -> dict[date, date]:
-    """The day after the last of each stretch by its first day, the present week included."""
+    """The day after the last of each stretch by its first day; the last one ends with the present week."""
+    last = today + timedelta(days=7 - today.weekday())
     starts = [first + step * number for number in range((today - first) // step + 1)]
-    return {start: start + step for start in starts}
+    return {start: min(start + step, last) for start in starts}
 
 
 def _by_site(found: Iterable[SiteWeek]) -> Mapping[int, ClusteredCount]:

@@ -32,7 +32,8 @@ def draw_faz_agreement() -> None:
         if not types:
             empty_state(NOTHING, "Outlines need scored OCTA scans.", key="empty")
             return
-        column, slab, type_ = draw_faz_choice(types)
+        with st.container(horizontal=True, gap="small"):
+            column, slab, type_ = draw_faz_choice(types)
         chosen = replace(chosen, slab=slab, scan_type=type_)
         found = compare_outlines(session, chosen, column)
     if found.readers:

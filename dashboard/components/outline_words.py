@@ -23,15 +23,15 @@ def _card(title: str, pair: MethodAgreement, found: OutlineComparison) -> Html:
     if not isinstance(pair.limits, BlandAltman):
         return tag("section", tag("h3", title), tag("p", f"Not computable: {pair.limits.reason}."), class_="rate")
     decimals, unit = MEASURES[FAZ][found.column].decimals, MEASURES[FAZ][found.column].unit
-    lead = f"{pair.limits.bias.value:+.{decimals}f} {unit}".strip()
+    lead = f"{_signed(pair.limits.bias.value, decimals)} {unit}".strip()
     figure = tag(
         "div", tag("strong", lead), tag("span", f"bias, {_span(pair.limits.bias, decimals)}", class_="muted"),
         class_="figure",
     )  # fmt: skip
     low, high = pair.limits.low, pair.limits.high
     limits = (
-        f"95 % of differences lie from {low.value:+.{decimals}f} ({_span(low, decimals)}) to "
-        f"{high.value:+.{decimals}f} ({_span(high, decimals)})"
+        f"95 % of differences lie from {_signed(low.value, decimals)} ({_span(low, decimals)}) to "
+        f"{_signed(high.value, decimals)} ({_span(high, decimals)})"
     )
     what = f"{pair.other.capitalize()} minus {pair.reference}, {count(len(pair.pairs))} patients, one scan of each."
     words = tag("p", f"{limits}. {_correlation(pair)} {what}", class_="what")
@@ -46,7 +46,11 @@ def _correlation(pair: MethodAgreement) -> str:
 
 
 def _span(interval: Interval, decimals: int) -> str:
-    return f"95 % interval {interval.low:.{decimals}f} to {interval.high:.{decimals}f}"
+    return f"95 % interval {interval.low:.{decimals}f} to {interval.high:.{decimals}f}".replace("-", "−")
+
+
+def _signed(value: float, decimals: int) -> str:
+    return f"{value:+.{decimals}f}".replace("-", "−")
 
 
 def outline_words(found: OutlineComparison) -> Html:
@@ -59,7 +63,8 @@ def outline_words(found: OutlineComparison) -> Html:
         parts.append(tag("span", f" Left out: {reasons}."))
     if found.repeatability is not None:
         published = found.repeatability
-        manual, automatic = f"{published.manual} by hand", f"{published.automatic} automatic"
+        decimals = MEASURES[FAZ][found.column].decimals
+        manual, automatic = f"{published.manual:.{decimals}f} by hand", f"{published.automatic:.{decimals}f} automatic"
         words = f" Published repeatability: {manual}, {automatic} ({published.source})."
         parts.append(tag("span", words, class_="muted"))
     return tag("p", *parts, class_="verdict", role="status")

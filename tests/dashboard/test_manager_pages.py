@@ -57,6 +57,8 @@ def test_the_overview_says_in_words_who_is_flagged_and_each_cell_leads_on(demo_p
     assert table.index(planted.bad_site) < min(table.index(site) for site in planted.healthy_sites)
     for address in (
         f"/trends?period=26w&amp;site={bad}&amp;by=site",
+        f"/trends?period=26w&amp;site={bad}&amp;by=site&amp;of=motion",
+        f"/trends?period=26w&amp;site={bad}&amp;by=site&amp;of=deviation",
         f"/why?period=26w&amp;site={bad}",
         f"/worklist?site={bad}&amp;tab=reacquire",
         f"/worklist?site={bad}&amp;tab=to-decide",
@@ -108,6 +110,19 @@ def test_the_decline_is_told_with_its_beginning_and_what_happened_then(demo_page
     assert len(specs(page)) == 3
 
 
+def test_a_fault_has_its_own_trend_whose_points_lead_to_the_scans_with_it(demo_page: PageOf, demo: Demo):
+    bad = demo.rows.site_ids[demo.rows.study.planted.bad_site]
+    page = demo_page(TRENDS, by="site", site=bad, of="motion")
+    markup = shown(page)
+    assert f"{demo.rows.study.planted.bad_site}: " in markup
+    assert "severe motion of" in markup
+    assert "fault=motion" in markup
+    assert "whatever the grade" in markup
+    assert "Severe motion" in specs(page)[0]
+    assert "Baseline" not in [part.value for part in page.subheader], "nobody signs a fault's"
+    assert "off protocol of" in shown(demo_page(TRENDS, of="deviation"))
+
+
 def test_small_multiples_show_the_units_of_most_concern_first(demo_page: PageOf, demo: Demo):
     markup = shown(demo_page(TRENDS, by="site"))
     planted = demo.rows.study.planted
@@ -139,6 +154,15 @@ def test_agreement_stands_beside_that_of_two_people_and_lists_the_disputed(demo_
     assert len(specs(page)) == 3
     assert "To be talked about" in [part.value for part in page.subheader]
     assert "grading plan draws scans for that" in shown(demo_page("pages/agreement.py", type="onh-enface 3x3"))
+
+
+def test_faz_by_hand_says_how_to_begin_where_nothing_was_outlined(demo_page: PageOf, demo: Demo):
+    page = demo_page("pages/agreement.py", view="faz")
+    markup = shown(page)
+    assert "No outlines by hand in this selection" in markup
+    assert f"/outlines/{demo.rows.study_id}.zip?slab=superficial&amp;type=octa-enface+3x3" in markup
+    page.text_input(key="octaudit.reader").set_value("R/1").run()
+    assert "A reader's code has 1 to 40" in page.error[0].value
 
 
 def test_the_watch_names_the_device_that_drifted(demo_page: PageOf, demo: Demo):

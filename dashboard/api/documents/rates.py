@@ -198,7 +198,7 @@ class ChartPointDocument(Document):
 
     starts_on: date
     ends_on: date
-    ungradable: Rate
+    ungradable: Rate = Field(description="Of a fault's trend: captures with the fault.")
     low: float = Field(description="Lower limit of this point, 0..1.")
     high: float = Field(description="Upper limit of this point, 0..1.")
     signals: list[SignalDocument]
@@ -228,6 +228,7 @@ class BaselineDocument(Document):
 class TrendDocument(Document):
     """A control chart with its sums."""
 
+    what: str = Field(description="What its points count of the decided first captures.")
     chart: ChartKind
     is_worse: bool = Field(description="A rule is broken upwards.")
     baseline: BaselineDocument

@@ -18,6 +18,7 @@ from core.store.unit_week import read_unit_weeks
 from core.usecases.flag_sites import flag_sites
 from core.usecases.judge_units import JudgedUnit, compare_units, visit_factor
 from core.usecases.standardise_units import StandardisedUnits, standardise_units
+from core.usecases.watch_fault import watch_fault
 from core.usecases.watch_units import Trend, watch_units
 from core.values import NotComputable
 from core.vocabulary import Role
@@ -142,16 +143,19 @@ def read_scores(asked: ScansAsked, caller: RateReader) -> ScanScoresDocument:
 def read_trends(asked: TrendsAsked, caller: RateReader) -> TrendsDocument:
     """Control chart, CUSUM and EWMA of the selection and of its units. 52 weeks unless asked."""
     caller.require_role(COMPARERS)
-    chosen = asked.chosen(period=Period.WEEKS_52)
+    chosen, today = asked.chosen(period=Period.WEEKS_52), now().date()
     with caller.open_session() as session:
-        found = watch_units(session, chosen, asked.by, today=now().date(), chart=asked.limits)
+        found = watch_units(session, chosen, asked.by, today=today, chart=asked.limits)
+        whole = found.trend
+        if asked.fault is not None:
+            whole = watch_fault(session, chosen, asked.fault, today=today, chart=asked.limits)
         marks = read_marks(session, chosen)
     return TrendsDocument(
         as_of=now(),
         by=found.kind,
         unit=FIRST_CAPTURES,
-        whole=None if isinstance(found.trend, NotComputable) else _trend(found.trend, chosen.since),
-        not_computable=found.trend.reason if isinstance(found.trend, NotComputable) else None,
+        whole=None if isinstance(whole, NotComputable) else _trend(whole, chosen.since),
+        not_computable=whole.reason if isinstance(whole, NotComputable) else None,
         units=[
             UnitTrendDocument(unit=UnitDocument.model_validate(each.unit), trend=_trend(each.trend, chosen.since))
             for each in found.units
@@ -235,6 +239,7 @@ def _trend(trend: Trend, since: date | None) -> TrendDocument:
     )
     cusum, ewma = trend.cusum, trend.ewma
     return TrendDocument(
+        what=trend.what,
         chart=trend.chart.kind,
         is_worse=trend.is_worse,
         baseline=baseline,

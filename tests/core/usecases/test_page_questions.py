@@ -64,6 +64,7 @@ NO_VIEW = {
     "core.usecases.mark_fovea": "writes",
     "core.usecases.order_rescoring": "writes; the look before counts what would be written",
     "core.usecases.adopt_scores": "writes; the look before goes over one order's scans",
+    "core.usecases.outline_faz": "writes; the sample to outline is a file asked for, from the newest 2,000 scans",
     "core.usecases.plan_visits": "writes; the look before looks up the rows of one file by their codes",
     "core.store.evidence": "the candidates are asked; what was shown for one certificate is a few rows",
     "core.usecases.certify": "writes, and one study's protocol",

@@ -21,7 +21,8 @@ Person = Callable[[str], TestClient]
 
 DEMO_READS = (
     "/rates/overview", "/rates/flags", "/rates/units", "/rates/units?by=device&standardised=true", "/rates/weeks",
-    "/rates/weeks?by=technician&period=4w", "/rates/scan-scores", "/trends", "/trends?by=software&limits=p", "/marks",
+    "/rates/weeks?by=technician&period=4w", "/rates/scan-scores", "/trends", "/trends?by=software&limits=p", "/trends?fault=motion",
+    "/faz-outlines", "/faz-outlines?metric=faz_axis_ratio&slab=deep", "/examples?fault=deviation", "/marks",
     "/shared-images", "/causes", "/faz", "/faz?metric=faz_circularity&scale=corrected&group=device", "/agreement",
     "/agreement?group=slab", "/watch/inputs", "/watch/calibration", "/watch/calibration?reference=decisions",
     "/watch/versions", "/worklist", "/worklist?tab=stuck", "/scans?limit=3", "/examples", "/requests", "/actions",
