@@ -4,7 +4,7 @@ from core.measures.device_index import INDEX_LIMITS
 from core.scoring.card import calibration_in
 from core.store.scan_view import AssessmentView, ScanView
 from core.values import Reason
-from core.vocabulary import ScanKind, ScanState, Severity, Verdict
+from core.vocabulary import ReasonCode, ScanKind, ScanState, Severity, Verdict
 from core.wording import (
     ARTIFACT_NAMES,
     FIXABLE_NAMES,
@@ -20,6 +20,8 @@ from dashboard.overlay import ARTIFACT_COLOURS
 
 VERDICT_TONES = {Verdict.ACCEPT: "good", Verdict.REVIEW: "warn", Verdict.REACQUIRE: "bad"}
 SEVERITY_TONES = {Severity.NONE: "calm", Severity.MILD: "warn", Severity.SEVERE: "bad"}
+STRANGERS = frozenset({ReasonCode.NOT_OCTA, ReasonCode.NOT_OF_KIND})
+OF_ANOTHER_KIND = "What the model says of a picture of another kind means nothing, so it is not shown."
 
 
 def grade(view: ScanView) -> Html:
@@ -41,11 +43,17 @@ def grade(view: ScanView) -> Html:
     return tag(
         "section",
         tag("div", *head, class_="grade"),
-        _probabilities(assessment, view.kind),
+        tag("p", OF_ANOTHER_KIND, class_="muted") if is_stranger(view) else _probabilities(assessment, view.kind),
         accept,
         device_index(view),
         aria_label="Grade",
     )
+
+
+def is_stranger(view: ScanView) -> bool:
+    """Whether the model found the image to be no scan of its kind: whatever else it says of it means nothing."""
+    judged = view.assessment
+    return judged is not None and any(reason.code in STRANGERS for reason in judged.reasons)
 
 
 def device_index(view: ScanView) -> Html | None:

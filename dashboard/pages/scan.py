@@ -20,7 +20,7 @@ from dashboard.components.review_box import ReviewContext, draw_claims, draw_rev
 from dashboard.components.review_walk import Walk, draw_walk, list_of
 from dashboard.components.sample_walk import SAMPLED, draw_sample_walk, read_sample
 from dashboard.components.scan_facts import facts, history, same_image, title
-from dashboard.components.scan_grade import grade, reasons
+from dashboard.components.scan_grade import grade, is_stranger, reasons
 from dashboard.components.viewer.show import show_viewer
 from dashboard.filters import MAX_ID, SCAN_FIELDS, filter_in_url
 from dashboard.grading.own_first import draw_difference, draw_own_first
@@ -73,7 +73,7 @@ def _draw_scan(view: ScanView, actor: Actor, beside: Surroundings, onward: str |
     with image:
         if view.kind not in OWN_VIEWERS:
             show_viewer(view, beside.previous, key=f"viewer-{view.acquisition_id}-{view.scan_id}")
-        if view.kind in OWN_VIEWERS or not view.is_model_hidden:
+        if view.kind in OWN_VIEWERS or not (view.is_model_hidden or is_stranger(view)):
             LANE_PARTS[view.kind](view)
         draw_captures(view.acquisition_id, actor, today=now().date())
     with verdict:
