@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
@@ -243,15 +243,15 @@ def count_outcomes(session: Session, ids: Iterable[int]) -> dict[int, Counter[Ou
 
 
 def list_scans(
-    session: Session, id_: int, outcome: Outcome, *, page: int = 0, page_size: int = 50
+    session: Session, id_: int, outcome: Outcome | None = None, *, after_id: int = 0, limit: int = 50
 ) -> tuple[ScanOutcome, ...]:
-    """The scans with that outcome, paged, in order of their id."""
+    """The scans with that outcome (None: with any), in order of their id, from after one on."""
+    is_meant = () if outcome is None else (ReEvaluationScan.outcome == outcome,)
     rows = session.execute(
         select(ReEvaluationScan)
-        .where(and_(ReEvaluationScan.re_evaluation_id == id_, ReEvaluationScan.outcome == outcome))
+        .where(ReEvaluationScan.re_evaluation_id == id_, ReEvaluationScan.scan_id > after_id, *is_meant)
         .order_by(ReEvaluationScan.scan_id)
-        .offset(page * page_size)
-        .limit(page_size)
+        .limit(limit)
     ).scalars()
     return tuple(
         ScanOutcome(

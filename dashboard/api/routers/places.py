@@ -38,7 +38,7 @@ def list_studies(caller: PlaceReader) -> Listing[StudyDocument]:
 def list_sites(study_id: StudyId, caller: PlaceReader) -> Listing[SiteDocument]:
     """The study's sites that the caller has a role at."""
     with caller.open_session() as session:
-        _require_study(session, study_id)
+        require_study(session, study_id)
         return Listing(items=[SiteDocument.model_validate(each) for each in store.list_sites(session, study_id)])
 
 
@@ -46,7 +46,7 @@ def list_sites(study_id: StudyId, caller: PlaceReader) -> Listing[SiteDocument]:
 def list_devices(study_id: StudyId, caller: PlaceReader) -> Listing[DeviceDocument]:
     """The devices at those sites."""
     with caller.open_session() as session:
-        _require_study(session, study_id)
+        require_study(session, study_id)
         return Listing(items=[DeviceDocument.model_validate(each) for each in store.list_devices(session, study_id)])
 
 
@@ -54,7 +54,7 @@ def list_devices(study_id: StudyId, caller: PlaceReader) -> Listing[DeviceDocume
 def list_technicians(study_id: StudyId, caller: PlaceReader) -> Listing[TechnicianDocument]:
     """The technicians at those sites."""
     with caller.open_session() as session:
-        _require_study(session, study_id)
+        require_study(session, study_id)
         found = store.list_technicians(session, study_id)
     return Listing(items=[TechnicianDocument.model_validate(each) for each in found])
 
@@ -63,7 +63,7 @@ def list_technicians(study_id: StudyId, caller: PlaceReader) -> Listing[Technici
 def list_protocol_versions(study_id: StudyId, caller: PlaceReader) -> Listing[ProtocolVersionDocument]:
     """Every version of the study's protocol."""
     with caller.open_session() as session:
-        _require_study(session, study_id)
+        require_study(session, study_id)
         found = store.list_protocol_versions(session, study_id)
     return Listing(items=[ProtocolVersionDocument.model_validate(each) for each in found])
 
@@ -86,6 +86,7 @@ def read_model_version(caller: PlaceReader) -> ModelVersionDocument:
     return ModelVersionDocument.model_validate(model)
 
 
-def _require_study(session: Session, study_id: int) -> None:
+def require_study(session: Session, study_id: int) -> None:
+    """Raise NotFoundError where the caller has no role in the study, or there is none."""
     if all(study.id != study_id for study in store.list_studies(session)):
         raise NotFoundError("There is no such study, or none that you have a role in.", remedy="See GET /studies.")

@@ -5,10 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from sqlalchemy.orm import Session
 
-from core.errors import NotFoundError
 from core.intake.visit_calendar import check_rows
 from core.policy.parse_protocol import parse_protocol
-from core.store.administration import list_protocol_versions, list_studies
+from core.store.administration import list_protocol_versions
 from core.store.visit_plan import find_plan
 from core.usecases.administer_study import publish_protocol
 from core.usecases.plan_visits import PLANNERS, call_off_visit, check_calendar, plan_visits, resume_visit
@@ -22,6 +21,7 @@ from dashboard.api.documents.planning import (
 )
 from dashboard.api.documents.work import NotPossibleBody
 from dashboard.api.guard import ProtocolWriter, VisitWriter
+from dashboard.api.routers.places import require_study
 
 router = APIRouter(tags=["places"])
 
@@ -34,7 +34,7 @@ def publish_protocol_version(study_id: StudyId, body: ProtocolBody, caller: Prot
     """Publish the study's next protocol version; scans already judged keep the one they were judged by."""
     protocol = parse_protocol(body.document)
     with caller.open_session() as session:
-        _require_study(session, study_id)
+        require_study(session, study_id)
         added = publish_protocol(
             session,
             actor=caller.actor,
@@ -54,7 +54,7 @@ def import_calendar(study_id: StudyId, body: CalendarBody, caller: VisitWriter) 
     table = check_rows([row.model_dump() for row in body.rows])
     act = check_calendar if body.dry_run else plan_visits
     with caller.open_session() as session:
-        _require_study(session, study_id)
+        require_study(session, study_id)
         return CalendarDocument.of(act(session, table, actor=caller.actor, study_id=study_id, is_whole=body.is_whole))
 
 
@@ -80,8 +80,3 @@ def _plan(session: Session, visit_id: int) -> VisitPlanDocument:
     plan = find_plan(session, visit_id)
     assert plan is not None, "it has just been moved"
     return VisitPlanDocument.model_validate(plan)
-
-
-def _require_study(session: Session, study_id: int) -> None:
-    if all(study.id != study_id for study in list_studies(session)):
-        raise NotFoundError("There is no such study, or none that you have a role in.", remedy="See GET /studies.")
