@@ -5,6 +5,7 @@ temporary one is made, which takes minutes and about 8 GB.
 """
 
 import json
+import os
 import statistics
 import sys
 from collections.abc import Callable
@@ -23,12 +24,12 @@ from core.database.roles import DatabaseRole  # noqa: E402
 from core.database.session import open_database, session_scope  # noqa: E402
 from core.settings import Settings  # noqa: E402
 from core.store.generated_reader import Reader, add_reader  # noqa: E402
-from core.usecases.measure_pages import browsing_table, generated_programme  # noqa: E402
+from core.usecases.measure_pages import browsing_table, browsing_words, generated_programme  # noqa: E402
 from core.vocabulary import Role  # noqa: E402
 from dashboard.navigation import PAGES  # noqa: E402
 
 FIGURES = ROOT / "docs" / "figures" / "browsing.json"
-N_SCANS, N_LOOKS = 1_000_000, 5
+N_SCANS, N_LOOKS = 1_000_000, 7
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 ADDRESSED = {"scan": "id={scan_id}"}
 """Pages that are reached by an address with a parameter."""
@@ -53,8 +54,10 @@ def main(say: Callable[[str], object], home: Path | None) -> None:
     with generated_programme(N_SCANS, NOW, home=home) as settings:
         with open_database(settings, DatabaseRole.OWNER) as owner, session_scope(owner) as session:
             reader = add_reader(session, None)
-        record = {"n_scans": N_SCANS, "n_looks": N_LOOKS, "pages": _look_at_all(settings, reader)}
-    say(browsing_table(record))
+        pages = _look_at_all(settings, reader)
+    machine = {"cores": os.cpu_count(), "load": round(os.getloadavg()[1], 1)}
+    record = {"n_scans": N_SCANS, "n_looks": N_LOOKS, "machine": machine, "pages": pages}
+    say(f"{browsing_words(record)}\n\n{browsing_table(record)}")
     FIGURES.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -9,11 +9,16 @@ from sqlalchemy import Select, func, select, true, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, MaskRound, Scan, Site, Subject, User, WantedMask
+from core.store.example import last_scan
+from core.store.newest import newest
+from core.store.scan_filter import ScanFilter
 from core.values import ImageIndices, Measure, Measured, NotComputable
 from core.vocabulary import ScanKind
 
 MOST_CANDIDATES, MOST_OF_A_SITE = 5_000, 500
 """The newest scans, of all sites and of each: enough to choose fifty from, and bounded work."""
+FIRST_REACH = 6_000
+"""So many of the latest scans are looked through at first."""
 _INDICES = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")
 
 
@@ -80,7 +85,7 @@ class LaneCount:
 
 def read_mask_candidates(session: Session, study_id: int, kind: ScanKind) -> list[MaskCandidate]:
     """The newest scored scans of a lane of a study that show a person, the oldest of them first."""
-    newest = (
+    candidates = (
         select(
             Scan.id, Scan.site_id, Device.manufacturer, Device.model, Assessment.not_computable,
             *(getattr(Assessment, name) for name in _INDICES),
@@ -88,24 +93,24 @@ def read_mask_candidates(session: Session, study_id: int, kind: ScanKind) -> lis
         .join(Assessment, Assessment.id == Scan.assessment_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Device, Device.id == Acquisition.device_id)
-        .where(Scan.id.in_(_newest(study_id, kind)))
+        .where(Scan.id.in_(_newest(session, study_id, kind)))
         .order_by(Scan.id.desc())
     )  # fmt: skip
     return [
         MaskCandidate(row.id, row.site_id, f"{row.manufacturer} {row.model}".strip(), _indices(row))
-        for row in reversed(session.execute(newest).all())
+        for row in reversed(session.execute(candidates).all())
     ]
 
 
 def read_lanes_to_draw(session: Session, study_id: int) -> list[LaneCount]:
     """The lanes of a study among its newest MOST_CANDIDATES scored scans: more would be walked for nothing."""
-    newest = select(Scan.id, Scan.kind).where(Scan.id.in_(_newest(study_id, None))).subquery()
+    candidates = select(Scan.id, Scan.kind).where(Scan.id.in_(_newest(session, study_id, None))).subquery()
     drawn = select(WantedMask.scan_id).where(WantedMask.mask_sha256.is_not(None)).distinct().subquery()
     rows = session.execute(
-        select(newest.c.kind, func.count(newest.c.id), func.count(drawn.c.scan_id))
-        .outerjoin(drawn, drawn.c.scan_id == newest.c.id)
-        .group_by(newest.c.kind)
-        .order_by(newest.c.kind)
+        select(candidates.c.kind, func.count(candidates.c.id), func.count(drawn.c.scan_id))
+        .outerjoin(drawn, drawn.c.scan_id == candidates.c.id)
+        .group_by(candidates.c.kind)
+        .order_by(candidates.c.kind)
     )
     return [LaneCount(ScanKind(kind), n_scored, n_drawn) for kind, n_scored, n_drawn in rows]
 
@@ -204,13 +209,23 @@ def put_mask(session: Session, round_id: int, scan_id: int, sha256: str, *, by_i
     )
 
 
-def _newest(study_id: int, kind: ScanKind | None) -> Select[int]:
-    """Ids of the newest scored scans that show a person: site by site, so that the index of (site, id) is walked."""
+def _newest(session: Session, study_id: int, kind: ScanKind | None) -> Sequence[int]:
+    """Ids of the newest scored scans that show a person."""
+    last = session.scalar(last_scan(ScanFilter(study_id=study_id))) or 0
+    return newest(
+        last, lambda oldest: session.scalars(_newest_after(oldest, study_id, kind)).all(), n=MOST_CANDIDATES,
+        first_reach=FIRST_REACH,
+    )  # fmt: skip
+
+
+def _newest_after(oldest: int, study_id: int, kind: ScanKind | None) -> Select[int]:
+    """Site by site, so that the index of (site, id) is walked."""
     of_site = (
         select(Scan.id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .where(
             Scan.site_id == Site.id,
+            Scan.id > oldest,
             Scan.assessment_id.is_not(None),
             Acquisition.is_phantom.is_(False),
             true() if kind is None else Scan.kind == kind,
