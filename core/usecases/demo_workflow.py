@@ -197,7 +197,10 @@ def _accept(session: Session, story: Story, row: DemoScanRow, acquisition: DemoA
 
 
 def _ask_sites(story: Story) -> None:
-    """Ask the sites about every third of the scans that wait to be looked at; they have answered, and wait again."""
+    """Ask the sites about every third of the scans that wait to be looked at.
+
+    They have answered, and the scans wait again, but for the latest: that question is open in its site's worklist.
+    """
     with story.open_session() as session:
         scans = read_scans(session, story.places.study_id)
         rows = [
@@ -207,23 +210,22 @@ def _ask_sites(story: Story) -> None:
         ]
         threads = read_threads(session, [row.scan_id for _, row in rows])
     latest = datetime.combine(story.study.ends_on, time(), UTC) - ASKED_AFTER
-    waiting = [
-        (scan, row)
-        for scan, row in rows
-        if row.state is ScanState.UNDER_REVIEW and scan.acquisition.acquired_at <= latest
-    ]
-    for number, (scan, row) in enumerate(waiting[::3]):
+    waiting = [(scan, row) for scan, row in rows if row.state in FLAGGED and scan.acquisition.acquired_at <= latest]
+    asked = waiting[::3]
+    for number, (scan, row) in enumerate(asked, start=1):
         if not threads[row.scan_id].messages:
             question, answer = QUESTIONS[number % len(QUESTIONS)]
-            _ask_about(story, scan, row, question, answer)
+            _ask_about(story, scan, row, question, answer if number < len(asked) else None)
 
 
-def _ask_about(story: Story, scan: DemoScan, row: DemoScanRow, question: str, answer: str) -> None:
+def _ask_about(story: Story, scan: DemoScan, row: DemoScanRow, question: str, answer: str | None) -> None:
     asked_at = scan.acquisition.acquired_at + ASKED_AFTER
     with pretending(asked_at), story.open_session() as session:
         query_site(
             session, actor=story.places.reviewer, scan_id=row.scan_id, seen_version=row.version, question=question
         )
+    if answer is None:
+        return
     with pretending(asked_at + ANSWERED_AFTER), story.open_session() as session:
         uploader = story.places.uploaders[scan.acquisition.site]
         answer_query(session, actor=uploader, scan_id=row.scan_id, answer=answer)

@@ -28,6 +28,7 @@ from core.database.tables import (
     ExpectedScan,
     Grading,
     GradingAssignment,
+    QueryMessage,
     ReacquisitionRequest,
     ReacquisitionStep,
     Review,
@@ -41,7 +42,7 @@ from core.database.tables import (
 from core.errors import ServerError
 from core.phantom.demo_roster import THIRD_GRADER
 from core.phantom.demo_study import demo_study
-from core.phantom.demo_values import DemoRequest, DemoScan, DemoStudy
+from core.phantom.demo_values import DemoAcquisition, DemoRequest, DemoScan, DemoStudy
 from core.policy.protocol import Protocol
 from core.scoring.contract import OPEN_LANES, ScanFailure, ScanInput
 from core.settings import Settings
@@ -57,7 +58,17 @@ from core.usecases.demo_people import FOLLOW_UP, DemoLogin
 from core.usecases.demo_workflow import LEFT_OPEN
 from core.usecases.load_demo_study import DemoLoad, load_demo_study
 from core.values import ScanScores
-from core.vocabulary import CoipsGrade, FileState, GradingState, RequestState, ReviewDecision, Role, ScanKind, ScanState
+from core.vocabulary import (
+    CoipsGrade,
+    FileState,
+    GradingState,
+    QueryAct,
+    RequestState,
+    ReviewDecision,
+    Role,
+    ScanKind,
+    ScanState,
+)
 
 
 def part_of(ends_on: date) -> DemoStudy:
@@ -69,7 +80,8 @@ def part_of(ends_on: date) -> DemoStudy:
     requests = [request for group in by_outcome.values() for request in group[:2]]
     graded = [grading.scan.acquisition for grading in whole.gradings[:4]]
     tiny_site = [each for each in whole.first_pass if each.site == whole.planted.tiny_site]
-    kept = {each.key for each in (*(request.acquisition for request in requests), *graded, *tiny_site)}
+    recent = [each for each in whole.first_pass if is_asked_about(each, ends_on)][:2]
+    kept = {each.key for each in (*(request.acquisition for request in requests), *graded, *tiny_site, *recent)}
     early = sorted((visit for visit in whole.visits if visit.code == "V1"), key=lambda visit: visit.planned_on)[:8]
     return replace(
         whole,
@@ -78,6 +90,12 @@ def part_of(ends_on: date) -> DemoStudy:
         requests=tuple(each for each in whole.requests if each.acquisition.key in kept),
         gradings=tuple(each for each in whole.gradings if each.scan.acquisition.key in kept),
     )
+
+
+def is_asked_about(acquisition: DemoAcquisition, ends_on: date) -> bool:
+    """Whether it is good, so recent that nobody has decided it, and the scorer is told to abstain."""
+    days_ago = (ends_on - acquisition.acquired_at.date()).days
+    return not acquisition.is_poor and acquisition.seed % 5 == 0 and 2 <= days_ago < LEFT_OPEN.days - 1
 
 
 class DemoScorer(ObedientScorer):
@@ -306,6 +324,23 @@ def test_what_is_flagged_and_good_is_accepted_unless_it_is_recent(study: DemoStu
             described = truth.get(moment)
             is_recent = moment.date() > study.ends_on - LEFT_OPEN - timedelta(days=1)
             assert described is None or described.is_poor or is_recent
+
+
+def test_sites_have_answered_what_they_were_asked_but_for_the_latest_question(study: DemoStudy, owner: Database):
+    assert sum(is_asked_about(each, study.ends_on) for each in study.first_pass) == 2
+    with session_scope(owner) as session:
+        asked = session.execute(
+            select(Scan.id, Scan.state)
+            .join(QueryMessage)
+            .where(QueryMessage.act == QueryAct.QUESTION)
+            .order_by(QueryMessage.created_at)
+        ).all()
+        answered = set(session.scalars(select(QueryMessage.scan_id).where(QueryMessage.act == QueryAct.ANSWER)))
+    *earlier, (open_id, state) = asked
+    assert state == ScanState.QUERIED
+    assert open_id not in answered
+    assert {scan_id for scan_id, _ in earlier} == answered
+    assert earlier
 
 
 def test_the_counts_agree_with_the_rows(study: DemoStudy, owner: Database):
