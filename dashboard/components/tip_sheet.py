@@ -1,6 +1,7 @@
 """The tip sheet: per cause what it looks like, what cures it, how often it occurs, and example scans. Markup only."""
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from core.charts.causes import CURES, cure_counts, top_cause
 from core.policy.reasons import REASON_TEXTS
@@ -12,13 +13,13 @@ from dashboard.components.markup import Content, Html, chip, count, join, page_l
 _TONES = {OperatorFixable.YES: "info", OperatorFixable.UNKNOWN: "warn", OperatorFixable.NO: "calm"}
 
 
-def tip_sheet(counts: FindingCounts, filters: Mapping[str, str]) -> Html:
-    """One entry per cause, the most frequent first."""
+def tip_sheet(counts: FindingCounts, filters: Mapping[str, str], study_id: int | None = None) -> Html:
+    """One entry per cause, the most frequent first; of one study each with its sheet to hand to a site."""
     ordered = sorted(counts.causes.items(), key=lambda item: (-counts.first_causes.get(item[0], 0), -item[1], item[0]))
-    return tag("div", *(_tip(code, n, counts, filters) for code, n in ordered), class_="tips")
+    return tag("div", *(_tip(code, n, counts, filters, study_id) for code, n in ordered), class_="tips")
 
 
-def _tip(code: ReasonCode, n: int, counts: FindingCounts, filters: Mapping[str, str]) -> Html:
+def _tip(code: ReasonCode, n: int, counts: FindingCounts, filters: Mapping[str, str], study_id: int | None) -> Html:
     words = REASON_TEXTS[code]
     scans = page_link("Example scans", "examples", {**filters, "reason": code.value, "grade": "0"})
     often = f"{count(n)} of {count(counts.failed)} failures ({percent(n / counts.failed)})"
@@ -30,9 +31,19 @@ def _tip(code: ReasonCode, n: int, counts: FindingCounts, filters: Mapping[str, 
         head,
         tag("p", words.text),
         tag("p", tag("b", "What to do: "), words.remedy),
-        tag("p", join([often, scans], " · "), class_="small muted"),
+        tag("p", join([often, scans, *_sending(code, filters, study_id)], " · "), class_="small muted"),
         class_="tip",
     )
+
+
+def _sending(code: ReasonCode, filters: Mapping[str, str], study_id: int | None) -> list[Html]:
+    """The sheet as a file, and where one site is chosen the way to an issue with it, which its technicians see."""
+    if study_id is None:
+        return []
+    links = [tag("a", "Tip sheet (PDF)", href=f"/tips/{study_id}/{quote(code.value)}.pdf", download=True)]
+    if site := filters.get("site"):
+        links.append(page_link("Open an issue with the site", "sites", {**filters, "by": "site", "unit": site}))
+    return links
 
 
 def cause_words(counts: FindingCounts) -> Html:

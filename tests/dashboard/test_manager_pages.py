@@ -140,6 +140,9 @@ def test_why_names_the_cause_who_can_cure_it_and_whether_repeats_helped(demo_pag
     assert "can be cured at the device" in markup
     assert "Taking scans again helped in " in markup
     assert "switch eye tracking on" in markup
+    assert f"/tips/{demo.rows.study_id}/oscar-mp%3AM.pdf" in markup
+    assert "Open an issue with the site" in markup
+    assert "Open an issue" not in shown(demo_page(WHY))
     assert f"site={demo.rows.site_ids[planted.bad_site]}&amp;reason=oscar-mp%3AM&amp;grade=0" in markup
     assert len(specs(page)) == 4
     assert len(specs(demo_page(WHY))) == 5
