@@ -291,5 +291,16 @@ def browsing_table(record: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def browsing_words(record: Mapping[str, Any]) -> str:
+    """How many pages of that record stand in time, in words."""
+    within = sum(row["median_s"] <= MOST_S for row in record["pages"])
+    machine = record["machine"]
+    return (
+        f"At {record['n_scans']:,} scans {within} of {len(record['pages'])} pages stand within {MOST_S} s (median of "
+        f"{record['n_looks']} looks), with browser, server and database on {machine['cores']} cores and "
+        f"{machine['load']} processes wanting one (load average)."
+    )
+
+
 def _bold(seconds: float) -> str:
     return f"{seconds:.2f}" if seconds <= MOST_S else f"**{seconds:.2f}**"
