@@ -11,7 +11,8 @@ import torch
 from core.errors import UsageError
 from core.scoring.device_use import DeviceUse, process_use
 
-Item, Outcome = TypeVar("Item"), TypeVar("Outcome")
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 NO_MEMORY = "The device has not enough free memory for a single scan."
 
 
@@ -93,8 +94,7 @@ def in_halves(
         if not is_out_of_memory(error):
             raise
     # Outside the handler: until it ends, the error's traceback holds on to the tensors for which memory lacked.
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    torch.cuda.empty_cache()  # nothing where CUDA was not used
     if len(batch) == 1:
         return [alone_too_large(batch[0])]
     half = len(batch) // 2

@@ -83,6 +83,11 @@ class OctaEnfaceScorer:
         """The network, for checks that change a copy of it."""
         return self._network
 
+    @property
+    def heads(self) -> ScanHeads | None:
+        """The scan heads, where the training had graded scans."""
+        return self._heads
+
     def with_network(self, network: OctaEnfaceNetwork) -> "OctaEnfaceScorer":
         """The same card and device with another network of the same shape."""
         return OctaEnfaceScorer(network, self._card, self._device, self._heads)
@@ -145,12 +150,11 @@ class OctaEnfaceScorer:
 
     def _pass_within_memory(self, chunk: Sequence[_Ready]) -> "list[_Passed]":
         """The chunk after the forward pass; halved as often as the device's memory asks."""
-        return in_halves(
-            chunk,
-            self._pass_chunk,
-            alone_too_large=lambda alone: _Passed(*alone, None, 0.0),
-            on_halved=self._take_fewer,
-        )
+
+        def too_large(alone: _Ready) -> _Passed:
+            return _Passed(alone[0], alone[1], None, 0.0)
+
+        return in_halves(chunk, self._pass_chunk, alone_too_large=too_large, on_halved=self._take_fewer)
 
     def _take_fewer(self, n: int) -> None:
         self._forward_batch = min(self._forward_batch, n)
