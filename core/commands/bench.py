@@ -105,6 +105,30 @@ def heads(*, data: Path, model: str, json_path: Path | None) -> None:
 
 
 @command.command()
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of labelled images.")
+@click.option("--model", default="bundled", show_default=True, help="bundled, or the path of a .safetensors file.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+def zones(*, data: Path, model: str, json_path: Path | None) -> None:
+    """Ways of looking at the FAZ again, compared on training part, tuning part and phantoms; nothing kept aside.
+
+    \b
+    Example:
+      octaudit bench zones --data ../shared/data --json docs/figures/zones.json
+    """
+    import json
+
+    from core.training.compare_zones import compare_zones, zones_table
+    from core.training.recipe import recipe_named
+
+    recipe = recipe_named("octa-enface")
+    record = compare_zones(data, model=model, recipe_seed=recipe.seed, split_seed=recipe.split_seed)
+    click.echo(zones_table(record))
+    if json_path is not None:
+        json_path.parent.mkdir(parents=True, exist_ok=True)
+        json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+@command.command()
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 @click.option("--effort", default=100, show_default=True, type=click.IntRange(1, 1000), help="Simulations, in percent.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Same seed, same figures.")

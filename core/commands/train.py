@@ -26,6 +26,11 @@ TABLE_WIDTH = 140
 @click.option(
     "--init", "--from", "start_from", type=click.Path(path_type=Path), help="Begin with these weights (.safetensors)."
 )
+@click.option(
+    "--keep-network",
+    is_flag=True,
+    help="octa-enface with --init (a file, or bundled): fit scan heads, calibration and figures alone, in minutes.",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="octa-enface: fewer or more steps than the recipe has.")
 @click.option("--epochs", type=click.IntRange(min=1), help="All but octa-enface: at most so many epochs.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="All but octa-enface: images per batch.")
@@ -70,6 +75,7 @@ def command(recipe: str, **options: Any) -> None:
     Examples:
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface --resume
+      octaudit train octa-enface --data graded/ --out runs/own-grades --init bundled --keep-network
       octaudit train coips-quality --data scans/ --out runs/quality --backbone Swin-L --init swin.safetensors
       octaudit train coips-quality --data scans/ --out runs/small --backbone resnet18 --set trained_layers=all
       octaudit train layers --data bscans/ --out runs/layers --set network=fcn_resnet101 --set scheme=five
@@ -90,8 +96,18 @@ def command(recipe: str, **options: Any) -> None:
 
 def _train_octa_enface(_: str, given: dict[str, Any]) -> None:
     from core.training.recipe import recipe_named
-    from core.training.train import train
+    from core.training.train import refit, train
 
+    if "keep_network" in given:
+        _refuse_others(OCTA_ENFACE, given, {"data", "out", "device", "start_from", "keep_network"})
+        if "start_from" not in given:
+            raise UsageError("--keep-network keeps the network of --init.", remedy="Add --init FILE or --init bundled.")
+        start = str(given["start_from"])
+        written = refit(
+            recipe_named(OCTA_ENFACE), given["data"], given["out"], start_from=start, device=given["device"]
+        )
+        _say_written(written.weights, written.card.metrics)
+        return
     _refuse_others(OCTA_ENFACE, given, {"data", "out", "resume", "device", "seed", "start_from", "steps"})
     chosen = recipe_named(OCTA_ENFACE).changed(n_steps=given.get("steps"), seed=given.get("seed"))
     with _bars() as report:
@@ -158,7 +174,7 @@ def _train_bscan_tables(recipe: str, given: dict[str, Any]) -> None:
     from core.training.bscan.tables import BSCAN_TABLES, train_tables
     from core.training.supervised.run import Request
 
-    _refuse_others(recipe, given, set(given) - {"steps", "pair", "start_from", "licence"})
+    _refuse_others(recipe, given, set(given) - {"steps", "keep_network", "pair", "start_from", "licence"})
     settings = _given_settings(given) | ({"n_seeds": given["seeds"]} if "seeds" in given else {})
     request = Request(
         BSCAN_TABLES.changed(settings),
@@ -235,7 +251,7 @@ def _train_supervised(
     from core.training.supervised.record import NOT_STATED
     from core.training.supervised.run import Request
 
-    _refuse_others(recipe, given, set(given) - {"steps", *_OF_COMPARISON})
+    _refuse_others(recipe, given, set(given) - {"steps", "keep_network", *_OF_COMPARISON})
     optional = {"licence": "licence", "precision": "precision", "workers": "n_workers", "start_from": "init"}
     request = Request(
         make(_given_settings(given)),

@@ -11,13 +11,13 @@ from core.scoring.contract import ScanInput
 from core.scoring.lanes.octa_enface import prepare, statistics_of
 from core.scoring.lanes.scan_heads import GradeScaling, ScanHeads, ordinal_of_shares
 from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer
+from core.training.balance import UNKNOWN
 from core.training.calibration_set import calibration_set
 from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases
 from core.training.predictions import outputs_of
 from core.training.samples import ARTIFACTS
 from core.training.scan_heads import (
     N_FOLDS,
-    UNKNOWN,
     HeadData,
     OutOfFold,
     cross_validate,
@@ -75,12 +75,16 @@ def fit_graded(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: 
 
 
 def out_of_fold_cases(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: int) -> list[Case]:
-    """A case per graded image, scored through the product's scorer with the heads of the folds it is not in."""
+    """A case per graded image, scored through the product's scorer with the heads of the folds it is not in.
+
+    The heads are of the kind that the scorer has: with a kernel machine, or forests alone.
+    """
+    with_machine = scorer.heads is None or scorer.heads.machine is not None
     graded = graded_images(images)
     data, extra = head_data(scorer, graded), phantom_head_data(scorer, seed=seed)
     cases: dict[int, Case] = {}
     for fitted, left_out in folds_of(data, *groups_and_strata(graded), seed=seed):
-        heads = fit_heads(data.take(fitted).joined(extra), seed=seed)
+        heads = fit_heads(data.take(fitted).joined(extra), seed=seed, with_machine=with_machine)
         judged = image_cases(scorer.with_heads(heads), [graded[index] for index in left_out])
         cases |= dict(zip(left_out.tolist(), judged, strict=True))
     return [cases[index] for index in range(len(graded))]

@@ -104,6 +104,7 @@ def write_card(
         recipe=recipe.model_dump() | {"torch": torch.__version__},
         commands=(
             f"octaudit train {recipe.name} --data DIR --out DIR",
+            f"octaudit train {recipe.name} --data DIR --out DIR2 --init DIR/{recipe.name}.safetensors --keep-network",
             f"octaudit evaluate {recipe.name} --data DIR --model DIR/{recipe.name}.safetensors --json FILE",
         ),
         split=(

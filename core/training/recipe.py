@@ -13,7 +13,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    version: str = "2.2"
+    version: str = "2.3"
     seed: int = 20261121
     split_seed: int = 2
     """Seed of the parts; kept apart from ``seed`` so that trainings can be repeated on the same parts."""

@@ -1,11 +1,11 @@
 """Fits the scan heads on graded scans, and judges them by cross-validation in which near duplicates stay together.
 
-Extremely randomised trees (Geurts, Ernst and Wehenkel 2006, doi:10.1007/s10994-006-6226-1): with two hundred scans and
-a hundred statistics they did best of what was tried (docs/experiments.md).
+Extremely randomised trees (Geurts, Ernst and Wehenkel 2006, doi:10.1007/s10994-006-6226-1) and a kernel machine, half
+each: with two hundred scans and less than two hundred statistics they did best of what was tried (docs/experiments.md).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,16 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from core.phantom.strength import severity_of_share
 from core.scoring.lanes.forest import LEAF, Forest
-from core.scoring.lanes.scan_heads import Cuts, GradeScaling, ScanHeads, at_least
+from core.scoring.lanes.scan_heads import Cuts, GradeScaling, ScanHeads, at_least, degree_of_shares
+from core.scoring.lanes.scan_statistics import statistic_names
+from core.scoring.lanes.texture_statistics import texture_names
 from core.statistics.agreement import quadratic_kappa
+from core.training.balance import N_CLASSES, UNKNOWN, balanced_weights
+from core.training.kernel_machine import fit_machine
 from core.vocabulary import OCTA_ARTIFACTS, CoipsGrade, Severity
 
 N_FOLDS = 5
 N_TREES, MIN_LEAF, FEATURE_SHARE = 200, 2, 0.3
-N_CLASSES = 3
-UNKNOWN = -1
 _ORDER = tuple(Severity)
 MILD_CUTS, SEVERE_CUTS = np.linspace(0.2, 0.95, 16), np.linspace(0.8, 1.75, 20)
 """Degrees tried as the borders of mild and severe."""
@@ -55,6 +57,11 @@ class HeadData:
         """Some of the scans."""
         return HeadData(self.statistics[index], self.grade[index], self.severities[index], self.weight[index])
 
+    def of_maps(self) -> "HeadData":
+        """The same scans without the picture's own numbers, which are the last of the statistics."""
+        n_maps = len(statistic_names()) - len(texture_names())
+        return replace(self, statistics=self.statistics[:, :n_maps])
+
     def joined(self, other: "HeadData") -> "HeadData":
         """These scans and others."""
         return HeadData(
@@ -67,30 +74,44 @@ class HeadData:
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """What forests fitted without a scan, and without its near duplicates, say of it."""
+    """What heads fitted without a scan, and without its near duplicates, say of it."""
 
     grade: Matrix  # (n, 3) shares
     severities: Ordinals  # (n, 4)
     fold: Ordinals  # (n,)
 
 
-def fit_heads(data: HeadData, *, seed: int = 0) -> ScanHeads:
-    """The forests for these scans."""
-    fitted = {
-        kind: _fit_severity(data.statistics, data.severities[:, number], data.weight, seed)
-        for number, kind in enumerate(OCTA_ARTIFACTS)
-    }
-    return ScanHeads(
-        _fit_grade(data.statistics, data.grade, data.weight, seed),
-        {kind: forest for kind, (forest, _) in fitted.items()},
-        {kind: cuts for kind, (_, cuts) in fitted.items()},
-    )
+def fit_heads(data: HeadData, *, seed: int = 0, with_machine: bool = True) -> ScanHeads:
+    """The forests and the kernel machine for these scans; without it the heads of version 2.2.
+
+    Those are forests alone, on the statistics of then (``HeadData.of_maps``): such weights are judged so.
+    A severity's cuts are those at which the scans of full weight, each judged by the trees that did not draw it and by
+    the machine without it, agree best with the truth.
+    """
+    data = data if with_machine else data.of_maps()
+    judged = np.column_stack([data.grade, data.severities]).astype(np.int64)
+    machine, left_out = fit_machine(data.statistics, judged, data.weight)
+    forests, cuts = {}, {}
+    for number, kind in enumerate(OCTA_ARTIFACTS):
+        truth = data.severities[:, number]
+        forests[kind], degree = _fit_severity(data.statistics, truth, data.weight, seed)
+        is_judge = (truth != UNKNOWN) & (data.weight == data.weight.max())
+        both = (degree + degree_of_shares(left_out[:, 1 + number])) / 2 if with_machine else degree
+        cuts[kind] = _best_cuts(both[is_judge], truth[is_judge]) if degree.any() else MIDDLE_CUTS
+    grade = _fit_grade(data.statistics, data.grade, data.weight, seed)
+    return ScanHeads(grade, forests, cuts, machine if with_machine else None)
 
 
 def cross_validate(
-    data: HeadData, groups: Sequence[str], strata: Sequence[str], *, extra: HeadData | None = None, seed: int = 0
+    data: HeadData,
+    groups: Sequence[str],
+    strata: Sequence[str],
+    *,
+    extra: HeadData | None = None,
+    seed: int = 0,
+    with_machine: bool = True,
 ) -> OutOfFold:
-    """Shares by forests fitted on the other folds; ``extra`` (phantoms) is added to every fit.
+    """Shares by heads fitted on the other folds; ``extra`` (phantoms) is added to every fit.
 
     Folds keep groups together and hold the strata (source and grade) in equal shares.
     """
@@ -100,7 +121,7 @@ def cross_validate(
     fold = np.full(n_scans, UNKNOWN)
     for number, (fitted, left_out) in enumerate(folds_of(data, groups, strata, seed=seed)):
         rest = data.take(fitted) if extra is None else data.take(fitted).joined(extra)
-        heads = fit_heads(rest, seed=seed)
+        heads = fit_heads(rest, seed=seed, with_machine=with_machine)
         for index in left_out:
             shares = heads.shares(data.statistics[index])
             grade[index] = shares.grade
@@ -164,17 +185,18 @@ def _fit_grade(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int) -
     return _joined([(estimator.tree_, shares_of(estimator.tree_)) for estimator in trees.estimators_])
 
 
-def _fit_severity(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int) -> tuple[Forest, Cuts]:
-    """An artifact's forest and cuts for the scans whose truth is known.
+def _fit_severity(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int) -> tuple[Forest, Matrix]:
+    """An artifact's forest for the scans whose truth is known, and its degrees (n,) by the trees that did not draw it.
 
     Each tree regresses both indicators, mild or worse and severe, so that a split's worth knows their order (Frank and
-    Hall 2001, doi:10.1007/3-540-44795-4_13, with one tree for both). The cuts are those at which the scans of full
-    weight, each judged by the trees that did not draw it, agree best with the truth.
+    Hall 2001, doi:10.1007/3-540-44795-4_13, with one tree for both). Where there is nothing to tell apart, and for
+    scans of unknown truth, the degrees are 0.
     """
     known = truth != UNKNOWN
     classes = np.unique(truth[known])
+    degree = np.zeros(len(truth))
     if len(classes) < 2:  # noqa: PLR2004 - nothing to tell apart
-        return _single_leaf(int(classes[0]) if len(classes) else 0), MIDDLE_CUTS
+        return _single_leaf(int(classes[0]) if len(classes) else 0), degree
     reached = np.stack([truth[known] >= 1, truth[known] >= 2], axis=1).astype(np.float64)  # noqa: PLR2004 - severe
     trees = ExtraTreesRegressor(
         N_TREES,
@@ -185,14 +207,13 @@ def _fit_severity(statistics: Matrix, truth: Ordinals, weight: Matrix, seed: int
         random_state=seed,
         n_jobs=1,
     ).fit(statistics[known].astype(np.float32), reached, sample_weight=weight[known])
-    is_full = weight[known] == weight[known].max()
-    cuts = _best_cuts(trees.oob_prediction_[is_full].sum(axis=1), truth[known][is_full])
+    degree[known] = trees.oob_prediction_.sum(axis=1)
 
     def shares_of(tree: Any) -> Matrix:
         mild, severe = tree.value[:, 0, 0], tree.value[:, 1, 0]
         return np.stack([1 - mild, mild - severe, severe], axis=1)
 
-    return _joined([(estimator.tree_, shares_of(estimator.tree_)) for estimator in trees.estimators_]), cuts
+    return _joined([(estimator.tree_, shares_of(estimator.tree_)) for estimator in trees.estimators_]), degree
 
 
 def _best_cuts(degree: Matrix, truth: Ordinals) -> Cuts:
@@ -204,17 +225,6 @@ def _best_cuts(degree: Matrix, truth: Ordinals) -> Cuts:
         return MIDDLE_CUTS
     mild, severe = np.median([pair for kappa, pair in scored if kappa == best], axis=0)
     return float(mild), float(severe)
-
-
-def balanced_weights(truth: Ordinals, weight: Matrix) -> Matrix:
-    """Weights that make every class as heavy as any other among the scans of each weight."""
-    balanced = np.zeros(len(truth))
-    for level in np.unique(weight):
-        chosen = weight == level
-        counts = np.bincount(truth[chosen], minlength=N_CLASSES)
-        per_scan = chosen.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        balanced[chosen] = level * per_scan[truth[chosen]]
-    return balanced
 
 
 def _single_leaf(ordinal: int) -> Forest:

@@ -1,7 +1,8 @@
-"""The forests that turn a scan's statistics into its grade and the severity of its artifacts.
+"""The heads that turn a scan's statistics into its grade and the severity of its artifacts.
 
 The network never saw a grade that a person gave: its maps say where an artifact is. How much that matters is learned
-by these forests from graded scans (core.training.scan_heads), of which a few hundred are enough.
+from graded scans (core.training.scan_heads), of which a few hundred are enough: by forests, and by a kernel machine
+whose opinion counts as much.
 """
 
 from collections.abc import Mapping
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from core.scoring.lanes.forest import Forest, Grove
+from core.scoring.lanes.kernel_machine import KernelMachine
 from core.scoring.lanes.scan_statistics import statistic_names
 from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, Severity
 
 PREFIX = "scan_heads"
 """Of the tensors' names in the weights file."""
+MACHINE = f"{PREFIX}.kernel_machine"
 
 AREA_BANDS = {Severity.NONE: (0.0, 0.008), Severity.MILD: (0.012, 0.095), Severity.SEVERE: (0.105, 1.0)}
 """The areas a severity stands for (contracts: none < 1 %, mild 1 to 10 %, severe above), kept off the very edges."""
@@ -34,7 +37,7 @@ Cuts = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class HeadShares:
-    """What the forests say of one scan: shares (3,) of the grades, and how severe each artifact is."""
+    """What the heads say of one scan: shares (3,) of the grades, and how severe each artifact is."""
 
     grade: NDArray[np.float64]
     severities: Mapping[ArtifactType, Severity]
@@ -44,20 +47,26 @@ class HeadShares:
 class ScanHeads:
     """The forests: grade (3 classes in CoipsGrade order), and per artifact severity (none, mild, severe).
 
-    ``cuts`` are, per artifact, the degrees (0 to 2) above which it is mild and severe.
+    ``cuts`` are, per artifact, the degrees (0 to 2) above which it is mild and severe. ``machine`` judges the grade and
+    then the artifacts in OCTA_ARTIFACTS order; its shares and the forests' are averaged. None: the forests alone, as in
+    weights written before version 2.3.
     """
 
     grade: Forest
     severities: Mapping[ArtifactType, Forest]
     cuts: Mapping[ArtifactType, Cuts]
+    machine: KernelMachine | None = None
     _all: Grove = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_all", Grove.of([self.grade, *self.severities.values()]))
 
     def shares(self, statistics: NDArray[np.float64]) -> HeadShares:
-        """What all forests say of one scan's statistics (n,)."""
-        grade, *severities = self._all.shares(statistics)
+        """What the heads say of one scan's statistics (n,)."""
+        said = np.stack(self._all.shares(statistics))
+        if self.machine is not None:
+            said = (said + self.machine.shares(statistics)) / 2
+        grade, *severities = said
         kinds = zip(self.severities, severities, strict=True)
         return HeadShares(grade, {kind: severity_of_shares(shares, self.cuts[kind]) for kind, shares in kinds})
 
@@ -67,18 +76,26 @@ class ScanHeads:
         for kind, forest in self.severities.items():
             found |= forest.tensors(f"{PREFIX}.{kind.value}")
             found[f"{PREFIX}.{kind.value}.cuts"] = np.array(self.cuts[kind], np.float32)
-        return found
+        return found | (self.machine.tensors(MACHINE) if self.machine is not None else {})
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> Self:
         """The heads of a weights file; ValueError where a part is missing or asks for statistics that are not there."""
+        has_machine = any(name.startswith(MACHINE) for name in tensors)
+        machine = KernelMachine.from_tensors(tensors, MACHINE) if has_machine else None
         heads = cls(
             Forest.from_tensors(tensors, f"{PREFIX}.grade"),
             {kind: Forest.from_tensors(tensors, f"{PREFIX}.{kind.value}") for kind in OCTA_ARTIFACTS},
             {kind: _stored_cuts(tensors, f"{PREFIX}.{kind.value}.cuts") for kind in OCTA_ARTIFACTS},
+            machine,
         )
         if max(forest.feature.max() for forest in (heads.grade, *heads.severities.values())) >= len(statistic_names()):
             raise ValueError("the scan heads ask for statistics that this version does not have")
+        if machine is not None and (len(machine.mean), len(machine.offset)) != (
+            len(statistic_names()),
+            1 + len(OCTA_ARTIFACTS),
+        ):
+            raise ValueError("the kernel machine asks for other statistics than this version has")
         return heads
 
 

@@ -1,4 +1,4 @@
-"""What a scan's image and the network's maps say in some hundred numbers: what the scan heads decide on.
+"""What a scan's image and the network's maps say in some 170 numbers: what the scan heads decide on.
 
 The maps say where an artifact is; grade and severity are judged on how much of it there is, how it lies and how clear
 the rest of the image is. NumPy only.
@@ -12,6 +12,7 @@ from scipy.ndimage import uniform_filter1d
 
 from core.scoring.lanes.canvas import CANVAS_PX, Placement, logistic
 from core.scoring.lanes.likeness import FEATURE_NAMES
+from core.scoring.lanes.texture_statistics import texture_names, texture_statistics
 from core.vocabulary import OCTA_ARTIFACTS
 
 LEVELS = (0.15, 0.3, 0.5, 0.7)
@@ -34,7 +35,7 @@ def statistic_names() -> tuple[str, ...]:
     blocks = [f"block_{what}_q{q}" for what in ("mean", "spread") for q in _BLOCK_QUANTILES]
     blocks += ["block_dark_share", "block_flat_share"]
     simulated = [f"simulated_grade_{grade}" for grade in range(3)]
-    return (*areas, *zone, *vessels, *lines, *blocks, *_TEXTURE_NAMES, *simulated, *FEATURE_NAMES)
+    return (*areas, *zone, *vessels, *lines, *blocks, *_TEXTURE_NAMES, *simulated, *FEATURE_NAMES, *texture_names())
 
 
 _LINE_NAMES = (
@@ -83,6 +84,8 @@ def scan_statistics(
             _texture_statistics(values),
             simulated_grade_logits - simulated_grade_logits.mean(),
             likeness,
+            # Last, so that heads fitted without them find their numbers where they were.
+            texture_statistics(values),
         ]
     ).astype(np.float64)
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from core.scoring.card import ReportedMetric
+from core.training.evaluation.asked import asked_rows
 from core.training.evaluation.figures import Topic, by_set, interval_text
 from core.training.evaluation.report import EvaluationReport
 
 
 def figure_tables(report: EvaluationReport) -> Iterator[Table]:
-    """A table per topic for the terminal, then the published figures beside ours."""
+    """A table per topic for the terminal, then the published figures beside ours, last what was asked."""
     for topic in Topic:
         metrics = report.of_topic(topic)
         if metrics:
@@ -23,6 +24,11 @@ def figure_tables(report: EvaluationReport) -> Iterator[Table]:
             compared.add_row(figure.task, figure.system, figure.figure, f"{figure.published:.2f}", ours)
     if compared.row_count:
         yield compared
+    asked = Table("asked", "limit", "reached (95 % interval)", "met", title="What was asked", title_style="bold")
+    for words, limit, reached, met in asked_rows(report.metrics):
+        asked.add_row(words, limit, reached, met.strip("*"))
+    if asked.row_count:
+        yield asked
 
 
 def _topic_table(topic: Topic, metrics: Sequence[ReportedMetric]) -> Table:

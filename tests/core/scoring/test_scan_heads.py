@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.scoring.lanes.forest import LEAF, Forest
+from core.scoring.lanes.kernel_machine import KernelMachine
 from core.scoring.lanes.scan_heads import (
     LEAST_PROBABILITY,
     GradeScaling,
@@ -14,9 +15,11 @@ from core.scoring.lanes.scan_heads import (
     ordinal_of_shares,
     severity_of_shares,
 )
+from core.scoring.lanes.scan_statistics import statistic_names
 from core.vocabulary import OCTA_ARTIFACTS, Severity
 
 CUTS = (0.75, 1.25)
+N_STATISTICS = len(statistic_names())
 
 
 def stump(feature=0, threshold=0.5):
@@ -38,6 +41,51 @@ def heads():
         {kind: stump(number) for number, kind in enumerate(OCTA_ARTIFACTS)},
         dict.fromkeys(OCTA_ARTIFACTS, CUTS),
     )
+
+
+def machine(n_statistics=N_STATISTICS, n_judged=5):
+    """It knows one scan, all zeros, of the third class, and says the first of what is unlike it."""
+    return KernelMachine(
+        np.zeros(n_statistics, np.float32),
+        np.ones(n_statistics, np.float32),
+        np.zeros((1, n_statistics), np.float32),
+        np.ones((1, n_judged, 2), np.float32),
+        np.zeros((n_judged, 2), np.float32),
+        1.0,
+    )
+
+
+def test_forests_and_machine_count_alike(heads):
+    both = replace(heads, machine=machine())
+    numbers = np.zeros(N_STATISTICS)
+    np.testing.assert_allclose(both.shares(numbers).grade, (heads.grade.shares(numbers) + np.array([0, 0, 1])) / 2)
+    assert both.shares(numbers).severities[OCTA_ARTIFACTS[0]] is severity_of_shares(np.array([0.25, 0.25, 0.5]), CUTS)
+    np.testing.assert_allclose(
+        both.shares(numbers + 3).grade, (heads.grade.shares(numbers + 3) + np.array([1, 0, 0])) / 2
+    )
+
+
+def test_stored_heads_have_their_machine_and_older_ones_none(heads):
+    numbers = np.random.default_rng(4).normal(size=N_STATISTICS)
+    both = replace(heads, machine=machine())
+    again = ScanHeads.from_tensors(both.tensors())
+    np.testing.assert_allclose(again.shares(numbers).grade, both.shares(numbers).grade, atol=1e-3)
+    assert ScanHeads.from_tensors(heads.tensors()).machine is None
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (machine(n_statistics=9), "other statistics"),
+        (machine(n_judged=2), "other statistics"),
+        (replace(machine(), spread=np.zeros(N_STATISTICS, np.float32)), "do not fit"),
+        (replace(machine(), dual=np.ones((3, 5, 2), np.float32)), "do not fit"),
+    ],
+    ids=["other statistics", "other judgements", "no spread", "other scans"],
+)
+def test_a_machine_that_does_not_fit_is_refused(heads, other, message):
+    with pytest.raises(ValueError, match=message):
+        ScanHeads.from_tensors(replace(heads, machine=other).tensors())
 
 
 def test_a_forest_says_the_mean_of_its_trees():

@@ -9,7 +9,8 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from core.scoring.lanes.scan_heads import at_least, ordinal_of_shares
 from core.scoring.lanes.scan_statistics import statistic_names
 from core.training import scan_heads
-from core.training.scan_heads import UNKNOWN, HeadData, cross_validate, fit_grade_scaling, fit_heads, severity_ordinals
+from core.training.balance import UNKNOWN
+from core.training.scan_heads import HeadData, cross_validate, fit_grade_scaling, fit_heads, severity_ordinals
 from core.vocabulary import OCTA_ARTIFACTS, Severity
 
 N_SCANS = 200

@@ -115,6 +115,28 @@ def test_the_commands_train_and_evaluate_from_a_folder_to_weights_that_score(tra
     assert json.loads(figures.read_text())["metrics"] == card["metrics"]
     with pytest.raises(UsageError, match="already holds a training"):
         CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
+    again = tmp_path / "again"
+    arguments = ["octa-enface", "--data", str(training_folder), "--out", str(again), "--device", "cpu"]
+    kept = [*arguments, "--init", str(weights), "--keep-network"]
+    assert CliRunner().invoke(train_command.command, kept, catch_exceptions=False).exit_code == 0
+    # Everything that lies on the network follows from it and the folder, to the last bit.
+    assert (again / weights.name).read_bytes() == weights.read_bytes()
+    assert json.loads((again / weights.name).with_suffix(".json").read_text())["metrics"] == card["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--keep-network"], "keeps the network of --init"),
+        (["--keep-network", "--init", "bundled", "--steps", "5"], "has no --steps"),
+        (["--keep-network", "--init", "nowhere.safetensors"], "nowhere"),
+    ],
+    ids=["no network", "steps", "no such file"],
+)
+def test_a_network_is_kept_only_where_one_is_given_and_nothing_else_asked(options, message, tmp_path):
+    arguments = ["octa-enface", "--data", str(tmp_path), "--out", str(tmp_path / "out"), *options]
+    with pytest.raises(UsageError, match=message):
+        CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
 
 
 def test_a_training_may_begin_with_the_bundled_weights():
