@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.errors import UnreadableScanError, UsageError
+from core.errors import UsageError
 from core.training.supervised.manifest import MANIFEST_NAME, read_records
-from core.training.supervised.picture import Picture, pixel_sha256, read_grey_levels
+from core.training.supervised.picture import Picture, image_or_fault, pixel_sha256
 from core.training.supervised.record import Fault, Label, ManifestError, Record
 from core.training.thumbnails import thumbnail
 
@@ -102,15 +102,8 @@ def _records(folder: Path) -> list[Record]:
 
 
 def _read(record: Record, faults: list[Fault], levels: set[int]) -> Picture | None:
-    if not record.path.is_file():
-        faults.append(
-            Fault(record.file, "The file is not there.", "Correct the name in the manifest, or add the file.")
-        )
-        return None
-    try:
-        image = read_grey_levels(record.path)
-    except UnreadableScanError as error:
-        faults.append(Fault(record.file, error.message, error.remedy))
+    image = image_or_fault(record, faults)
+    if image is None:
         return None
     digest = ""
     if record.mask_path is not None:

@@ -90,16 +90,23 @@ def read_pictures(
     return pictures
 
 
-def _read(record: Record, faults: list[Fault], label_values: frozenset[int] | None) -> Picture | None:
+def image_or_fault(record: Record, faults: list[Fault]) -> NDArray[np.uint8] | None:
+    """Grey levels (height, width) of a record's file; None where it cannot be read, and ``faults`` says why."""
     if not record.path.is_file():
         faults.append(
             Fault(record.file, "The file is not there.", "Correct the name in the manifest, or add the file.")
         )
         return None
     try:
-        image = read_grey_levels(record.path)
+        return read_grey_levels(record.path)
     except UnreadableScanError as error:
         faults.append(Fault(record.file, error.message, error.remedy))
+        return None
+
+
+def _read(record: Record, faults: list[Fault], label_values: frozenset[int] | None) -> Picture | None:
+    image = image_or_fault(record, faults)
+    if image is None:
         return None
     mask_sha256 = ""
     if record.mask_path is not None:
