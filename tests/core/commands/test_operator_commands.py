@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 from builders import make_scan, make_site, make_study
-from click.testing import CliRunner, Result
+from click.testing import Result
 from sqlalchemy import text
 
-import core.cli
 from core.database.session import Database, session_scope
 from core.errors import NotAllowedError
 from core.scoring.registry import weights_path
@@ -22,16 +21,6 @@ from core.usecases.seal_audit import seal_audit
 from core.vocabulary import Role, ScanKind
 
 Command = Callable[..., Result]
-
-
-@pytest.fixture
-def octaudit(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs a command line with the test's settings in the environment."""
-    for name, value in settings.model_dump(exclude_none=True).items():
-        if name.startswith("database_") or name in {"home", "redis_url"}:
-            plain = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-            monkeypatch.setenv(f"OCTAUDIT_{name.upper()}", str(plain))
-    return lambda *words: CliRunner().invoke(core.cli.main, words)
 
 
 def password_in(output: str) -> str:

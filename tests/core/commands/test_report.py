@@ -1,31 +1,21 @@
 """`octaudit report` writes the PDFs it is named after and says in one sentence what it cannot do."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from builders import make_batch, make_scan, make_site
+from click.testing import Result
 from pypdf import PdfReader
 from sqlalchemy import select
-from worker_process import ROOT, environment_of
 
 from core.database.session import Database, session_scope
 from core.database.tables import Report, Site, Study
 from core.settings import Settings
 from core.storage import open_blob_store
 
-
-def run_report(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "core.cli", "report", *arguments]
-    owner = settings.database_owner_url
-    assert owner is not None
-    environment = {
-        **os.environ, **environment_of(settings), "OCTAUDIT_DATABASE_OWNER_URL": owner.get_secret_value(),
-    }  # fmt: skip
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+Command = Callable[..., Result]
 
 
 def text_of(path: Path) -> str:
@@ -43,7 +33,7 @@ def place(owner_database: Database) -> tuple[str, str, str]:
 
 
 def test_every_kind_of_report_is_written_and_kept_with_the_hash_of_the_very_file(
-    owner_database: Database, settings: Settings, place: tuple[str, str, str], tmp_path: Path
+    octaudit: Command, owner_database: Database, settings: Settings, place: tuple[str, str, str], tmp_path: Path
 ) -> None:
     study, site, receipt = place
     asked = {
@@ -54,8 +44,8 @@ def test_every_kind_of_report_is_written_and_kept_with_the_hash_of_the_very_file
     }
     for kind, arguments in asked.items():
         out = tmp_path / f"{kind}.pdf"
-        done = run_report(settings, kind, *arguments, "--out", str(out))
-        assert done.returncode == 0, done.stderr
+        done = octaudit("report", kind, *arguments, "--out", str(out))
+        assert done.exit_code == 0, done.stderr
         assert "written to" in done.stdout
         with session_scope(owner_database) as session:
             row = session.scalars(select(Report).order_by(Report.id.desc()).limit(1)).one()
@@ -70,14 +60,14 @@ def test_every_kind_of_report_is_written_and_kept_with_the_hash_of_the_very_file
 
 
 def test_what_is_not_there_is_said_in_one_sentence_with_the_cure(
-    owner_database: Database, settings: Settings, place: tuple[str, str, str], tmp_path: Path
+    octaudit: Command, owner_database: Database, place: tuple[str, str, str], tmp_path: Path
 ) -> None:
     with session_scope(owner_database) as session:
         assert session.scalars(select(Site.code)).all() == [place[1]]
-    wrong = run_report(settings, "site", "--study", place[0], "--site", "NOWHERE", "--out", str(tmp_path / "a.pdf"))
-    assert wrong.returncode == 2
+    wrong = octaudit("report", "site", "--study", place[0], "--site", "NOWHERE", "--out", str(tmp_path / "a.pdf"))
+    assert wrong.exit_code == 2
     assert "There is no site 'NOWHERE'" in wrong.stderr
-    wrong = run_report(settings, "tips", "--study", place[0], "--reason", "x", "--out", str(tmp_path / "a.pdf"))
-    assert wrong.returncode == 2
+    wrong = octaudit("report", "tips", "--study", place[0], "--reason", "x", "--out", str(tmp_path / "a.pdf"))
+    assert wrong.exit_code == 2
     assert "Choose one of oscar-mp:O" in wrong.stderr
     assert list(tmp_path.glob("*.pdf")) == []
