@@ -6,10 +6,8 @@ dashboard. Nothing is faked.
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from browser import find_chromium, launch_arguments
+from databases import server_folder
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect, sync_playwright
 from pypdf import PdfReader
 from uploads import phantom, png, zipped
@@ -82,20 +81,18 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def installation() -> Iterator[Installation]:
-    home = Path(tempfile.mkdtemp(prefix="octaudit-story-", dir="/tmp"))
-    home.chmod(0o711)
-    log = home / "up.out"
-    environment = {**os.environ, "OCTAUDIT_HOME": str(home), "OCTAUDIT_WORKER_DEVICE": "cpu"}
-    command = [sys.executable, "-m", "core.cli", "up", "--port", "18900"]
-    with log.open("w") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
-    try:
-        address = wait_for_address(process, log)
-        yield Installation(address, set_up(Settings(home=home)), home)
-    finally:
-        process.terminate()
-        process.wait(90)
-        shutil.rmtree(home, ignore_errors=True)
+    with server_folder("octaudit-story-") as home:
+        log = home / "up.out"
+        environment = {**os.environ, "OCTAUDIT_HOME": str(home), "OCTAUDIT_WORKER_DEVICE": "cpu"}
+        command = [sys.executable, "-m", "core.cli", "up", "--port", "18900"]
+        with log.open("w") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
+        try:
+            address = wait_for_address(process, log)
+            yield Installation(address, set_up(Settings(home=home)), home)
+        finally:
+            process.terminate()
+            process.wait(90)
 
 
 def wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:

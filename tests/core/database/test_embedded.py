@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from databases import server_folder
 
 from core.database.addresses import admin_url, database_url
 from core.database.embedded import embedded_servers, read_addresses
@@ -38,29 +38,20 @@ with embedded_servers(Path(sys.argv[1]), postgres_options={"fsync": "off", "shar
 """
 
 
-def new_folder() -> Path:
-    """A folder that the account that PostgreSQL runs under may enter; pytest's own is closed to it."""
-    folder = Path(tempfile.mkdtemp(prefix="octaudit-tests-", dir="/tmp"))
-    folder.chmod(0o711)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def first_home() -> Iterator[Path]:
     """A home whose cluster is made: initdb takes longer than everything else here."""
-    folder = new_folder()
-    with embedded_servers(folder / "home", postgres_options=FAST):
-        pass
-    yield folder / "home"
-    shutil.rmtree(folder)
+    with server_folder("octaudit-tests-") as folder:
+        with embedded_servers(folder / "home", postgres_options=FAST):
+            pass
+        yield folder / "home"
 
 
 @pytest.fixture
 def empty_home() -> Iterator[Path]:
     """A home that does not exist yet, with a space in its path."""
-    folder = new_folder()
-    yield folder / "a home"
-    shutil.rmtree(folder)
+    with server_folder("octaudit-tests-") as folder:
+        yield folder / "a home"
 
 
 @pytest.fixture
