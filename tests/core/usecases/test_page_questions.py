@@ -43,6 +43,7 @@ NO_VIEW = {
     "core.usecases.accept_in_bulk": "the proposal is asked; a list that was drawn up is its own few scans",
     "core.reports.export": "a file asked for, in chunks over a cursor",
     "core.reports.export_dicom": "one scan's results",
+    "core.reports.exportable": "one scan's origin",
     "core.reports.make_report": "one batch's receipt, or no scan at all",
     "core.store.report": "the lists are asked; the rest is one report",
     "core.usecases.ask_report": "writes",
