@@ -42,6 +42,16 @@ def comparison_tables(found: BscanTables) -> list[Table]:
     return [*tables, _per_class(found)]
 
 
+def markdown_table(found: BscanTables) -> str:
+    """Our rows, each the mean over its seeds, and every difference with its interval: as a page shows them."""
+    names = (*_CLASS_FIGURES, "Dice", "IoU")
+    lines = ["| system | " + " | ".join(names) + " | MiB |", "|---" * (len(names) + 2) + "|"]
+    for system in found.systems:
+        cells = " | ".join(_text(system.mean(name)) for name in names)
+        lines.append(f"| {system.system} | {cells} | {_size(system)} |")
+    return "\n".join([*lines, "", *(f"- {each.words}." for each in found.differences)])
+
+
 def evaluation_table(found: BscanEvaluation) -> Table:
     """The paper's own rows beside our figures of each set."""
     sets = list(dict.fromkeys(metric.set for metric in found.metrics))

@@ -1,0 +1,15 @@
+"""The documentation shows the stored figures of the comparison with paper 003's own baselines."""
+
+from pathlib import Path
+
+from core.training.bscan.table import markdown_table
+from core.training.bscan.tables import BscanTables
+
+DOCS = Path(__file__).parents[4] / "docs"
+
+
+def test_the_table_of_the_documentation_shows_the_stored_comparison() -> None:
+    stored = BscanTables.model_validate_json((DOCS / "figures" / "bscan-tables.json").read_text(encoding="utf-8"))
+    text = (DOCS / "experiments.md").read_text(encoding="utf-8")
+    shown = text.split("<!-- table: bscan-tables -->\n")[1].split("<!-- end of table -->")[0]
+    assert shown.strip() == markdown_table(stored)
