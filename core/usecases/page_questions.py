@@ -39,7 +39,7 @@ from core.store.own_grading import read_own_progress, read_own_work
 from core.store.protocol import read_protocols
 from core.store.query_thread import read_thread
 from core.store.queue_state import STUCK_STATES, read_lanes, read_scored_hours, read_stuck, read_totals
-from core.store.re_evaluation import count_outcomes, read_re_evaluations
+from core.store.re_evaluation import count_outcomes, list_scans, read_re_evaluation, read_re_evaluations
 from core.store.report import read_reports
 from core.store.report_schedule import list_addressees, read_schedules, read_sendings
 from core.store.same_image import read_shared_images
@@ -313,6 +313,8 @@ def _re_evaluation(session: Session, _: Visit) -> None:
     for study in list_studies(session):
         read_re_evaluations(session, study.id)
     count_outcomes(session, [1, 2])
+    read_re_evaluation(session, 1)
+    list_scans(session, 1)
 
 
 def _queue(session: Session, visit: Visit) -> None:

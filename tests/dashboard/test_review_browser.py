@@ -3,16 +3,19 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pytest
-from browser import find_chromium, launch_arguments
-from builders import make_device, make_member, make_site, make_study
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from builders import make_device, make_member, make_site, make_study, unique
+from databases import fresh_settings
+from playwright.sync_api import Browser, Page, expect
 from scored_scans import make_scored_capture
-from served import PATIENCE_MS, serve, watched_page
+from served import PATIENCE_MS, chromium, serve, signed_in
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.database import tables
+from core.database.embedded import Addresses
 from core.database.session import Database, session_scope
 from core.settings import Settings
 from core.storage import open_blob_store
@@ -22,6 +25,7 @@ from core.vocabulary import ArtifactType, RequestState, ReviewDecision, Role, Sc
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 expect.set_options(timeout=PATIENCE_MS)
 N_FLAGGED = 10
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -30,41 +34,53 @@ class Ward:
 
     anna: str
     ben: str
+    site_id: int
     scan_ids: list[int]
+
+    def rows(self, session: Session, table: type[Row]) -> list[Row]:
+        return list(session.scalars(select(table).filter_by(site_id=self.site_id)))
+
+
+@pytest.fixture(scope="module")
+def settings(
+    servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """One installation for all tests; each has a study of its own in it."""
+    with fresh_settings(servers, database_template, tmp_path_factory.mktemp("review")) as settings:
+        yield settings
 
 
 @pytest.fixture
 def ward(owner_database: Database, settings: Settings) -> Ward:
     blobs = open_blob_store(settings)
     with session_scope(owner_database) as session:
-        study = make_study(session, code="RET-1", name="Retina study")
+        study = make_study(session)
         site = make_site(session, study, code="S01", name="Leipzig")
         device = make_device(session, site, code="S01-A")
+        seed = N_FLAGGED * int(unique(""))  # no image is in the installation twice
         scans = [
-            make_scored_capture(session, blobs, site, ordinal=0, artifact=ArtifactType.MOTION, seed=at, device=device)
+            make_scored_capture(
+                session, blobs, site, ordinal=0, artifact=ArtifactType.MOTION, seed=seed + at, device=device
+            )
             if at % 2
-            else make_scored_capture(session, blobs, site, is_abstained=True, seed=at, device=device)
+            else make_scored_capture(session, blobs, site, is_abstained=True, seed=seed + at, device=device)
             for at in range(N_FLAGGED)
         ]
         (anna, anna_token), (_, ben_token) = (make_member(session, Role.QC_TECHNICIAN, study=study) for _ in range(2))
         anna.display_name = "Anna Weber"
-        return Ward(anna_token, ben_token, [scan.id for scan in scans])
+        return Ward(anna_token, ben_token, site.id, [scan.id for scan in scans])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def address(settings: Settings) -> Iterator[str]:
     with serve(settings) as found:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    assert path, "python tests/browser.py fetches a browser"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=launch_arguments())
-        yield opened
-        opened.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -73,9 +89,7 @@ def page_of(browser: Browser, address: str, ward: Ward) -> Iterator[Callable[[st
     strays: list[str] = []
 
     def page(token: str) -> Page:
-        opened = watched_page(browser, address, strays)
-        opened.context.add_cookies([{"name": "octaudit_session", "value": token, "url": address}])
-        return opened
+        return signed_in(browser, address, token, strays)
 
     assert ward.scan_ids
     yield page
@@ -104,9 +118,9 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
-def rows(database: Database) -> list[tables.Review]:
+def reviews(database: Database, ward: Ward) -> list[tables.Review]:
     with session_scope(database) as session:
-        return list(session.scalars(select(tables.Review).order_by(tables.Review.id)))
+        return sorted(ward.rows(session, tables.Review), key=lambda review: review.id)
 
 
 def test_a_qc_technician_reviews_ten_flagged_scans_with_the_keyboard_alone(
@@ -138,10 +152,10 @@ def test_a_qc_technician_reviews_ten_flagged_scans_with_the_keyboard_alone(
             ScanState.QUERIED, ScanState.ACCEPTED, ScanState.ACCEPTED, ScanState.REACQUISITION_REQUESTED,
             ScanState.QUERIED, ScanState.ACCEPTED,
         ]  # fmt: skip
-        criteria = session.scalars(select(tables.ReviewCriterion)).all()
-        requests = session.scalars(select(tables.ReacquisitionRequest)).all()
-        assert session.scalars(select(tables.ReviewDraft)).all() == []
-    decisions = [review.decision for review in rows(owner_database)]
+        criteria = ward.rows(session, tables.ReviewCriterion)
+        requests = ward.rows(session, tables.ReacquisitionRequest)
+        assert ward.rows(session, tables.ReviewDraft) == []
+    decisions = [review.decision for review in reviews(owner_database, ward)]
     assert decisions.count(ReviewDecision.UNDO) == 1
     assert len(decisions) == N_FLAGGED + 2
     assert len(criteria) == 7 * (N_FLAGGED + 1)
@@ -190,7 +204,7 @@ def test_a_half_written_reason_is_there_again_for_its_writer_and_a_colleague_is_
     expect(ben.get_by_text("The site was asked for a new scan.")).to_be_visible()
     anna.get_by_role("button", name="Save my grade").click()
     expect(anna.get_by_text("changed since you opened it")).to_be_visible()
-    assert [review.decision for review in rows(owner_database)] == [ReviewDecision.REQUEST_REACQUISITION]
+    assert [review.decision for review in reviews(owner_database, ward)] == [ReviewDecision.REQUEST_REACQUISITION]
 
 
 def test_keys_rest_while_somebody_types_and_help_names_them(
@@ -216,7 +230,7 @@ def test_keys_rest_while_somebody_types_and_help_names_them(
     stands_at(page, "1 of 10")
     press(page, "w")
     expect(page.get_by_role("heading", name="Worklist", level=1)).to_be_visible()
-    assert rows(owner_database) == []
+    assert reviews(owner_database, ward) == []
 
 
 def test_a_list_is_accepted_in_bulk_after_its_sample(
@@ -241,8 +255,14 @@ def test_a_list_is_accepted_in_bulk_after_its_sample(
     expect(page.get_by_text("5 of 5 agreed to")).to_be_visible()
     page.get_by_role("button", name="Accept the 5 scans").click()
     expect(page.get_by_text("5 scans accepted")).to_be_visible()
-    made = rows(owner_database)
+    made = reviews(owner_database, ward)
     assert {review.scan_id for review in made} == set(ward.scan_ids[::2])
     assert {review.decision for review in made} == {ReviewDecision.ACCEPT}
     assert len({review.bulk_review_id for review in made} - {None}) == 1
+    page.get_by_role("button", name="Take one back").click()
+    page.get_by_label("Why (optional)").fill("Blurred at the edge")
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.get_by_text("1 of them taken back since")).to_be_visible()
+    undone = [review for review in reviews(owner_database, ward) if review.decision == ReviewDecision.UNDO]
+    assert [review.reason for review in undone] == ["Blurred at the edge"]
     assert verify_rates(worker_database) == []
