@@ -30,8 +30,8 @@ def rescore(
     scans = session.scalars(select(tables.Scan).where(tables.Scan.id.in_(said))).all()
     for scan in scans:
         known = session.get_one(tables.Assessment, scan.assessment_id)
-        columns = inspect(tables.Assessment).columns
-        values = {column.key: getattr(known, column.key) for column in columns if column.key != "id"}
+        named = inspect(tables.Assessment).column_attrs.keys()
+        values = {name: getattr(known, name) for name in named if name != "id"}
         ordinal, verdict = said[scan.id]
         values |= {"model_version_id": version.id, "grade_ordinal": ordinal, "verdict": verdict.value}
         made = tables.Assessment(**values)

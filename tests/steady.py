@@ -14,7 +14,7 @@ from playwright.sync_api import Locator
 STILL_MS = 300
 AT_MOST_MS = 10_000
 """A page that shows work in progress is never still for long."""
-ACTS = ("click", "fill", "check", "uncheck", "hover", "press", "select_option", "set_input_files")
+ACTS = ("click", "fill", "focus", "check", "uncheck", "hover", "press", "select_option", "set_input_files")
 
 _IS_STILL = """([still_ms, at_most_ms]) => {
     const now = performance.now();

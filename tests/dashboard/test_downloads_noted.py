@@ -28,6 +28,8 @@ ELSEWHERE = {
     "/scans/{scan_id}/dicom.zip": "tests/dashboard/test_dicom_results.py",
     "/annotate/{round_id}.zip": "tests/core/usecases/test_exchange_masks.py",
     "/mask-rounds/{round_id}/images.zip": "tests/core/usecases/test_exchange_masks.py",
+    "/outlines/{study_id}.zip": "tests/core/usecases/test_outline_faz.py",
+    "/faz-outlines/images.zip": "tests/core/usecases/test_outline_faz.py",
 }
 """Downloads that need a world of their own, and the test that holds them to it."""
 ROOT = Path(__file__).resolve().parents[2]

@@ -110,6 +110,7 @@ def test_a_failed_scan_is_queued_again_with_the_keyboard(seen: Seen) -> None:
     page = seen.page
     page.get_by_role("combobox", name="Scans").focus()
     page.keyboard.type(f"#{seen.failed_id}")
+    expect(page.get_by_role("option")).to_have_count(1)
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")  # the list of scans closes; open, it hides the rest of the form
     page.get_by_role("textbox", name="Reason").fill("More memory was freed.")

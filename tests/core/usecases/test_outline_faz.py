@@ -62,6 +62,8 @@ def test_images_go_out_by_lot_and_outlines_come_back_measured(desk: Desk, manage
     of, scan, capture = chosen(desk, scan_ids[0])
     with desk.as_person(manager) as (session, actor):
         path = export_to_outline(session, desk.scene.blobs, of, tmp_path, n=2, actor=actor)
+        exported = select(tables.AuditEvent.after).where(tables.AuditEvent.action == "export")
+        assert session.scalars(exported).all() == [{"file": path.name, "rows": 2}]
     with zipfile.ZipFile(path) as archive:
         images = [name for name in archive.namelist() if name.startswith("images/")]
         rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
