@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from core.figures_file import write_figures
+
 
 @click.group()
 def command() -> None:
@@ -53,9 +55,7 @@ def scoring(*, json_path: Path | None, scans: int, rounds: int, batch_size: int,
         f"pipeline {figures.pipeline_scans_per_s:.1f} scans/s (ratio {figures.pipeline_ratio:.2f}), "
         f"files {figures.files_scans_per_s:.1f} scans/s (ratio {figures.files_ratio:.2f})"
     )
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(figures.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_figures(json_path, figures)
 
 
 @command.command()
@@ -69,15 +69,11 @@ def vessels(*, json_path: Path | None, count: int, seed: int) -> None:
     Example:
       octaudit bench vessels --json docs/figures/vessel-bias.json
     """
-    import json
-
     from core.usecases.measure_vessel_bias import bias_table, measure_vessel_bias
 
     record = measure_vessel_bias(count=count, seed=seed)
     click.echo(bias_table(record))
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_figures(json_path, record)
 
 
 @command.command()
@@ -91,17 +87,13 @@ def heads(*, data: Path, model: str, json_path: Path | None) -> None:
     Example:
       octaudit bench heads --data ../shared/data --json docs/figures/heads.json
     """
-    import json
-
     from core.training.compare_heads import compare_heads, heads_table
     from core.training.recipe import recipe_named
 
     recipe = recipe_named("octa-enface")
     record = compare_heads(data, model=model, recipe_seed=recipe.seed, split_seed=recipe.split_seed)
     click.echo(heads_table(record))
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_figures(json_path, record)
 
 
 @command.command()
@@ -115,17 +107,13 @@ def zones(*, data: Path, model: str, json_path: Path | None) -> None:
     Example:
       octaudit bench zones --data ../shared/data --json docs/figures/zones.json
     """
-    import json
-
     from core.training.compare_zones import compare_zones, zones_table
     from core.training.recipe import recipe_named
 
     recipe = recipe_named("octa-enface")
     record = compare_zones(data, model=model, recipe_seed=recipe.seed, split_seed=recipe.split_seed)
     click.echo(zones_table(record))
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_figures(json_path, record)
 
 
 @command.command()
@@ -142,8 +130,6 @@ def statistics(*, json_path: Path | None, effort: int, seed: int) -> None:
     Example:
       octaudit bench statistics --json docs/figures/statistics.json
     """
-    import json
-
     from core.usecases.prove_statistics import prove_statistics, tables
 
     def say(part: str) -> None:
@@ -152,9 +138,7 @@ def statistics(*, json_path: Path | None, effort: int, seed: int) -> None:
 
     record = prove_statistics(effort=effort, seed=seed, on_part=say)
     click.echo("\n\n".join(tables(record).values()))
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_figures(json_path, record)
 
 
 @command.command()
@@ -177,8 +161,6 @@ def pages(*, json_path: Path | None, scans: tuple[int, int, int], rounds: int, k
     Example:
       octaudit bench pages --scans 10000 100000 1000000 --json docs/figures/pages.json
     """
-    import json
-
     from core.usecases.measure_pages import measure_pages, pages_table, summary
 
     def say(step: str) -> None:
@@ -187,6 +169,4 @@ def pages(*, json_path: Path | None, scans: tuple[int, int, int], rounds: int, k
 
     record = measure_pages(sorted(scans), n_rounds=rounds, kept_in=keep, on_step=say)
     click.echo(f"{pages_table(record)}\n\n{summary(record)}")
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_figures(json_path, record)

@@ -1,6 +1,5 @@
 """`octaudit evaluate`: the figures of a model on the held-out part of a folder, with intervals over subjects."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 import click
 
 from core.errors import UsageError
+from core.figures_file import write_figures
 
 TABLE_WIDTH = 140
 """Columns of the tables where stdout is no terminal: names of sets are long."""
@@ -81,20 +81,15 @@ def _evaluate_octa_enface(asked: Asked) -> None:
     from core.training.recipe import recipe_named
     from core.training.train import evaluate_model
 
-    json_path, folder = asked.json_path, asked.folder
     evaluation = evaluate_model(recipe_named(asked.recipe), asked.data, model=asked.model, device=asked.device)
-    document = evaluation.report.model_dump_json(indent=1) + "\n"
     console = Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
     for table in figure_tables(evaluation.report):
         console.print(table)
     click.echo(f"{evaluation.report.intervals}\n{evaluation.report.labels}")
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(document, encoding="utf-8")
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.json").write_text(document, encoding="utf-8")
-        click.echo(f"Report: {write_page(evaluation, folder / 'report.html')}")
+    write_figures(asked.json_path, evaluation.report)
+    if asked.folder is not None:
+        write_figures(asked.folder / "report.json", evaluation.report)
+        click.echo(f"Report: {write_page(evaluation, asked.folder / 'report.html')}")
 
 
 def _evaluate_onh(asked: Asked) -> None:
@@ -111,16 +106,14 @@ def _evaluate_onh(asked: Asked) -> None:
         for metric in gathered.figures:
             click.echo(f"  {metric.name} {interval_text(metric)}")
     click.echo(f"{found.difference}\n{found.n_left_out} images left out. {found.note}")
-    if asked.json_path is not None:
-        asked.json_path.parent.mkdir(parents=True, exist_ok=True)
-        asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_figures(asked.json_path, found)
 
 
 def _evaluate_text_detector(asked: Asked) -> None:
     from core.intake.burned_in_text import WEIGHTS_FILE
     from core.training.text_detector_figures import evaluate_text_detector
 
-    json_path, fonts = asked.json_path, asked.fonts
+    fonts = asked.fonts
     weights = WEIGHTS_FILE if asked.model == "bundled" else Path(asked.model)
     faces = sorted(fonts.rglob("*.ttf")) if fonts is not None else ()
     figures = evaluate_text_detector(asked.data, weights=weights, fonts=faces)
@@ -129,10 +122,7 @@ def _evaluate_text_detector(asked: Asked) -> None:
             f"{figure.set}: {figure.name} {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}), "
             f"{figure.k} of {figure.n}"
         )
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        document = {"figures": [figure.model_dump() for figure in figures]}
-        json_path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_figures(asked.json_path, {"figures": [figure.model_dump() for figure in figures]})
 
 
 def _evaluate_coips(asked: Asked) -> None:
@@ -140,7 +130,7 @@ def _evaluate_coips(asked: Asked) -> None:
     from core.training.evaluation.figures import by_set, interval_text
     from core.training.supervised.evaluate import evaluate_coips
 
-    recipe, json_path = asked.recipe, asked.json_path
+    recipe = asked.recipe
     if asked.model == "bundled":
         raise UsageError(f"No {recipe} model is bundled.", remedy="Train one, and give its file with --model.")
     chosen = tuple(Folds) if asked.folds is None else (Folds(asked.folds),)
@@ -154,9 +144,7 @@ def _evaluate_coips(asked: Asked) -> None:
             f"published, {figure.task}, {figure.system}: {figure.figure} {figure.published:.2f} ({figure.place})"
         )
     click.echo(f"{found.difference}\n{found.n_left_out} images left out. {found.note}")
-    if json_path is not None:
-        json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_figures(asked.json_path, found)
 
 
 def _evaluate_layers(asked: Asked) -> None:
@@ -175,9 +163,7 @@ def _evaluate_layers(asked: Asked) -> None:
     for table in layer_tables(found):
         console.print(table)
     click.echo(f"{found.difference}\n{found.n_left_out} images left out: the model was trained with their subjects.")
-    if asked.json_path is not None:
-        asked.json_path.parent.mkdir(parents=True, exist_ok=True)
-        asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_figures(asked.json_path, found)
 
 
 def _evaluate_bscan(asked: Asked) -> None:
@@ -194,9 +180,7 @@ def _evaluate_bscan(asked: Asked) -> None:
             click.echo(f"  {metric.name} {interval_text(metric)}")
     Console(width=None if sys.stdout.isatty() else TABLE_WIDTH).print(evaluation_table(found))
     click.echo(f"{found.difference}\n{found.n_left_out} scans left out. {found.note}")
-    if asked.json_path is not None:
-        asked.json_path.parent.mkdir(parents=True, exist_ok=True)
-        asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_figures(asked.json_path, found)
 
 
 def _evaluate_qunet(asked: Asked) -> None:
@@ -211,9 +195,7 @@ def _evaluate_qunet(asked: Asked) -> None:
         for metric in gathered.figures:
             click.echo(f"  {metric.name} {interval_text(metric)}")
     click.echo(f"{found.published}\n{found.n_left_out} images left out. {found.note}")
-    if asked.json_path is not None:
-        asked.json_path.parent.mkdir(parents=True, exist_ok=True)
-        asked.json_path.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_figures(asked.json_path, found)
 
 
 EVALUATORS: dict[str, Callable[[Asked], None]] = {
