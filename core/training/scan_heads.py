@@ -17,6 +17,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from core.phantom.strength import severity_of_share
 from core.scoring.lanes.forest import LEAF, Forest
+from core.scoring.lanes.kernel_machine import KernelMachine
 from core.scoring.lanes.scan_heads import Cuts, GradeScaling, ScanHeads, at_least, degree_of_shares
 from core.scoring.lanes.scan_statistics import statistic_names
 from core.scoring.lanes.texture_statistics import texture_names
@@ -89,17 +90,21 @@ def fit_heads(data: HeadData, *, seed: int = 0, with_machine: bool = True) -> Sc
     the machine without it, agree best with the truth.
     """
     data = data if with_machine else data.of_maps()
-    judged = np.column_stack([data.grade, data.severities]).astype(np.int64)
-    machine, left_out = fit_machine(data.statistics, judged, data.weight)
+    machine, left_out = _fit_machine(data) if with_machine else (None, None)
     forests, cuts = {}, {}
     for number, kind in enumerate(OCTA_ARTIFACTS):
         truth = data.severities[:, number]
         forests[kind], degree = _fit_severity(data.statistics, truth, data.weight, seed)
         is_judge = (truth != UNKNOWN) & (data.weight == data.weight.max())
-        both = (degree + degree_of_shares(left_out[:, 1 + number])) / 2 if with_machine else degree
+        both = degree if left_out is None else (degree + degree_of_shares(left_out[:, 1 + number])) / 2
         cuts[kind] = _best_cuts(both[is_judge], truth[is_judge]) if degree.any() else MIDDLE_CUTS
     grade = _fit_grade(data.statistics, data.grade, data.weight, seed)
-    return ScanHeads(grade, forests, cuts, machine if with_machine else None)
+    return ScanHeads(grade, forests, cuts, machine)
+
+
+def _fit_machine(data: HeadData) -> tuple[KernelMachine, Matrix]:
+    """The machine for grade and severities, and the shares (n, 5, 3) of each scan by the others."""
+    return fit_machine(data.statistics, np.column_stack([data.grade, data.severities]).astype(np.int64), data.weight)
 
 
 def cross_validate(
