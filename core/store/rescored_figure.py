@@ -3,16 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func
+from sqlalchemy.orm import Session
 
-from core.database.tables import Acquisition, Assessment, RescoringScan, Scan
-from core.store.calibration_mode import is_model_shown
-from core.store.rescored_pair import MOST_PAIRS
-from core.vocabulary import RescoredState
-
-_Former = aliased(Assessment)
-_Other = aliased(Assessment)
+from core.store.rescored_pair import FORMER, OTHER, newest_pairs
 
 Path = tuple[str, ...]
 """Keys from a document's top to one of its figures."""
@@ -25,22 +19,6 @@ def read_rescored_figures(
 
     A figure is a number, a text, or an object that says why there is none; None where the document has no such path.
     """
-    counting = func.coalesce(RescoringScan.former_assessment_id, Scan.assessment_id)
-    columns = [
-        func.jsonb_extract_path(said.findings, "document", *path) for said in (_Former, _Other) for path in paths
-    ]
-    rows = session.execute(
-        select(*columns)
-        .select_from(RescoringScan)
-        .join(Scan, Scan.id == RescoringScan.scan_id)
-        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .join(_Former, _Former.id == counting)
-        .join(_Other, _Other.id == RescoringScan.assessment_id)
-        .where(
-            RescoringScan.rescoring_id == rescoring_id, RescoringScan.state == RescoredState.SCORED,
-            _Former.id != _Other.id, is_model_shown(),
-        )
-        .order_by(Scan.id.desc())
-        .limit(MOST_PAIRS)
-    )  # fmt: skip
+    columns = [func.jsonb_extract_path(said.findings, "document", *path) for said in (FORMER, OTHER) for path in paths]
+    rows = session.execute(newest_pairs(rescoring_id, *columns))
     return tuple((tuple(row[: len(paths)]), tuple(row[len(paths) :])) for row in rows)

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from core.database.tables import Acquisition, Assessment, Device, ModelVersion, RescoringScan, Scan, Site
@@ -14,34 +14,42 @@ from core.vocabulary import GradeScale, RescoredState, Slab
 MOST_PAIRS = 5_000
 """The newest of them; more would take the page seconds to compare."""
 
-_Former = aliased(Assessment)
-_Other = aliased(Assessment)
+FORMER = aliased(Assessment)
+OTHER = aliased(Assessment)
+
+
+def newest_pairs(rescoring_id: int, *columns: Any) -> Select[*tuple[Any, ...]]:
+    """``columns`` of the newest scans of an order: of Scan, Acquisition, what counts (FORMER) and the other (OTHER)."""
+    counting = func.coalesce(RescoringScan.former_assessment_id, Scan.assessment_id)
+    return (
+        select(*columns)
+        .select_from(RescoringScan)
+        .join(Scan, Scan.id == RescoringScan.scan_id)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .join(FORMER, FORMER.id == counting)
+        .join(OTHER, OTHER.id == RescoringScan.assessment_id)
+        .where(
+            RescoringScan.rescoring_id == rescoring_id, RescoringScan.state == RescoredState.SCORED,
+            FORMER.id != OTHER.id, is_model_shown(),
+        )
+        .order_by(Scan.id.desc())
+        .limit(MOST_PAIRS)
+    )  # fmt: skip
 
 
 def read_rescored_pairs(session: Session, rescoring_id: int) -> VersionPairs:
     """The newest scans of an order that were scored, with both versions' grades and verdicts."""
-    counting = func.coalesce(RescoringScan.former_assessment_id, Scan.assessment_id)
     rows = session.execute(
-        select(
+        newest_pairs(
+            rescoring_id,
             Scan.id, Scan.slab, Acquisition.subject_id, Site.code.label("site_code"), Device.code.label("device_code"),
-            _Former.model_version_id, _Former.grade_ordinal, _Former.grade_scale, _Former.is_abstained,
-            _Former.verdict, _Other.model_version_id.label("other_version_id"),
-            _Other.grade_ordinal.label("other_ordinal"), _Other.is_abstained.label("is_other_abstained"),
-            _Other.verdict.label("other_verdict"),
+            FORMER.model_version_id, FORMER.grade_ordinal, FORMER.grade_scale, FORMER.is_abstained,
+            FORMER.verdict, OTHER.model_version_id.label("other_version_id"),
+            OTHER.grade_ordinal.label("other_ordinal"), OTHER.is_abstained.label("is_other_abstained"),
+            OTHER.verdict.label("other_verdict"),
         )
-        .select_from(RescoringScan)
-        .join(Scan, Scan.id == RescoringScan.scan_id)
-        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Site, Site.id == Scan.site_id)
         .join(Device, Device.id == Acquisition.device_id)
-        .join(_Former, _Former.id == counting)
-        .join(_Other, _Other.id == RescoringScan.assessment_id)
-        .where(
-            RescoringScan.rescoring_id == rescoring_id, RescoringScan.state == RescoredState.SCORED,
-            _Former.id != _Other.id, is_model_shown(),
-        )
-        .order_by(Scan.id.desc())
-        .limit(MOST_PAIRS)
     ).all()  # fmt: skip
     versions = {row.model_version_id for row in rows} | {row.other_version_id for row in rows}
     named = session.execute(
