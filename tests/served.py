@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import httpx
 from browser import find_chromium, launch_arguments
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from steady import wait_until_still
 
 from core.settings import Settings
 
@@ -84,11 +85,6 @@ def watched_page(browser: Browser, address: str, strays: list[str]) -> Page:
 
 QUIET_MS = 700
 """Streamlit fades what is being drawn anew after half a second, and starts a second run when a component answers."""
-_IS_QUIET = """quiet_ms => {
-    const busy = document.querySelector('[data-testid="stStatusWidget"], [data-stale="true"], [data-testid="stSkeleton"]');
-    if (busy || !window.quietSince) window.quietSince = performance.now();
-    return !busy && performance.now() - window.quietSince >= quiet_ms;
-}"""
 
 
 def settle(page: Page) -> None:
@@ -97,5 +93,4 @@ def settle(page: Page) -> None:
     An open list closes when the page is drawn anew, and what is being drawn is paler than it will be.
     """
     expect(page.get_by_role("heading", level=1).first).to_be_visible(timeout=PATIENCE_MS)
-    page.evaluate("window.quietSince = 0")
-    page.wait_for_function(_IS_QUIET, arg=QUIET_MS)
+    wait_until_still(page, QUIET_MS)
