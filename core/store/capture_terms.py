@@ -44,4 +44,4 @@ def read_devices_on_record(session: Session, device_ids: Iterable[int]) -> dict[
 def read_windows(session: Session, visit_ids: Iterable[int]) -> dict[int, date | None]:
     """The last day on which a scan counts for each of these visits; None: no window."""
     rows = session.execute(select(Visit.id, Visit.window_ends_on).where(Visit.id.in_(sorted(set(visit_ids)))))
-    return {visit_id: ends_on for visit_id, ends_on in rows}  # noqa: C416 - a row is no pair to dict()
+    return {row.id: row.window_ends_on for row in rows}

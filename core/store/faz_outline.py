@@ -13,6 +13,7 @@ from core.database.tables import Acquisition, Assessment, Device, FazOutline, Sc
 from core.store.assessment import FAZ_COLUMNS
 from core.store.calibration_mode import is_model_shown
 from core.store.scan_filter import ScanFilter, filter_conditions
+from core.store.scan_name import scan_file_name
 from core.values import FazMetrics, Measure, Measured, NotComputable, Scale
 from core.vocabulary import CoipsGrade, Laterality, ScaleSource, ScanKind
 
@@ -35,8 +36,8 @@ class ScanToOutline:
 
     @property
     def name(self) -> str:
-        """What its image and its outline are called: the scan's number, and nothing of where the file came from."""
-        return f"scan-{self.scan_id:08d}.png"
+        """What its image and its outline are called."""
+        return scan_file_name(self.scan_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from core.database.tables import Acquisition, Assessment, Device, MaskRound, Sca
 from core.store.example import last_scan
 from core.store.newest import newest
 from core.store.scan_filter import ScanFilter
+from core.store.scan_name import scan_file_name
 from core.values import ImageIndices, Measure, Measured, NotComputable
 from core.vocabulary import ScanKind
 
@@ -70,8 +71,8 @@ class WantedScan:
 
     @property
     def name(self) -> str:
-        """What its files are called in an export: the scan's number, and nothing of where the file came from."""
-        return f"scan-{self.scan_id:08d}.png"
+        """What its files are called in an export."""
+        return scan_file_name(self.scan_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from core.store.access import Actor
 from core.store.audit import record_event
 from core.store.faz_outline import ScanToOutline, add_outline, draw_scans, find_scans
 from core.store.scan_filter import ScanFilter
+from core.store.scan_name import scan_id_of
 from core.usecases.exchange_masks import TakenMask
 from core.usecases.mask_files import base_name, png_members, put_mask_blob, read_mask
 from core.values import FazMetrics, NotComputable
@@ -44,7 +45,6 @@ on the page "Agreement", view "FAZ by hand", each reader under a code of their o
 """
 OpenSession = Callable[[], AbstractContextManager[Session]]
 _READER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
-_NAME = re.compile(r"scan-(\d{8,18})\.png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,8 @@ def reader_code(text: str) -> str:
 
 def _checked(session: Session, name: str, data: bytes, actor: Actor) -> _Outline | Problem:
     """The outline that a file holds, or what is wrong with it."""
-    found = _NAME.fullmatch(base_name(name))
-    scan_id = min(int(found[1]), 2**63 - 1) if found else 0
-    scan = find_scans(session, [scan_id]).get(scan_id) if found else None
+    scan_id = scan_id_of(base_name(name))
+    scan = None if scan_id is None else find_scans(session, [scan_id]).get(scan_id)
     if scan is None or not actor.has_role(*KEEPERS, study_id=scan.study_id, site_id=scan.site_id):
         return Problem(
             "unknown_outline", "It is the outline of no OCTA scan that you may outline.",
