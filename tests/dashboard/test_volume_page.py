@@ -54,7 +54,21 @@ def test_a_raster_has_map_and_sectors_a_line_scan_says_why_not_and_a_lost_volume
     for page in (raster, line, lost):
         assert not page.exception
     assert "Central subfield" in words_of(raster)
-    assert "A sector counts where at least 95 %" in raster.caption[-1].value
+    assert any("A sector counts where at least 95 %" in caption.value for caption in raster.caption)
     assert "a line scan has no surface" in words_of(line)
     assert "Thickness along B-scan" in words_of(line)
     assert "missing from the blob store" in lost.error[0].value
+
+
+def test_the_agreement_of_a_volumes_levels_is_shown_with_the_scan_it_is_of_and_a_missing_one_says_why(
+    clinic: tuple[dict[str, int], str], owner_database: Database, app_page: Callable[..., AppTest]
+):
+    ids, token = clinic
+    with session_scope(owner_database) as session:
+        scan = session.get_one(tables.Scan, ids["raster"])
+        session.get_one(tables.Assessment, scan.assessment_id).q_level_agreement = 0.8734
+    raster, line = (app_page(token, PAGE, id=ids[name]) for name in ("raster", "line"))
+    assert "Image indices, and how far the network's levels agree" in [each.label for each in raster.expander]
+    assert "0.87</td>" in words_of(raster).partition("Level agreement")[2]
+    assert raster.caption[-1].value == "Of the central B-scan."
+    assert "not computable: no deep-supervision head" in words_of(line).partition("Level agreement")[2]

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from core.store.scan_view import ScanView
+from dashboard.components.image_indices import draw_indices
 from dashboard.components.onh_words import groupings_table, nerve_head_table
 from dashboard.components.panel import panel
-from dashboard.components.scan_facts import indices_table
 from dashboard.components.scan_grade import artifacts_table
 
 
@@ -17,5 +17,4 @@ def draw(view: ScanView) -> None:
     panel(nerve_head_table(view), key="nerve-head")
     with st.expander("The grade with neighbouring grades put together"):
         panel(groupings_table(view), key="groupings")
-    with st.expander("Image indices, and how far the network's levels agree"):
-        panel(indices_table(view), key="indices")
+    draw_indices(view)

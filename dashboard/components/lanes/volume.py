@@ -15,9 +15,11 @@ from core.usecases.look_at_volume import VolumeLook, look_at_volume
 from core.values import NotComputable
 from dashboard.components.chart import draw_chart
 from dashboard.components.fovea_form import draw_fovea_form
+from dashboard.components.image_indices import draw_indices
 from dashboard.components.markup import page_link, tag
 from dashboard.components.panel import panel
 from dashboard.components.review_box import may_review
+from dashboard.components.scan_grade import is_stranger
 from dashboard.components.surface_chart import draw_figure
 from dashboard.components.viewer.show import show_viewer
 from dashboard.components.volume_viewer.show import show_volume
@@ -56,6 +58,8 @@ def draw(view: ScanView) -> None:
         panel(tag("p", "Only this B-scan of the volume is stored.", class_="muted"), key="volume-none")
         return
     _draw_volume(view, files, beside)
+    if not (view.is_model_hidden or is_stranger(view)):
+        draw_indices(view, note="Of the central B-scan.")
 
 
 @st.fragment
