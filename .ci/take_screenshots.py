@@ -183,8 +183,9 @@ def main() -> None:
         with session_scope(owner) as session:
             chosen = [shot for shot in shots(session, draft_id, receipt_id) if not only or shot.name in only]
     reach = Reach(settings.dashboard_host, settings.dashboard_port)
+    chromium = find_chromium()  # which may ask Playwright itself, and that starts only once at a time
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=launch_arguments())
+        browser = playwright.chromium.launch(executable_path=chromium, args=launch_arguments())
         take(browser, reach.url, chosen, tokens, folder)
         browser.close()
 
