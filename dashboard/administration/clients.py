@@ -114,10 +114,10 @@ def _draw_adding(study: StudyRow, sites: Sequence[SiteRow], actor: Actor) -> Non
     with adding("Add a client", "client"):
         name = st.text_input("Name", placeholder="Image archive of Leipzig")
         left, right = st.columns(2)
-        roles = left.multiselect("Roles", CLIENT_ROLES, format_func=ROLE_NAMES.__getitem__)
+        roles = left.multiselect("Roles", CLIENT_ROLES, format_func=ROLE_NAMES.__getitem__, select_all=False)
         wheres: list[SiteRow | str | None] = [None, *sites, *([EVERY_STUDY] if is_global else [])]
         where = right.selectbox("Where", wheres, format_func=_where_words)
-        scopes = st.multiselect("Scopes", list(ApiScope), format_func=SCOPE_NAMES.__getitem__)
+        scopes = st.multiselect("Scopes", list(ApiScope), format_func=SCOPE_NAMES.__getitem__, select_all=False)
         days = _draw_days()
         if st.form_submit_button("Add client", type="primary"):
             study_id = None if where == EVERY_STUDY else study.id

@@ -44,6 +44,7 @@ def _draw_worded(current: Protocol) -> list[ReasonCode]:
         "Reasons in the study's own words", list(ReasonCode), list(current.wording), key=fresh_key("protocol.worded"),
         format_func=lambda code: f"{REASON_TEXTS[code].label} ({code.value})",
         help="What a site reads and does for a reason. Those not named here keep octaudit's words.",
+        select_all=False,
     )  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def _draw_expected(current: Protocol) -> list[dict[str, Any]]:
         "One more scan", [None, *ScanKind], format_func=lambda each: KIND_NAMES[each] if each else "none"
     )
     size = middle.number_input("Its field (mm, square)", 0.5, 30.0, 3.0, 0.5)
-    eyes = right.multiselect("Its eyes", list(Laterality), list(Laterality))
+    eyes = right.multiselect("Its eyes", list(Laterality), list(Laterality), select_all=False)
     if kind is not None:
         more = ExpectedScanType(scan_type=scan_type(kind, size, size), lateralities=tuple(eyes))
         expected.append(more.model_dump(mode="json"))
@@ -91,10 +92,10 @@ def _draw_scan(scan: ExpectedScanType) -> dict[str, Any] | None:
     """One expected scan; None where it is taken out."""
     name = scan_type_words(scan.scan_type)
     eyes, slabs, visits, out = st.columns((2, 4, 3, 2), vertical_alignment="bottom")
-    chosen_eyes = eyes.multiselect(f"Eyes of {name}", list(Laterality), list(scan.lateralities))
+    chosen_eyes = eyes.multiselect(f"Eyes of {name}", list(Laterality), list(scan.lateralities), select_all=False)
     chosen_slabs = slabs.multiselect(
         f"Required slabs of {name}", list(Slab), list(scan.required_slabs), format_func=SLAB_NAMES.__getitem__,
-        placeholder="every slab received",
+        placeholder="every slab received", select_all=False,
     )  # fmt: skip
     at = visits.text_input(
         f"Visits with {name}", ", ".join(scan.visits), placeholder="every visit", help="Codes with commas between."

@@ -126,7 +126,9 @@ def _draw_fill(
 
 def _draw_removal(actor: Actor, head: BatchHead, files: Sequence[StoredFile]) -> None:
     names = {file.id: file.name for file in files}
-    chosen = st.multiselect("Files", list(names), format_func=lambda id_: names.get(id_, ""), key=f"remove-{head.id}")
+    chosen = st.multiselect(
+        "Files", list(names), format_func=lambda id_: names.get(id_, ""), key=f"remove-{head.id}", select_all=False
+    )
     if st.button("Take out", disabled=not chosen, key=f"remove-go-{head.id}"):
         with open_session() as session:
             take_out(session, actor=actor, batch_id=head.id, file_ids=chosen)

@@ -77,6 +77,7 @@ def _choose_scans(candidates: Sequence[EvidenceScan], n_needed: int) -> list[Evi
         "Scans that show it", candidates, format_func=lambda scan: f"{evidence_words(scan)} · {scan.acquired_at:%d %b}",
         placeholder="accepted, gradable scans of the holder" if candidates else "no accepted scan of the holder yet",
         help=f"The protocol asks for {n_needed} gradable captures; two slabs of one capture count once.",
+        select_all=False,
     )  # fmt: skip
     return chosen
 

@@ -69,6 +69,7 @@ def draw_scheduling(actor: Actor, sites: Sequence[SiteRef]) -> None:
         people = {each.user_id: each for each in list_addressees(session, kind, study_id=study_id, site_id=site_id)}
     chosen = st.multiselect(
         "Recipients", list(people), format_func=lambda each: _person(people[each]), key=fresh_key("schedule.people"),
+        select_all=False,
         help="People whose role reaches the report. Both role and address are asked for again at every sending.",
     )  # fmt: skip
     if st.button("Make the schedule", type="primary", icon=":material/schedule_send:", key=fresh_key("schedule.go")):
@@ -106,7 +107,7 @@ def _draw_recipients(schedule: Schedule) -> None:
         people.setdefault(user_id, f"{name} (no right to it any more)")
     chosen = st.multiselect(
         "Recipients", list(people), default=schedule.recipient_ids, format_func=people.__getitem__,
-        key=fresh_key(f"change.people.{schedule.id}"),
+        key=fresh_key(f"change.people.{schedule.id}"), select_all=False,
     )  # fmt: skip
     is_same = set(chosen) == set(schedule.recipient_ids)
     if st.button("Save the recipients", disabled=is_same, key=fresh_key("change.people.go")):

@@ -1,6 +1,6 @@
 """Scans that could not be scored: a list with why, and the step of queueing them again or discarding them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from sqlalchemy.orm import Session
@@ -14,9 +14,11 @@ from core.wording import SLAB_NAMES, STATE_NAMES
 from dashboard.administration.steps import fresh_key, perform
 from dashboard.components.markup import Html, chip, count, page_link, tag
 from dashboard.components.pager import counted
+from dashboard.components.panel import panel
 from dashboard.installation import installation
 
 AGAIN, DISCARD = "Queue again", "Discard"
+_TO_DISCARD = "stuck.to-discard"
 
 
 def stuck_table(scans: Sequence[StuckScan]) -> Html:
@@ -61,15 +63,50 @@ def draw_stuck_steps(scans: Sequence[StuckScan], actor: Actor) -> None:
     }
     if not own:
         return
+    doomed, doomed_for = st.session_state.get(fresh_key(_TO_DISCARD), ((), ""))
+    if still := [own[each] for each in doomed if each in own]:
+        _draw_confirmation(still, doomed_for)
+    else:
+        _draw_choice(own)
+
+
+def _draw_choice(own: Mapping[int, StuckScan]) -> None:
     with st.form(fresh_key("stuck"), border=True):
         chosen = st.multiselect(
             "Scans", list(own), key=fresh_key("stuck.scans"), format_func=lambda each: _words(own[each]),
-            placeholder="Choose from this page of the list",
+            placeholder="Choose from this page of the list", filter_mode="contains", select_all=False,
         )  # fmt: skip
         step = st.radio("Step", (AGAIN, DISCARD), key=fresh_key("stuck.step"), horizontal=True, help=_HELP)
         reason = st.text_input("Reason", key=fresh_key("stuck.reason"), max_chars=500, placeholder="For the record")
-        if st.form_submit_button("Do it", type="primary", icon=":material/check:"):
-            perform(lambda session, who: _do(session, who, chosen, step, reason))
+        is_asked = st.form_submit_button("Do it", type="primary", icon=":material/check:")
+    if is_asked and step == DISCARD and chosen and reason.strip():
+        st.session_state[fresh_key(_TO_DISCARD)] = tuple(chosen), reason
+        st.rerun()
+    elif is_asked:
+        perform(lambda session, who: _do(session, who, chosen, step, reason))
+
+
+def _draw_confirmation(scans: Sequence[StuckScan], reason: str) -> None:
+    """Name every scan that would be closed, and close them when told so a second time."""
+    number, ids = counted(len(scans), "scans"), [scan.scan_id for scan in scans]
+    with st.container(border=True):
+        panel(confirmation(scans, reason), key="to-discard")
+        with st.container(horizontal=True):
+            if st.button(f"Discard {number}", type="primary", icon=":material/delete:", key=fresh_key("stuck.discard")):
+                perform(lambda session, who: _do(session, who, ids, DISCARD, reason))
+            if st.button("Keep them" if len(ids) > 1 else "Keep it", key=fresh_key("stuck.keep")):
+                del st.session_state[fresh_key(_TO_DISCARD)]
+                st.rerun()
+
+
+def confirmation(scans: Sequence[StuckScan], reason: str) -> Html:
+    """What a discard would close, scan by scan, and why."""
+    title = f"Discard {counted(len(scans), 'scans')} for good?"
+    words = "What is discarded is never scored and this cannot be taken back; the site can send the image anew."
+    named = (tag("li", _words(scan), ", ", STATE_NAMES[scan.state].lower()) for scan in scans)
+    return tag(
+        "section", tag("h3", title), tag("p", words), tag("ul", *named), tag("p", "Reason: ", reason), role="alert"
+    )
 
 
 _HELP = (

@@ -41,6 +41,18 @@ def test_pages_draw_no_image_past_the_site_check():
     assert used == set()
 
 
+def test_enter_in_a_list_of_many_takes_one_choice():
+    # By default Enter takes everything that matches what was typed, and with it scans, people or rights never meant.
+    trapped = {
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path, call in calls("dashboard")
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr == "multiselect"
+        and "False" not in {ast.unparse(each.value) for each in call.keywords if each.arg == "select_all"}
+    }
+    assert trapped == set()
+
+
 def test_the_clock_is_read_in_one_place():
     readers = {
         str(path.relative_to(ROOT))

@@ -110,8 +110,8 @@ def test_a_failed_scan_is_queued_again_with_the_keyboard(seen: Seen) -> None:
     page = seen.page
     page.get_by_role("combobox", name="Scans").focus()
     page.keyboard.press("ArrowDown")  # the list opens
-    failed = page.get_by_role("option", name=f"#{seen.failed_id} ·")
-    page.keyboard.type(failed.inner_text())  # in whole: what is typed matches letters anywhere, Enter takes all matches
+    expect(page.get_by_role("option")).to_have_count(2)
+    page.keyboard.type(f"#{seen.failed_id} ·")
     expect(page.get_by_role("option")).to_have_count(1)
     page.keyboard.press("Enter")
     page.keyboard.press("Escape")  # the list of scans closes; open, it hides the rest of the form
@@ -121,6 +121,33 @@ def test_a_failed_scan_is_queued_again_with_the_keyboard(seen: Seen) -> None:
     expect(page.get_by_text("1 scan queued again.")).to_be_visible()
     with session_scope(seen.owner) as session:
         assert session.get_one(tables.Scan, seen.failed_id).state == ScanState.QUEUED
+
+
+def test_enter_takes_one_scan_and_a_discard_is_confirmed_by_name(seen: Seen) -> None:
+    page = seen.page
+    with session_scope(seen.owner) as session:
+        site = session.get_one(tables.Site, seen.site_id)
+        others = [make_scan(session, site, state=ScanState.FAILED.value, failure="No image.").id for _ in range(2)]
+    page.reload()
+    page.get_by_role("combobox", name="Scans").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.type("#")  # every scan matches
+    expect(page.get_by_role("option")).to_have_count(3)
+    first = page.get_by_role("option").first.inner_text()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    page.get_by_text("Discard", exact=True).click()
+    page.get_by_role("textbox", name="Reason").fill("Sent by mistake.")
+    page.get_by_role("button", name="Do it").click()
+    expect(page.get_by_role("alert").get_by_role("heading")).to_have_text("Discard 1 scan for good?")
+    expect(page.get_by_role("alert").get_by_role("listitem")).to_have_count(1)
+    expect(page.get_by_role("alert").get_by_role("listitem")).to_contain_text(first)
+    page.get_by_role("button", name="Discard 1 scan").click()
+    expect(page.get_by_text("1 scan discarded.")).to_be_visible()
+    chosen_id = int(first.split("#")[1].split(" ")[0])
+    with session_scope(seen.owner) as session:
+        closed = [each for each in others if session.get_one(tables.Scan, each).state != ScanState.FAILED]
+    assert closed == [each for each in others if each == chosen_id]
 
 
 def test_the_page_asks_nobody_else_and_raises_nothing(seen: Seen, strays: list[str]) -> None:

@@ -94,8 +94,31 @@ def test_without_a_reason_nothing_is_done(app_page, stuck: dict, owner_database:
     assert states(owner_database, stuck["aside"]) == [ScanState.QUARANTINED]
 
 
+def press(page, label: str):
+    return next(button for button in page.button if button.label == label).click().run()
+
+
+def test_what_is_to_be_discarded_is_named_and_counted_before_anything_happens(
+    app_page, stuck: dict, owner_database: Database
+) -> None:
+    page = app_page(stuck["token"], PAGE)
+    page.multiselect[0].set_value([stuck["failed"], stuck["aside"]])
+    page.radio[0].set_value("Discard")
+    page.text_input[0].set_value("No scan at all.")
+    next(button for button in page.button if button.label == "Do it").click().run()
+    assert not page.exception
+    asked = "".join(str(part.proto) for part in page.get("bidi_component"))
+    for words in (f"#{stuck['failed']} ", f"#{stuck['aside']} ", "Discard 2 scans for good?", "No scan at all."):
+        assert words in asked, words
+    assert states(owner_database, stuck["failed"], stuck["aside"]) == [ScanState.FAILED, ScanState.QUARANTINED]
+    press(page, "Keep them")
+    assert states(owner_database, stuck["failed"], stuck["aside"]) == [ScanState.FAILED, ScanState.QUARANTINED]
+
+
 def test_a_discarded_scan_leaves_the_list_for_good(app_page, stuck: dict, owner_database: Database) -> None:
-    choose(app_page(stuck["token"], PAGE), stuck["aside"], "Discard", "No scan at all.")
+    page = choose(app_page(stuck["token"], PAGE), stuck["aside"], "Discard", "No scan at all.")
+    press(page, "Discard 1 scan")
+    assert not page.exception
     assert states(owner_database, stuck["aside"]) == [ScanState.CLOSED_NOT_POSSIBLE]
     assert "Worker lost." not in text_of(app_page(stuck["token"], PAGE))
 
