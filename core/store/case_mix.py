@@ -5,7 +5,7 @@ Counts hold neither age nor diagnosis, so captures themselves are read: callers 
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlalchemy import CTE, ColumnElement, Integer, String, and_, cast, func, literal, null, select, union_all
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Device, Site
 from core.statistics.clustering import ClusteredCount
-from core.store.scan_filter import ScanFilter, filter_conditions
+from core.store.scan_filter import ScanFilter, beyond_count_conditions, capture_conditions
 from core.store.unit import UnitKind
 
 BAND_YEARS = 10
@@ -112,7 +112,8 @@ def _conditions(chosen: ScanFilter, kind: UnitKind) -> list[ColumnElement[bool]]
         Acquisition.is_counted_decided,
         Acquisition.replaces_id.is_(None),
         Acquisition.is_phantom.is_(False),
-        *filter_conditions(replace(chosen, study_id=None, site_id=None, slab=None)),
+        *capture_conditions(chosen.countable),
+        *beyond_count_conditions(chosen),
     ]
     if chosen.site_id is not None:
         conditions.append(Acquisition.site_id == chosen.site_id)

@@ -5,7 +5,7 @@ scans were counted between them. Technician and device together are in no cell: 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -36,8 +36,9 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from core.database.tables import RateCell, RateDelta, RateSeries, RateSum, RateTerm
+from core.store.capture_count import count_captures
 from core.store.packed import N_VISIT_SUMS, Counts, unpack, unpack_rows, visit_sums
-from core.store.rate import WHOLE_VISIT, all_counts
+from core.store.rate import WHOLE_VISIT, CountKey, all_counts
 from core.store.rate_sum import ANY_TYPE, SERIES_TALLIES, WEEK, Grain, Term, read_terms
 from core.store.scan_filter import ScanFilter, count_conditions
 from core.vocabulary import RateMeasure
@@ -112,13 +113,18 @@ def read_cell_counts(
 ) -> list[CellCount]:
     """What was counted under ``chosen``, place by place, and exactly so at this moment; noughts are left out.
 
+    What the counts do not tell apart is counted capture by capture, or TooManyCapturesError raised.
+
     Visits are counted once: as a whole, or under the one scan type that is chosen. ``spans`` stand instead of the
     filter's own period. Places are no finer than ``grain``.
     """
     asked, spans = tuple(measures), spans or Spans.of(chosen)
     fitting = fitting_grain(grain, chosen)
     sums: Counter[_Key] = Counter()
-    if fitting is None:
+    if chosen.asks_beyond_counts:
+        for place, key, span, n in _read_one_by_one(session, chosen, grain, asked, spans):
+            sums[place, span, key.measure, key.detail] += n
+    elif fitting is None:
         fields = ("site_id", *_FIELDS[grain])
         for row in session.execute(_count_rows(all_counts().c, chosen, fields, asked, spans)):
             _count(sums, row, grain)
@@ -130,6 +136,21 @@ def read_cell_counts(
                 _count(sums, row, grain)
         _count_packed(sums, packed, _columns(read_terms(session), chosen, asked), len(spans.borders), grain)
     return [CellCount(*key, n) for key, n in sums.items() if n]
+
+
+def _read_one_by_one(
+    session: Session, chosen: ScanFilter, grain: Grain, asked: Sequence[RateMeasure], spans: Spans
+) -> Iterator[tuple[Place, CountKey, int, int]]:
+    """(place, key, period, n) of what is asked for, counted capture by capture."""
+    for key, span, n in count_captures(session, chosen, spans.borders):
+        is_visit = key.measure is RateMeasure.VISITS
+        is_nobody_s = grain is Grain.TECHNICIAN and key.technician_id is None
+        if (
+            key.measure in asked
+            and not is_nobody_s
+            and (not is_visit or key.scan_type == (chosen.scan_type or WHOLE_VISIT))
+        ):
+            yield _place(key, grain), key, span, n
 
 
 def _place(row: Any, grain: Grain) -> Place:
@@ -276,6 +297,12 @@ def read_tally_weeks(session: Session, chosen: ScanFilter) -> list[CellWeeks]:
 def _read_weeks(session: Session, chosen: ScanFilter, grain: Grain, asked: Sequence[RateMeasure]) -> list[CellWeeks]:
     fitting = fitting_grain(grain, chosen)
     width = N_VISIT_SUMS if RateMeasure.VISITS in asked else len(asked)
+    if chosen.asks_beyond_counts:
+        weeks: dict[Place, list[tuple[date, Counts]]] = {}
+        for place, key, span, n in _read_one_by_one(session, chosen, grain, asked, Spans.of(chosen)):
+            one = _one(CellCount(place, span, key.measure, key.detail, n), asked, width)
+            weeks.setdefault(place, []).append((key.week_on, one))
+        return [_together(place, parts, chosen) for place, parts in weeks.items()]
     if fitting is None:
         rows = session.execute(_week_rows(all_counts().c, chosen, ("site_id", *_FIELDS[grain]), asked)).all()
     else:

@@ -11,7 +11,7 @@ from core.database.tables import Acquisition, Assessment, Device, Scan, Site, Su
 from core.store.calibration_mode import is_model_shown
 from core.store.cell_count import read_cell_counts
 from core.store.rate_sum import Grain
-from core.store.scan_filter import ScanFilter, filter_conditions
+from core.store.scan_filter import ScanFilter, capture_conditions, scored_conditions
 from core.vocabulary import RateMeasure, Slab
 
 MOST_SCANS = 3_000
@@ -36,7 +36,8 @@ def reach_of(session: Session, chosen: ScanFilter, *, most_devices: int | None =
     Of more than ``most_devices`` those with most scored slabs are taken.
     """
     found: Counter[int] = Counter()
-    for place, _, _, detail, n in read_cell_counts(session, chosen, Grain.DEVICE, (RateMeasure.SCORE,)):
+    # How many at most: what the counts do not tell apart narrows the captures themselves.
+    for place, _, _, detail, n in read_cell_counts(session, chosen.countable, Grain.DEVICE, (RateMeasure.SCORE,)):
         if place.device_id is not None and (chosen.slab is None or detail.startswith(f"{chosen.slab.value} ")):
             found[place.device_id] += n
     taken = sorted(found, key=lambda id_: (-found[id_], id_))[:most_devices]
@@ -56,10 +57,12 @@ def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]
         .render_derived()
     )
     # The devices lie within site, study and model already; what is left asks of the acquisition alone.
-    narrowed = replace(chosen, site_id=None, study_id=None, device_model=None, slab=None)
+    narrowed = capture_conditions(replace(chosen, device_model=None))
+    if scored := scored_conditions(chosen):
+        narrowed.append(select(Scan.id).where(Scan.acquisition_id == Acquisition.id, *scored).exists())
     newest = (
         select(Acquisition)
-        .where(Acquisition.device_id == asked.c.id, Acquisition.is_phantom.is_(False), *filter_conditions(narrowed))
+        .where(Acquisition.device_id == asked.c.id, Acquisition.is_phantom.is_(False), *narrowed)
         .order_by(Acquisition.acquired_at.desc())
         .limit(reach.per_device)
         .correlate(asked)
@@ -78,7 +81,7 @@ def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]
         .order_by(capture.acquired_at, Scan.id)
     )
     # A point of a chart is a single scan with what the model said of it.
-    statement = statement.where(is_model_shown())
+    statement = statement.where(is_model_shown(), *scored)
     slab: Slab | None = chosen.slab
     return statement if slab is None else statement.where(Scan.slab == slab)
 

@@ -1,6 +1,6 @@
 """The filter that every page shares, its conditions in SQL, and the choices it offers. Holds no page's columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -8,8 +8,20 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from core.database.tables import Acquisition, Device, RateCell, RateDelta, RateSeries, Scan, Site, Study, Technician
-from core.vocabulary import Laterality, RateMeasure, Slab
+from core.database.tables import (
+    Acquisition,
+    Assessment,
+    Device,
+    RateCell,
+    RateDelta,
+    RateSeries,
+    Scan,
+    Site,
+    Study,
+    Technician,
+    Visit,
+)
+from core.vocabulary import GradeSource, Laterality, RateMeasure, Slab
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +40,33 @@ class ScanFilter:
     scan_type: str | None = None
     slab: Slab | None = None
     laterality: Laterality | None = None
+    visit_code: str | None = None
+    model_version_id: int | None = None
+    """Of the model whose scores count."""
+    graded_by: GradeSource | None = None
     since: date | None = None
     until: date | None = None
+
+    @property
+    def asks_beyond_counts(self) -> bool:
+        """Whether it asks what the counts do not tell apart, so that captures must be read one by one.
+
+        The slab is no part of it: the unit of the counts is the whole capture.
+        """
+        asked = (self.laterality, self.visit_code, self.model_version_id, self.graded_by)
+        return any(value is not None for value in asked)
+
+    @property
+    def countable(self) -> "ScanFilter":
+        """The same without what the counts do not tell apart."""
+        return replace(self, laterality=None, visit_code=None, model_version_id=None, graded_by=None)
 
     @property
     def asks_of_captures(self) -> bool:
         """Whether it asks something that only the acquisition knows: without that, counting scans needs no join."""
         asked = (
             self.device_id, self.technician_id, self.device_model, self.software_version, self.scan_type,
-            self.laterality, self.since, self.until,
+            self.laterality, self.visit_code, self.since, self.until,
         )  # fmt: skip
         return any(value is not None for value in asked)
 
@@ -70,18 +100,45 @@ def filter_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
         conditions.append(Scan.site_id == chosen.site_id)
     elif chosen.study_id is not None:
         conditions.append(Scan.site_id.in_(_sites_of(chosen.study_id)))
+    if chosen.slab is not None:
+        conditions.append(Scan.slab == chosen.slab)
+    return [*conditions, *scored_conditions(chosen), *capture_conditions(chosen)]
+
+
+def scored_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
+    """Conditions on Scan alone: by which model version it was scored, and by whom it was graded."""
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.model_version_id is not None:
+        counts = select(Assessment.model_version_id).where(Assessment.id == Scan.assessment_id).correlate(Scan)
+        conditions.append(counts.scalar_subquery() == chosen.model_version_id)
+    match chosen.graded_by:
+        case GradeSource.PERSON:
+            conditions.append(Scan.human_ordinal.is_not(None))
+        case GradeSource.MODEL:
+            conditions += [Scan.human_ordinal.is_(None), Scan.assessment_id.is_not(None)]
+        case None:
+            pass
+    return conditions
+
+
+def capture_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
+    """Conditions on Acquisition alone, study and site left out: those are asked of what holds the index."""
+    conditions: list[ColumnElement[bool]] = []
     if chosen.device_model is not None:
         conditions.append(Acquisition.device_id.in_(_devices_of(chosen.device_model)))
     if chosen.since is not None:
         conditions.append(Acquisition.acquired_at >= day_start(chosen.since))
     if chosen.until is not None:
         conditions.append(Acquisition.acquired_at < day_start(chosen.until))
+    if chosen.visit_code is not None:
+        # Visit by visit, by its key: as a list of visits it would be all of them.
+        code = select(Visit.code).where(Visit.id == Acquisition.visit_id).correlate(Acquisition).scalar_subquery()
+        conditions.append(code == chosen.visit_code)
     equal = (
         (Acquisition.device_id, chosen.device_id),
         (Acquisition.technician_id, chosen.technician_id),
         (Acquisition.software_version, chosen.software_version),
         (Acquisition.scan_type, chosen.scan_type),
-        (Scan.slab, chosen.slab),
         (Acquisition.laterality, chosen.laterality),
     )
     return conditions + [column == value for column, value in equal if value is not None]
@@ -102,6 +159,26 @@ def count_conditions(chosen: ScanFilter, counts: ReadOnlyColumnCollection[str, A
         conditions.append(counts.week_on < chosen.until)
     equal = ("device_id", "technician_id", "software_version", "scan_type")
     return conditions + [counts[name] == getattr(chosen, name) for name in equal if getattr(chosen, name) is not None]
+
+
+def beyond_count_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
+    """Conditions on Acquisition alone: what the counts do not tell apart.
+
+    A capture is of a model version, or graded by a person, where one of its scans is; graded by the model where it was
+    scored and no person graded any scan of it.
+    """
+    own = ScanFilter(laterality=chosen.laterality, visit_code=chosen.visit_code)
+    conditions = capture_conditions(own)
+    scans = select(Scan.id).where(Scan.acquisition_id == Acquisition.id).correlate(Acquisition)
+    if chosen.model_version_id is not None:
+        conditions.append(
+            scans.where(*scored_conditions(ScanFilter(model_version_id=chosen.model_version_id))).exists()
+        )
+    if chosen.graded_by is not None:
+        by_person = scans.where(Scan.human_ordinal.is_not(None)).exists()
+        is_scored = scans.where(Scan.assessment_id.is_not(None)).exists()
+        conditions += [by_person] if chosen.graded_by is GradeSource.PERSON else [~by_person, is_scored]
+    return conditions
 
 
 def site_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:

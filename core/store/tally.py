@@ -8,7 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.database.tables import Acquisition
 from core.statistics.funnel import MIN_PATIENTS
-from core.store.scan_filter import ScanFilter, day_start
+from core.store.scan_filter import ScanFilter, beyond_count_conditions, day_start
 from core.vocabulary import RateMeasure
 
 TALLIED = (
@@ -63,7 +63,9 @@ def probe_patients(
 
     ``group`` is the acquisition's column that names the group, ``conditions`` narrow the captures further.
     """
-    period: list[ColumnElement[bool]] = [Acquisition.is_phantom.is_(False), *conditions]
+    period: list[ColumnElement[bool]] = [
+        Acquisition.is_phantom.is_(False), *beyond_count_conditions(chosen), *conditions,
+    ]  # fmt: skip
     if chosen.since is not None:
         period.append(Acquisition.acquired_at >= day_start(chosen.since))
     if chosen.until is not None:

@@ -76,7 +76,7 @@ from core.usecases.judge_units import compare_units, visit_factor
 from core.usecases.look_at_scan import look_at_scan
 from core.usecases.look_at_unit import read_notes
 from core.usecases.measure_acceptance import measure_acceptance
-from core.usecases.page_model_questions import fault_trend, faz_by_hand, models
+from core.usecases.page_model_questions import fault_trend, faz_by_hand, finer_counts, finer_scans, models
 from core.usecases.page_visit import SOMEBODY, Visit
 from core.usecases.sign_baseline import propose_baseline, scope_of
 from core.usecases.standardise_units import standardise_units
@@ -352,6 +352,8 @@ PAGES: dict[str, Question] = {
     "Trends, sites": partial(_trends, kind=UnitKind.SITE),
     "Trends, devices": partial(_trends, kind=UnitKind.DEVICE),
     "Trends, a fault": fault_trend,
+    "Rates by eye and visit, one site": finer_counts,
+    "Scan by scan, one visit": finer_scans,
     "Why scans fail": _why,
     "Why scans fail, one type": partial(_why, scan_type="octa-enface 3x3"),
     "FAZ": _faz,

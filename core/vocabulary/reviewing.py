@@ -73,6 +73,15 @@ class QuerySide(StrEnum):
     SITE = "site"
 
 
+class GradeSource(StrEnum):
+    """Whose grade counts for a scan."""
+
+    MODEL = "model"
+    """Scored, and no person graded it."""
+    PERSON = "person"
+    """A person graded it in a deciding review."""
+
+
 class ReviewDecision(StrEnum):
     """What a person decided about one scan."""
 

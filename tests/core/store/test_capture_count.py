@@ -1,0 +1,156 @@
+"""What the counts do not tell apart is counted capture by capture, and gives the same numbers by the same rules."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from builders import make_member
+from databases import fresh_settings
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from core.database import tables
+from core.database.embedded import Addresses
+from core.database.roles import DatabaseRole
+from core.database.session import Database, open_database, session_scope
+from core.store import capture_count
+from core.store.capture_count import TooManyCapturesError
+from core.store.cell_count import CellCount, CellWeeks, Spans, read_cell_counts, read_tally_weeks, read_visit_weeks
+from core.store.generated_counts import count_programme
+from core.store.generated_programme import write_programme
+from core.store.overview import read_overview
+from core.store.rate_sum import WEEK, Grain
+from core.store.scan_filter import ScanFilter
+from core.store.unit import UnitKind, read_units
+from core.vocabulary import GradeSource, Laterality, RateMeasure, Role
+
+ENDS_AT = datetime(2026, 11, 18, 12, tzinfo=UTC)
+MONDAY = date(2026, 11, 16)
+PERIOD = {"since": MONDAY - timedelta(weeks=51), "until": MONDAY + timedelta(weeks=1)}
+FILTERS = {
+    "everything": ScanFilter(),
+    "a period": ScanFilter(**PERIOD),
+    "single days": ScanFilter(since=MONDAY - timedelta(days=400), until=MONDAY - timedelta(days=3)),
+    "a study and type": ScanFilter(study_id=1, scan_type="octa-enface 3x3", **PERIOD),
+    "a site": ScanFilter(site_id=2),
+    "a model": ScanFilter(device_model="AngioVue", **PERIOD),
+    "a version": ScanFilter(software_version="2"),
+    "a technician's device": ScanFilter(technician_id=5, device_id=4),
+}
+EVERY = tuple(RateMeasure)
+PER_CAPTURE = tuple(measure for measure in RateMeasure if measure is not RateMeasure.VISITS)
+EVERYTHING_SCORED = {"model_version_id": 1}
+"""Matches every capture of the programme, and is nothing that the counts know."""
+
+
+@pytest.fixture(scope="module")
+def reader(
+    servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Database, str]]:
+    """A generated programme of three sites, some scans of it graded by people, and a manager's token for it."""
+    home: Path = tmp_path_factory.mktemp("programme")
+    with (
+        fresh_settings(servers, database_template, home) as settings,
+        open_database(settings, DatabaseRole.OWNER) as owner,
+    ):
+        with session_scope(owner) as session:
+            write_programme(session, n_scans=900, ends_at=ENDS_AT, n_sites=3)
+            session.execute(text("update scan set human_ordinal = 1 where id % 5 = 0"))
+            count_programme(session)
+            token = make_member(session, Role.MANAGER, study=session.get_one(tables.Study, 1))[1]
+        with open_database(settings, DatabaseRole.DASHBOARD) as dashboard:
+            yield dashboard, token
+
+
+def by_key(found: Iterable[CellCount]) -> Counter[tuple[object, ...]]:
+    return Counter({tuple(each)[:4]: each.n for each in found})
+
+
+def by_week(found: list[CellWeeks]) -> dict[tuple[object, date], list[int]]:
+    return {
+        (weeks.place, weeks.starts_on + WEEK * number): sums
+        for weeks in found
+        for number, sums in enumerate(weeks.counts.tolist())
+        if any(sums)
+    }
+
+
+@pytest.mark.parametrize("grain", Grain)
+@pytest.mark.parametrize("asked", FILTERS)
+def test_captures_one_by_one_give_what_the_counts_say(reader: tuple[Database, str], asked: str, grain: Grain) -> None:
+    database, token = reader
+    chosen = FILTERS[asked]
+    slow = replace(chosen, **EVERYTHING_SCORED)
+    with session_scope(database, token=token) as session:
+        counted = by_key(read_cell_counts(session, chosen, grain, EVERY))
+        assert by_key(read_cell_counts(session, slow, grain, EVERY)) == counted
+        weeks = by_week(read_visit_weeks(session, chosen, grain))
+        assert by_week(read_visit_weeks(session, slow, grain)) == weeks
+        assert by_week(read_tally_weeks(session, slow)) == by_week(read_tally_weeks(session, chosen))
+    assert counted
+    assert weeks
+
+
+def test_periods_are_told_apart_as_the_counts_have_them(reader: tuple[Database, str]) -> None:
+    database, token = reader
+    spans = Spans((None, *(MONDAY - timedelta(weeks=each) for each in (200, 90, 89, 10)), None))
+    with session_scope(database, token=token) as session:
+        counted = read_cell_counts(session, ScanFilter(), Grain.DEVICE, EVERY, spans)
+        slow = read_cell_counts(session, ScanFilter(**EVERYTHING_SCORED), Grain.DEVICE, EVERY, spans)
+    assert by_key(slow) == by_key(counted)
+    assert {each.span for each in slow} == {0, 1, 2, 3, 4}
+
+
+def test_parts_add_up_to_the_whole(reader: tuple[Database, str]) -> None:
+    database, token = reader
+    with session_scope(database, token=token) as session:
+        whole = by_key(read_cell_counts(session, ScanFilter(), Grain.DEVICE, PER_CAPTURE))
+        codes = session.scalars(select(tables.Visit.code).distinct()).all()
+        partitions: dict[str, list[ScanFilter]] = {
+            "eye": [ScanFilter(laterality=eye) for eye in Laterality],
+            "visit": [ScanFilter(visit_code=code) for code in codes],
+            "grade": [ScanFilter(graded_by=source) for source in GradeSource],
+        }
+        for parts in partitions.values():
+            found = [by_key(read_cell_counts(session, part, Grain.DEVICE, PER_CAPTURE)) for part in parts]
+            assert sum(found, Counter()) == whole
+            assert all(found)
+            assert len(found) > 1
+
+
+def test_patients_and_units_are_those_of_the_filter_alone(reader: tuple[Database, str]) -> None:
+    database, token = reader
+    code = "nobody's visit"
+    with session_scope(database, token=token) as session:
+        assert {count.poor.n for count in read_units(session, ScanFilter(visit_code=code), UnitKind.SITE)} == {0}
+        right = read_overview(session, ScanFilter(laterality=Laterality.OD, **PERIOD), today=MONDAY)
+        true = _captures(session, Laterality.OD)
+    assert right.current.received == true
+    assert sum(week.tally.received for week in right.weeks) == true
+
+
+def _captures(session: Session, eye: Laterality) -> int:
+    return len(
+        session.scalars(
+            select(tables.Acquisition.id).where(
+                tables.Acquisition.laterality == eye, tables.Acquisition.replaces_id.is_(None),
+                tables.Acquisition.acquired_at >= datetime.combine(PERIOD["since"], datetime.min.time(), UTC),
+            )
+        ).all()
+    )  # fmt: skip
+
+
+def test_more_captures_than_can_be_read_are_refused_in_words(
+    reader: tuple[Database, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, token = reader
+    monkeypatch.setattr(capture_count, "MOST_CAPTURES", 100)
+    eye = ScanFilter(laterality=Laterality.OS)
+    with session_scope(database, token=token) as session:
+        with pytest.raises(TooManyCapturesError, match=r"more than 100\. Choose a site"):
+            read_cell_counts(session, eye, Grain.SITE, EVERY)
+        few = replace(eye, device_id=4, since=MONDAY - timedelta(weeks=40))
+        assert read_cell_counts(session, few, Grain.SITE, EVERY)
