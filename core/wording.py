@@ -1,6 +1,7 @@
 """The words of pages and reports for codes: one place, so that a state reads the same everywhere. Draws nothing."""
 
 from core.policy.reasons import REASON_TEXTS
+from core.policy.scan_types import kind_of
 from core.vocabulary import (
     SCALE_OF_KIND,
     ArtifactType,
@@ -134,6 +135,12 @@ def scan_type_words(code: str) -> str:
     name = KIND_NAMES[ScanKind(kind)] if kind in list(ScanKind) else kind
     width, is_sized, height = field.partition("x")
     return f"{name} {width} × {height} mm" if is_sized else f"{name}, size not known"
+
+
+def scan_words(scan_type: str, slab: Slab) -> str:
+    """A scan's type with its slab, as people say it: ``OCTA 3 × 3 mm, deep``. Only OCTA has slabs."""
+    words = scan_type_words(scan_type)
+    return f"{words}, {SLAB_NAMES[slab].lower()}" if kind_of(scan_type) is ScanKind.OCTA_ENFACE else words
 
 
 def reason_code_words(code: ReasonCode) -> str:

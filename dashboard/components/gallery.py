@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.policy.scan_types import kind_of
 from core.store.example import Example
 from core.vocabulary import ScanKind, Slab
-from core.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES, grade_name, scan_type_words
+from core.wording import ARTIFACT_NAMES, EYE_NAMES, SLAB_NAMES, grade_name, scan_words
 from dashboard.components.markup import Html, chip, join, page_link, percent, tag
 from dashboard.overlay import ARTIFACT_COLOURS, LANE_MASKS, LAYERS_PICTURE, MASKS_SHOWN
 
@@ -80,8 +80,7 @@ def _share(fraction: float) -> str:
 
 def _body(item: Example) -> Html:
     title = page_link(f"{item.site_code} · {item.device_code} · {item.laterality}", "scan", {"id": item.scan_id})
-    slab = "" if item.slab is Slab.UNKNOWN else f", {SLAB_NAMES[item.slab].lower()}"
-    what = f"{scan_type_words(item.scan_type)}{slab}"
+    what = scan_words(item.scan_type, item.slab)
     model = f"Model: {item.label} {percent(item.probability)}"
     marks = [
         join([_swatch(ARTIFACT_COLOURS[type_]), f"{ARTIFACT_NAMES[type_]} {_share(fraction)}"])

@@ -19,7 +19,7 @@ from core.wording import (
     SUSPENDED,
     SUSPENDED_HINT,
     grade_name,
-    scan_type_words,
+    scan_words,
 )
 from dashboard.components.markup import Content, Html, chip, join, page_link, tag
 
@@ -28,9 +28,7 @@ def title(view: ScanView) -> Html:
     """Which eye of whom, taken where and when, and how the scan stands."""
     eye = tag("div", view.laterality, tag("small", EYE_NAMES[view.laterality]), class_="eye")
     sub = f"{view.study_code} · {view.site_code} {view.site_name} · {view.acquired_at:%d %b %Y, %H:%M} UTC"
-    what = scan_type_words(view.scan_type)
-    if view.kind is ScanKind.OCTA_ENFACE:  # no other kind has slabs
-        what += f", {SLAB_NAMES[view.slab].lower()}"
+    what = scan_words(view.scan_type, view.slab)
     words = tag(
         "div",
         tag("h1", f"{view.subject_code} · {view.visit_code} · {what}"),

@@ -7,7 +7,7 @@ import streamlit as st
 from core.store.access import Actor
 from core.store.capture_set import CaptureSet, read_capture_set
 from core.store.tracker import TrackedRequest, read_tracked
-from core.wording import EYE_NAMES, REQUEST_NAMES, SLAB_NAMES, scan_type_words
+from core.wording import EYE_NAMES, REQUEST_NAMES, scan_words
 from dashboard.components.capture_choice import draw_captures
 from dashboard.components.markup import Html, chip, page_link, tag
 from dashboard.components.open_request import movable_of, open_request
@@ -46,7 +46,7 @@ def _later(captures: CaptureSet | None, request: TrackedRequest) -> tuple[tuple[
 
 def _title(request: TrackedRequest) -> Html:
     eye = tag("div", request.laterality, tag("small", EYE_NAMES[request.laterality]), class_="eye")
-    what = f"{scan_type_words(request.scan_type)}, {SLAB_NAMES[request.slab].lower()}"
+    what = scan_words(request.scan_type, request.slab)
     scan = page_link(f"scan {request.scan_id}", "scan", {"id": request.scan_id})
     words = tag(
         "div",

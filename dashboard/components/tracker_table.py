@@ -5,7 +5,7 @@ from datetime import date
 
 from core.store.tracker import OWED, TrackedRequest, TrackerPage
 from core.vocabulary import RequestState
-from core.wording import EYE_NAMES, REASON_NAMES, REQUEST_NAMES, SLAB_NAMES, scan_type_words
+from core.wording import EYE_NAMES, REASON_NAMES, REQUEST_NAMES, scan_words
 from dashboard.components.countdown import countdown
 from dashboard.components.markup import Content, Html, chip, count, join, page_link, tag
 
@@ -50,7 +50,7 @@ def tracker_table(items: Sequence[TrackedRequest], today: date, query: Mapping[s
 
 
 def _row(item: TrackedRequest, today: date, query: Mapping[str, str]) -> Html:
-    what = f"{scan_type_words(item.scan_type)}, {SLAB_NAMES[item.slab].lower()}"
+    what = scan_words(item.scan_type, item.slab)
     state: list[Content] = [chip(REQUEST_NAMES[item.state], _tone(item))]
     if item.n_rounds > 1:
         state += [" ", chip(f"Round {item.round_number} of {item.n_rounds}", "warn")]

@@ -11,13 +11,12 @@ from core.wording import (
     FIXABLE_NAMES,
     REASON_NAMES,
     REQUEST_NAMES,
-    SLAB_NAMES,
     STATE_NAMES,
     SUSPENDED,
     SUSPENDED_HINT,
     VERDICT_NAMES,
     grade_name,
-    scan_type_words,
+    scan_words,
 )
 from dashboard.components.countdown import countdown
 from dashboard.components.markup import Html, chip, join, page_link, tag
@@ -93,7 +92,7 @@ def _where(item: WorklistItem) -> Html:
     device = f"{item.device_code} · {item.technician_code}" if item.technician_code else item.device_code
     lines = (
         tag("b", f"{item.site_code} · {item.subject_code} · {item.visit_code}"),
-        f"{scan_type_words(item.scan_type)}, {SLAB_NAMES[item.slab].lower()}",
+        scan_words(item.scan_type, item.slab),
         device,
         f"{item.acquired_at:%d %b %Y}",
     )

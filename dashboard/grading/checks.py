@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from core.store.accepted_check import OpenCheck, OpenChecks, read_model_grade, read_open_checks
 from core.store.scan_filter import ScanFilter
 from core.vocabulary import CheckCause
-from core.wording import EYE_NAMES, GRADE_NAMES, SLAB_NAMES, percent, scan_type_words
+from core.wording import EYE_NAMES, GRADE_NAMES, percent, scan_words
 from dashboard.components.markup import Html, chip, page_link, tag
 from dashboard.components.pager import counted
 from dashboard.components.panel import empty_state, panel
@@ -74,8 +74,8 @@ def draw_checks(checks: CheckList) -> None:
 
 def _where(item: OpenCheck) -> str:
     return (
-        f"{item.site_code} · {item.subject_code} · {EYE_NAMES[item.laterality]} · {scan_type_words(item.scan_type)}, "
-        f"{SLAB_NAMES[item.slab].lower()} · {item.device_code}"
+        f"{item.site_code} · {item.subject_code} · {EYE_NAMES[item.laterality]} · "
+        f"{scan_words(item.scan_type, item.slab)} · {item.device_code}"
     )
 
 

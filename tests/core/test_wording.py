@@ -40,6 +40,12 @@ def test_scan_types_and_reasons_read_as_people_write_them():
     assert wording.reason_code_words(ReasonCode.ABSTAINED) == "octaudit: abstained"
 
 
+def test_only_octa_scans_are_named_with_a_slab():
+    assert wording.scan_words("octa-enface 3x3", Slab.DEEP) == "OCTA 3 × 3 mm, deep"
+    assert wording.scan_words("volume 6x6", Slab.UNKNOWN) == "OCT volume 6 × 6 mm"
+    assert wording.scan_words("onh-enface 6x6", Slab.FULL_RETINA) == "Optic nerve head 6 × 6 mm"
+
+
 def test_the_middle_grade_carries_its_number():
     assert wording.GRADE_NAMES[1] == "Gradable (1)"
 
