@@ -51,7 +51,7 @@ def _laterality(protocol: Protocol, facts: CaptureFacts) -> Check:
 
 
 def _scan_type(protocol: Protocol, facts: CaptureFacts) -> Check:
-    asked = " or ".join(scan.scan_type for scan in protocol.expected)
+    asked = " or ".join(dict.fromkeys(scan.scan_type for scan in protocol.expected))  # one may be due at many visits
     return Check("scan_type", facts.scan_type, asked, protocol.expects(facts.scan_type) if protocol.expected else None)
 
 

@@ -56,6 +56,17 @@ def test_another_field_differs_and_leaves_eye_and_slab_unasked() -> None:
     assert (found["scan_type"], found["laterality"], found["slab"]) == (False, None, None)
 
 
+def test_a_type_that_several_visits_bring_is_named_once() -> None:
+    (first,) = PROTOCOL.expected
+    later = replace_types(first, ("octa-enface 6x6", "octa-enface 3x3"))
+    lines = check_capture(PROTOCOL.model_copy(update={"expected": (first, *later)}), FACTS)
+    assert next(line.asked for line in lines if line.subject == "scan_type") == "octa-enface 3x3 or octa-enface 6x6"
+
+
+def replace_types(scan: ExpectedScanType, names: tuple[str, ...]) -> tuple[ExpectedScanType, ...]:
+    return tuple(scan.model_copy(update={"scan_type": name, "visits": ("FU",)}) for name in names)
+
+
 def test_a_protocol_that_asks_nothing_judges_nothing_but_the_registered_software() -> None:
     found = answers(Protocol.default(), replace(FACTS, has_scale=False))
     assert found.pop("software") is True
