@@ -25,9 +25,9 @@ from dashboard.session import current_user, open_session
 WEEKS = {"26w": "Last 26 weeks", "13w": "Last 13 weeks", "52w": "Last 52 weeks"}
 TREND_CAPTION = (
     "**Over time.** The gradable share of your decided first captures, four weeks a point by the day of capture, with "
-    "95 % intervals; the dashed line is the median of the whole period with its interval. A point of few captures "
-    "moves by chance: read its interval."
+    "95 % intervals. A point of few captures moves by chance: read its interval."
 )
+MEDIAN_CAPTION = "The dashed line is the median of the study's technicians over the whole period, with its interval."
 
 
 def main() -> None:
@@ -98,7 +98,7 @@ def _draw_trend(found: Feedback) -> None:
         draw_trend(found.trend, found.median),
         alt="Own gradable share at the first pass by four weeks, with the study's median.",
     )
-    st.caption(TREND_CAPTION)
+    st.caption(TREND_CAPTION if found.median is None else f"{TREND_CAPTION} {MEDIAN_CAPTION}")
     draw_chart_data(ChartData("my-feedback", trend_rows(found.trend), FEEDBACK_COLUMNS))
 
 

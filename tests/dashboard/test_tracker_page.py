@@ -78,8 +78,10 @@ def test_the_filters_are_in_the_url(
 
 
 def test_feedback_without_enough_captures_says_so(page_of: PageOf, clinics: Clinics) -> None:
-    markup = shown(page_of(clinics.technician, FEEDBACK))
+    page = page_of(clinics.technician, FEEDBACK)
+    markup = shown(page)
     assert "Too few to judge." in markup
+    assert not any("dashed line" in caption.value for caption in page.caption), "no median is drawn"
     assert "fewer than 5 sites" in markup
     assert "linked with no technician code" in markup
     assert "S02" not in markup
