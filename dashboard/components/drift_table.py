@@ -74,7 +74,7 @@ def _figures(found: Drift | NotComputable) -> tuple[Html, Html]:
     chance = found.psi.by_chance
     words = "Below what matters, by each measure" if chance is None else f"By chance up to {chance:.2f}"
     return tag("td", f"{found.psi.value:.2f}", class_="num", title=words), tag(
-        "td", f"{found.shift:+.2f}", class_="num"
+        "td", f"{found.shift:+.2f}".replace("-", "−"), class_="num"
     )
 
 

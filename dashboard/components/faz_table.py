@@ -27,9 +27,17 @@ GROUP_HEADS = (
 )  # fmt: skip
 
 
+_OF_METRIC = frozenset({"Median", "Middle half", "Mean, 95 % interval"})
+"""Columns that hold values of the metric, in its unit."""
+
+
 def group_table(found: FazComparison, title: str) -> Html:
     """One row per site or device."""
-    heads = [tag("th", name, scope="col", class_="num", title=hint or None) for name, hint in GROUP_HEADS]
+    heads = [
+        tag("th", with_unit(name, found.column) if name in _OF_METRIC else name, scope="col", class_="num",
+            title=hint or None)
+        for name, hint in GROUP_HEADS
+    ]  # fmt: skip
     rows = [_group_row(group, found) for group in found.groups]
     head = tag("thead", tag("tr", tag("th", title, scope="col"), *heads))
     return tag(
@@ -57,7 +65,10 @@ def outlier_list(found: FazComparison) -> Html:
                   "–", chip("cut off by the border", "warn"))
         for each in found.cut_off[: MOST_LISTED - len(rows)]
     ]  # fmt: skip
-    heads = [tag("th", name, scope="col", class_=class_) for name, class_ in _OUTLIER_HEADS]
+    heads = [
+        tag("th", with_unit(name, found.column) if name == "Value" else name, scope="col", class_=class_)
+        for name, class_ in _OUTLIER_HEADS
+    ]
     return tag(
         "div", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)), class_="scroll", tabindex="0",
         role="region", aria_label="Outliers",
@@ -75,7 +86,7 @@ OUTLIER_RULE = (
 def _outlier_row(point: FazPoint, column: str) -> Html:
     reading = point.reading
     where = f"{reading.site_code} · {reading.device_code}"
-    words = f"{point.z:+.1f} robust s.d." if point.z is not None else ""
+    words = f"{point.z:+.1f} robust s.d.".replace("-", "−") if point.z is not None else ""
     eye = f"{reading.subject_code} · {reading.laterality}"
     return _scan_row(reading.scan_id, eye, where, number(point.value, column), chip(words, "bad"))
 
@@ -131,6 +142,12 @@ def _mean_columns(found: Interval | NotComputable) -> dict[str, object]:
     if isinstance(found, NotComputable):
         return {}
     return {"mean": found.value, "mean_low": found.low, "mean_high": found.high}
+
+
+def with_unit(name: str, column: str) -> str:
+    """A column's head with the metric's unit, where it has one: ``Median, mm²``."""
+    unit = MEASURES[FAZ][column].unit
+    return f"{name}, {unit}" if unit else name
 
 
 def number(value: float, column: str, *, is_signed: bool = False) -> str:
