@@ -101,7 +101,7 @@ def published_table(compared: Sequence[Comparison]) -> Html:
 
 def _published_row(task: str, figure: str, found: Sequence[Comparison]) -> Html:
     ours, first = found[0].ours, found[0].published
-    systems = " · ".join(f"{each.published.system} {_number(each.published.published)}" for each in found)
+    systems = " · ".join(f"{each.published.system} {each.published.published:g}" for each in found)
     return tag(
         "tr",
         tag("th", f"{task}: {figure}", scope="row"),
@@ -145,4 +145,5 @@ def _fact(value: object) -> str:
 
 
 def _number(value: float, unit: str = "") -> str:
-    return f"{value:.3g}{f' {unit}' if unit else ''}"
+    """A figure with three significant digits, noughts at its end included, so that a column reads evenly."""
+    return f"{f'{value:#.3g}'.rstrip('.')}{f' {unit}' if unit else ''}"
