@@ -121,13 +121,23 @@ def _brand_routes() -> list[BaseRoute]:
     async def login_style(_: Request) -> Response:
         return FileResponse(FOLDER / "brand" / "login.css", media_type="text/css")
 
-    return [Route("/favicon.svg", favicon), Route("/brand/login.css", login_style)]
+    async def signed_out(_: Request) -> Response:
+        return FileResponse(
+            FOLDER / "brand" / "signed_out.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"}
+        )
+
+    return [
+        Route("/favicon.svg", favicon),
+        Route("/brand/login.css", login_style),
+        Route("/brand/signed_out.js", signed_out),
+    ]
 
 
 def _index_routes() -> list[BaseRoute]:
-    """Streamlit's start page under our name, so that no tab flashes another title while it loads."""
+    """Streamlit's start page under our name, so that no tab flashes another title; and the script of its end."""
     index = start_page().replace("<title>Streamlit</title>", "<title>octaudit</title>")
     index = index.replace('href="./favicon.png"', 'href="/favicon.svg" type="image/svg+xml"')
+    index = index.replace("<script type=", '<script src="/brand/signed_out.js"></script>\n    <script type=', 1)
 
     async def named_page(_: Request) -> Response:
         return HTMLResponse(index, headers={"Cache-Control": "no-cache"})

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from builders import make_grant
 from clinics import Clinics, build_clinics
 from playwright.sync_api import Browser, Page, expect
-from served import PATIENCE_MS, chromium, serve, watched_page
+from served import PATIENCE_MS, chromium, serve, settle, watched_page
 from sqlalchemy import text
 
 from core.database import tables
@@ -100,6 +101,41 @@ def test_a_person_signs_in_looks_around_and_decides(
     # At once: an open page of an ended session is cut off within ten seconds, and answers to nothing any more.
     page.get_by_role("link", name="Worklist").dispatch_event("click")
     heading(page, "Your session has ended")
+    assert strays == []
+
+
+def test_an_open_page_says_that_its_session_was_ended_and_leads_back_to_itself(
+    page: Page, address: str, clinics: Clinics, owner_database: Database, strays: list[str]
+):
+    sign_in(page, address, "/worklist?tab=to-decide")
+    heading(page, "Worklist")
+    page.get_by_role("link", name="The model is not sure").first.click()
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
+    settle(page)
+    # A socket that closes for another reason, of a session that goes on, says nothing.
+    with page.expect_response("**/api/v1/session") as asked:
+        page.evaluate(
+            "() => { const other = new WebSocket(`ws://${location.host}/_stcore/stream`); "
+            "other.onopen = () => other.close(); }"
+        )
+    assert asked.value.status == 200
+    told = page.get_by_role("dialog", name="You were signed out")
+    expect(told).to_have_count(0)
+    with session_scope(owner_database) as session:
+        session.execute(text("update session set revoked_at = now()"))
+    expect(told).to_be_visible()  # without a click
+    expect(told.get_by_text("Your session was ended elsewhere")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(told).to_be_visible()
+    violations = Axe().run(page, context=".octa-signed-out").response["violations"]
+    assert violations == []
+    told.get_by_role("link", name="Sign in again").click()
+    page.get_by_label("User name").fill(NAME)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/scan\?.*id="))
     assert strays == []
 
 
