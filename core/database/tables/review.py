@@ -68,7 +68,20 @@ class ReacquisitionRequest(SiteScoped, Created, Base):
             postgresql_where=text("state not in ('closed', 'not_possible', 'withdrawn')"),
         ),
         Index("ix_reacquisition_request_site_id_state", "site_id", "state"),
-        Index("ix_reacquisition_request_site_id_created_at", "site_id", "created_at"),
+        # Both answer the tracker's lists alone; scan_id is there for the policy. What is open counts as closed at the
+        # end of time, so that one range holds it and what was closed since a day.
+        Index(
+            "ix_reacquisition_request_site_id_created_at",
+            "site_id",
+            "created_at",
+            postgresql_include=["id", "scan_id", "acquisition_id", "state", "due_on", "received_at", "closed_at"],
+        ),
+        Index(
+            "ix_reacquisition_request_site_id_closed_at",
+            "site_id",
+            text("coalesce(closed_at, 'infinity'::timestamptz)"),
+            postgresql_include=["id", "scan_id", "state", "due_on", "closed_at"],
+        ),
     )
 
     id: Mapped[Id]

@@ -4,6 +4,8 @@ import pytest
 from access_world import World, seen_sites
 from builders import (
     make_grant,
+    make_member,
+    make_site,
     make_study,
     make_user,
 )
@@ -224,6 +226,25 @@ def test_who_is_more_than_a_grader_at_a_site_is_not_masked_there(desk: Desk, das
             assert rows_about(session, scan_id)["assessment"] == 1, role
     with session_scope(dashboard_database, token=desk.hire(Role.SITE_TECHNICIAN)) as session:
         assert read_scan_to_grade(session, scan_id) is None
+
+
+def test_another_role_at_another_site_unmasks_nobody(desk: Desk, dashboard_database: Database) -> None:
+    scan_id = desk.score(UNGRADABLE)
+    desk.request(desk.hire(Role.QC_TECHNICIAN), scan_id)
+    grade_as(dashboard_database, desk, desk.hire(Role.GRADER), scan_id)
+    tokens = {}
+    with session_scope(desk.owner) as session:
+        for here, elsewhere in ((Role.GRADER, Role.MANAGER), (Role.QC_TECHNICIAN, Role.ADJUDICATOR)):
+            user, tokens[here] = make_member(session, here, site=desk.scene.site)
+            make_grant(session, user, elsewhere, site=make_site(session))
+    with session_scope(dashboard_database, token=tokens[Role.GRADER]) as session:
+        assert set(rows_about(session, scan_id).values()) == {0}
+    masked = select(tables.Review.id).where(tables.Review.is_masked)
+    with session_scope(dashboard_database, token=tokens[Role.QC_TECHNICIAN]) as session:
+        assert rows_about(session, scan_id)["assessment"] == 1
+        assert session.scalars(masked).all() == []
+    with session_scope(dashboard_database, token=desk.hire(Role.ADJUDICATOR)) as session:
+        assert len(session.scalars(masked).all()) == 1
 
 
 def test_a_masked_grade_cannot_be_read_in_the_audit_trail(desk: Desk, dashboard_database: Database) -> None:
