@@ -44,7 +44,7 @@ def check_capture(protocol: Protocol, facts: CaptureFacts) -> tuple[Check, ...]:
 
 
 def _laterality(protocol: Protocol, facts: CaptureFacts) -> Check:
-    asked = next((scan.lateralities for scan in protocol.expected if scan.scan_type == facts.scan_type), None)
+    asked = protocol.eyes_of(facts.scan_type)
     if not asked:  # named per expected scan, or either eye
         return Check("laterality", facts.laterality, "", None)
     return Check("laterality", facts.laterality, " or ".join(asked), facts.laterality in asked)

@@ -1,5 +1,6 @@
 """A protocol version field by field in words, where its defaults come from, and what differs between two. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ from core.policy.grading_plan import SettlingRule
 from core.policy.protocol import Borders, ExpectedScanType, Protocol
 from core.policy.reasons import REASON_TEXTS
 
+EXPECTED_SCAN = "Expected scan "
+"""How the name of an expected scan's setting begins; its scan type follows, and a number where that stood before."""
 _OURS = "ours"
 _COIPS = "Wang et al. 2021, COIPS, section 2.2"
 _RULES = {
@@ -56,6 +59,16 @@ def differences(before: Protocol, after: Protocol) -> tuple[Difference, ...]:
     )
 
 
+def numbered(names: Iterable[str]) -> list[str]:
+    """The names with a number at each that stood before: ``a``, ``a (2)``; a scan type may be expected on two lines."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
 def _settings(protocol: Protocol) -> Iterator[Setting]:
     yield Setting("Name", protocol.name, _OURS)
     yield from _borders("Artifact", protocol.artifact_borders)
@@ -83,8 +96,9 @@ def _borders(name: str, borders: Borders) -> Iterator[Setting]:
 def _expected(protocol: Protocol) -> Iterator[Setting]:
     if not protocol.expected:
         yield Setting("Expected scans", "any; nothing is expected that was not sent", _OURS)
-    for scan in protocol.expected:
-        yield Setting(f"Expected scan {scan.scan_type}", _expected_words(scan), "this study")
+    names = numbered(f"{EXPECTED_SCAN}{scan.scan_type}" for scan in protocol.expected)
+    for name, scan in zip(names, protocol.expected, strict=True):
+        yield Setting(name, _expected_words(scan), "this study")
     days = protocol.visit_window_days
     yield Setting("Visit window", "always open" if days is None else _days(days), _OURS)
     for window in protocol.visit_windows:

@@ -31,7 +31,7 @@ class CaptureTerms:
 
 def deviations(protocol: Protocol, terms: CaptureTerms) -> tuple[Deviation, ...]:
     """Every way in which the capture differs from what ``protocol`` asks, in the order of ``Deviation``."""
-    asked = next((scan.lateralities for scan in protocol.expected if scan.scan_type == terms.scan_type), ())
+    asked = protocol.eyes_of(terms.scan_type)
     is_software_known = bool(terms.software_version and terms.registered_software)
     holds = {
         Deviation.WINDOW: terms.window_ends_on is not None and terms.taken_on > terms.window_ends_on,

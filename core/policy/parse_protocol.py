@@ -1,12 +1,13 @@
 """A protocol from what a form holds, with every fault named by its field in words. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from pydantic import ValidationError
 
 from core.errors import UsageError
-from core.policy.protocol import Borders, Protocol
+from core.policy.protocol import Borders, ExpectedScanType, Protocol
 from core.policy.scan_types import is_scan_type
 
 _WORDS = {
@@ -52,18 +53,32 @@ def parse_protocol(document: Mapping[str, Any]) -> Protocol:
 def _contradictions(protocol: Protocol) -> Iterator[str]:
     yield from _crossing("artifacts", protocol.artifact_borders)
     yield from _crossing("decentration", protocol.centration_borders)
-    types = [scan.scan_type for scan in protocol.expected]
-    for name in sorted({each for each in types if types.count(each) > 1}):
-        yield f"expected scans: {name} stands there twice"
-    for name in types:
-        if not is_scan_type(name):
-            yield f'expected scans: "{name}" is no scan type, which is a kind and a field like "octa-enface 3x3"'
+    yield from dict.fromkeys(_colliding(protocol.expected))
+    for scan in protocol.expected:
+        if not is_scan_type(scan.scan_type):
+            yield (
+                f'expected scans: "{scan.scan_type}" is no scan type, which is a kind and a field like '
+                '"octa-enface 3x3"'
+            )
     visits = [window.visit for window in protocol.visit_windows]
     for name in sorted({each for each in visits if visits.count(each) > 1}):
         yield f"visit windows: {name} stands there twice"
     for code, own in protocol.wording.items():
         if not own.text.strip() or not own.remedy.strip():
             yield f"wording of {code.value}: text and remedy must not be empty"
+
+
+def _colliding(expected: Sequence[ExpectedScanType]) -> Iterator[str]:
+    """A type may stand on several lines, for other visits or other eyes; its slabs are the same on all of them."""
+    for one, other in combinations(expected, 2):
+        if one.scan_type != other.scan_type:
+            continue
+        is_same_visit = not one.visits or not other.visits or set(one.visits) & set(other.visits)
+        is_same_eye = one.lateralities == other.lateralities or set(one.lateralities) & set(other.lateralities)
+        if is_same_visit and is_same_eye:
+            yield f"expected scans: {one.scan_type} stands there twice for the same eye and visit"
+        if set(one.required_slabs) != set(other.required_slabs):
+            yield f"expected scans: {one.scan_type} needs the same slabs on each of its lines"
 
 
 def _crossing(name: str, borders: Borders) -> Iterator[str]:

@@ -138,6 +138,12 @@ class Protocol(_Document):
             for eye in scan.lateralities
         )
 
+    def eyes_of(self, scan_type: str) -> tuple[Laterality, ...]:
+        """The eyes of which scans of this type are asked, at any visit; empty: either, or nobody says."""
+        asked = [scan.lateralities for scan in self.expected if scan.scan_type == scan_type]
+        named = {eye for eyes in asked for eye in eyes}
+        return tuple(eye for eye in Laterality if eye in named) if all(asked) else ()
+
     def required_slabs_of(self, scan_type: str) -> tuple[Slab, ...]:
         """The slabs that a capture of this type needs; empty: every one that was received."""
         return next((scan.required_slabs for scan in self.expected if scan.scan_type == scan_type), ())

@@ -1,14 +1,14 @@
 """The protocol on the Admin page: its versions, what each changed and who says so, and the form for the next one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import streamlit as st
 from sqlalchemy.orm import Session
 
 from core.errors import UsageError
-from core.policy.compare_protocols import describe, differences
+from core.policy.compare_protocols import EXPECTED_SCAN, Difference, Setting, describe, differences
 from core.policy.parse_protocol import parse_protocol
 from core.policy.protocol import Protocol
 from core.scoring.card import calibration_in
@@ -16,6 +16,7 @@ from core.store.access import Actor
 from core.store.administration import ProtocolRow, StudyRow
 from core.store.model_version import ScoringModel
 from core.usecases.administer_study import publish_protocol, refuse_unless_promised
+from core.wording import scan_type_words
 from dashboard.administration.places import draw_list
 from dashboard.administration.protocol_fields import draw_protocol_fields
 from dashboard.administration.steps import fresh_key, perform
@@ -23,6 +24,7 @@ from dashboard.components.guarantee import accept_guarantee
 from dashboard.components.panel import empty_state, panel
 from dashboard.session import open_session
 
+_Line = TypeVar("_Line", Setting, Difference)
 _DIFFERENCE_COLUMNS = {"name": "Setting", "before": "Before", "after": "Now"}
 _SETTING_COLUMNS = {"name": "Setting", "value": "Value", "source": "Where it comes from"}
 
@@ -48,20 +50,32 @@ def draw_protocol(study: StudyRow, versions: Sequence[ProtocolRow], model: Scori
         _draw_changes(versions)
     current = Protocol.model_validate(versions[0].document) if versions else Protocol.default()
     with st.expander("Every setting in force, and where it comes from", icon=":material/tune:"):
-        draw_list(describe(current), _SETTING_COLUMNS, key="settings", nothing=("", ""))
+        draw_list(_named(describe(current)), _SETTING_COLUMNS, key="settings", nothing=("", ""))
     _draw_guarantee(current, model)
     _draw_next(study, current)
 
 
 def _version_line(version: ProtocolRow, versions: Sequence[ProtocolRow]) -> _VersionLine:
     before = _before(version, versions)
-    names = [each.name for each in differences(before, _parsed(version))] if before else []
+    names = [each.name for each in _named(differences(before, _parsed(version)))] if before else []
     changed = "everything" if before is None else "; ".join(names[:3]) or "nothing"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - as many as fit a line
     return _VersionLine(
-        str(version.number), f"{version.effective_at:%Y-%m-%d %H:%M}", version.published_by or "octaudit",
+        str(version.number), f"{version.effective_at:%d %b %Y, %H:%M}", version.published_by or "octaudit",
         version.note, changed + more,
     )  # fmt: skip
+
+
+def _named(lines: Sequence[_Line]) -> list[_Line]:
+    """The same with scan types as people write them."""
+    return [replace(each, name=_in_words(each.name)) for each in lines]
+
+
+def _in_words(name: str) -> str:
+    if not name.startswith(EXPECTED_SCAN):
+        return name
+    code, mark, number = name.removeprefix(EXPECTED_SCAN).partition(" (")
+    return f"{EXPECTED_SCAN}{scan_type_words(code)}{mark}{number}"
 
 
 def _before(version: ProtocolRow, versions: Sequence[ProtocolRow]) -> Protocol | None:
@@ -81,7 +95,7 @@ def _draw_changes(versions: Sequence[ProtocolRow]) -> None:
         before = _before(version, versions)
         assert before is not None, "only versions that follow another are offered"
         nothing = ("Nothing differs", "It repeats the version before it.")
-        draw_list(differences(before, _parsed(version)), _DIFFERENCE_COLUMNS, key="changes", nothing=nothing)
+        draw_list(_named(differences(before, _parsed(version))), _DIFFERENCE_COLUMNS, key="changes", nothing=nothing)
 
 
 def _draw_guarantee(protocol: Protocol, model: ScoringModel | None) -> None:
@@ -123,7 +137,7 @@ def _draw_check(current: Protocol, document: dict[str, Any]) -> None:
         st.error(str(error), icon=":material/error:")
         return
     nothing = ("Nothing differs from the version in force", "Change a value first.")
-    draw_list(differences(current, wanted), _DIFFERENCE_COLUMNS, key="check", nothing=nothing)
+    draw_list(_named(differences(current, wanted)), _DIFFERENCE_COLUMNS, key="check", nothing=nothing)
 
 
 def _publish(session: Session, actor: Actor, study: StudyRow, document: dict[str, Any], note: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.policy.compare_protocols import numbered
 from core.policy.grading_plan import GradingPlan, SettlingRule
 from core.policy.protocol import Borders, Certification, ExpectedScanType, Protocol
 from core.policy.reasons import REASON_TEXTS
@@ -73,7 +74,9 @@ def _draw_borders(title: str, current: Borders) -> dict[str, Any]:
 def _draw_expected(current: Protocol) -> list[dict[str, Any]]:
     """The scans that every visit should bring, one line each, and one more."""
     st.markdown("##### Expected scans")
-    expected = [found for scan in current.expected if (found := _draw_scan(scan)) is not None]
+    names = numbered(scan_type_words(scan.scan_type) for scan in current.expected)
+    lines = [_draw_scan(scan, name) for scan, name in zip(current.expected, names, strict=True)]
+    expected = [line for line in lines if line is not None]
     left, middle, right = st.columns(3)
     kind = left.selectbox(
         "One more scan", [None, *ScanKind], format_func=lambda each: KIND_NAMES[each] if each else "none"
@@ -88,9 +91,8 @@ def _draw_expected(current: Protocol) -> list[dict[str, Any]]:
     return expected
 
 
-def _draw_scan(scan: ExpectedScanType) -> dict[str, Any] | None:
-    """One expected scan; None where it is taken out."""
-    name = scan_type_words(scan.scan_type)
+def _draw_scan(scan: ExpectedScanType, name: str) -> dict[str, Any] | None:
+    """One expected scan; None where it is taken out. ``name`` is no other line's: Streamlit tells widgets by labels."""
     eyes, slabs, visits, out = st.columns((2, 4, 3, 2), vertical_alignment="bottom")
     chosen_eyes = eyes.multiselect(f"Eyes of {name}", list(Laterality), list(scan.lateralities), select_all=False)
     chosen_slabs = slabs.multiselect(

@@ -22,8 +22,8 @@ from core.storage import open_blob_store
 from core.store import administration as store
 from core.store.access import PROGRAM, list_grants
 from core.usecases.administer_clients import CallerFound, find_caller
-from core.usecases.administer_study import add_device, add_site, add_study, add_technician
-from core.vocabulary import ApiScope, Role, Slab
+from core.usecases.administer_study import add_device, add_site, add_study, add_technician, publish_protocol
+from core.vocabulary import ApiScope, Laterality, Role, Slab
 from dashboard.installation import Installation, install
 
 APP = Path(dashboard.session.__file__).with_name("app.py")
@@ -146,6 +146,28 @@ def test_a_changed_threshold_becomes_the_next_version(page: AppTest, owner_datab
         newest = store.list_protocol_versions(session, study_id)[0]
     before, after = Protocol.default(), Protocol.model_validate(newest.document)
     assert (newest.number, after.visit_window_days, after.artifact_borders) == (2, 14, before.artifact_borders)
+
+
+def test_a_scan_type_expected_on_two_lines_has_fields_of_its_own_on_each(
+    page: AppTest, owner_database: Database, study_id: int
+):
+    first = ExpectedScanType(scan_type="octa-enface 3x3", required_slabs=(Slab.DEEP,), visits=("V1",))
+    later = first.model_copy(update={"visits": ("FU",)})
+    with session_scope(owner_database) as session:
+        publish_protocol(
+            session, actor=PROGRAM, study_id=study_id, protocol=Protocol(expected=(first, later)), note="Amendment 1"
+        )
+    at(page, "Protocol")
+    eyes = next(each for each in page.multiselect if each.label == "Eyes of OCTA 3 × 3 mm (2)")
+    eyes.set_value([Laterality.OS])
+    fill(page, What_changes_and_why="Amendment 2")
+    submit(page, "Publish")
+    assert not page.error, page.error[0].value
+    with session_scope(owner_database) as session:
+        document = store.list_protocol_versions(session, study_id)[0].document
+    changed = later.model_copy(update={"lateralities": (Laterality.OS,)})
+    assert Protocol.model_validate(document).expected == (first, changed)
+    assert "Expected scan OCTA 3 × 3 mm (2)" in panels(page)
 
 
 def test_the_protocol_says_what_its_level_promises_with_the_model_in_use(

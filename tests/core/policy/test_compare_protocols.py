@@ -1,11 +1,15 @@
 """Versions are told apart setting by setting, in words, and a form's faults are named by their fields."""
 
+from datetime import date
+
 import pytest
 
 from core.errors import UsageError
+from core.phantom.demo_study import demo_study
 from core.policy.compare_protocols import Difference, describe, differences
 from core.policy.parse_protocol import parse_protocol
 from core.policy.protocol import Certification, ExpectedScanType, Protocol, VisitWindow, Wording
+from core.usecases.demo_people import amended_protocol
 from core.vocabulary import Laterality, OperatorFixable, ReasonCode, Slab
 
 
@@ -53,6 +57,16 @@ def test_old_and_new_value_stand_side_by_side_in_words() -> None:
     )
 
 
+def test_a_scan_type_on_two_lines_is_two_settings_and_neither_hides_the_others_change() -> None:
+    first = ExpectedScanType(scan_type="octa-enface 3x3", required_slabs=(Slab.DEEP,), visits=("V1",))
+    second = first.model_copy(update={"visits": ("FU",)})
+    before = Protocol(expected=(first, second))
+    after = Protocol(expected=(first.model_copy(update={"required_slabs": ()}), second))
+    assert [each.name for each in differences(before, after)] == ["Expected scan octa-enface 3x3"]
+    after = Protocol(expected=(first, second.model_copy(update={"required_slabs": ()})))
+    assert [each.name for each in differences(before, after)] == ["Expected scan octa-enface 3x3 (2)"]
+
+
 def test_defaults_name_their_source_and_own_values_are_the_studys() -> None:
     sources = {each.name: each.source for each in describe(Protocol(visit_window_days=7))}
     assert "Kamalipour" in sources["Artifact: severe above"]
@@ -79,6 +93,15 @@ def test_a_document_from_before_the_new_fields_reads_with_their_defaults() -> No
         ({"expected": [{"scan_type": "octa 3"}]}, '"octa 3" is no scan type'),
         ({"expected": [{"scan_type": "octa-enface 3x3"}] * 2}, "octa-enface 3x3 stands there twice"),
         (
+            {
+                "expected": [
+                    {"scan_type": "octa-enface 3x3", "visits": [visit], "required_slabs": slabs}
+                    for visit, slabs in (("V1", ["deep"]), ("FU", []))
+                ]
+            },
+            "octa-enface 3x3 needs the same slabs",
+        ),
+        (
             {"wording": {"oscar-mp:M": {"text": " ", "remedy": "x", "operator_fixable": "yes"}}},
             "text and remedy must not be empty",
         ),
@@ -88,6 +111,23 @@ def test_every_fault_of_a_form_is_named_by_its_field(changes: dict[str, object],
     with pytest.raises(UsageError, match="The protocol is not right") as refused:
         parse_protocol(Protocol().model_dump(mode="json") | changes)
     assert fault in str(refused.value)
+
+
+def test_a_scan_type_may_stand_on_two_lines_for_other_visits_or_other_eyes() -> None:
+    first = ExpectedScanType(scan_type="octa-enface 3x3", lateralities=(Laterality.OD,), visits=("V1",))
+    at_another_visit = first.model_copy(update={"visits": ("FU",), "lateralities": tuple(Laterality)})
+    of_another_eye = first.model_copy(update={"lateralities": (Laterality.OS,)})
+    for other in (at_another_visit, of_another_eye):
+        protocol = Protocol(expected=(first, other))
+        assert parse_protocol(protocol.model_dump(mode="json")) == protocol
+        assert protocol.eyes_of("octa-enface 3x3") == (Laterality.OD, Laterality.OS)
+    anyone = first.model_copy(update={"lateralities": ()})
+    assert Protocol(expected=(anyone, at_another_visit)).eyes_of("octa-enface 3x3") == ()
+
+
+def test_the_demo_studys_own_protocol_can_be_published_again_from_its_form() -> None:
+    amended = amended_protocol(demo_study(date(2026, 3, 2)))
+    assert parse_protocol(amended.model_dump(mode="json")) == amended
 
 
 def test_all_faults_are_named_at_once() -> None:
