@@ -1,11 +1,12 @@
 """Annotate next: which scans of a study should get a mask, their images to take away, the masks to bring back."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from core.clock import now
 from core.store.access import Actor
-from core.store.administration import list_studies
+from core.store.administration import StudyRow, list_studies
 from core.store.mask import RoundRow, list_rounds, read_lanes_to_draw, read_round, read_wanted
 from core.usecases.choose_masks import KEEPERS, choose_masks, foresee_round, may_choose
 from core.usecases.log_in import csrf_token_for
@@ -17,7 +18,7 @@ from dashboard.components.markup import tag
 from dashboard.components.mask_table import STEP_WORDS, choice_words, lane_words, round_table, wanted_gallery
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.uploader import draw_mask_drop
-from dashboard.filters import MAX_ID, Field, draw_filters
+from dashboard.filters import MAX_ID, Field, url_choice
 from dashboard.installation import installation
 from dashboard.session import current_user, open_session, session_token
 
@@ -43,8 +44,7 @@ def main() -> None:
     with st.container():  # its place stays when it is empty: else the drop zone would forget what it said
         draw_outcome()
     with open_session() as session:
-        chosen = draw_filters(session, (Field.STUDY,), today=now().date())
-        study_id = chosen.study_id or next(iter(_studies(session, actor)), None)
+        study_id = _chosen_study(_studies(session, actor))
         counts = [] if study_id is None else read_lanes_to_draw(session, study_id)
         rounds = [] if study_id is None else list_rounds(session, study_id)
     if study_id is None or not counts:
@@ -60,8 +60,15 @@ def main() -> None:
         empty_state("No rounds yet", "Ask for the first one above.", key="no-rounds")
 
 
-def _studies(session: Session, actor: Actor) -> list[int]:
-    return [study.id for study in list_studies(session) if actor.has_role(*KEEPERS, study_id=study.id)]
+def _studies(session: Session, actor: Actor) -> list[StudyRow]:
+    return [study for study in list_studies(session) if actor.has_role(*KEEPERS, study_id=study.id)]
+
+
+def _chosen_study(studies: Sequence[StudyRow]) -> int | None:
+    """The study whose scans are drawn; of several the one in the URL, because a round is one study's."""
+    if len(studies) < 2:  # noqa: PLR2004 - nothing to choose from
+        return studies[0].id if studies else None
+    return int(url_choice("Study", Field.STUDY.value, {str(each.id): each.code for each in studies}))
 
 
 def _draw_asking(study_id: int, kinds: list[ScanKind]) -> None:

@@ -3,13 +3,15 @@
 import io
 import json
 import zipfile
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from builders import make_member, make_study
+from builders import make_grant, make_member, make_study
 from clinics import Clinics
 from PIL import Image
+from sqlalchemy import select
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
@@ -52,6 +54,27 @@ def png(width: int, height: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.resize(np.array([0, 9], np.uint8), (height, width))).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def test_of_several_studies_the_one_whose_scans_are_shown_is_named_and_another_can_be_chosen(
+    app_page, manager: str, owner_database: Database
+) -> None:
+    assert not app_page(manager, PAGE).segmented_control, "one study needs no choice"
+    with session_scope(owner_database) as session:
+        person = session.scalars(
+            select(tables.Session.user_id).where(tables.Session.token_sha256 == sha256(manager.encode()).hexdigest())
+        ).one()
+        other = make_study(session, code="ZULU")
+        make_grant(session, session.get_one(tables.User, person), Role.MANAGER, study=other)
+        other_id = other.id
+    page = app_page(manager, PAGE)
+    (choice,) = page.segmented_control
+    assert "ZULU" in choice.options
+    assert choice.value != str(other_id)
+    assert "scored" in shown(page)
+    choice.set_value(str(other_id)).run()
+    assert page.query_params["study"] == [str(other_id)] or page.query_params["study"] == str(other_id)
+    assert "No scored scans" in shown(page)
 
 
 def test_a_manager_asks_for_masks_takes_the_images_and_brings_masks_back(
