@@ -105,8 +105,8 @@ def _client_line(client: ClientRow, sites: Sequence[SiteRow]) -> _ClientLine:
 
 def _token_line(token: TokenRow, names: dict[int, str], moment: datetime) -> _TokenLine:
     state = "active" if token.is_live(moment) else "revoked" if token.revoked_at else "expired"
-    used = f"{token.last_used_at:%Y-%m-%d %H:%M}" if token.last_used_at else "never"
-    return _TokenLine(names[token.client_id], token.prefix, f"{token.expires_at:%Y-%m-%d}", used, state)
+    used = f"{token.last_used_at:%d %b %Y, %H:%M}" if token.last_used_at else "never"
+    return _TokenLine(names[token.client_id], token.prefix, f"{token.expires_at:%d %b %Y}", used, state)
 
 
 def _draw_adding(study: StudyRow, sites: Sequence[SiteRow], actor: Actor) -> None:

@@ -67,7 +67,7 @@ def draw_users(accounts: Sequence[Account], *, is_global_admin: bool) -> None:
 
 def _user_line(account: Account) -> _UserLine:
     state = "disabled" if account.disabled_at else "first login pending" if account.must_change_password else "active"
-    seen = f"{account.last_seen_at:%Y-%m-%d %H:%M}" if account.last_seen_at else "never"
+    seen = f"{account.last_seen_at:%d %b %Y, %H:%M}" if account.last_seen_at else "never"
     return _UserLine(account.name, account.display_name, state, seen)
 
 

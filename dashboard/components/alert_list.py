@@ -39,7 +39,7 @@ def alert_table(alerts: Sequence[AlertRow], moment: datetime) -> Html:
             "tr",
             tag("th", _row_link(alert), scope="row"),
             tag("td", where(alert)),
-            tag("td", f"{alert.since:%d %b %Y %H:%M}"),
+            tag("td", f"{alert.since:%d %b %Y, %H:%M}"),
             tag("td", ago(((alert.ended_at or moment) - alert.since).total_seconds())),
         )
         for alert in sorted(alerts, key=_kind_order)[:MOST_ROWS]

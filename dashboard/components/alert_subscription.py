@@ -76,7 +76,7 @@ def _code_words(waiting: PendingAddress) -> str:
     if waiting.is_spent:
         return f"Too many wrong codes were entered for {waiting.address}: have another one sent."
     if waiting.sent_at is not None:
-        return f"A code was sent to {waiting.address} on {waiting.sent_at:%d %b %Y %H:%M} UTC."
+        return f"A code was sent to {waiting.address} on {waiting.sent_at:%d %b %Y, %H:%M} UTC."
     if waiting.error:
         return f"The code could not be sent to {waiting.address}: {waiting.error}"
     return f"A code is on its way to {waiting.address}; it takes a minute."
@@ -121,7 +121,7 @@ def _latest(subscription: Subscription | None, own: Own) -> str:
     if sending is None:
         return "Nothing was sent so far."
     if sending.state is DeliveryState.SENT:
-        return f"Last sent {sending.at:%d %b %Y %H:%M} UTC."
+        return f"Last sent {sending.at:%d %b %Y, %H:%M} UTC."
     if sending.error:
         again = "" if sending.state is DeliveryState.FAILED else " It is tried again."
         return f":red[The latest was not sent: {sending.error}{again}]"

@@ -82,7 +82,8 @@ def _check_words(status: ChainStatus) -> Content:
     at = f"{check.checked_at:%Y-%m-%d %H:%M} UTC"
     anchored = f", anchored outside the database at {check.anchored_at:%Y-%m-%d %H:%M} UTC" if check.anchored_at else ""
     if not check.faults:
-        words = f"Checked at {at}: all {count(check.n_sealed)} were as they were written{anchored}. "
+        what = f"all {count(check.n_sealed)} were as they were written" if check.n_sealed else "none was sealed by then"
+        words = f"Checked at {at}: {what}{anchored}. "
         return join([words, chip("chain unbroken", "good")])
     told = [tag("span", fault, class_="fault") for fault in check.faults]
     return join([f"Checked at {at}: ", chip("chain broken", "bad"), " ", join(told, " ")])

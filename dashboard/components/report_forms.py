@@ -16,7 +16,7 @@ from core.usecases.ask_report import ask_report, may_have
 from core.usecases.find_flags import standing_weeks
 from core.usecases.schedule_reports import KEEPERS, LAST_DAYS, LAST_HOUR, make_schedule, set_recipients, set_schedule
 from core.vocabulary import ReportKind, SchedulePace, ScheduleState
-from core.wording import REPORT_NAMES
+from core.wording import REASON_NAMES, REPORT_NAMES, reason_code_words
 from dashboard.administration.steps import fresh_key, perform
 from dashboard.components.report_table import schedule_words, timing_words
 from dashboard.installation import installation
@@ -156,7 +156,10 @@ def draw_tips(sites: Sequence[SiteRef]) -> None:
     left, right = st.columns(2)
     study_id = left.selectbox("Study", list(studies), format_func=studies.__getitem__, key="tips.study")
     code = right.selectbox(
-        "Cause", list(REASON_TEXTS), format_func=lambda each: f"{REASON_TEXTS[each].label} ({each})", key="tips.code"
+        "Cause",
+        list(REASON_TEXTS),
+        format_func=lambda each: f"{REASON_NAMES[each]} ({reason_code_words(each)})",
+        key="tips.code",
     )
     st.link_button("Tip sheet (PDF)", f"/tips/{study_id}/{code}.pdf", icon=":material/lightbulb:")
 

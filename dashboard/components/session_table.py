@@ -20,5 +20,5 @@ def _row(line: LiveSession) -> Html:
     return tag(
         "tr",
         tag("th", line.client or "unknown", *own, scope="row"),
-        *(tag("td", f"{moment:%Y-%m-%d %H:%M}") for moment in moments),
+        *(tag("td", f"{moment:%d %b %Y, %H:%M}") for moment in moments),
     )

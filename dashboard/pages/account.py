@@ -30,7 +30,7 @@ def main() -> None:
     st.subheader("Where you are signed in")
     panel(session_table(lines), key="sessions")
     others = {
-        line.id: f"{line.client or 'unknown'}, since {line.opened_at:%Y-%m-%d %H:%M} UTC"
+        line.id: f"{line.client or 'unknown'}, since {line.opened_at:%d %b %Y, %H:%M} UTC"
         for line in lines
         if not line.is_own
     }
