@@ -30,6 +30,7 @@ def check_list(view: ScanView, checks: tuple[Check, ...]) -> Html:
             "thead", tag("tr", *(tag("th", name, scope="col") for name in ("What", "Found", "Protocol asks", "Result")))
         ),
         tag("tbody", *lines, _index_line(view)),
+        class_="checks",
     )
     return tag("div", table, class_="scroll")
 

@@ -72,7 +72,7 @@ def _draw_receipt(found: TurnAround | NotComputable) -> None:
 
 def _quantile_words(name: str, found: DurationQuantile | NotComputable) -> str:
     if isinstance(found, NotComputable):
-        return f"{name} of them: {found.reason}."
+        return f"Fewer than {name.lower()} of them have come so far."
     high = f"{found.high:.1f}" if found.high is not None else "not known yet"
     return f"{name} of them had come after {found.value:.1f} days (95 % interval {found.low:.1f} to {high})."
 
