@@ -7,9 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from core.store.access import Actor
+from core.store.capture_count import TooManyCapturesError
 from core.usecases.subscribe_to_alerts import ALERTED
 from core.wording import ROLE_NAMES
 from dashboard.components.alert_bell import draw_alert_bell
+from dashboard.components.panel import empty_state
 from dashboard.navigation import Page, pages_for
 from dashboard.session import current_user
 
@@ -38,7 +40,10 @@ def main() -> None:
         _draw_person(actor)
     if actor.roles & ALERTED:
         draw_alert_bell()
-    chosen.run()
+    try:
+        chosen.run()
+    except TooManyCapturesError as error:
+        empty_state(error.message, error.remedy, key="too-many")
 
 
 def _sections(pages: tuple[Page, ...]) -> dict[str, list[st.Page]]:

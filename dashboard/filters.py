@@ -5,7 +5,7 @@ also remembered for the session, so that a filter survives the way to another pa
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 import streamlit as st
 from sqlalchemy.orm import Session
 
-from core.store.scan_filter import Choice, ScanFilter, read_filter_choices
-from core.vocabulary import Laterality, Slab
-from core.wording import EYE_NAMES, SLAB_NAMES, scan_type_words
+from core.store.finer_choice import read_finer_choices
+from core.store.scan_filter import ScanFilter, read_filter_choices
+from core.vocabulary import GradeSource, Laterality, Slab
+from dashboard.filter_offers import Offer, offers_of
 
 _REMEMBERED = "octaudit.filters"
 MAX_ID = 2**63 - 1
@@ -35,9 +36,13 @@ class Field(StrEnum):
     TYPE = "type"
     SLAB = "slab"
     EYE = "eye"
+    VISIT = "visit"
+    VERSION = "scored_by"
+    """Id of the model version whose score counts."""
+    GRADED = "graded_by"
     PERIOD = "period"
     DAYS = "days"
-    """From one day to another, both included: ``2026-08-03..2026-08-16``; only links set it. Outweighs the period."""
+    """From one day to another, both included: ``2026-08-03..2026-08-16``. Outweighs the period, and belongs to it."""
 
 
 class Period(StrEnum):
@@ -57,28 +62,40 @@ PERIOD_NAMES = {
     Period.WEEKS_52: "Last 52 weeks",
     Period.ALL: "All time",
 }
-RATE_FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.TYPE, Field.PERIOD)
-"""Filters of pages that show rates: the unit is a whole capture, so slab and eye do not narrow it."""
-UNIT_FIELDS = (*RATE_FIELDS[:-1], Field.MODEL, Field.SOFTWARE, Field.PERIOD)
-"""Filters of pages that compare units: a link from one of them may name a model or a software version."""
+FINER_FIELDS = (Field.MODEL, Field.SOFTWARE, Field.VISIT, Field.VERSION, Field.GRADED)
+"""Behind the button *More filters* until one is chosen."""
+RATE_FIELDS = (
+    Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.TYPE, Field.EYE, Field.PERIOD, *FINER_FIELDS,
+)  # fmt: skip
+"""Filters of pages that show rates: the unit is a whole capture, so the slab does not narrow it."""
 SCAN_FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TYPE, Field.TECHNICIAN, Field.SLAB, Field.EYE)
 """Filters of lists of open work, which has no period: what waits does so whenever it was acquired."""
+POINT_FIELDS = (*SCAN_FIELDS, Field.PERIOD, *FINER_FIELDS)
+"""Filters of pages that show single scans, whoever graded them."""
 _WIDTHS_PX = {
     Field.STUDY: 124, Field.SITE: 120, Field.DEVICE: 128, Field.TECHNICIAN: 160, Field.TYPE: 148, Field.SLAB: 118,
-    Field.EYE: 118, Field.PERIOD: 146, Field.DAYS: 200, Field.MODEL: 136, Field.SOFTWARE: 136,
+    Field.EYE: 118, Field.PERIOD: 146, Field.DAYS: 230, Field.MODEL: 136, Field.SOFTWARE: 136, Field.VISIT: 118,
+    Field.VERSION: 160, Field.GRADED: 160,
 }  # fmt: skip
 """As narrow as "all of them" allows: eight of them and the button stand in one row on 1440 pixels. Where there are
 fewer they grow (frame.css)."""
 _COARSE = {Field.STUDY: (Field.SITE, Field.DEVICE, Field.TECHNICIAN), Field.SITE: (Field.DEVICE, Field.TECHNICIAN)}
 """Choosing another study or site forgets what lies within the old one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    label: str
-    values: Sequence[str]
-    words: Mapping[str, str]
-    all_words: str
+_OTHER_DAYS = "days"
+"""Stands among the periods for days of one's own."""
+_LEFT_ASIDE = {
+    Field.STUDY: "study", Field.SITE: "site", Field.DEVICE: "device", Field.TECHNICIAN: "technician",
+    Field.MODEL: "model", Field.SOFTWARE: "software", Field.TYPE: "scan type", Field.SLAB: "slab", Field.EYE: "eye",
+    Field.VISIT: "visit", Field.VERSION: "model version", Field.GRADED: "whose grade counts", Field.PERIOD: "period",
+    Field.DAYS: "days",
+}  # fmt: skip
+_PERIODS = Offer(
+    "Period",
+    [*Period, _OTHER_DAYS],
+    {**{each.value: name for each, name in PERIOD_NAMES.items()}, _OTHER_DAYS: "From … to …"},
+    "",
+)
+_N_ENDS = 2
 
 
 def url_filters() -> dict[str, str]:
@@ -110,9 +127,15 @@ def _day_bounds(text: str | None) -> tuple[date, date] | None:
     """First day and day after the last; None where the URL names no such days."""
     first, _, last = (text or "").partition("..")
     try:
-        return date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1)
-    except ValueError:
+        bounds = date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1)
+    except (ValueError, OverflowError):
         return None
+    return bounds if bounds[0] < bounds[1] else None
+
+
+def whole_weeks(since: date, until: date) -> tuple[date, date]:
+    """The weeks, Monday to Sunday, in which these days lie: first day, and day after the last."""
+    return since - timedelta(days=since.weekday()), until + timedelta(days=-until.weekday() % 7)
 
 
 def filter_query(chosen: ScanFilter) -> dict[str, str]:
@@ -127,6 +150,9 @@ def filter_query(chosen: ScanFilter) -> dict[str, str]:
         Field.TYPE: chosen.scan_type,
         Field.SLAB: chosen.slab,
         Field.EYE: chosen.laterality,
+        Field.VISIT: chosen.visit_code,
+        Field.VERSION: chosen.model_version_id,
+        Field.GRADED: chosen.graded_by,
     }
     return {field.value: str(value) for field, value in named.items() if value is not None}
 
@@ -148,33 +174,53 @@ def _write_choice(name: str, key: str) -> None:
     st.query_params[name] = st.session_state[key]
 
 
-def draw_filters(session: Session, fields: Sequence[Field], *, today: date, period: Period = Period.ALL) -> ScanFilter:
-    """Draw the filters of a page and return what is chosen; ``period`` is the one without a choice in the URL."""
+def draw_filters(
+    session: Session, fields: Sequence[Field], *, today: date, period: Period = Period.ALL, by_week: bool = False
+) -> ScanFilter:
+    """Draw the filters of a page and return what is chosen; ``period`` is the one without a choice in the URL.
+
+    ``by_week``: the page reads counts, which are kept by week; days within a week are widened to it, and it says so.
+    """
     _restore()
     chosen = replace(_read(period, today), since=None, until=None)
-    choices = read_filter_choices(session, chosen)
-    offers = {
-        Field.STUDY: _of_choices("Study", choices.studies, "All studies"),
-        Field.SITE: _of_choices("Site", choices.sites, "All sites"),
-        Field.DEVICE: _of_choices("Device", choices.devices, "All devices"),
-        Field.TECHNICIAN: _of_choices("Technician", choices.technicians, "All technicians"),
-        Field.MODEL: _Offer("Model", _given(Field.MODEL), {}, "All models"),
-        Field.SOFTWARE: _Offer("Software", _given(Field.SOFTWARE), {}, "All versions"),
-        Field.TYPE: _Offer(
-            "Scan type", choices.scan_types, {each: scan_type_words(each) for each in choices.scan_types}, "All types"
-        ),
-        Field.SLAB: _Offer("Slab", list(Slab), {slab: SLAB_NAMES[slab] for slab in Slab}, "All slabs"),
-        Field.EYE: _Offer("Eye", list(Laterality), {e: f"{e} · {EYE_NAMES[e]}" for e in Laterality}, "Both eyes"),
-        Field.DAYS: _Offer("Days", _given(Field.DAYS), {}, "Any day"),
-        Field.PERIOD: _Offer("Period", list(Period), {each: PERIOD_NAMES[each] for each in Period}, ""),
-    }
-    shown = [field for field in fields if field in st.query_params or len(offers[field].values) > 1]
+    finer = read_finer_choices(session, chosen) if set(FINER_FIELDS) & set(fields) else None
+    offers = {**offers_of(read_filter_choices(session, chosen), finer, url_filters()), Field.PERIOD.value: _PERIODS}
+    shown = [
+        field for field in fields if field in st.query_params or len(offers[field].values) > 1 or offers[field].is_open
+    ]
+    behind = [field for field in shown if field in FINER_FIELDS and field not in st.query_params]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall", key="octaudit-filters"):
         for field in shown:
-            _draw_select(field, offers[field], default=period if field is Field.PERIOD else None)
+            if field is Field.PERIOD:
+                _draw_period(offers[field], period, today)
+            elif field not in behind:
+                _draw_select(field, offers[field])
+        if behind:
+            with st.popover("More filters", icon=":material/filter_alt:", type="tertiary", key="octaudit.filters.more"):
+                for field in behind:
+                    _draw_select(field, offers[field])
         if any(field in st.query_params for field in Field):
             st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", on_click=_clear, width="content")
-    return _only(fields, _read(period, today))
+    found = _only(fields, _read(period, today))
+    if by_week and found.since is not None and found.until is not None:
+        since, until = whole_weeks(found.since, found.until)
+        if (since, until) != (found.since, found.until):
+            last = until - timedelta(days=1)
+            st.caption(f"Counts are kept by week: shown are the whole weeks from {since:%d %b %Y} to {last:%d %b %Y}.")
+        found = replace(found, since=since, until=until)
+    _say_left_aside(fields)
+    return found
+
+
+def _say_left_aside(fields: Sequence[Field]) -> None:
+    """Name what the URL chooses and this page does not narrow by: nobody shall take it for narrowed."""
+    aside = [field for field in _LEFT_ASIDE if field in st.query_params and field not in fields]
+    if Field.PERIOD in fields and Field.DAYS in aside:
+        aside.remove(Field.DAYS)
+    if aside:
+        names = " and ".join(_LEFT_ASIDE[field] for field in aside)
+        why = " Rates count whole captures." if Field.SLAB in aside and Field.EYE in fields else ""
+        st.caption(f"Chosen, but not narrowed by on this page: {names}.{why}")
 
 
 def filter_in_url(fields: Sequence[Field], *, today: date) -> ScanFilter:
@@ -182,10 +228,10 @@ def filter_in_url(fields: Sequence[Field], *, today: date) -> ScanFilter:
     return _only(fields, _read(Period.ALL, today))
 
 
-def _draw_select(field: Field, offer: _Offer, *, default: str | None) -> None:
+def _draw_select(field: Field, offer: Offer) -> None:
     key = f"octaudit.filter.{field}"
     options = ["", *offer.values] if offer.all_words else list(offer.values)
-    current = st.query_params.get(field, default or "")
+    current = st.query_params.get(field, "")
     st.session_state[key] = current if current in options else options[0]
     st.selectbox(
         offer.label,
@@ -195,7 +241,30 @@ def _draw_select(field: Field, offer: _Offer, *, default: str | None) -> None:
         on_change=_write,
         args=(field, key),
         width=_WIDTHS_PX[field],
+        accept_new_options=offer.is_open,
     )
+
+
+def _draw_period(offer: Offer, default: Period, today: date) -> None:
+    """The period, and beside it the days where they are one's own."""
+    key, days_key = "octaudit.filter.period", "octaudit.filter.days"
+    bounds = _day_bounds(st.query_params.get(Field.DAYS))
+    current = _OTHER_DAYS if bounds else st.query_params.get(Field.PERIOD, default)
+    st.session_state[key] = current if current in offer.values else default
+    st.selectbox(
+        offer.label, offer.values, key=key, format_func=lambda value: offer.words[value], on_change=_write_period,
+        args=(key, today), width=_WIDTHS_PX[Field.PERIOD],
+    )  # fmt: skip
+    if bounds is None:
+        st.session_state.pop(days_key, None)
+        return
+    half_chosen = st.session_state.get(days_key)
+    if not (isinstance(half_chosen, tuple) and len(half_chosen) == 1):
+        st.session_state[days_key] = (bounds[0], bounds[1] - timedelta(days=1))
+    st.date_input(
+        "Days", key=days_key, format="YYYY-MM-DD", on_change=_write_days, args=(days_key,),
+        width=_WIDTHS_PX[Field.DAYS],
+    )  # fmt: skip
 
 
 def _write(field: Field, key: str) -> None:
@@ -204,6 +273,33 @@ def _write(field: Field, key: str) -> None:
         st.query_params.pop(finer, None)
     if value:
         st.query_params[field] = value
+    _remember()
+
+
+def _write_period(key: str, today: date) -> None:
+    """Days of one's own begin with those of the period before them."""
+    value = st.session_state[key]
+    before = _member(Period, st.query_params.get(Field.PERIOD)) or Period.WEEKS_4
+    st.query_params.pop(Field.DAYS, None)
+    if value == _OTHER_DAYS:
+        since, until = period_bounds(Period.WEEKS_4 if before is Period.ALL else before, today)
+        assert since is not None
+        assert until is not None, "only all time has no bounds"
+        st.query_params.pop(Field.PERIOD, None)
+        st.query_params[Field.DAYS] = days_value(since, min(until - timedelta(days=1), today))
+    else:
+        st.query_params[Field.PERIOD] = value
+    _remember()
+
+
+def _write_days(key: str) -> None:
+    days = st.session_state[key]
+    if len(days) == _N_ENDS:  # else only the first was clicked so far
+        st.query_params[Field.DAYS] = days_value(*days)
+        _remember()
+
+
+def _remember() -> None:
     st.query_params.pop("page", None)  # the tenth page of another list means nothing
     st.session_state[_REMEMBERED] = url_filters()
 
@@ -237,6 +333,9 @@ def _read(period: Period, today: date) -> ScanFilter:
         scan_type=get(Field.TYPE) or None,
         slab=_member(Slab, get(Field.SLAB)),
         laterality=_member(Laterality, get(Field.EYE)),
+        visit_code=get(Field.VISIT) or None,
+        model_version_id=_id(get(Field.VERSION)),
+        graded_by=_member(GradeSource, get(Field.GRADED)),
         since=since,
         until=until,
     )
@@ -262,20 +361,14 @@ def _only(fields: Sequence[Field], chosen: ScanFilter) -> ScanFilter:
         Field.TYPE: {"scan_type": None},
         Field.SLAB: {"slab": None},
         Field.EYE: {"laterality": None},
+        Field.VISIT: {"visit_code": None},
+        Field.VERSION: {"model_version_id": None},
+        Field.GRADED: {"graded_by": None},
         Field.PERIOD: {"since": None, "until": None},
     }
     for field in dropped.keys() - set(fields):
         chosen = replace(chosen, **dropped[field])
     return chosen
-
-
-def _given(field: Field) -> list[str]:
-    """The one value that a link has chosen: there is no list of what else there is."""
-    return [st.query_params[field]] if st.query_params.get(field) else []
-
-
-def _of_choices(label: str, choices: Sequence[Choice], all_words: str) -> _Offer:
-    return _Offer(label, [str(c.id) for c in choices], {str(c.id): c.label for c in choices}, all_words)
 
 
 def _id(text: str | None) -> int | None:

@@ -51,6 +51,13 @@ STANDARDISED_COLUMNS = {
     "why": "Why there is no standardised rate",
 }
 
+CASE_COLUMNS = {
+    "kind": "Kind and field of the scan, decade of age, diagnosis; rare kinds are put together as other",
+    "decided": "Decided first captures of the months that were read, at most 52 weeks (count)",
+    "ungradable": "Of them ungradable (count)",
+    "rate": "ungradable / decided, 0 to 1: the usual rate of this kind of case",
+}
+
 POINT_COLUMNS = {
     "from": "First day of the point (Monday, UTC), by day of acquisition",
     "to": "Last day of the point: a point is as many weeks as hold 5 patient visits",

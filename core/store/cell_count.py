@@ -5,7 +5,7 @@ scans were counted between them. Technician and device together are in no cell: 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -96,6 +96,12 @@ _FIELDS: dict[Grain, tuple[str, ...]] = {
 }
 
 
+_IDS = {
+    Grain.SITE: "site_id", Grain.DEVICE: "device_id", Grain.SOFTWARE: "device_id", Grain.TECHNICIAN: "technician_id",
+}  # fmt: skip
+"""What ids are of, by grain."""
+
+
 def fitting_grain(grain: Grain, chosen: ScanFilter) -> Grain | None:
     """The coarsest grain that knows what is asked for and what is filtered by; None where none does."""
     asked = set(_FIELDS[grain])
@@ -109,14 +115,20 @@ def fitting_grain(grain: Grain, chosen: ScanFilter) -> Grain | None:
 
 
 def read_cell_counts(
-    session: Session, chosen: ScanFilter, grain: Grain, measures: Iterable[RateMeasure], spans: Spans | None = None
+    session: Session,
+    chosen: ScanFilter,
+    grain: Grain,
+    measures: Iterable[RateMeasure],
+    spans: Spans | None = None,
+    *,
+    ids: Collection[int] | None = None,
 ) -> list[CellCount]:
     """What was counted under ``chosen``, place by place, and exactly so at this moment; noughts are left out.
 
     What the counts do not tell apart is counted capture by capture, or TooManyCapturesError raised.
 
     Visits are counted once: as a whole, or under the one scan type that is chosen. ``spans`` stand instead of the
-    filter's own period. Places are no finer than ``grain``.
+    filter's own period. Places are no finer than ``grain``; ``ids`` are the only sites, devices or technicians asked.
     """
     asked, spans = tuple(measures), spans or Spans.of(chosen)
     fitting = fitting_grain(grain, chosen)
@@ -129,13 +141,14 @@ def read_cell_counts(
         for row in session.execute(_count_rows(all_counts().c, chosen, fields, asked, spans)):
             _count(sums, row, grain)
     else:
-        rows = session.execute(_sum_rows(chosen, fitting, asked, spans)).all()
+        among = [] if ids is None else [getattr(RateCell, _IDS[grain]).in_(ids)]
+        rows = session.execute(_sum_rows(chosen, fitting, asked, spans, among)).all()
         packed = [row for row in rows if row.measure is None]
         for row in rows:
             if row.measure is not None:
                 _count(sums, row, grain)
         _count_packed(sums, packed, _columns(read_terms(session), chosen, asked), len(spans.borders), grain)
-    return [CellCount(*key, n) for key, n in sums.items() if n]
+    return [CellCount(*key, n) for key, n in sums.items() if n and (ids is None or getattr(key[0], _IDS[grain]) in ids)]
 
 
 def _read_one_by_one(
@@ -200,7 +213,13 @@ def _count_packed(
         sums[places[cell], span, *keys[key]] += n
 
 
-def _sum_rows(chosen: ScanFilter, grain: Grain, asked: Sequence[RateMeasure], spans: Spans) -> Select[*tuple[Any, ...]]:
+def _sum_rows(
+    chosen: ScanFilter,
+    grain: Grain,
+    asked: Sequence[RateMeasure],
+    spans: Spans,
+    among: Sequence[ColumnElement[bool]] = (),
+) -> Select[*tuple[Any, ...]]:
     """Running sums before each border of each cell; with them, in the same rows, what is not folded yet."""
     last = len(spans.borders) - 1
     probed = [
@@ -228,7 +247,7 @@ def _sum_rows(chosen: ScanFilter, grain: Grain, asked: Sequence[RateMeasure], sp
         .select_from(RateCell)
         .join(borders, true())
         .join(before, true())
-        .where(RateCell.grain == grain, *cell_conditions(chosen))
+        .where(RateCell.grain == grain, *cell_conditions(chosen), *among)
     )  # fmt: skip
     kept = ("site_id", *_FIELDS[grain])
     counted = _count_rows(RateDelta.__table__.c, chosen, kept, asked, spans).subquery()
@@ -297,17 +316,16 @@ def read_tally_weeks(session: Session, chosen: ScanFilter) -> list[CellWeeks]:
 def _read_weeks(session: Session, chosen: ScanFilter, grain: Grain, asked: Sequence[RateMeasure]) -> list[CellWeeks]:
     fitting = fitting_grain(grain, chosen)
     width = N_VISIT_SUMS if RateMeasure.VISITS in asked else len(asked)
+    by_place: dict[Place, list[tuple[date, Counts]]] = {}
     if chosen.asks_beyond_counts:
-        weeks: dict[Place, list[tuple[date, Counts]]] = {}
         for place, key, span, n in _read_one_by_one(session, chosen, grain, asked, Spans.of(chosen)):
             one = _one(CellCount(place, span, key.measure, key.detail, n), asked, width)
-            weeks.setdefault(place, []).append((key.week_on, one))
-        return [_together(place, parts, chosen) for place, parts in weeks.items()]
+            by_place.setdefault(place, []).append((key.week_on, one))
+        return [_together(place, parts, chosen) for place, parts in by_place.items()]
     if fitting is None:
         rows = session.execute(_week_rows(all_counts().c, chosen, ("site_id", *_FIELDS[grain]), asked)).all()
     else:
         rows = session.execute(_series_rows(chosen, fitting, asked)).all()
-    by_place: dict[Place, list[tuple[date, Counts]]] = {}
     for row in rows:
         found = unpack(row.weeks, width) if row.measure is None else _one(row, asked, width)
         if len(found):

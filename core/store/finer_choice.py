@@ -10,7 +10,7 @@ from core.store.protocol import read_protocols
 from core.store.rate_sum import Grain
 from core.store.scan_filter import Choice, ScanFilter, site_conditions
 
-LATEST_CAPTURES = 20
+LATEST_CAPTURES = 8
 """Of each site so many are looked at for the visits that they belong to: visits grow with scans."""
 MOST_VISITS = 200
 """So many codes are offered; a programme has a dozen, any other can be typed in."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Batch, Device, ReacquisitionRequest, Scan, Site
@@ -15,7 +15,7 @@ from core.store.certificate import DueCertificates, count_due
 from core.store.packed import Counts
 from core.store.rate_sum import WEEK, Grain
 from core.store.reacquisition import ENDED, is_overdue
-from core.store.scan_filter import ScanFilter, filter_conditions
+from core.store.scan_filter import ScanFilter, beyond_count_conditions, day_start, filter_conditions
 from core.store.tally import TALLIED, Tally, probe_patients
 from core.vocabulary import ScanState
 
@@ -71,6 +71,8 @@ class Overview:
     current: Tally
     previous: Tally | None
     """The period of equal length before; None where the period is open."""
+    unscored: tuple[int, int]
+    """First captures of the period, and of that before, of which a scan waits for its score or could not be scored."""
     attention: Attention
     sites: tuple[GroupTally, ...]
     devices: tuple[GroupTally, ...]
@@ -78,12 +80,13 @@ class Overview:
 
 
 def read_overview(session: Session, chosen: ScanFilter, *, today: date) -> Overview:
-    """The overview under ``chosen``; slab and eye do not narrow the rates, whose unit is the whole capture."""
+    """The overview under ``chosen``; the slab does not narrow the rates, whose unit is the whole capture."""
     by_device, by_site, before = _read_tallies(session, chosen)
     return Overview(
         as_of=session.execute(select(func.now())).scalar_one(),
         current=sum(by_site.values(), Tally()),
         previous=before,
+        unscored=_read_unscored(session, chosen),
         attention=_read_attention(session, chosen, today),
         sites=_read_sites(session, chosen, by_site),
         devices=_read_devices(session, chosen, by_device),
@@ -154,6 +157,27 @@ def _read_attention(session: Session, chosen: ScanFilter, today: date) -> Attent
     )
 
 
+def _read_unscored(session: Session, chosen: ScanFilter) -> tuple[int, int]:
+    """By the index of scans that are not done with, a handful; now, and in the period of equal length before."""
+    asked = chosen
+    is_current: ColumnElement[bool] = true()
+    if chosen.since is not None and chosen.until is not None:
+        asked = replace(chosen, since=chosen.since - (chosen.until - chosen.since))
+        is_current = Acquisition.acquired_at >= day_start(chosen.since)
+    captures = Scan.acquisition_id.distinct()
+    found = session.execute(
+        select(func.count(captures).filter(is_current), func.count(captures).filter(~is_current))
+        .select_from(Scan)
+        .join(Acquisition, Acquisition.id == Scan.acquisition_id)
+        .where(
+            Scan.state.in_((*WAITING_STATES, ScanState.FAILED, ScanState.QUARANTINED)),
+            Acquisition.is_counted_received, Acquisition.replaces_id.is_(None), Acquisition.is_phantom.is_(False),
+            *filter_conditions(replace(asked.countable, slab=None)), *beyond_count_conditions(chosen),
+        )
+    ).one()  # fmt: skip
+    return found[0], found[1]
+
+
 def _read_sites(session: Session, chosen: ScanFilter, tallies: dict[int, Tally]) -> tuple[GroupTally, ...]:
     statement = select(Site.id, Site.code, Site.name).order_by(Site.code)
     if chosen.site_id is not None:
@@ -171,6 +195,8 @@ def _read_devices(session: Session, chosen: ScanFilter, tallies: dict[int, Tally
     statement = select(Device.id, Device.code, Device.manufacturer, Device.model).order_by(Device.code)
     if chosen.device_id is not None:
         statement = statement.where(Device.id == chosen.device_id)
+    if chosen.device_model is not None:
+        statement = statement.where(Device.model == chosen.device_model)
     if chosen.site_id is not None:
         statement = statement.where(Device.site_id == chosen.site_id)
     elif chosen.study_id is not None:

@@ -1,7 +1,7 @@
 """The matrix of sites by indicators: which lights are red, since when, and whether it got better or worse."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,7 @@ from core.statistics.survival import duration_reached
 from core.store.flag_acknowledgement import Acknowledgement, FlagKey, read_acknowledgements
 from core.store.scan_filter import ScanFilter
 from core.store.site_week import (
+    LATEST_SCANS,
     OpenRequests,
     SiteWeek,
     Waits,
@@ -32,6 +33,8 @@ MANY_OVERDUE = 3
 """So many requests past their day, and at least half of the open ones, are red."""
 SLOW, TOO_SLOW = timedelta(days=3), timedelta(days=7)
 """Reading centres promise a decision within 2 to 3 business days (oirrc.org); beyond a week they have a backlog."""
+RECENT_SCANS = LATEST_SCANS // 2
+"""Of each site's latest scans the newer half, which is held against the older one."""
 TELLING_Z = 1.0
 """A change of more than one standard error is shown as an arrow: a hint, no test."""
 
@@ -120,10 +123,27 @@ class SiteFlags:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnAroundDays:
+    """How long the latest ``RECENT_SCANS`` scans of each site took from submission to decision, in days, together.
+
+    Kaplan-Meier (core.statistics.survival), so that open ones count as long as they wait. ``median`` and ``p90`` are
+    None while fewer than half, than nine of ten are decided; ``median_before`` is of as many scans before these.
+    """
+
+    n: int
+    n_open: int
+    median: float | None
+    p90: float | None
+    median_before: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class FlagMatrix:
     """All sites, the worst first; those too few to judge last."""
 
     sites: tuple[SiteFlags, ...]
+    turn_around: TurnAroundDays | None = None
+    """None where no scan was submitted."""
 
     @property
     def judged(self) -> tuple[SiteFlags, ...]:
@@ -159,15 +179,41 @@ def flag_sites(session: Session, chosen: ScanFilter, *, today: date, now: dateti
     sites = [count.unit for count in counts]
     weeks = read_site_weeks(session, chosen, _borders(chosen))
     patients = {site_id: count.patients for count in counts if (site_id := count.unit.within.site_id) is not None}
+    waits = read_waits(session, chosen, now=now)
     matrix = build_matrix(
         sites,
         weeks,
         patients,
         read_open_requests(session, replace(chosen, since=None, until=None), today=today),
-        read_waits(session, chosen, now=now),
+        waits,
         period=None if chosen.since is None or chosen.until is None else (chosen.since, chosen.until),
     )
+    matrix = replace(matrix, turn_around=turn_around_of(waits.values()))
     return _with_acknowledgements(matrix, read_acknowledgements(session, chosen.study_id))
+
+
+def turn_around_of(waits: Collection[Waits]) -> TurnAroundDays | None:
+    """All these sites' scans together; None where there are none."""
+    seconds, is_decided = _pooled(waits, slice(RECENT_SCANS))
+    if not seconds:
+        return None
+    before = _pooled(waits, slice(RECENT_SCANS, None))
+    return TurnAroundDays(
+        len(seconds), is_decided.count(False), _days(seconds, is_decided, 0.5), _days(seconds, is_decided, 0.9),
+        _days(*before, 0.5) if before[0] else None,
+    )  # fmt: skip
+
+
+def _pooled(waits: Iterable[Waits], part: slice) -> tuple[list[float], list[bool]]:
+    return (
+        [wait for each in waits for wait in each.seconds[part]],
+        [is_done for each in waits for is_done in each.is_decided[part]],
+    )
+
+
+def _days(seconds: Sequence[float], is_decided: Sequence[bool], share: float) -> float | None:
+    reached = duration_reached(seconds, is_decided, share)
+    return None if reached is None else timedelta(seconds=reached) / timedelta(days=1)
 
 
 def _with_acknowledgements(matrix: FlagMatrix, standing: Mapping[FlagKey, Acknowledgement]) -> FlagMatrix:
@@ -177,7 +223,7 @@ def _with_acknowledgements(matrix: FlagMatrix, standing: Mapping[FlagKey, Acknow
         return replace(cell, acknowledged=found) if found and is_flagged else cell
 
     sites = (replace(row, cells=tuple(seen(row.site, cell) for cell in row.cells)) for row in matrix.sites)
-    return FlagMatrix(tuple(sites))
+    return replace(matrix, sites=tuple(sites))
 
 
 def build_matrix(

@@ -20,6 +20,7 @@ from core.usecases.compare_outlines import compare_outlines
 from core.usecases.judge_units import compare_units
 from core.usecases.page_visit import Visit
 from core.usecases.watch_fault import watch_fault
+from core.usecases.watch_fault_units import watch_fault_units
 from core.usecases.watch_units import watch_units
 from core.vocabulary import GradeSource, Laterality, Slab
 
@@ -42,6 +43,8 @@ def models(session: Session, _: Visit) -> None:
 def fault_trend(session: Session, visit: Visit) -> None:
     """What the page Trends asks beside the trend of the ungradable."""
     watch_fault(session, visit.weeks(52), Fault.MOTION, today=visit.today)
+    for kind in (UnitKind.SITE, UnitKind.DEVICE):
+        watch_fault_units(session, visit.weeks(52), Fault.MOTION, kind, today=visit.today)
 
 
 def faz_by_hand(session: Session, visit: Visit) -> None:

@@ -32,8 +32,8 @@ class StandardisedUnits:
         Overall rate of the standard, 0..1.
     strata : mapping of str to (int, int)
         The kinds of cases that were told apart, each as k of n in the standard (units left out do not count).
-    with_age, with_diagnosis : float
-        Shares of the captures for which it was given, 0..1; where 0 it was not adjusted for.
+    n_with_age, n_with_diagnosis : int
+        Captures for which it was given; where 0 it was not adjusted for.
     left_out : tuple of str
         Labels of units that lie too far outside, for their cases, to have a say in the standard.
     since : date
@@ -45,8 +45,8 @@ class StandardisedUnits:
     usual: float
     strata: Mapping[str, tuple[int, int]]
     n_captures: int
-    with_age: float
-    with_diagnosis: float
+    n_with_age: int
+    n_with_diagnosis: int
     left_out: tuple[str, ...]
     since: date
 
@@ -72,22 +72,21 @@ def standardise_cases(cases: Mapping[str, UnitCases], comparison: UnitComparison
     standard, extreme = usual_standard(mixes, design=comparison.funnel.design)
     rates = standardise(mixes, standard=standard, design=comparison.funnel.design)
     k, n = (sum(each[place] for each in standard.values()) for place in (0, 1))
-    n_all = sum(n for _, n in everything.values())
     return StandardisedUnits(
         rates=dict(zip(keys, rates, strict=True)),
         counted={key: each.count.n for key, each in cases.items()},
         usual=k / max(n, 1),
         strata=standard,
-        n_captures=n_all,
-        with_age=_share(everything, n_all, lambda kind: kind.decade is not None),
-        with_diagnosis=_share(everything, n_all, lambda kind: kind.diagnosis is not None),
+        n_captures=_count(everything, lambda _: True),
+        n_with_age=_count(everything, lambda kind: kind.decade is not None),
+        n_with_diagnosis=_count(everything, lambda kind: kind.diagnosis is not None),
         left_out=tuple(sorted(labels.get(keys[place], keys[place]) for place in extreme)),
         since=since,
     )
 
 
-def _share(kinds: Mapping[CaseKind, tuple[int, int]], n_all: int, has: Callable[[CaseKind], bool]) -> float:
-    return sum(n for kind, (_, n) in kinds.items() if has(kind)) / max(n_all, 1)
+def _count(kinds: Mapping[CaseKind, tuple[int, int]], has: Callable[[CaseKind], bool]) -> int:
+    return sum(n for kind, (_, n) in kinds.items() if has(kind))
 
 
 def _pooled(cases: Iterable[UnitCases]) -> dict[CaseKind, tuple[int, int]]:

@@ -185,10 +185,14 @@ def watch(
     chart: ChartKind = ChartKind.LANEY,
     *,
     signed: SignedBaselines | None = None,
+    design: DesignEffect | None = None,
 ) -> Watch:
-    """The same of counts that are there already; ``all_weeks`` are the study's, for the shared baseline."""
+    """The same of counts that are there already; ``all_weeks`` are the study's, for the shared baseline.
+
+    ``design`` is given where the counts do not tell how far captures of one visit are alike.
+    """
     signed = signed or SignedBaselines()
-    design = design_effect([total([week.count for week in each.weeks]) for each in units])
+    design = design or design_effect([total([week.count for week in each.weeks]) for each in units])
     shared = _signed_shared(signed.study) or shared_baseline(all_weeks, design)
     series = [
         (each.unit, _series_of(each.weeks, design, shared, signed.of_unit(each.unit.key)))

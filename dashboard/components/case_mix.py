@@ -6,6 +6,7 @@ from core.usecases.judge_units import UnitComparison
 from core.usecases.standardise_units import MIN_STRATUM, StandardisedUnits
 from core.values import NotComputable
 from dashboard.components.markup import Html, count, page_link, percent, tag
+from dashboard.components.plain_table import plain_table
 from dashboard.components.unit_words import KIND_NAMES
 from dashboard.filters import filter_query
 
@@ -27,9 +28,9 @@ def adjusted_words(cases: StandardisedUnits) -> str:
     """What was adjusted for, and on how many captures it rests."""
     adjusted = ["kind and field of the scan"]
     missing = []
-    for name, share in (("age by decade", cases.with_age), ("diagnosis", cases.with_diagnosis)):
-        if share:
-            adjusted.append(f"{name} (given for {percent(share)})")
+    for name, n in (("age by decade", cases.n_with_age), ("diagnosis", cases.n_with_diagnosis)):
+        if n:
+            adjusted.append(f"{name} (given for {count(n)} of {count(cases.n_captures)})")
         else:
             missing.append(name)
     absent = f" Not given and so not adjusted for: {' and '.join(missing)}." if missing else ""
@@ -60,6 +61,30 @@ def case_mix_table(comparison: UnitComparison, cases: StandardisedUnits, filters
         "div", tag("table", head, tag("tbody", *rows)), class_="scroll", tabindex="0", role="region",
         aria_label="Observed and expected",
     )  # fmt: skip
+
+
+def case_rows(cases: StandardisedUnits) -> list[dict[str, object]]:
+    """One row per kind of case that was told apart, the most frequent first."""
+    return [{"kind": kind, "decided": n, "ungradable": k, "rate": k / n} for kind, k, n in _most_frequent(cases)]
+
+
+def _most_frequent(cases: StandardisedUnits) -> list[tuple[str, int, int]]:
+    found = [(kind, k, n) for kind, (k, n) in cases.strata.items() if n]
+    return sorted(found, key=lambda each: (-each[2], each[0]))
+
+
+def case_kinds_table(cases: StandardisedUnits) -> Html:
+    """The kinds of cases with their counts and their usual rates."""
+    rows = [
+        tag(
+            "tr",
+            tag("th", kind, scope="row"),
+            *(tag("td", words, class_="num") for words in (count(n), count(k), rate)),
+        )
+        for kind, n, k, rate in ((kind, n, k, percent(k / n)) for kind, k, n in _most_frequent(cases))
+    ]
+    heads = ("Kind of case", "First captures", "Ungradable", "Usual rate")
+    return plain_table(heads, rows, "Kinds of cases", numbers=(1, 2, 3))
 
 
 def _cells(found: StandardisedRate | NotComputable, n: int) -> tuple[str, ...]:

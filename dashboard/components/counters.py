@@ -6,12 +6,15 @@ from datetime import datetime
 from core.store.certificate import DueCertificates
 from core.store.overview import Overview
 from core.store.worklist import WorklistTab
+from core.usecases.flag_sites import RECENT_SCANS, TurnAroundDays
 from core.wording import ago
 from dashboard.components.markup import Content, Html, count, page_link, tag
 
 
-def counter_strip(overview: Overview, filters: Mapping[str, str], moment: datetime) -> Html:
-    """Six counters; each but the first leads to the list that it counts."""
+def counter_strip(
+    overview: Overview, filters: Mapping[str, str], moment: datetime, turn_around: TurnAroundDays | None = None
+) -> Html:
+    """Seven counters, and how long decisions take where that is known; those of what waits lead to its list."""
     waits = overview.attention
     oldest_at = waits.oldest_waiting_at
     oldest = f"oldest for {ago((moment - oldest_at).total_seconds())}" if oldest_at else "queue is empty"
@@ -19,6 +22,7 @@ def counter_strip(overview: Overview, filters: Mapping[str, str], moment: dateti
     return tag(
         "div",
         _counter("First captures received", overview.current.received, _change(overview.current.received, before)),
+        _scored(overview),
         _counter("Waiting for a score", waits.waiting, oldest, tab=WorklistTab.WAITING, filters=filters),
         _counter("Flagged, to decide", waits.to_decide, "scans", tab=WorklistTab.TO_DECIDE, filters=filters),
         _counter(
@@ -37,9 +41,46 @@ def counter_strip(overview: Overview, filters: Mapping[str, str], moment: dateti
             filters=filters,
             is_alarming=waits.failed > 0,
         ),
+        _turn_around(turn_around, filters),
         _certificates(waits.certificates, filters),
         class_="counters",
     )
+
+
+def _scored(overview: Overview) -> Html:
+    """Of those received: every scan has a score or a decision."""
+    now_n, before_n = (
+        None if tally is None else max(0, tally.received - unscored)
+        for tally, unscored in zip((overview.current, overview.previous), overview.unscored, strict=True)
+    )
+    return _counter("First captures scored", now_n or 0, _change(now_n or 0, before_n))
+
+
+def _turn_around(found: TurnAroundDays | None, filters: Mapping[str, str]) -> Html | None:
+    """Median from submission to decision; it leads to what is to be decided."""
+    if found is None:
+        return None
+    label = tag(
+        "span", "Turn-around, median", class_="label",
+        title=f"Submission to decision, of each site's latest {RECENT_SCANS} scans; open ones as long as they wait",
+    )  # fmt: skip
+    value = tag("span", _days(found.median) if found.median is not None else "over half open", class_="value")
+    p90 = f"9 of 10 within {_days(found.p90)}" if found.p90 is not None else "over a tenth still open"
+    moved = ""
+    if found.median is not None and found.median_before is not None:
+        moved = f", median {_moved(found.median - found.median_before)} on as many scans before"
+    note = tag("span", p90 + moved, class_="note")
+    kept = {name: value for name, value in filters.items() if name in {"study", "site"}}
+    parts = Html(label.text + value.text + note.text)
+    return page_link(parts, "worklist", {"tab": WorklistTab.TO_DECIDE.value, **kept}, class_="counter")
+
+
+def _days(days: float) -> str:
+    return f"{days:.1f} days"
+
+
+def _moved(days: float) -> str:
+    return f"{'+' if days >= 0 else '−'}{abs(days):.1f}"
 
 
 def _certificates(due: DueCertificates, filters: Mapping[str, str]) -> Html:

@@ -47,7 +47,7 @@ def _card(unit: UnitTrend, kind: UnitKind, filters: Mapping[str, str]) -> Html:
     n = sum(point.period.count.n for point in chart.points)
     state = chip("breaks a rule", "bad") if unit.trend.is_worse else Html("")
     head = tag("div", tag("b", unit.unit.label), state, class_="head")
-    foot = f"{percent(k / n)} of {count(n)} ungradable" if n else ""
+    foot = f"{percent(k / n)} of {count(n)} {unit.trend.what}" if n else ""
     body = join([head, _picture(unit), tag("span", foot, class_="small muted")])
     return page_link(body, "trends", query, class_="multiple")
 
@@ -88,7 +88,7 @@ def _dot(point: ChartPoint, x: float, y: float, *, is_judged: bool) -> Html:
 
 def _words(unit: UnitTrend) -> str:
     rates = ", ".join(percent(point.value) for point in unit.trend.chart.points[-6:])
-    return f"Trend of {unit.unit.label}; ungradable in the latest points: {rates}"
+    return f"Trend of {unit.unit.label}; {unit.trend.what} in the latest points: {rates}"
 
 
 def _middle(point: ChartPoint) -> date:

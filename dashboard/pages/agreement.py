@@ -20,7 +20,7 @@ from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.faz_agreement import draw_faz_agreement
 from dashboard.components.panel import empty_state, panel
-from dashboard.filters import SCAN_FIELDS, Field, Period, draw_filters, url_choice
+from dashboard.filters import POINT_FIELDS, Period, draw_filters, url_choice
 from dashboard.session import open_session
 
 BY_WORDS = {GroupBy.SITE: "By site", GroupBy.DEVICE: "By device", GroupBy.SLAB: "By slab"}
@@ -43,8 +43,7 @@ def main() -> None:
 def _draw_grades() -> None:
     by = GroupBy(url_choice("Break down", "group", {each.value: BY_WORDS[each] for each in GroupBy}))
     with open_session() as session:
-        fields = (*SCAN_FIELDS, Field.PERIOD)
-        chosen = draw_filters(session, fields, today=now().date(), period=Period.ALL)
+        chosen = draw_filters(session, POINT_FIELDS, today=now().date(), period=Period.ALL)
         comparison = compare_grades(session, chosen, by)
     if not comparison.groups and not isinstance(comparison.people, Agreement):
         empty_state(*NO_GRADES, key="empty")

@@ -14,13 +14,13 @@ from core.wording import KIND_NAMES, REASON_NAMES, grade_names, percent
 from dashboard.components.gallery import gallery
 from dashboard.components.pager import draw_pager, page_number
 from dashboard.components.panel import empty_state, panel
-from dashboard.filters import Field, draw_filters, url_choice
+from dashboard.filters import FINER_FIELDS, Field, draw_filters, url_choice
 from dashboard.session import open_session
 
 PAGE_SIZE = 12
 FIELDS = (
-    Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.MODEL, Field.SOFTWARE, Field.TYPE, Field.SLAB,
-    Field.EYE, Field.PERIOD, Field.DAYS,
+    Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.TYPE, Field.SLAB, Field.EYE, Field.PERIOD,
+    *FINER_FIELDS,
 )  # fmt: skip
 SET_NAMES = {
     "": "All",

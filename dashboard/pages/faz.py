@@ -18,11 +18,11 @@ from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.faz_choice import draw_faz_choice, octa_types
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.scan_strips import open_picked
-from dashboard.filters import Field, Period, draw_filters, url_choice
+from dashboard.filters import FINER_FIELDS, Field, Period, draw_filters, url_choice
 from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_26
-FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.EYE, Field.PERIOD)
+FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.EYE, Field.PERIOD, *FINER_FIELDS)
 BY_WORDS = {FazBy.SITE: "By site", FazBy.DEVICE: "By device"}
 SCALE_WORDS = {Magnification.NOMINAL: "Nominal mm", Magnification.CORRECTED: "Corrected for axial length"}
 

@@ -52,13 +52,14 @@ def main() -> None:
         empty_state(*FOR_GRADERS, key="empty")
         return
     with open_session() as session:
-        chosen = draw_filters(session, RATE_FIELDS, today=moment.date(), period=PERIOD)
+        chosen = draw_filters(session, RATE_FIELDS, today=moment.date(), period=PERIOD, by_week=True)
         overview, marks = read_overview(session, chosen, today=moment.date()), read_marks(session, chosen)
         shared = read_shared_images(session, chosen) if actor.has_role(*CENTRE) else ()
         is_comparing = actor.has_role(*COMPARERS)
         factor = visit_factor(session, chosen)
         matrix = flag_sites(session, chosen, today=moment.date(), now=moment) if is_comparing else None
-    panel(counter_strip(overview, url_filters(), moment), key="counters")
+    turn_around = matrix.turn_around if matrix else None
+    panel(counter_strip(overview, url_filters(), moment, turn_around), key="counters")
     if overview.current.received > 0:
         panel(rate_pair(overview, factor), key="rates")
         if matrix is not None and matrix.sites:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.charts.captions import FOREST_CAPTIONS, FUNNEL_CAPTION
-from core.charts.dictionaries import STANDARDISED_COLUMNS, UNIT_COLUMNS
+from core.charts.dictionaries import CASE_COLUMNS, STANDARDISED_COLUMNS, UNIT_COLUMNS
 from core.charts.funnel import MOST_IN_FOREST, SELECTED, Estimate, draw_forest, draw_funnel, estimate_rows
 from core.clock import now
 from core.store.scan_score import read_scan_scores
@@ -11,7 +11,7 @@ from core.store.unit import UnitKind
 from core.usecases.judge_units import UnitComparison, compare_units
 from core.usecases.look_at_unit import read_notes
 from core.usecases.standardise_units import StandardisedUnits, standardise_units
-from dashboard.components.case_mix import ESTIMATE_NAMES, adjusted_words, case_mix_table
+from dashboard.components.case_mix import ESTIMATE_NAMES, adjusted_words, case_kinds_table, case_mix_table, case_rows
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.long_table import draw_long
@@ -20,7 +20,7 @@ from dashboard.components.scan_strips import draw_scan_strips
 from dashboard.components.unit_actions import draw_unit_actions
 from dashboard.components.unit_table import unit_table
 from dashboard.components.unit_words import KIND_NAMES, chosen_unit, trend_address, verdict_words
-from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, url_choice, url_filters
+from dashboard.filters import POINT_FIELDS, RATE_FIELDS, Field, Period, draw_filters, url_choice, url_filters
 from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_26
@@ -42,7 +42,7 @@ def main() -> None:
 
 def _draw_rates(kind: UnitKind, estimate: Estimate) -> None:
     with open_session() as session:
-        chosen = draw_filters(session, UNIT_FIELDS, today=now().date(), period=PERIOD)
+        chosen = draw_filters(session, RATE_FIELDS, today=now().date(), period=PERIOD, by_week=True)
         comparison = compare_units(session, chosen, kind)
         is_asked = estimate is Estimate.STANDARDISED and comparison.funnel is not None
         cases = standardise_units(session, chosen, comparison, today=now().date()) if is_asked else None
@@ -60,6 +60,11 @@ def _draw_rates(kind: UnitKind, estimate: Estimate) -> None:
     if cases:
         panel(case_mix_table(comparison, cases, filters), key="case-mix")
         st.caption(adjusted_words(cases))
+        with st.expander(f"The {len(cases.strata)} kinds of cases"):
+            panel(case_kinds_table(cases), key="case-kinds")
+            if cases.left_out:
+                st.caption(f"Without {', '.join(cases.left_out)}: too far outside to have a say in what is usual.")
+        draw_chart_data(ChartData("kinds-of-cases", case_rows(cases), CASE_COLUMNS), behind="kinds of cases")
     draw_long(
         comparison.units,
         lambda units: panel(unit_table(units, comparison.kind, filters, notes), key="units"),
@@ -72,8 +77,7 @@ def _draw_rates(kind: UnitKind, estimate: Estimate) -> None:
 
 def _draw_scans() -> None:
     with open_session() as session:
-        fields = (*UNIT_FIELDS[:-1], Field.SLAB, Field.EYE, UNIT_FIELDS[-1])
-        chosen = draw_filters(session, fields, today=now().date(), period=PERIOD)
+        chosen = draw_filters(session, POINT_FIELDS, today=now().date(), period=PERIOD)
         found = read_scan_scores(session, chosen)
     if not found.scans:
         empty_state("Nothing scored in this selection", "Choose a longer period or clear the filters.", key="empty")

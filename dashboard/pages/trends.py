@@ -15,6 +15,7 @@ from core.store.example import Fault
 from core.store.mark import Mark, read_marks
 from core.store.unit import Unit, UnitKind
 from core.usecases.watch_fault import FAULT_WORDS, watch_fault
+from core.usecases.watch_fault_units import watch_fault_units
 from core.usecases.watch_units import Trend, Watch, watch_units
 from core.values import NotComputable
 from dashboard.administration.steps import draw_outcome
@@ -28,8 +29,8 @@ from dashboard.components.sparkline import multiple_rows, small_multiples
 from dashboard.components.trend_words import trend_words
 from dashboard.components.unit_words import KIND_NAMES, PLURALS, act_link
 from dashboard.filters import (
+    RATE_FIELDS,
     UNGRADABLE,
-    UNIT_FIELDS,
     Field,
     Period,
     days_address,
@@ -41,7 +42,7 @@ from dashboard.session import current_user, open_session
 
 PERIOD = Period.WEEKS_52
 MULTIPLES_CAPTION = (
-    "**Small multiples.** Every unit from 0 to 100 % ungradable, those that break a rule first, then by how much "
+    "**Small multiples.** Every unit's share from 0 to 100 %, those that break a rule first, then by how much "
     "evidence of failing too often there is now. Grey: each point's limits; line: the baseline."
 )
 
@@ -62,11 +63,16 @@ def main() -> None:
         kind = UnitKind(url_choice("Units", "by", {each: KIND_NAMES[each] for each in UnitKind}))
         counted = url_choice("Of", "of", COUNTED_NAMES)
     with open_session() as session:
-        chosen = draw_filters(session, UNIT_FIELDS, today=today, period=PERIOD)
+        chosen = draw_filters(session, RATE_FIELDS, today=today, period=PERIOD, by_week=True)
         limits = ChartKind(url_choice("Limits", "limits", {each: f"{each} limits" for each in _KINDS}))
-        watch = watch_units(session, chosen, kind, today=today, chart=limits)
         fault = Fault(counted) if counted != UNGRADABLE_CAPTURES else None
-        trend = watch_fault(session, chosen, fault, today=today, chart=limits) if fault else watch.trend
+        trend: Trend | NotComputable
+        if fault:
+            watch = watch_fault_units(session, chosen, fault, kind, today=today, chart=limits)
+            trend = watch_fault(session, chosen, fault, today=today, chart=limits)
+        else:
+            watch = watch_units(session, chosen, kind, today=today, chart=limits)
+            trend = watch.trend
         marks = read_marks(session, chosen)
     filters = {Field.PERIOD: PERIOD.value, **url_filters(), "by": kind.value}
     if isinstance(trend, NotComputable):
@@ -82,7 +88,7 @@ def main() -> None:
             st.subheader("Baseline")
             draw_baselines(chosen, trend, current_user(), today=today)
     if len(watch.units) > 1:
-        _draw_multiples(watch, filters)
+        _draw_multiples(watch, {**filters, "of": counted}, FAULT_WORDS[fault] if fault else UNGRADABLE_CAPTURES)
 
 
 _KINDS = (ChartKind.LANEY, ChartKind.P)
@@ -114,34 +120,33 @@ def _draw_trend(drawn: _Drawn, marks: Sequence[Mark], since: date | None, filter
         draw_chart(draw_ewma(trend, since), alt="EWMA with its thresholds.")
         st.caption(SUMS_CAPTION)
     st.caption(f"As of {now():%d %b %Y, %H:%M} UTC. Unit of analysis: first captures in patient visits.")
-    draw_chart_data(_point_data(trend, since))
+    draw_chart_data(_counting(ChartData("trend", point_rows(trend, since), POINT_COLUMNS), trend.what))
     if picked:
         go_to(days_address(str(picked.get("from")), str(picked.get("to")), filters, drawn.scans))
 
 
-def _point_data(trend: Trend, since: date | None) -> ChartData:
+def _counting(data: ChartData, what: str) -> ChartData:
     """The points; where they count something else than the ungradable, that column says so."""
-    rows = point_rows(trend, since)
-    if trend.what == UNGRADABLE_CAPTURES:
-        return ChartData("trend", rows, POINT_COLUMNS)
-    name = trend.what.replace(" ", "_")
-    columns = {name if column == "ungradable" else column: words for column, words in POINT_COLUMNS.items()}
-    columns[name] = f"Decided first captures: {trend.what} (count)"
+    if what == UNGRADABLE_CAPTURES:
+        return data
+    name = what.replace(" ", "_")
+    columns = {name if column == "ungradable" else column: words for column, words in data.dictionary.items()}
+    columns[name] = f"Decided first captures: {what} (count)"
     columns["rate"] = f"{name} / decided, 0 to 1"
-    return ChartData(f"trend-{name}", [{**row, name: row["ungradable"]} for row in rows], columns)
+    rows = [{name if column == "ungradable" else column: value for column, value in row.items()} for row in data.rows]
+    return ChartData(f"{data.file_name}-{name}", rows, columns)
 
 
-def _draw_multiples(watch: Watch, filters: dict[str, str]) -> None:
+def _draw_multiples(watch: Watch, filters: dict[str, str], what: str) -> None:
     n_worse = sum(unit.trend.is_worse for unit in watch.units)
-    st.subheader(f"All {PLURALS[watch.kind]}, ungradable: {n_worse} of {len(watch.units)} with a broken rule")
+    st.subheader(f"All {PLURALS[watch.kind]}, {what}: {n_worse} of {len(watch.units)} with a broken rule")
     panel(small_multiples(watch.units, watch.kind, filters), key="multiples")
     if watch.n_units > len(watch.units) + len(watch.too_few):
         st.caption(f"The {len(watch.units)} of most concern, of {watch.n_units}. Narrow the filters to see others.")
     few = ", ".join(unit.label for unit in watch.too_few)
     st.caption(MULTIPLES_CAPTION + (f" Too few visits for a single point: {few}." if few else ""))
-    draw_chart_data(
-        ChartData(f"trends-by-{watch.kind}", multiple_rows(watch.units), MULTIPLE_COLUMNS), behind="pictures"
-    )
+    data = ChartData(f"trends-by-{watch.kind}", multiple_rows(watch.units), MULTIPLE_COLUMNS)
+    draw_chart_data(_counting(data, what), behind="pictures")
 
 
 def _name(watch: Watch) -> str:

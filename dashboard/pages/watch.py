@@ -20,7 +20,7 @@ from dashboard.components.drift_table import drift_table, drift_words
 from dashboard.components.long_table import draw_long
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.version_panel import draw_versions
-from dashboard.filters import SCAN_FIELDS, UNIT_FIELDS, Field, Period, draw_filters, url_choice, url_filters
+from dashboard.filters import POINT_FIELDS, RATE_FIELDS, Field, Period, draw_filters, url_choice, url_filters
 from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_13
@@ -54,8 +54,7 @@ def main() -> None:
 
 def _draw_calibration(reference: Reference) -> None:
     with open_session() as session:
-        fields = (*SCAN_FIELDS, Field.PERIOD)
-        chosen = draw_filters(session, fields, today=now().date(), period=Period.ALL)
+        chosen = draw_filters(session, POINT_FIELDS, today=now().date(), period=Period.ALL)
         found = check_calibration(session, chosen, reference)
     if not found.all.n_scans:
         empty_state(*NO_GRADES, key="empty")
@@ -65,7 +64,7 @@ def _draw_calibration(reference: Reference) -> None:
 
 def _draw_versions() -> None:
     with open_session() as session:
-        chosen = draw_filters(session, (*SCAN_FIELDS, Field.PERIOD), today=now().date(), period=PERIOD)
+        chosen = draw_filters(session, POINT_FIELDS, today=now().date(), period=PERIOD)
         found = compare_versions(session, chosen)
     if not found.counting:
         empty_state(*NOTHING_SCORED, key="empty")
@@ -76,7 +75,7 @@ def _draw_versions() -> None:
 def _draw_drift() -> None:
     today = now().date()
     with open_session() as session:
-        chosen = draw_filters(session, UNIT_FIELDS, today=today, period=PERIOD)
+        chosen = draw_filters(session, RATE_FIELDS, today=today, period=PERIOD, by_week=True)
         starts_on = chosen.since or today - timedelta(weeks=13)
         watch = watch_inputs(session, chosen, starts_on=starts_on)
     if not watch.now.n_slabs:

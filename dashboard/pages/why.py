@@ -26,7 +26,7 @@ from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.tip_sheet import cause_words, tip_sheet
-from dashboard.filters import UNIT_FIELDS, Field, Period, draw_filters, scans_address, url_filters
+from dashboard.filters import RATE_FIELDS, Field, Period, draw_filters, scans_address, url_filters
 from dashboard.session import open_session
 
 PERIOD = Period.WEEKS_26
@@ -36,7 +36,7 @@ def main() -> None:
     """Draw the page."""
     st.title("Why scans fail")
     with open_session() as session:
-        chosen = draw_filters(session, UNIT_FIELDS, today=now().date(), period=PERIOD)
+        chosen = draw_filters(session, RATE_FIELDS, today=now().date(), period=PERIOD, by_week=True)
         findings = read_findings(session, chosen)
         studies = read_filter_choices(session, ScanFilter()).studies
     study_id = chosen.study_id or (studies[0].id if len(studies) == 1 else None)

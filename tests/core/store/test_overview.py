@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from builders import MONDAY, make_scan, make_site
+from builders import MONDAY, make_acquisition, make_scan, make_site
 from clinics import Clinics, build_clinics
 from scored_scans import make_scored_capture
 
@@ -11,9 +11,9 @@ from core.database.session import Database, session_scope
 from core.settings import Settings
 from core.storage import BlobStore, open_blob_store
 from core.store.overview import Overview, read_overview
-from core.store.rate import fold_deltas
+from core.store.rate import fold_deltas, recount_slots
 from core.store.scan_filter import ScanFilter, read_filter_choices
-from core.vocabulary import Laterality, ScanState
+from core.vocabulary import Laterality, ScanState, Slab
 
 TODAY = (MONDAY + timedelta(days=20)).date()
 
@@ -136,5 +136,30 @@ def test_choices_are_the_person_s_own(dashboard_database: Database, clinics: Cli
     assert len(choices.devices) == 1
 
 
-def test_eye_does_not_narrow_a_rate_whose_unit_is_the_capture(dashboard_database: Database, clinics: Clinics):
-    assert look(dashboard_database, clinics.manager, laterality=Laterality.OS).current.received == 4
+def test_the_eye_narrows_rates_and_the_slab_does_not_for_the_unit_is_the_capture(
+    dashboard_database: Database, clinics: Clinics
+):
+    both = [look(dashboard_database, clinics.manager, laterality=eye).current.received for eye in Laterality]
+    assert both == [4, 0]
+    assert look(dashboard_database, clinics.manager, slab=Slab.DEEP).current.received == 4
+
+
+def test_captures_of_which_a_scan_waits_or_failed_are_unscored_in_the_period_of_their_capture(
+    dashboard_database: Database, owner_database: Database, clinics: Clinics
+):
+    with session_scope(owner_database) as session:
+        site = make_site(session, study_id=clinics.study_id)
+        slots = []
+        for days, state in ((8, ScanState.QUEUED), (8, ScanState.QUARANTINED), (1, ScanState.FAILED)):
+            capture = make_acquisition(session, site, acquired_at=MONDAY + timedelta(days=days))
+            make_scan(session, site, acquisition=capture, state=state.value)
+            make_scan(session, site, acquisition=capture, state=state.value, slab=Slab.DEEP.value)
+            slots.append(capture.expected_scan_id)
+        recount_slots(session, slots)
+    second_week = (MONDAY + timedelta(days=7)).date()
+    overview = look(dashboard_database, clinics.manager, since=second_week, until=second_week + timedelta(days=7))
+    assert overview.unscored == (2, 1)
+    assert overview.current.received - overview.unscored[0] == 3
+    assert look(dashboard_database, clinics.manager).unscored == (3, 0)
+    eye = look(dashboard_database, clinics.manager, laterality=Laterality.OS)
+    assert eye.unscored[0] <= eye.current.received

@@ -12,12 +12,15 @@ from core.store.scan_filter import ScanFilter
 from core.store.site_week import OpenRequests, SiteWeek, Waits
 from core.store.unit import Unit
 from core.usecases.flag_sites import (
+    RECENT_SCANS,
     Change,
     FlagMatrix,
     Indicator,
     Light,
+    TurnAroundDays,
     build_matrix,
     flag_sites,
+    turn_around_of,
 )
 
 PERIOD = {"since": ENDS_ON - timedelta(days=ENDS_ON.weekday() + 7 * 25), "until": ENDS_ON + timedelta(days=5)}
@@ -139,3 +142,25 @@ def test_overdue_requests_have_fixed_borders(requests: OpenRequests, expected: L
 def test_turn_around_counts_what_is_still_open(waits: Waits, expected: Light) -> None:
     rates = {site: [0.2] * 4 for site in range(1, 7)}
     assert light(matrix_of(weeks(rates), 4, 4, waits={1: waits}), "S1", Indicator.TURN_AROUND) is expected
+
+
+def test_turn_around_of_all_sites_is_held_against_as_many_scans_before() -> None:
+    newer, older = (1.0,) * 15, (3.0,) * 15
+    decided = Waits(tuple(day * DAY_S for day in newer + older), (True,) * 30)
+    found = turn_around_of([decided, Waits((2.0 * DAY_S,), (True,))])
+    assert found == TurnAroundDays(n=16, n_open=0, median=1.0, p90=1.0, median_before=3.0)
+    assert turn_around_of([]) is None
+
+
+def test_open_scans_count_as_long_as_they_wait() -> None:
+    half_open = Waits((1.0 * DAY_S, 9.0 * DAY_S, 9.0 * DAY_S), (True, False, False))
+    assert turn_around_of([half_open]) == TurnAroundDays(3, 2, None, None, None)
+    mostly = turn_around_of([Waits(tuple(DAY_S * day for day in (1, 1, 2, 5)), (True, True, True, False))])
+    assert mostly == TurnAroundDays(4, 1, 1.0, None, None)
+
+
+def test_the_demo_s_turn_around_is_that_of_its_latest_scans(demo: Demo) -> None:
+    found = look(demo, **PERIOD).turn_around
+    assert found is not None
+    n_sites = len(demo.rows.site_ids)
+    assert 0 < found.n <= n_sites * RECENT_SCANS
