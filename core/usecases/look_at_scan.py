@@ -36,14 +36,14 @@ def look_at_scan(
     return Surroundings(
         place=read_place(session, chosen, tab, today=today, scan_id=view.scan_id),
         previous=read_previous(session, view.scan_id),
-        checks=_checks(session, view),
+        checks=check_scan(session, view),
         draft=None if actor.user_id is None else read_draft(session, reviewer_id=actor.user_id, scan_id=view.scan_id),
         undoable=find_undoable(session, actor=actor, scan_id=view.scan_id),
     )
 
 
-def _checks(session: Session, view: ScanView) -> tuple[Check, ...]:
-    """Against the protocol that was in force when the capture was taken, as it was judged."""
+def check_scan(session: Session, view: ScanView) -> tuple[Check, ...]:
+    """Its check list: against the protocol that was in force when the capture was taken, as it was judged."""
     in_force = read_protocols(session, [view.study_id]).at(view.study_id, view.acquired_at)
     return check_capture(
         in_force.protocol if in_force is not None else Protocol.default(),

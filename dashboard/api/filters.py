@@ -130,6 +130,15 @@ class UnitWeeksQuery(RateQuery):
     by: UnitKind = UnitKind.SITE
 
 
+class UnitNotesQuery(BaseModel):
+    """About units of which kind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    study: Id | None = Field(None, description="Id of a study.")
+    by: UnitKind = UnitKind.SITE
+
+
 class TrendsQuery(RateQuery):
     """Whose trends, against which limits."""
 
@@ -183,6 +192,10 @@ class WorklistQuery(Paged, ScanQuery):
     tab: WorklistTab = Field(WorklistTab.TO_DECIDE, description="Whose move it is.")
 
 
+class ChecksQuery(Paged, ScanQuery):
+    """A page of accepted scans to check."""
+
+
 class ExampleQuery(Paged, ScanQuery):
     """A page of the gallery, of one final grade and with one reason where asked."""
 
@@ -198,6 +211,7 @@ class RequestsQuery(Paged, ScanQuery):
 
     state: RequestState | None = None
     reason: ReasonCode | None = None
+    owner: Id | None = Field(None, description="Id of the technician who sees to them.")
     overdue: bool = Field(default=False, description="Only what is owed after its day.")
 
 
@@ -251,12 +265,14 @@ CertificatesAsked = Annotated[CertificatesQuery, Query()]
 RatesAsked = Annotated[RateQuery, Query()]
 ScansAsked = Annotated[ScanQuery, Query()]
 UnitsAsked = Annotated[UnitsQuery, Query()]
+UnitNotesAsked = Annotated[UnitNotesQuery, Query()]
 UnitWeeksAsked = Annotated[UnitWeeksQuery, Query()]
 TrendsAsked = Annotated[TrendsQuery, Query()]
 FazAsked = Annotated[FazQuery, Query()]
 AgreementAsked = Annotated[AgreementQuery, Query()]
 CalibrationAsked = Annotated[CalibrationQuery, Query()]
 ScanListAsked = Annotated[ScanListQuery, Query()]
+ChecksAsked = Annotated[ChecksQuery, Query()]
 WorklistAsked = Annotated[WorklistQuery, Query()]
 ExamplesAsked = Annotated[ExampleQuery, Query()]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from core.vocabulary import CertificateState, ScanKind
+from core.vocabulary import CertificateState, Laterality, ScanKind, Slab
 from dashboard.api.documents.base import Body, Document, Id
 from dashboard.api.documents.places import CertificateDocument
 from dashboard.api.documents.work import NoteBody
@@ -43,8 +43,25 @@ class CertificateStepDocument(Document):
     note: str
 
 
+class ShownScanDocument(Document):
+    """A scan that was shown for a certificate."""
+
+    scan_id: int
+    acquisition_id: int = Field(description="Slabs of one capture count once.")
+    scan_type: str
+    slab: Slab
+    laterality: Laterality
+    subject_code: str
+    visit_code: str
+    acquired_at: datetime
+    software_version: str
+    ordinal: int | None = Field(description="The grade that counts; null: nobody has decided.")
+    is_gradable: bool
+
+
 class CertificateCourseDocument(Document):
-    """A certificate with every step of it, oldest first."""
+    """A certificate with every step of it and the scans that were shown for it, both oldest first."""
 
     certificate: CertificateDocument
     steps: list[CertificateStepDocument]
+    evidence: list[ShownScanDocument]

@@ -1,11 +1,11 @@
 """Masked grading by several people: how far it is, what was settled, and what checks of accepted scans found."""
 
-from datetime import date
+from datetime import date, datetime
 
 from pydantic import Field
 
 from core.policy.grading_plan import Settlement
-from core.vocabulary import GradingState, Slab
+from core.vocabulary import CheckCause, GradingState, Laterality, ScanState, Slab
 from dashboard.api.documents.base import Document, MaybeRange, Number
 
 
@@ -57,3 +57,30 @@ class AcceptanceCheckDocument(Document):
     overturned: MaybeRange = Field(description="Share of the accepted scans that are ungradable, 0..1.")
     accepted_share: Number = Field(description="Share of the latest scored scans that is accepted, 0..1.")
     devices: list[DeviceCheckDocument]
+
+
+class CalibratedReviewerDocument(Document):
+    """A reviewer who grades each scan before seeing what the model says of it."""
+
+    user_id: int
+    name: str
+    since: datetime
+    reason: str
+
+
+class OpenCheckDocument(Document):
+    """An accepted scan that waits for a look by the caller; nothing of what the model said."""
+
+    scan_id: int
+    version: int
+    state: ScanState
+    study_id: int
+    site_id: int
+    site_code: str
+    device_code: str
+    subject_code: str
+    laterality: Laterality
+    scan_type: str
+    slab: Slab
+    cause: CheckCause = Field(description="Drawn by the protocol's share, or found ungradable by graders.")
+    drawn_at: datetime

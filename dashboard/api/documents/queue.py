@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from core.vocabulary import Laterality, ScanKind, ScanState, Slab
-from dashboard.api.documents.base import Document
+from dashboard.api.documents.base import Document, Facts
 
 
 class LaneDocument(Document):
@@ -16,6 +16,7 @@ class LaneDocument(Document):
     n_ready: int
     n_postponed: int = Field(description="Tried, and waiting for the next try.")
     n_scoring: int
+    n_tried: int = Field(description="Of these, those that an attempt was already spent on.")
     n_failed: int
     n_quarantined: int
     oldest_at: datetime | None = Field(description="When the oldest of those that wait was sent; null: none waits.")
@@ -32,11 +33,27 @@ class ScoredHourDocument(Document):
 class ProcessDocument(Document):
     """A worker or the keeper; workers score for all studies."""
 
+    id: int
     name: str
     kind: str
     started_at: datetime
     beaten_at: datetime = Field(description="Its last sign of life.")
     ended_at: datetime | None = Field(description="Null while it runs, or where it was killed.")
+    facts: Facts = Field(
+        description="What it told last. A worker: models, device, held_bytes, total_bytes. The keeper: duties, each "
+        "with when it was last done and whether it failed; `return expired leases` is the reconcile sweep."
+    )
+
+
+class HourOfWorkDocument(Document):
+    """What one process did in one hour of the clock."""
+
+    process_id: int
+    started_at: datetime
+    n_scored: int
+    n_failed: int
+    n_lost: int
+    seconds: float = Field(description="At work, without waiting.")
 
 
 class QueueDocument(Document):
@@ -46,6 +63,7 @@ class QueueDocument(Document):
     lanes: list[LaneDocument]
     hours: list[ScoredHourDocument]
     processes: list[ProcessDocument]
+    work: list[HourOfWorkDocument] = Field(description="Throughput of each process by the hour.")
 
 
 class StuckScanDocument(Document):

@@ -225,6 +225,30 @@ class BaselineDocument(Document):
     signed_at: datetime | None
 
 
+class SignedBaselineDocument(Document):
+    """One signed version of a baseline; the highest number is in force."""
+
+    number: int
+    centre: float = Field(description="Share of ungradable first captures, 0..1.")
+    starts_on: date
+    ends_on: date
+    n_points: int
+    n: int = Field(description="First captures.")
+    signed_by: str
+    signed_at: datetime
+    meaning: str = Field(description="What the signature stands for.")
+    reason: str
+
+
+class UnitNoteDocument(Document):
+    """What is done about one unit: flags that were seen, and how many actions are open; see GET /actions."""
+
+    key: str
+    acknowledged: list[AcknowledgementDocument]
+    n_open_actions: int
+    is_suspended: bool = Field(description="A device whose certificate is suspended.")
+
+
 class TrendDocument(Document):
     """A control chart with its sums."""
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from pydantic import AliasPath, Field
 
-from core.vocabulary import ReasonCode, ReportKind, ReportState, SchedulePace, ScheduleState
+from core.vocabulary import DeliveryState, ReasonCode, ReportKind, ReportState, SchedulePace, ScheduleState
 from dashboard.api.documents.base import Document
 
 
@@ -55,3 +55,12 @@ class ScheduleDocument(Document):
     state: ScheduleState
     recipients: list[str]
     recipient_ids: list[int]
+
+
+class SendingDocument(Document):
+    """How sending a report to one person went."""
+
+    name: str
+    state: DeliveryState
+    at: datetime
+    error: str | None

@@ -13,6 +13,7 @@ from core.vocabulary import (
     ActionState,
     AlertChannel,
     AlertKind,
+    DeliveryState,
     Laterality,
     QueryAct,
     QuerySide,
@@ -132,6 +133,14 @@ class AlertDocument(Document):
     ended_at: datetime | None = Field(description="Null: it stands.")
 
 
+class LatestSendingDocument(Document):
+    """How the latest telling of a subscription went."""
+
+    state: DeliveryState
+    at: datetime
+    error: str | None
+
+
 class SubscriptionDocument(Document):
     """How the caller is told of alerts."""
 
@@ -140,6 +149,7 @@ class SubscriptionDocument(Document):
     study_code: str
     channel: AlertChannel
     wanted: dict[AlertKind, str] = Field(description="Kind of alert: how soon.")
+    latest: LatestSendingDocument | None = Field(default=None, description="Null: nothing was told yet.")
 
 
 Version = Annotated[int, Field(ge=0, le=2**31, description="`version` of the scan as it was seen.")]
@@ -222,6 +232,23 @@ class QuantileDocument(Document):
     high: float | None = Field(description="Null: not known yet.")
 
 
+class ReceiptPointDocument(Document):
+    """One step of the Kaplan-Meier curve of days to receipt."""
+
+    days: float
+    received: float = Field(description="Share of requests whose replacement has come by then, 0..1.")
+    low: float = Field(description="Lower end of the pointwise 95 % band, 0..1.")
+    high: float
+
+
+class SiteQueriesDocument(Document):
+    """Scans of first captures that a site was asked about, of those scored."""
+
+    site_id: int
+    site_code: str
+    rate: Rate
+
+
 class RequestFiguresDocument(Document):
     """What comes of requests."""
 
@@ -235,6 +262,9 @@ class RequestFiguresDocument(Document):
     median_to_receipt_days: QuantileDocument | None
     p90_to_receipt_days: QuantileDocument | None
     not_computable: str | None = Field(description="Why there is no time to receipt; null where there is one.")
+    receipt: list[ReceiptPointDocument] = Field(description="Requests that still wait count as long as they have.")
+    queries: list[SiteQueriesDocument] = Field(description="By site; `rate.value` times 100 is per 100 scans.")
+    all_queries: MaybeRange = Field(description="All sites together, 0..1.")
 
 
 class SlotDocument(Document):

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.errors import NotFoundError, UsageError
 from core.store.certificate import find_holder, read_certificate, read_steps
+from core.store.evidence import read_scans_shown
 from core.usecases.certify import (
     grant_certificate,
     refuse_certificate,
@@ -22,6 +23,7 @@ from dashboard.api.documents.certificates import (
     CertificateStepDocument,
     EvidenceBody,
     GrantBody,
+    ShownScanDocument,
 )
 from dashboard.api.documents.places import CertificateDocument
 from dashboard.api.documents.work import NoteBody, NotPossibleBody
@@ -128,4 +130,8 @@ def _course(session: Session, certificate_id: int) -> CertificateCourseDocument:
     return CertificateCourseDocument(
         certificate=CertificateDocument.model_validate(found),
         steps=[CertificateStepDocument.model_validate(step) for step in read_steps(session, certificate_id)],
+        evidence=[
+            ShownScanDocument.model_validate(scan)
+            for scan in read_scans_shown(session, [certificate_id]).get(certificate_id, ())
+        ],
     )

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
+from core.charts.requests import receipt_rows
 from core.clock import now
 from core.statistics.survival import DurationQuantile, TurnAround
 from core.store.completeness import read_completeness, read_latest_visits, read_planned_visits, read_visits_with_gaps
@@ -18,8 +19,10 @@ from dashboard.api.documents.rates import FIRST_CAPTURES, as_rate
 from dashboard.api.documents.work import (
     FeedbackDocument,
     QuantileDocument,
+    ReceiptPointDocument,
     RequestFiguresDocument,
     SiteCompletenessDocument,
+    SiteQueriesDocument,
     VisitDocument,
 )
 from dashboard.api.filters import FeedbackAsked, RatesAsked, VisitsAsked
@@ -30,6 +33,8 @@ from dashboard.api.routers.work import TRACKERS
 from dashboard.filters import Period
 
 router = APIRouter(tags=["work"])
+
+SCORED_SCANS = "scored scans of first captures"
 
 
 @router.get("/requests-figures")
@@ -51,6 +56,16 @@ def read_request_figures(asked: RatesAsked, caller: RateReader) -> RequestFigure
         median_to_receipt_days=_quantile(times.median) if isinstance(times, TurnAround) else None,
         p90_to_receipt_days=_quantile(times.p90) if isinstance(times, TurnAround) else None,
         not_computable=times.reason if isinstance(times, NotComputable) else None,
+        receipt=_curve(times) if isinstance(times, TurnAround) else [],
+        queries=[
+            SiteQueriesDocument(
+                site_id=each.site_id,
+                site_code=each.site_code,
+                rate=as_rate(each.rate.k, each.rate.n, SCORED_SCANS, each.rate),
+            )
+            for each in found.queries
+        ],
+        all_queries=found.all_queries,
     )
 
 
@@ -122,6 +137,11 @@ def _feedback(place: OwnPlace, found: Feedback) -> FeedbackDocument:
         n_units=median.n_units if median else None,
         causes=cause_counts(found.causes),
     )
+
+
+def _curve(found: TurnAround) -> list[ReceiptPointDocument]:
+    """The curve as the page draws it and gives it away."""
+    return [ReceiptPointDocument.model_validate(row) for row in receipt_rows(found)]
 
 
 def _quantile(found: DurationQuantile | NotComputable) -> QuantileDocument | None:

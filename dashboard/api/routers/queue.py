@@ -6,10 +6,11 @@ from fastapi import APIRouter
 
 from core.clock import now
 from core.store.queue_state import STUCK_STATES, read_lanes, read_scored_hours, read_stuck
-from core.store.worker_process import read_processes
+from core.store.worker_process import read_hours, read_processes
 from core.vocabulary import Role
 from dashboard.api.documents.base import Page
 from dashboard.api.documents.queue import (
+    HourOfWorkDocument,
     LaneDocument,
     ProcessDocument,
     QueueDocument,
@@ -34,12 +35,13 @@ def read_queue(asked: PlacesAsked, caller: WorkReader) -> QueueDocument:
         lanes = read_lanes(session, study_id=asked.study, site_id=asked.site)
         since = at - timedelta(hours=HOURS)
         hours = read_scored_hours(session, since=since, study_id=asked.study, site_id=asked.site)
-        processes = read_processes(session, since=since)
+        processes, work = read_processes(session, since=since), read_hours(session, since=since)
     return QueueDocument(
         as_of=at,
         lanes=[LaneDocument.model_validate(lane) for lane in lanes],
         hours=[ScoredHourDocument.model_validate(hour) for hour in hours],
         processes=[ProcessDocument.model_validate(process) for process in processes],
+        work=[HourOfWorkDocument.model_validate(hour) for hour in work],
     )
 
 

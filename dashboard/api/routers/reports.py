@@ -16,13 +16,13 @@ from core.errors import NotFoundError, UsageError
 from core.reports.export import ExportKind, write_export
 from core.reports.make_report import MEDIA_TYPE, make_receipt, make_tip_sheet
 from core.store.report import ReportRow, read_report, read_reports
-from core.store.report_schedule import read_schedules
+from core.store.report_schedule import read_schedules, read_sendings
 from core.store.scan_filter import ScanFilter
 from core.usecases.note_export import note_export
 from core.usecases.subscribe_to_alerts import ALERTED
 from core.vocabulary import ReasonCode
 from dashboard.api.documents.base import Id, Listing, Page
-from dashboard.api.documents.reports import ReportDocument, ScheduleDocument
+from dashboard.api.documents.reports import ReportDocument, ScheduleDocument, SendingDocument
 from dashboard.api.guard import Caller, RateReader, ScanReader, UploadReader
 from dashboard.api.paging import Paged, cursor
 from dashboard.navigation import COMPARERS
@@ -82,6 +82,15 @@ def read_report_file(report_id: Annotated[Id, Path()], caller: RateReader) -> Re
         if row.made is None:
             raise NotFoundError(f"Report {row.id} is not made yet.", remedy="Wait a few seconds.")
         return _pdf(session, caller, row, caller.installation.blobs.get(row.made.pdf_sha256))
+
+
+@router.get("/reports/{report_id}/sendings")
+def list_sendings(report_id: Annotated[Id, Path()], caller: RateReader) -> Listing[SendingDocument]:
+    """To whom a schedule sent the report, and how that went."""
+    caller.require_role(COMPARERS)
+    with caller.open_session() as session:
+        read_report(session, report_id)
+        return Listing(items=[SendingDocument.model_validate(each) for each in read_sendings(session, [report_id])])
 
 
 @router.get("/report-schedules")

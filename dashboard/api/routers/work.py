@@ -11,7 +11,7 @@ from core.clock import now
 from core.errors import NotFoundError
 from core.store.action import read_closed_actions, read_open_actions
 from core.store.alert import read_ended_alerts, read_open_alerts
-from core.store.alert_delivery import read_subscriptions
+from core.store.alert_delivery import read_latest_sendings, read_subscriptions
 from core.store.query_thread import read_thread
 from core.store.scan_view import read_scan
 from core.store.tracker import TrackerFilter, read_course, read_tracked, read_tracker
@@ -25,6 +25,7 @@ from dashboard.api.documents.work import (
     AlertDocument,
     AnswerBody,
     DecidedDocument,
+    LatestSendingDocument,
     NoteBody,
     NotPossibleBody,
     RequestCourseDocument,
@@ -55,7 +56,10 @@ def list_requests(asked: RequestsAsked, caller: WorkReader) -> Page[RequestDocum
     """
     caller.require_role(TRACKERS)
     wanted = TrackerFilter(
-        states=(asked.state,) if asked.state else (), owner_id=None, reason=asked.reason, only_overdue=asked.overdue
+        states=(asked.state,) if asked.state else (),
+        owner_id=asked.owner,
+        reason=asked.reason,
+        only_overdue=asked.overdue,
     )
     with caller.open_session() as session:
         found = read_tracker(
@@ -159,7 +163,16 @@ def list_subscriptions(caller: WorkReader) -> Listing[SubscriptionDocument]:
     """How the caller is told of alerts; a webhook's address is not given."""
     caller.require_role(ALERTED)
     with caller.open_session() as session:
-        return Listing(items=[SubscriptionDocument.model_validate(each) for each in read_subscriptions(session)])
+        latest = read_latest_sendings(session)
+        found = [(each, latest.get(each.id)) for each in read_subscriptions(session)]
+    return Listing(
+        items=[
+            SubscriptionDocument.model_validate(each).model_copy(
+                update={"latest": LatestSendingDocument.model_validate(told) if told is not None else None}
+            )
+            for each, told in found
+        ]
+    )
 
 
 def _moved(caller: Caller, request_id: int, move: Callable[[Session], None]) -> RequestCourseDocument:

@@ -35,6 +35,8 @@ GROWING = frozenset({
 })  # fmt: skip
 """Not rate_delta: the keeper empties it every few seconds; nor query_seen and best_capture, which are empty here."""
 NO_VIEW = {
+    "core.store.beside_scan": "one scan; look_at_scan, which is asked, asks it too",
+    "core.usecases.look_at_scan": "the whole is asked; the API has the check list alone, a part of it",
     "core.store.access": "who is there, and lists of people: they do not grow with scans",
     "core.store.administration": "lists of places",
     "core.store.api_client": "lists of programs: they do not grow with scans",

@@ -29,7 +29,7 @@ DEMO_READS = (
     "/actions?state=done", "/alerts", "/alerts?ended_within_days=14", "/alerts/subscriptions", "/studies",
     "/certificates", "/model-versions/latest", "/models", "/batches", "/session", "/audit-events", "/completeness",
     "/report-schedules", "/completeness/visits?limit=5", "/completeness/visits?gaps=false&limit=5",
-    "/requests-figures", "/reports", "/feedback", "/queue", "/queue/stuck", "/grading/progress", "/grading/settled",
+    "/baselines", "/unit-notes", "/unit-notes?by=device", "/requests-figures", "/reports", "/feedback", "/queue", "/queue/stuck", "/grading/progress", "/grading/settled",
     "/grading/acceptance",
 )  # fmt: skip
 
