@@ -1,7 +1,7 @@
 """The table of a draft: one row per readable file, every cell stored the moment it is left; columns fill at once."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -10,13 +10,21 @@ from core.intake.manifest import COLUMN_LABELS, COLUMNS, Entry
 from core.scoring.contract import OPEN_LANES
 from core.store.access import Actor
 from core.store.batch import BatchHead, SiteRoster, StoredFile
+from core.usecases.check_batch import FileCheck
 from core.usecases.open_batch import fill_in, take_out
 from core.vocabulary import Laterality, Slab
 from dashboard.session import open_session
 
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
 TABLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"study", "site"})
 """Study and site are the batch's own."""
 _WIDTHS = {"eye": 75, "field_width_mm": 115, "field_height_mm": 120, "acquired_at": 150, "visit": 80, "file": 190}
+TO_CORRECT = "to_correct"
+"""The column that names, in red, which cells of its row stop the file."""
+_RED = "background-color: rgba(214, 64, 52, .28)"
+"""Seen on both themes, and the text on it read."""
 _CHOICES = {
     "eye": [eye.value for eye in Laterality],
     "kind": [kind.value for kind in OPEN_LANES],
@@ -24,8 +32,9 @@ _CHOICES = {
 }
 
 
-def draw_table(actor: Actor, head: BatchHead, files: Sequence[StoredFile], roster: SiteRoster) -> None:
+def draw_table(actor: Actor, head: BatchHead, checks: Sequence[FileCheck], roster: SiteRoster) -> None:
     """Draw the table of these files, which could be read, and store what is changed in it."""
+    files = [check.file for check in checks]
     choices = _CHOICES | {"device": list(roster.device_ids), "technician": list(roster.technician_ids)}
     _draw_tools(actor, head, files, choices)
     frame = _frame(files)
@@ -33,7 +42,7 @@ def draw_table(actor: Actor, head: BatchHead, files: Sequence[StoredFile], roste
     # The editor keeps its own edits; it must get the same frame until the table changes from outside.
     frame = st.session_state.setdefault(f"{key}-frame", frame)
     st.data_editor(
-        frame,
+        marked(frame, checks),
         key=key,
         hide_index=True,
         num_rows="fixed",
@@ -43,6 +52,23 @@ def draw_table(actor: Actor, head: BatchHead, files: Sequence[StoredFile], roste
         on_change=_store_edits,
         args=(actor, head.id, key, [file.id for file in files]),
     )
+
+
+def marked(frame: pd.DataFrame, checks: Sequence[FileCheck]) -> "Styler":
+    """The frame with what is to be corrected in each row beside the file's name, both red where that is anything."""
+    shown = frame.copy()
+    shown.insert(1, TO_CORRECT, [", ".join(columns_to_correct(check)) for check in checks])
+
+    def colours(row: "pd.Series[str]") -> list[str]:
+        return [_RED if row[TO_CORRECT] else ""] * len(row)
+
+    return shown.style.apply(colours, axis=1, subset=["file", TO_CORRECT])
+
+
+def columns_to_correct(check: FileCheck) -> tuple[str, ...]:
+    """The columns of its row that stop a file, as people read them; what stops it otherwise is ``the file``."""
+    fields = [problem.field for problem in check.problems if problem.is_blocking]
+    return tuple(dict.fromkeys(COLUMN_LABELS.get(field, "the file") if field else "the file" for field in fields))
 
 
 def renew_table(batch_id: int) -> None:
@@ -61,7 +87,10 @@ def _frame(files: Sequence[StoredFile]) -> pd.DataFrame:
 
 
 def _column_config(choices: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    config: dict[str, Any] = {}
+    why = "Cells of this row that stop the file. Below the table stands what is wrong with each, and what cures it."
+    config: dict[str, Any] = {
+        TO_CORRECT: st.column_config.TextColumn("To correct", help=why, width=150, disabled=True, pinned=True)
+    }
     for name in TABLE_COLUMNS:
         note = (Entry.model_fields[name].description or "").capitalize()
         options: dict[str, Any] = {"label": COLUMN_LABELS[name], "help": note, "width": _WIDTHS.get(name)}

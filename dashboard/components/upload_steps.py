@@ -84,7 +84,7 @@ def draw_draft(actor: Actor, batch_id: int, wanted: Wanted | None) -> None:
     if not check.files:
         return
     st.subheader("2 · What the scans show")
-    readable = [each.file for each in check.files if each.file.image_sha256 is not None]
+    readable = [each for each in check.files if each.file.image_sha256 is not None]
     if readable:
         draw_table(actor, check.head, readable, roster)
     st.subheader("3 · Check and submit")
@@ -138,7 +138,8 @@ def _prefill(session: Session, actor: Actor, batch_id: int, wanted: Wanted) -> N
 def _draw_submit(actor: Actor, check: BatchCheck) -> None:
     ready, faulty, held = (len(check.with_outcome(state)) for state in FileState)
     if faulty:
-        st.caption(f"{faulty} files will be rejected as they stand. Correct them above, or submit without them.")
+        what, they, them = ("file", "it stands", "it") if faulty == 1 else ("files", "they stand", "them")
+        st.caption(f"{faulty} {what} will be rejected as {they}. Correct {them} above, or submit without {them}.")
     words = f"Submit {ready + held} file{'s' if ready + held != 1 else ''}"
     if st.button(words, type="primary", icon=":material/send:", disabled=ready + held == 0):
         try:
