@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import AcceptedCheck, Acquisition, Assessment, Batch, Device, Scan, Site, Subject, Technician
 from core.store.calibration_mode import is_model_shown
-from core.store.newest import newest
+from core.store.newest import newest, within
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import CheckCause, CheckState, Laterality, ScanState, Slab, Verdict
 
-MOST_CHECKS = 5_000
+MOST_CHECKS = 1_000
 """The latest checks: enough for any interval, and bounded work."""
-FIRST_REACH = 6_000
+FIRST_REACH = 1_250
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def read_accepted_share(session: Session, chosen: ScanFilter, *, limit: int = MO
     )
     last = session.scalar(select(func.max(Assessment.id))) or 0
     verdicts = newest(
-        last, lambda oldest: session.scalars(statement.where(Assessment.id > oldest)).all(), n=limit,
+        last, lambda *borders: session.scalars(statement.where(*within(Assessment.id, borders))).all(), n=limit,
         first_reach=FIRST_REACH,
     )  # fmt: skip
     return sum(verdict == Verdict.ACCEPT for verdict in verdicts), len(verdicts)
@@ -200,7 +200,7 @@ def read_checked(session: Session, chosen: ScanFilter, *, limit: int = MOST_CHEC
     )  # fmt: skip
     last = session.scalar(select(func.max(AcceptedCheck.id))) or 0
     rows = newest(
-        last, lambda oldest: session.execute(statement.where(AcceptedCheck.id > oldest)).all(), n=limit,
+        last, lambda *borders: session.execute(statement.where(*within(AcceptedCheck.id, borders))).all(), n=limit,
         first_reach=FIRST_REACH,
     )  # fmt: skip
     return tuple(

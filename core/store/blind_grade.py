@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Review, Scan, Site
-from core.store.newest import newest
+from core.store.newest import newest, within
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import ReviewDecision, Slab
 
@@ -79,7 +79,7 @@ def read_masked_grades(session: Session, chosen: ScanFilter, *, limit: int = MOS
     )  # fmt: skip
     last = session.scalar(select(func.max(Review.id))) or 0
     rows = newest(
-        last, lambda oldest: session.execute(statement.where(Review.id > oldest)).all(), n=limit + 1,
+        last, lambda *borders: session.execute(statement.where(*within(Review.id, borders))).all(), n=limit + 1,
         first_reach=FIRST_REACH,
     )  # fmt: skip
     codes = read_codes(session)

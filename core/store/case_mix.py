@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, ColumnElement, Integer, String, and_, cast, func, literal, null, select, union_all
+from sqlalchemy import CTE, ColumnElement, Integer, String, and_, cast, func, literal, null, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Device, Site
@@ -51,43 +51,48 @@ def read_case_mix(session: Session, chosen: ScanFilter, kind: UnitKind) -> dict[
 
 
 def _cells(chosen: ScanFilter, kind: UnitKind) -> CTE:
-    """Captures of one visit and kind of case, as k of n: put together as stored, and only then put in words."""
-    key = _key(kind)  # once: PostgreSQL must see the same parameters in SELECT and GROUP BY
-    raw = (key, Acquisition.visit_id, Acquisition.scan_type, Acquisition.age_years, Acquisition.diagnosis)
+    """Captures as k of n, by visit and by kind of case as stored (``is_kind`` 0 and 1), in one walk."""
     each = select(
-        key.label("unit"), *raw[1:],
-        func.count().filter(Acquisition.is_counted_gradable.is_(False)).label("k"), func.count().label("n"),
+        _key(kind).label("unit"), Acquisition.visit_id, Acquisition.scan_type, Acquisition.age_years,
+        Acquisition.diagnosis, Acquisition.is_counted_gradable,
     )  # fmt: skip
     if kind in {UnitKind.MODEL, UnitKind.SOFTWARE}:
         each = each.join(Device, Device.id == Acquisition.device_id)
-    found = each.where(*_conditions(chosen, kind)).group_by(*raw).subquery("each")
-    return select(
-        cast(found.c.unit, String).label("unit"), found.c.visit_id, found.c.scan_type,
-        cast(func.floor(found.c.age_years / BAND_YEARS) * BAND_YEARS, Integer).label("decade"),
-        func.nullif(func.lower(func.btrim(found.c.diagnosis)), "").label("diagnosis"), found.c.k, found.c.n,
-    ).cte("cells")  # fmt: skip
+    c = each.where(*_conditions(chosen, kind)).subquery("each").c
+    sets = tuple_(c.unit, c.visit_id), tuple_(c.unit, c.scan_type, c.age_years, c.diagnosis)
+    return (
+        select(
+            c.unit, c.visit_id, c.scan_type, c.age_years, c.diagnosis, func.grouping(c.visit_id).label("is_kind"),
+            func.count().filter(c.is_counted_gradable.is_(False)).label("k"), func.count().label("n"),
+        )
+        .group_by(func.grouping_sets(*sets))
+        .cte("cells")
+    )  # fmt: skip
 
 
 def _statement(chosen: ScanFilter, kind: UnitKind) -> Any:
-    cells = _cells(chosen, kind)
-    visit = (
-        select(cells.c.unit, cells.c.visit_id, func.sum(cells.c.k).label("k"), func.sum(cells.c.n).label("n"))
-        .group_by(cells.c.unit, cells.c.visit_id)
-        .subquery("visit")
-    )
+    c = _cells(chosen, kind).c
+    unit = cast(c.unit, String).label("unit")
+    diagnosis = func.nullif(func.lower(func.btrim(c.diagnosis)), "").label("diagnosis")
+    decade = cast(func.floor(c.age_years / BAND_YEARS) * BAND_YEARS, Integer).label("decade")
 
     def total(value: Any, name: str) -> Any:
         return cast(func.sum(value), Integer).label(name)
 
+    worded = select(unit, c.scan_type, decade, diagnosis, c.k, c.n).where(c.is_kind == 1).subquery("worded").c
+    kinds = (worded.unit, worded.scan_type, worded.decade, worded.diagnosis)
     by_kind = select(
-        cells.c.unit, cells.c.scan_type, cells.c.decade, cells.c.diagnosis, total(cells.c.k, "k"),
-        total(cells.c.n, "n"), *(literal(0).label(name) for name in ("visits", "kk", "kn", "nn")),
-    ).group_by(cells.c.unit, cells.c.scan_type, cells.c.decade, cells.c.diagnosis)  # fmt: skip
-    by_visit = select(
-        visit.c.unit, cast(null(), String), cast(null(), Integer), cast(null(), String), total(visit.c.k, "k"),
-        total(visit.c.n, "n"), cast(func.count(), Integer), total(visit.c.k * visit.c.k, "kk"),
-        total(visit.c.k * visit.c.n, "kn"), total(visit.c.n * visit.c.n, "nn"),
-    ).group_by(visit.c.unit)  # fmt: skip
+        *kinds, total(worded.k, "k"), total(worded.n, "n"),
+        *(literal(0).label(name) for name in ("visits", "kk", "kn", "nn")),
+    ).group_by(*kinds)  # fmt: skip
+    by_visit = (
+        select(
+            unit, cast(null(), String), cast(null(), Integer), cast(null(), String), total(c.k, "k"), total(c.n, "n"),
+            cast(func.count(), Integer), total(c.k * c.k, "kk"), total(c.k * c.n, "kn"), total(c.n * c.n, "nn"),
+        )
+        .where(c.is_kind == 0)
+        .group_by(c.unit)
+    )  # fmt: skip
     return union_all(by_kind, by_visit)
 
 

@@ -21,7 +21,7 @@ from core.database.tables import (
 )
 from core.store.calibration_mode import is_model_shown
 from core.store.finding import DECENTRATION
-from core.store.newest import newest
+from core.store.newest import newest, within
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
 from core.vocabulary import ArtifactType, Laterality, ReasonCode, ScanKind, Severity, Slab
 
@@ -232,8 +232,8 @@ def _newest_scans(
     sites would be too much again: so only the latest scans of all are looked through, and more where it takes more.
     """
 
-    def ask(oldest: int) -> list[int]:
-        return list(session.scalars(_newest_after(oldest, chosen, conditions, limit=offset + limit)))
+    def ask(oldest: int, latest: int) -> list[int]:
+        return list(session.scalars(_newest_between((oldest, latest), chosen, conditions, limit=offset + limit)))
 
     return list(newest(last, ask, n=offset + limit, first_reach=FIRST_REACH)[offset:])
 
@@ -244,14 +244,14 @@ def last_scan(chosen: ScanFilter) -> Select[int]:
     return select(func.max(of_site.c.id)).select_from(Site).join(of_site, true()).where(*site_conditions(chosen))
 
 
-def _newest_after(
-    oldest: int, chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, limit: int
+def _newest_between(
+    borders: tuple[int, int], chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, limit: int
 ) -> Select[int]:
     of_site = (
         select(Scan.id)
         .join(Assessment, Assessment.id == Scan.assessment_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .where(Scan.site_id == Site.id, Scan.id > oldest, *conditions)
+        .where(Scan.site_id == Site.id, *within(Scan.id, borders), *conditions)
         .order_by(Scan.id.desc())
         .limit(limit)
         .lateral()

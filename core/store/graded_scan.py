@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Review, Scan
 from core.store.blind_grade import FIRST_REACH, MOST_GRADES, read_codes
-from core.store.newest import newest
+from core.store.newest import newest, within
 from core.store.review import is_standing
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import CoipsGrade, ReviewDecision
@@ -74,7 +74,7 @@ def read_graded_scans(
     )  # fmt: skip
     last = session.scalar(select(func.max(Review.id))) or 0
     rows = newest(
-        last, lambda oldest: session.execute(statement.where(Review.id > oldest)).all(), n=limit + 1,
+        last, lambda *borders: session.execute(statement.where(*within(Review.id, borders))).all(), n=limit + 1,
         first_reach=FIRST_REACH,
     )  # fmt: skip
     grades: dict[int, dict[int, int]] = defaultdict(dict)

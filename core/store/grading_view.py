@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Grading, GradingAssignment, Scan, Site, User
 from core.policy.grading_plan import Settlement
-from core.store.newest import newest
+from core.store.newest import newest, within
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
 from core.vocabulary import AssignmentState, GradingState, Slab
 
-MOST_SETTLED = 5_000
-FIRST_REACH = 6_000
+MOST_SETTLED = 1_000
+"""The latest settled gradings: enough for any interval, and bounded work."""
+FIRST_REACH = 1_250
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ def read_settled(session: Session, chosen: ScanFilter, *, limit: int = MOST_SETT
     )  # fmt: skip
     last = session.scalar(select(func.max(Grading.id))) or 0
     rows = newest(
-        last, lambda oldest: session.execute(statement.where(Grading.id > oldest)).all(), n=limit,
+        last, lambda *borders: session.execute(statement.where(*within(Grading.id, borders))).all(), n=limit,
         first_reach=FIRST_REACH,
     )  # fmt: skip
     ordinals = _ordinals(session, [row.grading_id for row in rows])
@@ -245,6 +246,9 @@ def read_repeats(session: Session, chosen: ScanFilter, *, limit: int = MOST_SETT
         .order_by(second.c.id.desc())
         .limit(limit)
     )
-    return tuple(
-        RepeatedGrade(row.subject_id, row.grader_id, row.ordinal, row.again) for row in session.execute(statement)
-    )
+    last = session.scalar(select(func.max(GradingAssignment.id))) or 0
+    rows = newest(
+        last, lambda *borders: session.execute(statement.where(*within(second.c.id, borders))).all(), n=limit,
+        first_reach=FIRST_REACH,
+    )  # fmt: skip
+    return tuple(RepeatedGrade(row.subject_id, row.grader_id, row.ordinal, row.again) for row in rows)

@@ -1,24 +1,25 @@
 """Masks to draw next: the scored scans a round is chosen from, the rounds of a study, the masks that came back."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, true, update
+from sqlalchemy import ARRAY, BigInteger, Row, Select, any_, func, literal, select, true, update
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, MaskRound, Scan, Site, Subject, User, WantedMask
 from core.store.example import last_scan
-from core.store.newest import newest
+from core.store.newest import newest, within
 from core.store.scan_filter import ScanFilter
 from core.store.scan_name import scan_file_name
 from core.values import ImageIndices, Measure, Measured, NotComputable
 from core.vocabulary import ScanKind
 
-MOST_CANDIDATES, MOST_OF_A_SITE = 5_000, 500
+MOST_CANDIDATES, MOST_OF_A_SITE = 2_000, 500
 """The newest scans, of all sites and of each: enough to choose fifty from, and bounded work."""
-FIRST_REACH = 6_000
+FIRST_REACH = 2_500
 """So many of the latest scans are looked through at first."""
 _INDICES = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")
 
@@ -86,6 +87,7 @@ class LaneCount:
 
 def read_mask_candidates(session: Session, study_id: int, kind: ScanKind) -> list[MaskCandidate]:
     """The newest scored scans of a lane of a study that show a person, the oldest of them first."""
+    ids = [row.id for row in _newest(session, study_id, kind)]
     candidates = (
         select(
             Scan.id, Scan.site_id, Device.manufacturer, Device.model, Assessment.not_computable,
@@ -94,7 +96,7 @@ def read_mask_candidates(session: Session, study_id: int, kind: ScanKind) -> lis
         .join(Assessment, Assessment.id == Scan.assessment_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Device, Device.id == Acquisition.device_id)
-        .where(Scan.id.in_(_newest(session, study_id, kind)))
+        .where(Scan.id == any_(literal(ids, ARRAY(BigInteger))))
         .order_by(Scan.id.desc())
     )  # fmt: skip
     return [
@@ -105,15 +107,18 @@ def read_mask_candidates(session: Session, study_id: int, kind: ScanKind) -> lis
 
 def read_lanes_to_draw(session: Session, study_id: int) -> list[LaneCount]:
     """The lanes of a study among its newest MOST_CANDIDATES scored scans: more would be walked for nothing."""
-    candidates = select(Scan.id, Scan.kind).where(Scan.id.in_(_newest(session, study_id, None))).subquery()
-    drawn = select(WantedMask.scan_id).where(WantedMask.mask_sha256.is_not(None)).distinct().subquery()
-    rows = session.execute(
-        select(candidates.c.kind, func.count(candidates.c.id), func.count(drawn.c.scan_id))
-        .outerjoin(drawn, drawn.c.scan_id == candidates.c.id)
-        .group_by(candidates.c.kind)
-        .order_by(candidates.c.kind)
+    candidates = _newest(session, study_id, None)
+    drawn = set(
+        session.scalars(
+            select(WantedMask.scan_id).where(
+                WantedMask.scan_id == any_(literal([row.id for row in candidates], ARRAY(BigInteger))),
+                WantedMask.mask_sha256.is_not(None),
+            )
+        )
     )
-    return [LaneCount(ScanKind(kind), n_scored, n_drawn) for kind, n_scored, n_drawn in rows]
+    n_scored = Counter(row.kind for row in candidates)
+    n_drawn = Counter(row.kind for row in candidates if row.id in drawn)
+    return [LaneCount(ScanKind(kind), n, n_drawn[kind]) for kind, n in sorted(n_scored.items())]
 
 
 def read_drawn(session: Session, study_id: int, kind: ScanKind) -> dict[int, str]:
@@ -210,23 +215,23 @@ def put_mask(session: Session, round_id: int, scan_id: int, sha256: str, *, by_i
     )
 
 
-def _newest(session: Session, study_id: int, kind: ScanKind | None) -> Sequence[int]:
-    """Ids of the newest scored scans that show a person."""
+def _newest(session: Session, study_id: int, kind: ScanKind | None) -> Sequence[Row[Any]]:
+    """Id and kind of the newest scored scans that show a person."""
     last = session.scalar(last_scan(ScanFilter(study_id=study_id))) or 0
     return newest(
-        last, lambda oldest: session.scalars(_newest_after(oldest, study_id, kind)).all(), n=MOST_CANDIDATES,
+        last, lambda *borders: session.execute(_newest_between(borders, study_id, kind)).all(), n=MOST_CANDIDATES,
         first_reach=FIRST_REACH,
     )  # fmt: skip
 
 
-def _newest_after(oldest: int, study_id: int, kind: ScanKind | None) -> Select[int]:
+def _newest_between(borders: tuple[int, int], study_id: int, kind: ScanKind | None) -> Select[Any]:
     """Site by site, so that the index of (site, id) is walked."""
     of_site = (
-        select(Scan.id)
+        select(Scan.id, Scan.kind)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .where(
             Scan.site_id == Site.id,
-            Scan.id > oldest,
+            *within(Scan.id, borders),
             Scan.assessment_id.is_not(None),
             Acquisition.is_phantom.is_(False),
             true() if kind is None else Scan.kind == kind,
@@ -236,7 +241,7 @@ def _newest_after(oldest: int, study_id: int, kind: ScanKind | None) -> Select[i
         .lateral()
     )
     return (
-        select(of_site.c.id)
+        select(of_site.c.id, of_site.c.kind)
         .select_from(Site)
         .join(of_site, true())
         .where(Site.study_id == study_id)

@@ -3,27 +3,36 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import InstrumentedAttribute
+
 WIDER = 8
-"""How many times further back a step looks at most: together they look at a seventh more than the last one."""
+"""How many times further back a step looks at most."""
 SPARE = 1.25
 """Rows are not spread evenly: a step looks so much further than those found so far ask for."""
 
 Row = TypeVar("Row")
 
 
+def within(id_: ColumnElement[int] | InstrumentedAttribute[int], borders: tuple[int, int]) -> list[ColumnElement[bool]]:
+    """The condition that an id lies between the borders of a step."""
+    return [id_ > borders[0], id_ <= borders[1]]
+
+
 def newest(
-    last_id: int, ask: Callable[[int], Sequence[Row]], *, n: int, first_reach: int, most_reach: int | None = None
+    last_id: int, ask: Callable[[int, int], Sequence[Row]], *, n: int, first_reach: int, most_reach: int | None = None
 ) -> Sequence[Row]:
-    """The rows of ``ask(oldest)``, which asks for at most ``n`` with a larger id, where ``oldest`` is far enough back.
+    """The ``n`` newest rows of ``ask(oldest, latest)``: at most so many with oldest < id <= latest, the newest first.
 
     Row-level security hides from the planner how many rows a person sees. Asked for the newest of all, it reads and
-    sorts everything; a border of ids is an index condition. No further back than ``most_reach`` ids is looked.
+    sorts everything; a border of ids is an index condition. Each step looks where the one before ended, and none
+    further back than ``most_reach`` ids.
     """
     reach, oldest = first_reach, last_id
-    found: Sequence[Row] = ()
+    found: list[Row] = []
     furthest = 0 if most_reach is None else max(0, last_id - most_reach)
     while oldest > furthest and len(found) < n:
-        oldest = max(furthest, last_id - reach)
-        found = ask(oldest)
+        latest, oldest = oldest, max(furthest, last_id - reach)
+        found.extend(ask(oldest, latest))
         reach = int(reach * min(max(SPARE * n / max(len(found), 1), SPARE), WIDER))
-    return found
+    return found[:n]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.database.tables import Acquisition, Assessment, Device, Scan, Site, Subject, Technician, Visit
 from core.store.calibration_mode import hidden_scans, is_model_shown
 from core.store.example import FIRST_REACH, last_scan
-from core.store.newest import newest
+from core.store.newest import newest, within
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
 from core.vocabulary import Laterality, ScanState, Slab, Verdict
 
@@ -57,7 +57,7 @@ class ScanLines:
     next_id: int | None
 
 
-MOST_REACH = 16_000
+MOST_REACH = 8_000
 """So many scans one page looks through at most: a tenth of a second at any size of the programme."""
 
 
@@ -82,9 +82,9 @@ def read_scan_list(
 
     reached = [last]
 
-    def ask(oldest: int) -> list[int]:
+    def ask(oldest: int, latest: int) -> list[int]:
         reached.append(oldest)
-        return list(session.scalars(_newest_within(oldest, last, chosen, conditions, limit + 1)))
+        return list(session.scalars(_newest_within((oldest, latest), chosen, conditions, limit + 1)))
 
     found = newest(last, ask, n=limit + 1, first_reach=FIRST_REACH, most_reach=MOST_REACH)
     ids = found[:limit]
@@ -101,14 +101,14 @@ def _without_model(line: ScanLine) -> ScanLine:
 
 
 def _newest_within(
-    oldest: int, last: int, chosen: ScanFilter, conditions: list[ColumnElement[bool]], limit: int
+    borders: tuple[int, int], chosen: ScanFilter, conditions: list[ColumnElement[bool]], limit: int
 ) -> Select[int]:
     """Site by site, so that the index of (site, id) serves every filter; then the newest of those."""
     of_site = (
         select(Scan.id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
-        .where(Scan.site_id == Site.id, Scan.id > oldest, Scan.id <= last, *conditions)
+        .where(Scan.site_id == Site.id, *within(Scan.id, borders), *conditions)
         .order_by(Scan.id.desc())
         .limit(limit)
         .lateral()

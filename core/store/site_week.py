@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Row, TableValuedAlias, case, column, func, literal, select, true
+from sqlalchemy import ARRAY, BigInteger, Row, TableValuedAlias, any_, case, column, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Batch, ReacquisitionRequest, Review, Scan, Site
@@ -15,7 +15,6 @@ from core.store.cell_count import Spans, read_cell_counts
 from core.store.finding import ANY_DEVIATION
 from core.store.rate_sum import Grain
 from core.store.reacquisition import ENDED, is_overdue
-from core.store.review import is_standing
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
 from core.store.unit import poor_visits
 from core.vocabulary import RateMeasure, ReviewDecision, ScanState, Severity
@@ -52,7 +51,10 @@ class OpenRequests:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long each of a site's latest scans took from submission to decision (s), the open ones until now."""
+    """How long each of a site's latest scans took from submission to decision (s), the open ones until now.
+
+    The newest first.
+    """
 
     seconds: tuple[float, ...]
     is_decided: tuple[bool, ...]
@@ -106,17 +108,20 @@ def read_waits(session: Session, chosen: ScanFilter, *, now: datetime) -> dict[i
     would be thousands.
     """
     latest = _latest_scans(session, chosen)
+    submitted_at = _submissions(session, {row.batch_id for row in latest})
     oldest: dict[int, int] = {}
     for row in latest:
         oldest[row.site_id] = min(row.id, oldest.get(row.site_id, row.id))
     decided_at = _first_decisions(session, oldest)
     scored_at = _score_times(session, oldest)
     found: dict[int, list[tuple[float, bool]]] = defaultdict(list)
-    for row in latest:
+    for row in sorted(latest, key=lambda row: -row.id):
+        if (began_at := submitted_at.get(row.batch_id)) is None:
+            continue
         ended_at = decided_at.get(row.id)
         if ended_at is None and row.state in DECIDED_STATES:
             ended_at = scored_at.get(row.assessment_id)
-        waited = max(0.0, ((ended_at or now) - row.submitted_at).total_seconds())
+        waited = max(0.0, ((ended_at or now) - began_at).total_seconds())
         found[row.site_id].append((waited, ended_at is not None))
     return {
         site_id: Waits(tuple(wait for wait, _ in waits), tuple(is_decided for _, is_decided in waits))
@@ -133,28 +138,41 @@ def _latest_scans(session: Session, chosen: ScanFilter) -> Sequence[Row[Any]]:
         .lateral()
     )
     return session.execute(
-        select(Site.id.label("site_id"), latest.c.id, latest.c.state, latest.c.assessment_id, Batch.submitted_at)
+        select(Site.id.label("site_id"), latest.c.id, latest.c.state, latest.c.assessment_id, latest.c.batch_id)
         .select_from(Site)
         .join(latest, true())
-        .join(Batch, Batch.id == latest.c.batch_id)
-        .where(Batch.submitted_at.is_not(None), *site_conditions(chosen))
+        .where(*site_conditions(chosen))
     ).all()
+
+
+def _submissions(session: Session, batch_ids: Iterable[int]) -> dict[int, datetime]:
+    """When these batches were submitted, without those that are drafts yet. Many scans come with one batch."""
+    asked = literal(list(batch_ids), ARRAY(BigInteger))
+    rows = session.execute(select(Batch.id, Batch.submitted_at).where(Batch.id == any_(asked)))
+    return {id_: submitted_at for id_, submitted_at in rows if submitted_at is not None}
 
 
 def _first_decisions(session: Session, oldest: Mapping[int, int]) -> dict[int, datetime]:
     """When a person first decided, by scan; a decision that was taken back is none."""
     asked = _sites_since(oldest)
-    decided = (
-        select(Review.scan_id, func.min(Review.created_at).label("at"))
+    given = (
+        select(Review.id, Review.undoes_id, Review.scan_id, Review.created_at)
         .where(
             Review.site_id == asked.c.site_id, Review.scan_id >= asked.c.scan_id,
-            Review.decision != ReviewDecision.GRADE, is_standing(),
+            Review.decision != ReviewDecision.GRADE,
         )
-        .group_by(Review.scan_id)
+        .order_by(Review.scan_id)  # as the index of (site, scan) runs, else all reviews of a site are read
         .correlate(asked)
+        .offset(0)
         .lateral()
     )  # fmt: skip
-    return dict(session.execute(select(decided.c.scan_id, decided.c.at).select_from(asked).join(decided, true())).all())
+    rows = session.execute(select(*given.c).select_from(asked).join(given, true())).all()
+    undone = {row.undoes_id for row in rows}  # what takes a review back is a review of the same scan
+    found: dict[int, datetime] = {}
+    for row in rows:
+        if row.undoes_id is None and row.id not in undone:
+            found[row.scan_id] = min(row.created_at, found.get(row.scan_id, row.created_at))
+    return found
 
 
 def _score_times(session: Session, oldest: Mapping[int, int]) -> dict[int, datetime]:

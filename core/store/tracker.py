@@ -1,11 +1,11 @@
 """Reacquisition requests as people follow them: a paged table, the course of one, and the times behind the figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, text, true
 from sqlalchemy.orm import Session, aliased
 
 from core.database.tables import (
@@ -138,37 +138,37 @@ def read_tracker(
     page_size: int,
 ) -> TrackerPage:
     """Page ``page`` (from 0): what the site owes first, the soonest due on top; then answered ones; the ended last."""
-    totals = dict(
-        session.execute(
-            _joined(select(_R.state, func.count())).where(*_conditions(chosen, wanted, today)).group_by(_R.state)
-        ).all()
-    )
-    overdue = session.scalar(
-        _joined(select(func.count()).select_from(_R)).where(
-            *_conditions(chosen, wanted, today), _R.state.in_(OWED), _R.due_on < today
-        )
-    )
-    by_state = {RequestState(state): n for state, n in totals.items()}
+    is_late = and_(_R.state.in_(OWED), _R.due_on < today)
+    by_its_state = select(_R.state, func.count(), func.count().filter(is_late)).group_by(_R.state)
+    counted = session.execute(_narrowed(by_its_state, chosen, wanted, today)).all()
+    by_state = {RequestState(state): n for state, n, _ in counted}
     shown = [n for state, n in by_state.items() if not wanted.states or state in wanted.states]
-    items = _items(session, _listed(chosen, wanted, today).offset(page * page_size).limit(page_size))
-    return TrackerPage(items, sum(shown), by_state, int(overdue or 0))
+    # First which requests these are, so that what is said of one is asked of these alone.
+    ids = session.scalars(_listed(chosen, wanted, today).offset(page * page_size).limit(page_size)).all()
+    items = _in_order(ids, read_tracked(session, ids))
+    return TrackerPage(items, sum(shown), by_state, sum(n_late for *_, n_late in counted))
 
 
 def read_board(
     session: Session, chosen: ScanFilter, wanted: TrackerFilter, *, today: date, states: Sequence[RequestState], n: int
 ) -> dict[RequestState, tuple[TrackedRequest, ...]]:
     """The first ``n`` of each state, as the board shows them: the soonest due, of ended ones the last."""
-    found = {}
-    for state in states:
-        narrowed = replace(wanted, states=(state,))
-        found[state] = _items(session, _listed(chosen, narrowed, today).limit(n))
-    return found
+    ids = {
+        state: session.scalars(_listed(chosen, replace(wanted, states=(state,)), today).limit(n)).all()
+        for state in states
+    }
+    found = read_tracked(session, [id_ for listed in ids.values() for id_ in listed])
+    return {state: _in_order(listed, found) for state, listed in ids.items()}
 
 
 def read_tracked(session: Session, request_ids: Iterable[int]) -> dict[int, TrackedRequest]:
     """These requests, those of them that the session's person may see."""
-    statement = _rows().where(_R.id.in_(tuple(request_ids)))
-    return {item.id: item for item in _items(session, statement)}
+    ids = tuple(request_ids)
+    return {item.id: item for item in _items(session, _rows().where(_R.id.in_(ids)))} if ids else {}
+
+
+def _in_order(ids: Iterable[int], found: Mapping[int, TrackedRequest]) -> tuple[TrackedRequest, ...]:
+    return tuple(found[id_] for id_ in ids if id_ in found)
 
 
 def read_rounds(session: Session, expected_scan_id: int) -> tuple[TrackedRequest, ...]:
@@ -209,7 +209,8 @@ def _conditions(chosen: ScanFilter, wanted: TrackerFilter, today: date) -> list[
     """
     conditions = request_conditions(replace(chosen, since=None, until=None))
     if chosen.since is not None:
-        conditions.append(or_(_R.state.in_(OPEN), _R.closed_at >= day_start(chosen.since)))
+        # As its index has it: one range holds the open ones, too, which no time has closed.
+        conditions.append(func.coalesce(_R.closed_at, text("'infinity'::timestamptz")) >= day_start(chosen.since))
     if wanted.owner_id is not None:
         conditions.append(_R.owner_id == wanted.owner_id)
     if wanted.reason is not None:
@@ -243,8 +244,18 @@ def _joined(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return statement.join(Acquisition, Acquisition.id == _R.acquisition_id)
 
 
-def _listed(chosen: ScanFilter, wanted: TrackerFilter, today: date) -> Select[*tuple[Any, ...]]:
-    statement = _rows().where(*_conditions(chosen, wanted, today))
+def _narrowed(
+    statement: Select[*tuple[Any, ...]], chosen: ScanFilter, wanted: TrackerFilter, today: date
+) -> Select[*tuple[Any, ...]]:
+    """Under the filters; joined to the captures only where a filter asks something of them."""
+    asked = replace(chosen, since=None, until=None)
+    statement = _joined(statement) if asked.asks_of_captures else statement.select_from(_R)
+    return statement.where(*_conditions(chosen, wanted, today))
+
+
+def _listed(chosen: ScanFilter, wanted: TrackerFilter, today: date) -> Select[int]:
+    """The ids of the list, in its order."""
+    statement: Select[int] = _narrowed(select(_R.id), chosen, wanted, today)
     if wanted.states:
         statement = statement.where(_R.state.in_(wanted.states))
     standing = case((_R.state.in_(OWED), 0), (_R.state.in_(ANSWERED), 1), else_=2)
@@ -253,11 +264,13 @@ def _listed(chosen: ScanFilter, wanted: TrackerFilter, today: date) -> Select[*t
 
 def _rows() -> Select[*tuple[Any, ...]]:
     earlier, its_capture = aliased(_R), aliased(Acquisition)
-    of_slot = (
-        select(func.count())
+    rounds = (
+        select(func.count().filter(earlier.id <= _R.id).label("number"), func.count().label("n"))
         .select_from(earlier)
         .join(its_capture, its_capture.id == earlier.acquisition_id)
         .where(its_capture.expected_scan_id == Acquisition.expected_scan_id, earlier.state != RequestState.WITHDRAWN)
+        .correlate(_R, Acquisition)
+        .lateral()
     )
     replacement = aliased(Scan)
     replacement_scan_id = (
@@ -269,8 +282,8 @@ def _rows() -> Select[*tuple[Any, ...]]:
                 _R, Site.study_id, Study.code.label("study_code"), Site.code.label("site_code"),
                 Subject.code.label("subject_code"), Visit.code.label("visit_code"), Acquisition.laterality,
                 Acquisition.scan_type, Acquisition.expected_scan_id, Scan.slab, Technician.code.label("owner"),
-                of_slot.where(earlier.id <= _R.id).scalar_subquery().label("round_number"),
-                of_slot.scalar_subquery().label("n_rounds"), replacement_scan_id.label("replacement_scan_id"),
+                rounds.c.number.label("round_number"), rounds.c.n.label("n_rounds"),
+                replacement_scan_id.label("replacement_scan_id"),
             )
         )
         .join(Scan, Scan.id == _R.scan_id)
@@ -279,6 +292,7 @@ def _rows() -> Select[*tuple[Any, ...]]:
         .join(Subject, Subject.id == Acquisition.subject_id)
         .join(Visit, Visit.id == Acquisition.visit_id)
         .outerjoin(Technician, Technician.id == _R.owner_id)
+        .join(rounds, true())
     )  # fmt: skip
 
 

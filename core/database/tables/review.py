@@ -14,7 +14,12 @@ class Review(Created, Base):
 
     __tablename__ = "review"
     __table_args__ = (
-        Index("ix_review_masked", "id", postgresql_where=text("is_masked")),
+        Index(
+            "ix_review_masked",
+            "id",
+            postgresql_include=["site_id", "scan_id", "reviewer_id", "decision", "ordinal", "is_masked"],
+            postgresql_where=text("is_masked"),
+        ),
         Index("ix_review_site_id_id", "site_id", "id"),
         Index("ix_review_site_id_scan_id", "site_id", "scan_id"),
         Index("ix_review_reviewer_id_id", "reviewer_id", "id"),

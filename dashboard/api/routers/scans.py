@@ -39,7 +39,7 @@ ScanId = Annotated[Id, Path(description="Id of a scan.")]
 def list_scans(asked: ScanListAsked, caller: ScanReader) -> Page[ScanLineDocument]:
     """Every scan that the caller may see, newest first.
 
-    A page looks through 16,000 scans at most: where few of them are as asked for it is short, or empty, and yet has a
+    A page looks through 8,000 scans at most: where few of them are as asked for it is short, or empty, and yet has a
     `next`. The list has ended where `next` is null.
     """
     with caller.open_session() as session:

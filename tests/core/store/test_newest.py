@@ -5,17 +5,18 @@ from itertools import pairwise
 from core.store.newest import newest
 
 
-def hits_down_to(oldest: int, *, every: int) -> list[int]:
-    return [id_ for id_ in range(100_000, oldest, -1) if id_ % every == 0]
+def hits(oldest: int, latest: int, *, every: int) -> list[int]:
+    return [id_ for id_ in range(latest, oldest, -1) if id_ % every == 0]
 
 
 def look(*, every: int, n: int, most_reach: int | None = None) -> tuple[list[int], list[int]]:
     """What is found among 100,000 ids of which every so many-th is a hit, and how far back each step looked."""
     steps: list[int] = []
 
-    def ask(oldest: int) -> list[int]:
+    def ask(oldest: int, latest: int) -> list[int]:
+        assert latest == 100_000 - (steps[-1] if steps else 0), "no id is looked at twice, and none is left out"
         steps.append(100_000 - oldest)
-        return hits_down_to(oldest, every=every)[:n]
+        return hits(oldest, latest, every=every)[:n]
 
     return list(newest(100_000, ask, n=n, first_reach=1_000, most_reach=most_reach)), steps
 
