@@ -29,7 +29,7 @@ from core.vocabulary import Role  # noqa: E402
 from dashboard.navigation import PAGES  # noqa: E402
 
 FIGURES = ROOT / "docs" / "figures" / "browsing.json"
-N_SCANS, N_LOOKS = 1_000_000, 7
+N_SCANS, N_LOOKS = 1_000_000, 3
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 ADDRESSED = {"scan": "id={scan_id}"}
 """Pages that are reached by an address with a parameter."""
