@@ -1,5 +1,6 @@
 """Measures scoring: the whole pipeline, stored image to committed rows, against the network's bare forward pass."""
 
+import os
 import statistics
 import tempfile
 import time
@@ -68,6 +69,9 @@ class ScoringFigures(BaseModel):
     """Image file to results.jsonl, masks and Grad-CAMs, as `octaudit score` does it."""
     pipeline_ratio: float
     files_ratio: float
+    n_cores: int
+    load_average: float
+    """Of the last five minutes, the measurement itself included: above the number of cores others took their share."""
 
 
 def measure_scoring(
@@ -108,6 +112,8 @@ def measure_scoring(
         files_scans_per_s=round(n_scans / files, 2),
         pipeline_ratio=round(statistics.median(one[0] / one[2] for one in rounds), 3),
         files_ratio=round(statistics.median(one[0] / one[1] for one in rounds), 3),
+        n_cores=os.cpu_count() or 1,
+        load_average=round(os.getloadavg()[1], 1),
     )
 
 
