@@ -58,11 +58,11 @@ TABLE_WIDTH = 140
 def command(recipe: str, **options: Any) -> None:
     """Train RECIPE and write its weights (.safetensors), model card (.json), metrics (.csv) and curves (.png).
 
-    RECIPE is octa-enface (the joint network), coips-quality (grade, any timm backbone), coips-faz (FAZ, U-Net in
-    five folds), layers (retinal layers in B-scans) or onh-enface (optic nerve head: grade and masks). The folder is
-    checked first and every fault named. Parts are made by subject and near-duplicate group and stored; the figures in
-    the card are those of the part that nothing else touched. A training that was stopped, even killed, goes on with
-    --resume and ends in the same weights.
+    RECIPE is octa-enface (the joint network; octa-enface-2.4: the same with other scan heads), coips-quality (grade,
+    any timm backbone), coips-faz (FAZ, U-Net in five folds), layers (retinal layers in B-scans) or onh-enface (optic
+    nerve head: grade and masks). The folder is checked first and every fault named. Parts are made by subject and
+    near-duplicate group and stored; the figures in the card are those of the part that nothing else touched. A
+    training that was stopped, even killed, goes on with --resume and ends in the same weights.
 
     A coips folder needs a manifest.csv, one row per image: file, subject, and grade or mask; optional eye, slab,
     field_mm, acquisition, source, licence, split. docs/training.md shows one and lists the settings.
@@ -76,6 +76,7 @@ def command(recipe: str, **options: Any) -> None:
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface --resume
       octaudit train octa-enface --data graded/ --out runs/own-grades --init bundled --keep-network
+      octaudit train octa-enface-2.4 --data ../shared/data --out runs/2.4 --init bundled --keep-network
       octaudit train coips-quality --data scans/ --out runs/quality --backbone Swin-L --init swin.safetensors
       octaudit train coips-quality --data scans/ --out runs/small --backbone resnet18 --set trained_layers=all
       octaudit train layers --data bscans/ --out runs/layers --set network=fcn_resnet101 --set scheme=five
@@ -94,22 +95,20 @@ def command(recipe: str, **options: Any) -> None:
     TRAINERS[recipe](recipe, given)
 
 
-def _train_octa_enface(_: str, given: dict[str, Any]) -> None:
+def _train_octa_enface(recipe: str, given: dict[str, Any]) -> None:
     from core.training.recipe import recipe_named
     from core.training.train import refit, train
 
     if "keep_network" in given:
-        _refuse_others(OCTA_ENFACE, given, {"data", "out", "device", "start_from", "keep_network"})
+        _refuse_others(recipe, given, {"data", "out", "device", "start_from", "keep_network"})
         if "start_from" not in given:
             raise UsageError("--keep-network keeps the network of --init.", remedy="Add --init FILE or --init bundled.")
         start = str(given["start_from"])
-        written = refit(
-            recipe_named(OCTA_ENFACE), given["data"], given["out"], start_from=start, device=given["device"]
-        )
+        written = refit(recipe_named(recipe), given["data"], given["out"], start_from=start, device=given["device"])
         _say_written(written.weights, written.card.metrics)
         return
-    _refuse_others(OCTA_ENFACE, given, {"data", "out", "resume", "device", "seed", "start_from", "steps"})
-    chosen = recipe_named(OCTA_ENFACE).changed(n_steps=given.get("steps"), seed=given.get("seed"))
+    _refuse_others(recipe, given, {"data", "out", "resume", "device", "seed", "start_from", "steps"})
+    chosen = recipe_named(recipe).changed(n_steps=given.get("steps"), seed=given.get("seed"))
     with _bars() as report:
         written = train(
             chosen,
@@ -312,6 +311,7 @@ def _bars() -> Iterator[Callable[[Any], None]]:
 
 TRAINERS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     OCTA_ENFACE: _train_octa_enface,
+    "octa-enface-2.4": _train_octa_enface,
     "coips-quality": _train_coips,
     "coips-faz": _train_coips,
     "layers": _train_layers,

@@ -51,6 +51,8 @@ class OperatingPoint(_CardPart):
     grade_slopes: tuple[float, float] = (1.0, 1.0)
     grade_intercepts: tuple[float, float] = (0.0, 0.0)
     """Platt scaling of the scan heads' shares (core.scoring.lanes.scan_heads), where the weights hold such heads."""
+    grade_by_mean: bool = False
+    """P(gradable or better) is scaled from the mean grade of the shares, not from its own share (since 2.4)."""
     min_confidence: float = Field(ge=0, le=1)
     """Without a calibration set the grade is abstained where its probability is below; that promises nothing."""
     min_octa_probability: float = Field(ge=0, le=1)

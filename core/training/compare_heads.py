@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from core.policy.protocol import Protocol
+from core.scoring.acceptance import accept_evidence
 from core.scoring.card import ModelCard
 from core.scoring.lanes.scan_heads import ordinal_of_shares, severity_of_shares
 from core.scoring.registry import weights_path
@@ -22,6 +24,7 @@ from core.scoring.torch_backend.octa_enface import OctaEnfaceScorer, load_networ
 from core.statistics.agreement import quadratic_kappa
 from core.statistics.classification import area_under_roc
 from core.training.balance import UNKNOWN, balanced_weights
+from core.training.calibration_set import calibration_set
 from core.training.folder import Reading, read_folder
 from core.training.graded import graded_images, groups_and_strata, head_data, phantom_head_data
 from core.training.kernel_machine import fit_machine
@@ -32,14 +35,17 @@ from core.training.scan_heads import (
     MIN_LEAF,
     N_TREES,
     HeadData,
+    OutOfFold,
     cross_validate,
+    fit_grade_scaling,
     folds_of,
 )
 from core.training.splits import split
 from core.vocabulary import OCTA_ARTIFACTS, ScanKind, Severity
 
 _ORDER = tuple(Severity)
-_Draw = Callable[[int], dict[str, float | None]]
+_Figures = dict[str, float | None]
+_Draw = Callable[[int], _Figures]
 SEEDS = (0, 1, 2)
 """Of the folds: one cross-validation is one draw."""
 
@@ -61,7 +67,8 @@ def _support_vectors() -> Any:
     return make_pipeline(StandardScaler(), machine)
 
 
-KEPT = "kept: trees and kernel machine, also on the picture's own numbers; phantoms too"
+KEPT = "version 2.4: trees and kernel machine, also on the picture's own numbers; phantoms too"
+KEPT_BY_SHARE = "the same, ungradable told by its own share, not by the mean grade"
 KEPT_ALONE = "trees and kernel machine, also on the picture's own numbers; no phantoms"
 MACHINE = "kernel machine alone, also on the picture's own numbers"
 MACHINE_ON_PICTURE = "kernel machine alone, on the picture's own numbers alone"
@@ -98,6 +105,7 @@ def compare_heads(
 ) -> list[dict[str, Any]]:
     """Per candidate the mean over SEEDS of out-of-fold figures: grade kappa, gradable AUC, severity kappas.
 
+    "Abstained" is the share of scans left to a person at the default level, each by the others' threshold.
     The folds of a seed are the same for all candidates and keep near duplicates together; nothing is tuned on what is
     left out. Phantoms, where it says so, have the weight that they have in the shipped heads.
     """
@@ -139,13 +147,19 @@ def _draws(scans: _Scans) -> dict[str, _Draw]:
     """What makes one draw of each candidate's figures from a seed of the folds."""
     maps = scans.of_maps()
     n_maps = maps.graded.statistics.shape[1]
+
+    @cache
+    def kept(seed: int) -> OutOfFold:
+        return _judged(scans, scans.phantoms, seed=seed)
+
     return {
-        KEPT: lambda seed: _kept_figures(scans, scans.phantoms, seed=seed),
+        KEPT: lambda seed: _figures_of(kept(seed).grade, kept(seed).severities, scans),
+        KEPT_BY_SHARE: lambda seed: _figures_of(kept(seed).grade, kept(seed).severities, scans, by_mean_grade=False),
         KEPT_ALONE: lambda seed: _kept_figures(scans, None, seed=seed),
         MACHINE: lambda seed: _machine_figures(scans, 0, seed=seed),
         MACHINE_ON_PICTURE: lambda seed: _machine_figures(scans, n_maps, seed=seed),
-        TREES: lambda seed: _kept_figures(scans, scans.phantoms, seed=seed, with_machine=False),
-        TREES_ALONE: lambda seed: _kept_figures(scans, None, seed=seed, with_machine=False),
+        TREES: lambda seed: _trees_figures(scans, scans.phantoms, seed=seed),
+        TREES_ALONE: lambda seed: _trees_figures(scans, None, seed=seed),
         CLASSES_WITH_PHANTOMS: lambda seed: _figures(_trees, maps, maps.phantoms, seed=seed),
         **{name: partial(_candidate_figures, make, maps) for name, make in CANDIDATES.items()},
     }
@@ -161,19 +175,26 @@ def heads_table(record: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _mean(draws: Sequence[dict[str, float | None]]) -> dict[str, float]:
+def _mean(draws: Sequence[_Figures]) -> dict[str, float]:
     means = {name: np.mean([np.nan if draw[name] is None else draw[name] for draw in draws]) for name in draws[0]}
     return {name: round(float(mean), 4) for name, mean in means.items()}
 
 
-def _kept_figures(
-    scans: _Scans, extra: HeadData | None, *, seed: int, with_machine: bool = True
-) -> dict[str, float | None]:
-    found = cross_validate(scans.graded, scans.groups, scans.strata, extra=extra, seed=seed, with_machine=with_machine)
+def _judged(scans: _Scans, extra: HeadData | None, *, seed: int, with_machine: bool = True) -> OutOfFold:
+    return cross_validate(scans.graded, scans.groups, scans.strata, extra=extra, seed=seed, with_machine=with_machine)
+
+
+def _kept_figures(scans: _Scans, extra: HeadData | None, *, seed: int) -> _Figures:
+    found = _judged(scans, extra, seed=seed)
     return _figures_of(found.grade, found.severities, scans)
 
 
-def _machine_figures(scans: _Scans, first: int, *, seed: int) -> dict[str, float | None]:
+def _trees_figures(scans: _Scans, extra: HeadData | None, *, seed: int) -> _Figures:
+    found = _judged(scans, extra, seed=seed, with_machine=False)
+    return _figures_of(found.grade, found.severities, scans, by_mean_grade=False)
+
+
+def _machine_figures(scans: _Scans, first: int, *, seed: int) -> _Figures:
     """The kernel machine alone, on the statistics from ``first`` on, with middle cuts; no phantoms."""
     known = scans.graded
     statistics = known.statistics[:, first:]
@@ -186,11 +207,11 @@ def _machine_figures(scans: _Scans, first: int, *, seed: int) -> dict[str, float
     return _figures_of(shares[:, 0], np.array(severities), scans)
 
 
-def _candidate_figures(make: Callable[[], Any], scans: _Scans, seed: int) -> dict[str, float | None]:
+def _candidate_figures(make: Callable[[], Any], scans: _Scans, seed: int) -> _Figures:
     return _figures(make, scans, None, seed=seed)
 
 
-def _figures(make: Callable[[], Any], scans: _Scans, extra: HeadData | None, *, seed: int) -> dict[str, float | None]:
+def _figures(make: Callable[[], Any], scans: _Scans, extra: HeadData | None, *, seed: int) -> _Figures:
     """The figures of a classifier for the grade and for each severity; only trees can take ``extra`` scans."""
     known = scans.graded
     folds = list(folds_of(known, scans.groups, scans.strata, seed=seed))
@@ -219,13 +240,16 @@ def _fitted(classifier: Any, scans: HeadData, truth: NDArray[np.int64], *, is_we
     return classifier.set_params(class_weight=None).fit(scans.statistics[there], truth[there], sample_weight=balanced)
 
 
-def _figures_of(grade: NDArray[np.float64], severities: NDArray[np.int64], scans: _Scans) -> dict[str, float | None]:
+def _figures_of(
+    grade: NDArray[np.float64], severities: NDArray[np.int64], scans: _Scans, *, by_mean_grade: bool = True
+) -> _Figures:
     """The figures of out-of-fold shares of the grade (n, 3) and severities (n, 4)."""
     known = scans.graded
+    probabilities = fit_grade_scaling(grade, known.grade, by_mean_grade=by_mean_grade).probabilities(grade)
 
     def gradable_auc(source: str | None) -> float | None:
         chosen = np.ones(len(grade), np.bool_) if source is None else scans.sources == source
-        return area_under_roc(1 - grade[chosen, 0], known.grade[chosen] > 0)
+        return area_under_roc(1 - probabilities[chosen, 0], known.grade[chosen] > 0)
 
     return {
         "grade kappa": quadratic_kappa(ordinal_of_shares(grade), known.grade),
@@ -236,4 +260,13 @@ def _figures_of(grade: NDArray[np.float64], severities: NDArray[np.int64], scans
             f"{kind.value} kappa": quadratic_kappa(severities[:, number], known.severities[:, number])
             for number, kind in enumerate(OCTA_ARTIFACTS)
         },
+        "abstained": _abstained(probabilities, ordinal_of_shares(grade), scans),
     }
+
+
+def _abstained(probabilities: NDArray[np.float64], ordinals: NDArray[np.int64], scans: _Scans) -> float:
+    """The share left to a person at the level of a new study."""
+    about: dict[str, Any] = {"labels": "", "method": "", "sources": ()}
+    truth = scans.graded.grade.tolist()
+    found = calibration_set(probabilities, truth, scans.groups, ordinals=ordinals.tolist(), **about)
+    return accept_evidence(found, Protocol.default().conformal_level).abstained.value

@@ -42,6 +42,15 @@ SOURCE_SLABS = {"OCTA500_3M": Slab.INNER_RETINA, "OCTA500_6M": Slab.INNER_RETINA
 
 
 @dataclass(frozen=True, slots=True)
+class GradedScans:
+    """A folder's graded images and phantoms, with their statistics by one network."""
+
+    images: Sequence[SplitImage]
+    data: HeadData
+    phantoms: HeadData
+
+
+@dataclass(frozen=True, slots=True)
 class GradedFit:
     """What the graded images gave."""
 
@@ -56,38 +65,44 @@ def graded_images(images: Sequence[SplitImage]) -> list[SplitImage]:
     return [item for item in images if item.image.grade is not None and not item.image.key.startswith("faz_")]
 
 
-def fit_graded(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: int, labels: str) -> GradedFit | None:
-    """Heads, scaling and calibration scans from the folder's graded images; None where there are too few.
+def graded_scans(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: int) -> GradedScans | None:
+    """The folder's graded images and the phantoms of this seed, with what the scorer's network makes of them.
 
-    ``labels`` says who graded them.
+    None where the images are too few for heads.
     """
     graded = graded_images(images)
     if not _is_enough(graded):
         return None
-    data, extra = head_data(scorer, graded), phantom_head_data(scorer, seed=seed)
-    found = cross_validate(data, *groups_and_strata(graded), extra=extra, seed=seed)
-    scaling = fit_grade_scaling(found.grade, data.grade)
+    return GradedScans(graded, head_data(scorer, graded), phantom_head_data(scorer, seed=seed))
+
+
+def fit_graded(scans: GradedScans, *, seed: int, labels: str, with_machine: bool) -> GradedFit:
+    """Heads, scaling and calibration scans from the graded images.
+
+    ``labels`` says who graded them; ``with_machine`` as in the recipe.
+    """
+    graded, data, extra = scans.images, scans.data, scans.phantoms
+    found = cross_validate(data, *groups_and_strata(graded), extra=extra, seed=seed, with_machine=with_machine)
+    scaling = fit_grade_scaling(found.grade, data.grade, by_mean_grade=with_machine)
     return GradedFit(
-        heads=fit_heads(data.joined(extra), seed=seed),
+        heads=fit_heads(data.joined(extra), seed=seed, with_machine=with_machine),
         scaling=scaling,
         calibration=_calibration(graded, data, found, scaling, labels),
     )
 
 
-def out_of_fold_cases(scorer: OctaEnfaceScorer, images: Sequence[SplitImage], *, seed: int) -> list[Case]:
+def out_of_fold_cases(scorer: OctaEnfaceScorer, scans: GradedScans, *, seed: int) -> list[Case]:
     """A case per graded image, scored through the product's scorer with the heads of the folds it is not in.
 
     The heads are of the kind that the scorer has: with a kernel machine, or forests alone.
     """
     with_machine = scorer.heads is None or scorer.heads.machine is not None
-    graded = graded_images(images)
-    data, extra = head_data(scorer, graded), phantom_head_data(scorer, seed=seed)
     cases: dict[int, Case] = {}
-    for fitted, left_out in folds_of(data, *groups_and_strata(graded), seed=seed):
-        heads = fit_heads(data.take(fitted).joined(extra), seed=seed, with_machine=with_machine)
-        judged = image_cases(scorer.with_heads(heads), [graded[index] for index in left_out])
+    for fitted, left_out in folds_of(scans.data, *groups_and_strata(scans.images), seed=seed):
+        heads = fit_heads(scans.data.take(fitted).joined(scans.phantoms), seed=seed, with_machine=with_machine)
+        judged = image_cases(scorer.with_heads(heads), [scans.images[index] for index in left_out])
         cases |= dict(zip(left_out.tolist(), judged, strict=True))
-    return [cases[index] for index in range(len(graded))]
+    return [cases[index] for index in range(len(scans.images))]
 
 
 def is_calibrated_on(calibration: Calibration | None, images: Sequence[SplitImage]) -> bool:
@@ -158,7 +173,7 @@ def _calibration(
         method=(
             f"{N_FOLDS}-fold cross-validation of the scan heads, near duplicates in one fold, folds stratified by "
             "source and grade; the network under them saw no grade. Probabilities by Platt scaling of the out-of-fold "
-            "shares."
+            f"shares{', P(gradable or better) by their mean grade' if scaling.by_mean_grade else ''}."
         ),
         sources=tuple(sorted({item.image.source for item in graded})),
         fields_mm=tuple((field, field) for field in sorted(field for field in fields if field is not None)),

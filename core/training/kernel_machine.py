@@ -27,7 +27,7 @@ def fit_machine(statistics: Matrix, truth: NDArray[np.int64], weight: Matrix) ->
     truth : int64 (n, J)
         Classes 0 to 2, or UNKNOWN: such a scan has no say in that judgement.
     weight : float64 (n,)
-        Classes are balanced among scans of the same weight.
+        Classes are balanced among scans of the same weight; the statistics are scaled by the heaviest scans.
 
     Returns
     -------
@@ -58,9 +58,13 @@ def _small(array: Matrix) -> Small:
 
 
 def _scaled(statistics: Matrix, weight: Matrix) -> tuple[Matrix, Small, Small]:
-    """The statistics as the machine will see them, with their mean and spread as they are stored."""
-    mean = np.average(statistics, axis=0, weights=weight).astype(np.float32)
-    spread = np.sqrt(np.average((statistics - mean) ** 2, axis=0, weights=weight)).astype(np.float32) + _TINY
+    """The statistics as the machine will see them, with their mean and spread as they are stored.
+
+    Both are those of the heaviest scans, the real ones: simulated scans must not say what is far from what.
+    """
+    heaviest = statistics[weight == weight.max()]
+    mean = heaviest.mean(axis=0).astype(np.float32)
+    spread = heaviest.std(axis=0, mean=mean).astype(np.float32) + _TINY
     return scaled(statistics, mean, spread), mean, spread
 
 

@@ -1,6 +1,6 @@
 """Raw outputs on labelled images and phantoms, beside the truth: what the operating point is chosen on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,12 @@ def predict_phantoms(scorer: OctaEnfaceScorer, phantoms: Sequence[OctaPhantom]) 
             )
         )
     return found
+
+
+def picture_features(pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    """The likeness features (n, 14) of pictures at their own size; no network is asked."""
+    prepared = (prepare(ScanInput("", picture, None)) for picture in pictures)
+    return np.stack([likeness_features(scan.canvas, scan.placement) for scan in prepared])
 
 
 def outputs_of(scorer: OctaEnfaceScorer, prepared: Sequence[PreparedScan]) -> Iterator[NetworkOutput]:

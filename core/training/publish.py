@@ -103,9 +103,12 @@ def write_card(
         calibration=calibration,
         recipe=recipe.model_dump() | {"torch": torch.__version__},
         commands=(
-            f"octaudit train {recipe.name} --data DIR --out DIR",
-            f"octaudit train {recipe.name} --data DIR --out DIR2 --init DIR/{recipe.name}.safetensors --keep-network",
-            f"octaudit evaluate {recipe.name} --data DIR --model DIR/{recipe.name}.safetensors --json FILE",
+            f"octaudit train {recipe.asked_as} --data DIR --out OUT  # all anew, the network too: alike, not equal",
+            (
+                f"octaudit train {recipe.asked_as} --data DIR --out OUT --init THESE.safetensors --keep-network  "
+                "# scan heads, decisions, calibration and figures on this network: equal to the last bit on one machine"
+            ),
+            f"octaudit evaluate {recipe.name} --data DIR --model THESE.safetensors --json FILE  # the figures alone",
         ),
         split=(
             f"By subject and near-duplicate group, stratified by source, slab, grade and FAZ mask, ordered by a hash "

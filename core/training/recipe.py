@@ -13,7 +13,12 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    version: str = "2.3"
+    version: str = "2.2"
+    asked_as: str = "octa-enface"
+    """What `octaudit train` calls it."""
+    with_machine: bool = False
+    """Scan heads with a kernel machine, on the picture's own numbers too, and P(gradable or better) by the mean grade
+    (ADR 0049); else forests on the network's maps alone."""
     seed: int = 20261121
     split_seed: int = 2
     """Seed of the parts; kept apart from ``seed`` so that trainings can be repeated on the same parts."""
@@ -71,7 +76,11 @@ class Recipe(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-RECIPES = {"octa-enface": Recipe(name="octa-enface")}
+RECIPES = {
+    "octa-enface": Recipe(name="octa-enface"),
+    "octa-enface-2.4": Recipe(name="octa-enface", version="2.4", asked_as="octa-enface-2.4", with_machine=True),
+}
+"""The first is that of the bundled weights; the other differs in what is fitted on the network."""
 
 
 def recipe_named(name: str) -> Recipe:

@@ -1,7 +1,8 @@
 """Fits the scan heads on graded scans, and judges them by cross-validation in which near duplicates stay together.
 
-Extremely randomised trees (Geurts, Ernst and Wehenkel 2006, doi:10.1007/s10994-006-6226-1) and a kernel machine, half
-each: with two hundred scans and less than two hundred statistics they did best of what was tried (docs/experiments.md).
+Extremely randomised trees (Geurts, Ernst and Wehenkel 2006, doi:10.1007/s10994-006-6226-1), and a kernel machine
+where the recipe says so, half each: with two hundred scans and less than two hundred statistics they did best of what
+was tried (docs/experiments.md).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from core.phantom.strength import severity_of_share
 from core.scoring.lanes.forest import LEAF, Forest
 from core.scoring.lanes.kernel_machine import KernelMachine
-from core.scoring.lanes.scan_heads import Cuts, GradeScaling, ScanHeads, at_least, degree_of_shares
+from core.scoring.lanes.scan_heads import Cuts, GradeScaling, ScanHeads, degree_of_shares
 from core.scoring.lanes.scan_statistics import statistic_names
 from core.scoring.lanes.texture_statistics import texture_names
 from core.statistics.agreement import quadratic_kappa
@@ -143,14 +143,14 @@ def folds_of(
     yield from parts.split(data.statistics, np.asarray(strata), np.asarray(groups))
 
 
-def fit_grade_scaling(shares: Matrix, truth: Ordinals) -> GradeScaling:
-    """Platt scaling of out-of-fold shares (n, 3).
+def fit_grade_scaling(shares: Matrix, truth: Ordinals, *, by_mean_grade: bool = True) -> GradeScaling:
+    """Platt scaling of out-of-fold shares (n, 3), P(gradable or better) by their mean grade or by its own share.
 
     Four numbers from all scans, so that reporting on the same scans flatters hardly.
     """
-    raw = logit(np.clip(at_least(shares), 1e-3, 1 - 1e-3))
+    raw = GradeScaling(by_mean_grade=by_mean_grade).inputs(shares)
     slopes, intercepts = zip(*(_platt(raw[:, level], truth > level) for level in range(2)), strict=True)
-    return GradeScaling((slopes[0], slopes[1]), (intercepts[0], intercepts[1]))
+    return GradeScaling((slopes[0], slopes[1]), (intercepts[0], intercepts[1]), by_mean_grade)
 
 
 def severity_ordinals(shares_of_area: Matrix) -> Ordinals:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,16 @@ from core.training.evaluation.report import Evaluation, Identity, assemble
 from core.training.fit import CHECKPOINT_NAME, fit
 from core.training.fit_refiner import fit_refiner, zoned_scans
 from core.training.folder import read_folder
-from core.training.graded import PROTOCOL, fit_graded, graded_images, is_calibrated_on, out_of_fold_cases
-from core.training.predictions import predict_images, predict_phantoms
+from core.training.graded import (
+    PROTOCOL,
+    GradedScans,
+    fit_graded,
+    graded_images,
+    graded_scans,
+    is_calibrated_on,
+    out_of_fold_cases,
+)
+from core.training.predictions import picture_features, predict_images, predict_phantoms
 from core.training.progress import Progress
 from core.training.publish import LABELS, with_metrics, write_card, write_weights
 from core.training.recipe import Recipe
@@ -126,12 +135,20 @@ def publish(
     chosen = choose_device(device)
     scorer = OctaEnfaceScorer(load_network(weights, draft, chosen), draft, chosen)
     point, likeness = _calibrated(scorer, images, recipe)
-    graded = fit_graded(scorer, images, seed=recipe.seed, labels=LABELS)
+    known = graded_scans(scorer, images, seed=recipe.seed)
+    graded = None
+    if known is not None:
+        graded = fit_graded(known, seed=recipe.seed, labels=LABELS, with_machine=recipe.with_machine)
     if graded is not None:
         write_weights(network, graded.heads, weights)
         scaling = graded.scaling
         point = point.model_copy(
-            update={"grade_slopes": scaling.slopes, "grade_intercepts": scaling.intercepts, "min_confidence": 0.0}
+            update={
+                "grade_slopes": scaling.slopes,
+                "grade_intercepts": scaling.intercepts,
+                "grade_by_mean": scaling.by_mean_grade,
+                "min_confidence": 0.0,
+            }
         )
     undecided = write_card(
         weights,
@@ -143,7 +160,7 @@ def publish(
         calibration=graded.calibration if graded else None,
         metrics=(),
     )
-    report = _evaluated(weights, undecided, images, recipe, device=device).report
+    report = _evaluated(weights, undecided, images, recipe, device=device, known=known).report
     return TrainingReport(weights, with_metrics(weights, undecided, report.metrics))
 
 
@@ -160,9 +177,18 @@ def evaluate_model(recipe: Recipe, data: Path, *, model: str, device: str = "aut
 
 
 def _evaluated(
-    weights: Path, card: ModelCard, images: Sequence[SplitImage], recipe: Recipe, *, device: str
+    weights: Path,
+    card: ModelCard,
+    images: Sequence[SplitImage],
+    recipe: Recipe,
+    *,
+    device: str,
+    known: GradedScans | None = None,
 ) -> Evaluation:
-    """Judge the weights as the product uses them: through the scorer with the card's decisions."""
+    """Judge the weights as the product uses them: through the scorer with the card's decisions.
+
+    ``known`` are the graded scans with this network's statistics, where they were made before.
+    """
     chosen = choose_device(device)
     scorer = OctaEnfaceScorer(load_network(weights, card, chosen), card, chosen, load_heads(weights))
     is_fitted_on = is_calibrated_on(card.calibration, images)
@@ -174,8 +200,9 @@ def _evaluated(
         protocols = {name.split("/")[0]: PROTOCOL for name in seen}
         more = acceptance_figures(card.calibration, "graded scans", PROTOCOL)
     cases = held_out_cases(scorer, held_out, seed=recipe.seed)
-    if is_fitted_on:
-        cases += out_of_fold_cases(scorer, images, seed=recipe.seed)
+    scans = known or (graded_scans(scorer, images, seed=recipe.seed) if is_fitted_on else None)
+    if is_fitted_on and scans is not None:
+        cases += out_of_fold_cases(scorer, scans, seed=recipe.seed)
     identity = Identity(
         model=card.name,
         version=card.version,
@@ -200,13 +227,13 @@ def _calibrated(
     scorer: OctaEnfaceScorer, images: Sequence[SplitImage], recipe: Recipe
 ) -> tuple[OperatingPoint, Likeness]:
     octa = [item for item in images if item.image.is_octa]
-    trained_on = predict_images(scorer, [item for item in octa if item.part is Part.TRAIN])
+    trained_on = (item.image.pixels() for item in octa if item.part is Part.TRAIN)
     tuning = predict_images(scorer, [item for item in octa if item.part is Part.TUNE])
     # Seeds one and two above the recipe's: phantoms that are neither trained nor reported on.
-    fitted = predict_phantoms(scorer, list(evaluation_phantoms(4 * N_TUNING_PHANTOMS, seed=recipe.seed + 1)))
+    fitted = evaluation_phantoms(4 * N_TUNING_PHANTOMS, seed=recipe.seed + 1)
     checked = predict_phantoms(scorer, list(evaluation_phantoms(N_TUNING_PHANTOMS, seed=recipe.seed + 2)))
     likeness = fit_likeness(
-        np.stack([item.features for item in [*trained_on, *fitted]]),
+        picture_features(chain(trained_on, (phantom.image for phantom in fitted))),
         np.stack([item.features for item in [*tuning, *checked]]),
     )
     return operating_point(tuning, checked), likeness

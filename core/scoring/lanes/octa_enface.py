@@ -124,7 +124,8 @@ def statistics_of(
 
 def grade_of_shares(shares: NDArray[np.float64], point: OperatingPoint, *, abstains: bool) -> Grade:
     """The grade of the scan heads' shares (3,) with calibrated probabilities; ``abstains`` as in ``grade_of``."""
-    probabilities = GradeScaling(point.grade_slopes, point.grade_intercepts).probabilities(shares)
+    scaling = GradeScaling(point.grade_slopes, point.grade_intercepts, point.grade_by_mean)
+    probabilities = scaling.probabilities(shares)
     return _grade(int(ordinal_of_shares(shares)), probabilities, point, abstains=abstains)
 
 

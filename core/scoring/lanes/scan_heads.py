@@ -101,19 +101,28 @@ class ScanHeads:
 
 @dataclass(frozen=True, slots=True)
 class GradeScaling:
-    """Turns the grade forest's shares into calibrated probabilities (Platt 1999).
+    """Turns the shares of the grades into calibrated probabilities (Platt 1999).
 
-    A slope and an intercept on the logits of P(gradable or better) and of P(outstanding). The forest is fitted as if
-    every grade were equally frequent; scans do not come so.
+    A slope and an intercept for P(gradable or better) and for P(outstanding), on the logit of its share; with
+    ``by_mean_grade`` the first one on the mean grade of the shares: a scan that is called outstanding by some is
+    further from ungradable than one of which all say gradable. The heads are fitted as if every grade were equally
+    frequent; scans do not come so.
     """
 
     slopes: tuple[float, float] = (1.0, 1.0)
     intercepts: tuple[float, float] = (0.0, 0.0)
+    by_mean_grade: bool = False
+
+    def inputs(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What slope and intercept are of (..., 2), from shares (..., 3)."""
+        found = logit(np.clip(at_least(shares), _CERTAIN, 1 - _CERTAIN))
+        if self.by_mean_grade:
+            found[..., 0] = degree_of_shares(shares)
+        return np.asarray(found, np.float64)
 
     def probabilities(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities (..., 3) in CoipsGrade order from the forest's shares (..., 3)."""
-        raw = np.clip(at_least(shares), _CERTAIN, 1 - _CERTAIN)
-        reached = expit(logit(raw) * np.array(self.slopes) + np.array(self.intercepts))
+        """Probabilities (..., 3) in CoipsGrade order from the shares (..., 3)."""
+        reached = expit(self.inputs(shares) * np.array(self.slopes) + np.array(self.intercepts))
         gradable = reached[..., 0]
         outstanding = np.minimum(gradable, reached[..., 1])
         return np.stack([1 - gradable, gradable - outstanding, outstanding], axis=-1)

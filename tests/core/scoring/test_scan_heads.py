@@ -149,10 +149,19 @@ def test_a_forest_that_would_never_end_is_refused(part, change, message):
 
 def test_the_probabilities_are_a_distribution_whatever_the_shares():
     shares = np.random.default_rng(1).dirichlet([0.3] * 3, 300)
-    for scaling in (GradeScaling(), GradeScaling((0.2, 3.0), (-2.0, 4.0))):
+    both = ((0.2, 3.0), (-2.0, 4.0))
+    for scaling in (GradeScaling(), GradeScaling(*both), GradeScaling(*both, by_mean_grade=True)):
         probabilities = scaling.probabilities(shares)
         assert (probabilities >= 0).all()
         np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_by_the_mean_grade_a_scan_that_some_call_outstanding_is_further_from_ungradable():
+    shares = np.array([[0.2, 0.8, 0.0], [0.2, 0.4, 0.4]])
+    by_share = GradeScaling((2.0, 1.0), (-1.0, 0.0)).probabilities(shares)[:, 0]
+    by_mean = GradeScaling((2.0, 1.0), (-1.0, 0.0), by_mean_grade=True).probabilities(shares)[:, 0]
+    assert by_share[0] == by_share[1]
+    assert by_mean[0] > by_mean[1]
 
 
 def test_the_grade_is_the_median_of_the_shares():

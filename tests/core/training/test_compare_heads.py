@@ -11,6 +11,7 @@ from core.training.compare_heads import (
     CLASSES_WITH_PHANTOMS,
     KEPT,
     KEPT_ALONE,
+    KEPT_BY_SHARE,
     MACHINE,
     MACHINE_ON_PICTURE,
     READERS,
@@ -22,7 +23,17 @@ from core.training.compare_heads import (
 from core.training.folder import Reading
 from core.vocabulary import OCTA_ARTIFACTS, CoipsGrade
 
-NAMES = (KEPT, KEPT_ALONE, MACHINE, MACHINE_ON_PICTURE, TREES, TREES_ALONE, CLASSES_WITH_PHANTOMS, READERS)
+NAMES = (
+    KEPT,
+    KEPT_BY_SHARE,
+    KEPT_ALONE,
+    MACHINE,
+    MACHINE_ON_PICTURE,
+    TREES,
+    TREES_ALONE,
+    CLASSES_WITH_PHANTOMS,
+    READERS,
+)
 DOCS = Path(__file__).parents[3] / "docs"
 
 

@@ -53,6 +53,19 @@ def test_an_unknown_judgement_changes_nothing_and_gets_no_left_out_shares(plante
     assert not machine.dual[40:, 1].any()
 
 
+def test_light_scans_do_not_say_what_is_far_from_what(planted):
+    """Simulated scans of little weight, far from the real ones: the scale stays that of the real ones."""
+    statistics, truth = planted
+    far = np.concatenate([statistics, statistics + 50])
+    weight = np.concatenate([np.ones(N_SCANS), np.full(N_SCANS, 0.2)])
+    unknown = np.concatenate([truth, np.full(N_SCANS, UNKNOWN)])
+    alone, _ = fit_machine(statistics, truth[:, None], np.ones(N_SCANS))
+    both, _ = fit_machine(far, unknown[:, None], weight)
+    np.testing.assert_array_equal(both.mean, alone.mean)
+    np.testing.assert_array_equal(both.spread, alone.spread)
+    np.testing.assert_allclose(both.shares(statistics[3]), alone.shares(statistics[3]), atol=1e-6)
+
+
 def test_one_class_alone_is_all_that_is_said(planted):
     statistics, _ = planted
     machine, _ = fit_machine(statistics, np.full((N_SCANS, 1), 2), np.ones(N_SCANS))

@@ -10,7 +10,9 @@ from core.commands import evaluate as evaluate_command
 from core.commands import train as train_command
 from core.errors import UsageError
 from core.networks.octa_enface import build_octa_enface
+from core.scoring.card import ModelCard
 from core.scoring.registry import load_scorer, weights_path
+from core.scoring.torch_backend.octa_enface import load_heads
 from core.statistics import resampling
 from core.training import train as training
 from core.training.bank import render_phantoms
@@ -89,11 +91,22 @@ def test_an_unknown_recipe_is_refused_with_the_known_ones():
     assert "octa-enface" in caught.value.remedy
 
 
+def test_the_recipe_that_the_command_has_by_this_name_is_that_of_the_bundled_weights():
+    weights = weights_path(ScanKind.OCTA_ENFACE)
+    card, recipe = ModelCard.beside(weights), recipe_named("octa-enface")
+    heads = load_heads(weights)
+    assert (card.version, card.recipe["seed"]) == (recipe.version, recipe.seed)
+    assert heads is not None
+    assert (heads.machine is not None, card.operating_point.grade_by_mean) == (recipe.with_machine,) * 2
+
+
 @pytest.mark.slow
-def test_the_commands_train_and_evaluate_from_a_folder_to_weights_that_score(training_folder, tmp_path, monkeypatch):
-    tiny = SHORT.model_copy(
-        update={"n_steps": 2, "n_half_size_steps": 2, "pseudo_labels_at": 1, "shares": {"faz": 1, "pool": 1}}
-    )
+@pytest.mark.parametrize("with_machine", [False, True], ids=["forests", "and a kernel machine"])
+def test_the_commands_train_and_evaluate_from_a_folder_to_weights_that_score(
+    training_folder, tmp_path, monkeypatch, with_machine
+):
+    short = {"n_steps": 2, "n_half_size_steps": 2, "pseudo_labels_at": 1, "shares": {"faz": 1, "pool": 1}}
+    tiny = SHORT.model_copy(update=short | {"with_machine": with_machine})
     monkeypatch.setitem(RECIPES, "octa-enface", tiny)
     for name in ("N_EVALUATION_PHANTOMS", "N_TUNING_PHANTOMS", "N_DRAWN_STRANGERS"):
         monkeypatch.setattr(training, name, 5)
