@@ -21,9 +21,9 @@ SELECTED = "cell"
 MOST_GROUPS = 40
 """So many columns of a heat map can still be read."""
 _ROW_PX = 34
-_FRAME_PX = 115
-"""What legend, axis and title take of a chart's height."""
-_LEAST_PX = 150
+_FRAME_PX = 136
+"""What a legend of two lines, axis and title take of a chart's height: what is left is the rows'."""
+_LEAST_PX = 190
 _MANY = 8
 """More names than this do not stand side by side."""
 _LABEL_PX = 230

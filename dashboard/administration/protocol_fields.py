@@ -93,8 +93,10 @@ def _draw_expected(current: Protocol) -> list[dict[str, Any]]:
 
 def _draw_scan(scan: ExpectedScanType, name: str) -> dict[str, Any] | None:
     """One expected scan; None where it is taken out. ``name`` is no other line's: Streamlit tells widgets by labels."""
-    eyes, slabs, visits, out = st.columns((2, 4, 3, 2), vertical_alignment="bottom")
-    chosen_eyes = eyes.multiselect(f"Eyes of {name}", list(Laterality), list(scan.lateralities), select_all=False)
+    eyes, slabs, visits, out = st.columns((5, 9, 5, 8), vertical_alignment="bottom")
+    chosen_eyes = eyes.multiselect(
+        f"Eyes of {name}", list(Laterality), list(scan.lateralities), placeholder="as sent", select_all=False
+    )
     chosen_slabs = slabs.multiselect(
         f"Required slabs of {name}", list(Slab), list(scan.required_slabs), format_func=SLAB_NAMES.__getitem__,
         placeholder="every slab received", select_all=False,
