@@ -40,7 +40,7 @@ NO_CAPTURES = (
 )
 FOR_GRADERS = (
     "Rates are not shown to graders",
-    "They would tell what others think of scans you have yet to grade. Those come as links; lists hold the others.",
+    "They would tell you what others think of scans you have yet to grade. Your next one waits on the page Grading.",
 )
 
 
