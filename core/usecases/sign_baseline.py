@@ -42,7 +42,7 @@ def scope_of(session: Session, chosen: ScanFilter) -> BaselineScope | NotComputa
     """
     study_id = only_study(session, chosen)
     if study_id is None:
-        return NotComputable("several studies are in view: choose one")
+        return NotComputable("several studies are in view, so choose one above")
     asked = _asked_unit(chosen)
     if asked is None:
         return NotComputable("the selection is a part of a unit: choose one site, device, technician, model or version")
