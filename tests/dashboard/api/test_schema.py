@@ -2,9 +2,12 @@
 
 No answer is a fault of ours, every status, content type and body is documented, wrong data is refused and unknown
 methods are named. Asked as a person with every role, as a technician of one site, and as a program with one scope; ids
-are real in every other request, because random ones would end at "not found".
+and versions are real in every other request, in paths, queries and bodies, because random ones would end at "not found".
 """
 
+import logging
+import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +18,10 @@ import schemathesis
 from api_clients import make_client
 from builders import login_token, make_grant, make_user
 from clinics import Clinics
+from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from named_rows import make_named_rows
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -27,6 +32,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+from sqlalchemy import func, select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -34,6 +40,7 @@ from core.database import tables
 from core.database.session import Database, session_scope
 from core.usecases.log_in import csrf_token_for
 from core.vocabulary import ApiScope, Role
+from dashboard.api.app import ROUTERS
 from dashboard.gate import session_cookie_name
 from dashboard.installation import Installation
 
@@ -47,6 +54,9 @@ CHECKS = [
     unsupported_method,
 ]
 BOTH = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+_LOG = logging.getLogger(__name__)
+N_LONG = int(os.environ.get("OCTAUDIT_SCHEMA_EXAMPLES", "40"))
+"""Requests of the long run per operation and way; CONTRIBUTING.md says how it is started."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,27 @@ class Asker:
     name: str
     headers: dict[str, str]
     cookies: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Rows that there are: their ids by the name of a parameter or field."""
+
+    owner: Database
+    ids: dict[str, tuple[int, ...]]
+
+    def put_into(self, case: Any, number: int) -> None:
+        """Give a case real ids, and the version that its scan now has."""
+        own = {name: values[number % len(values)] for name, values in self.ids.items()}
+        own |= {"study": own["study_id"], "site": own["site_id"], "device": own["device_id"]}
+        for part in (case.path_parameters, case.query, case.body):
+            if isinstance(part, dict):
+                part.update({name: own[name] for name in part if name in own})
+        if isinstance(case.body, dict) and "scan_ids" in case.body:
+            case.body["scan_ids"] = list(self.ids["scan_id"])
+        if isinstance(case.body, dict) and "seen_version" in case.body:
+            with session_scope(self.owner) as session:
+                case.body["seen_version"] = session.get_one(tables.Scan, own["scan_id"]).version
 
 
 @pytest.fixture
@@ -83,11 +114,14 @@ def person(name: str, token: str, installation: Installation) -> Asker:
     return Asker(name, {"X-Octaudit-CSRF": csrf_token_for(token)}, cookies)
 
 
-def own_ids(clinics: Clinics, owner_database: Database) -> dict[str, int]:
-    """Ids that exist, by the name of the path's parameter."""
+@pytest.fixture
+def known(clinics: Clinics, owner_database: Database, askers: dict[str, Asker]) -> Known:
+    """Rows of everything that has an id, made once everybody is there."""
     with session_scope(owner_database) as session:
-        scan = session.get_one(tables.Scan, clinics.flagged_id)
-        return {"scan_id": clinics.flagged_id, "study_id": clinics.study_id, "batch_id": scan.batch_id}
+        grader = session.scalars(select(func.max(tables.User.id))).one()
+        ids = make_named_rows(session, session.get_one(tables.Scan, clinics.flagged_id), grader)
+        scans = (clinics.flagged_id, clinics.accepted_id, clinics.abstained_id)
+    return Known(owner_database, {name: (value,) for name, value in ids.items()} | {"scan_id": scans})
 
 
 @contextmanager
@@ -105,7 +139,7 @@ def schema_of(api: Starlette, asker: Asker) -> Iterator[Any]:
 
 
 def faults_found(
-    api: Starlette, asker: Asker, ids: dict[str, int], *, n: int, modes: Sequence[GenerationMode] = BOTH
+    api: Starlette, asker: Asker, known: Known, *, n: int, modes: Sequence[GenerationMode] = BOTH
 ) -> list[str]:
     """What schemathesis says of every operation, asked ``n`` times rightly and ``n`` times wrongly."""
     found = []
@@ -114,17 +148,19 @@ def faults_found(
             operation = result.ok()
             for mode in modes:
                 try:
-                    probe(operation, asker, ids, mode, n)
+                    probe(operation, asker, known, mode, n)
                 except Unsatisfiable:
                     pass  # nothing of it could be wrong: it takes no field
                 except Exception as error:  # noqa: BLE001 - groups of failures, gathered for one report
                     found.append(
                         f"{asker.name}: {operation.label} {mode}: {error!r} {getattr(error, 'exceptions', '')}"
                     )
+                    _LOG.warning(found[-1])  # a long run that is cut short has said what it found until then
+            _LOG.info("%s: %s was asked", asker.name, operation.label)
     return found
 
 
-def probe(operation: Any, asker: Asker, ids: dict[str, int], mode: GenerationMode, n: int) -> None:
+def probe(operation: Any, asker: Asker, known: Known, mode: GenerationMode, n: int) -> None:
     count = iter(range(10**9))
 
     @settings(
@@ -133,20 +169,24 @@ def probe(operation: Any, asker: Asker, ids: dict[str, int], mode: GenerationMod
     )  # fmt: skip
     @given(case=operation.as_strategy(generation_mode=mode))
     def ask(case: Any) -> None:
-        if mode is GenerationMode.POSITIVE and next(count) % 2 == 0:
-            case.path_parameters.update({name: ids[name] for name in case.path_parameters if name in ids})
+        number = next(count)
+        if mode is GenerationMode.POSITIVE and number % 2 == 0:
+            known.put_into(case, number // 2)
         case.call_and_validate(headers=asker.headers, cookies=asker.cookies, checks=CHECKS)
 
     ask()
 
 
-def test_schemathesis_finds_nothing(
-    api: Starlette, askers: dict[str, Asker], clinics: Clinics, owner_database: Database
-) -> None:
-    ids = own_ids(clinics, owner_database)
-    found = faults_found(api, askers["everything"], ids, n=1)
+def test_everything_that_a_route_names_by_an_id_is_there(known: Known) -> None:
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    named = {name for route in routes for name in re.findall(r"{(\w+_id)}", route.path)}
+    assert named <= set(known.ids)
+
+
+def test_schemathesis_finds_nothing(api: Starlette, askers: dict[str, Asker], known: Known) -> None:
+    found = faults_found(api, askers["everything"], known, n=1)
     for name in ("technician", "program"):
-        found += faults_found(api, askers[name], ids, n=1, modes=BOTH[:1])
+        found += faults_found(api, askers[name], known, n=1, modes=BOTH[:1])
     assert not found, "\n".join(found)
 
 
@@ -154,7 +194,7 @@ def test_schemathesis_finds_nothing(
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("name", ["everything", "technician", "program"])
 def test_schemathesis_finds_nothing_in_a_long_run(
-    api: Starlette, askers: dict[str, Asker], clinics: Clinics, owner_database: Database, name: str
+    api: Starlette, askers: dict[str, Asker], known: Known, name: str
 ) -> None:
-    found = faults_found(api, askers[name], own_ids(clinics, owner_database), n=40)
+    found = faults_found(api, askers[name], known, n=N_LONG)
     assert not found, "\n".join(found)
