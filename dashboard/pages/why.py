@@ -21,7 +21,7 @@ from core.charts.causes import (
 from core.charts.dictionaries import CAUSE_COLUMNS, CURE_COLUMNS, HEAT_COLUMNS, SEVERITY_COLUMNS
 from core.clock import now
 from core.store.cause import Findings, GroupFindings, read_findings
-from core.store.scan_filter import ScanFilter, read_filter_choices
+from core.store.signed_baseline import only_study
 from dashboard.components.chart import draw_chart
 from dashboard.components.chart_data import ChartData, draw_chart_data
 from dashboard.components.panel import empty_state, go_to, panel
@@ -38,8 +38,7 @@ def main() -> None:
     with open_session() as session:
         chosen = draw_filters(session, RATE_FIELDS, today=now().date(), period=PERIOD, by_week=True)
         findings = read_findings(session, chosen)
-        studies = read_filter_choices(session, ScanFilter()).studies
-    study_id = chosen.study_id or (studies[0].id if len(studies) == 1 else None)
+        study_id = only_study(session, chosen)
     filters = {Field.PERIOD.value: PERIOD.value, **url_filters()}
     if not findings.all.failed:
         empty_state(
@@ -61,6 +60,8 @@ def main() -> None:
     draw_chart_data(ChartData("severities", severity_rows(findings.all), SEVERITY_COLUMNS))
     st.subheader("What to do about it")
     panel(tip_sheet(findings.all, filters, study_id), key="tips")
+    if study_id is None:
+        st.caption("Choose a study or a site for the tip sheets as PDF: each study has its own words.")
     st.caption(f"As of {findings.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: first captures.")
 
 
