@@ -13,7 +13,9 @@ from core.networks.octa_enface import LineHead, OctaEnfaceNetwork, build_octa_en
 from core.networks.torchvision_schemas import declare_missing_schemas
 
 STORED = Path(__file__).with_name("octa_enface_output.json")
-TOLERANCE = 1e-4
+RELATIVE_TOLERANCE = 1e-4
+OF_THE_LARGEST = 1e-6
+"""Single precision resolves 1e-7 of the largest value: sums that nearly cancel differ by some of it between processors."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +57,8 @@ def summary(network: OctaEnfaceNetwork) -> dict[str, list[float]]:
 def test_the_network_still_gives_the_stored_output():
     stored = json.loads(STORED.read_text())
     for name, values in summary(with_known_weights(build_octa_enface())).items():
-        assert values == pytest.approx(stored[name], rel=TOLERANCE, abs=TOLERANCE), name
+        largest = max(map(abs, stored[name]))
+        assert values == pytest.approx(stored[name], rel=RELATIVE_TOLERANCE, abs=OF_THE_LARGEST * largest), name
 
 
 def test_masks_come_at_stride_2_and_the_last_map_at_stride_32():
