@@ -48,13 +48,13 @@ def draw_reliability(found: CalibrationCheck) -> alt.LayerChart:
         alt.Tooltip("scans:Q", title="Scans"),
     ]  # fmt: skip
     diagonal = alt.Chart(_data([{"at": 0.0}, {"at": 1.0}])).mark_line(strokeDash=[5, 4], color=FAINT)
-    devices = alt.Chart(_data([row for row in rows if not row["is_all"]])).encode(
-        x=x, y=y, detail="of:N", tooltip=tooltip
-    )
+    of_devices = [row for row in rows if not row["is_all"]]
+    devices = alt.Chart(_data(of_devices)).encode(x=x, y=y, detail="of:N", tooltip=tooltip)
+    thin = devices.mark_line(strokeWidth=1.1, opacity=0.55, color=FAINT, point=alt.OverlayMarkDef(size=22, color=FAINT))
     whole = alt.Chart(_data([row for row in rows if row["is_all"]])).encode(x=x, tooltip=tooltip)
     layers = [
         diagonal.encode(x=alt.X("at:Q", scale=ends), y=alt.Y("at:Q", scale=ends)),
-        devices.mark_line(strokeWidth=1.1, opacity=0.55, color=FAINT, point=alt.OverlayMarkDef(size=22, color=FAINT)),
+        *((thin,) if of_devices else ()),  # a layer without marks is a picture without words to a screen reader
         whole.mark_rule(strokeWidth=2.2, opacity=0.6, color=CALM).encode(y=alt.Y("low:Q", scale=ends), y2="high:Q"),
         whole.mark_line(strokeWidth=2.2, color=CALM).encode(y=y),
         whole.mark_point(filled=True, size=80, opacity=1, color=CALM).encode(y=y),

@@ -46,7 +46,7 @@ EVERY_STUDY = "Every study (administrators only)"
 CAPTION = (
     "A client is a program with an account of its own: it sees what its roles let it see, does what its scopes let it "
     "do, and stands in the audit trail under its name. You answer for those that you make: they end when your account "
-    "is disabled or you may no longer give such roles. How to call the API: `docs/api.md`."
+    "is disabled or you may no longer give such roles. How to call the API stands in docs/api.md."
 )
 USUAL_DAYS = 90
 

@@ -32,7 +32,10 @@ def _draw_way_out(chosen: ScanFilter, study_id: int | None) -> None:
         st.caption("Choose a study to take images: they are drawn from one.")
         return
     query = urlencode({"slab": chosen.slab.value, "type": chosen.scan_type})
-    link = tag("a", "Take images to outline", href=f"/outlines/{study_id}.zip?{query}", download=True)
+    link = tag(
+        "a", "Take images to outline", href=f"/outlines/{study_id}.zip?{query}", download=True,
+        style="text-decoration: underline",  # told from the words beside it by more than its colour
+    )  # fmt: skip
     note = tag("span", f" – up to {DEFAULT_SCANS} gradable scans of this slab and field, one of a subject.")
     panel(tag("p", link, note), key="to-outline")
     st.caption(

@@ -36,6 +36,14 @@ OF_STREAMLIT = {
 OF_COLOUR = ("color-contrast", "link-in-text-block")
 """The rules that look at colours; they are the slow ones, on a page of tables."""
 FORMS = ("login", "password", "logout")
+VIEWS = (
+    "sites?view=scans", "agreement?view=faz", "watch?view=calibration", "watch?view=versions", "models?view=cards",
+    "models?view=again", "grading?view=settle", "grading?view=checks", "grading?view=plan", "worklist?tab=reacquire",
+    "worklist?tab=queried", "worklist?tab=stuck", "tracker?view=board", "completeness?view=planned",
+    "completeness?view=all", "admin?part=Sites", "admin?part=Devices", "admin?part=Technicians", "admin?part=Protocol",
+    "admin?part=Re-evaluation", "admin?part=Users", "admin?part=Roles", "admin?part=API clients", "overview?period=all",
+)  # fmt: skip
+"""Views of pages that are not the first one."""
 
 
 class Everybody:
@@ -114,6 +122,14 @@ def test_no_page_has_a_serious_or_critical_fault_in_light_or_dark(everybody: Eve
         if found := faults(everybody.page, of_colour_alone=scheme == "dark"):
             seen[scheme] = found
     assert not seen, "\n".join(f"{scheme}: {fault}" for scheme, found in seen.items() for fault in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", VIEWS)
+def test_no_other_view_of_a_page_has_a_serious_or_critical_fault(everybody: Everybody, path: str) -> None:
+    everybody.page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    everybody.opens(path)
+    assert faults(everybody.page) == []
 
 
 def test_every_exception_is_still_needed(everybody: Everybody) -> None:
