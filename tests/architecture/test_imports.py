@@ -1,6 +1,7 @@
 """Who imports whom: the floors, the named packages, and the processes that must never load torch."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -39,7 +40,8 @@ def declared_requirements() -> list[str]:
     return [requirement for group in product for requirement in group]
 
 
-def product_imports() -> set[str]:
+@functools.cache
+def product_imports() -> frozenset[str]:
     found = set()
     for room in ("core", "worker", "dashboard"):
         for path in (ROOT / room).rglob("*.py"):
@@ -48,7 +50,7 @@ def product_imports() -> set[str]:
                     found |= {alias.name.split(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     found.add(node.module.split(".")[0])
-    return found
+    return frozenset(found)
 
 
 @pytest.mark.parametrize("package", NAMED_PACKAGES)

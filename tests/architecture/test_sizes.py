@@ -1,8 +1,10 @@
 """House rule 2: functions fit a screen, modules fit a head."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("core", "worker", "dashboard", "tests", "bench", "migrations")
@@ -13,6 +15,24 @@ LONGEST_FUNCTION = 60
 def modules() -> Iterator[Path]:
     for room in ROOMS:
         yield from sorted((ROOT / room).rglob("*.py"))
+
+
+class Shape(NamedTuple):
+    """What the tests ask of a module's syntax tree; the tree itself is too large to keep."""
+
+    has_docstring: bool
+    lines_by_function: dict[str, int]
+
+
+@functools.cache
+def shape_of(path: Path) -> Shape:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    lines = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        for node in functions
+    }
+    return Shape(ast.get_docstring(tree) is not None, lines)
 
 
 def test_no_module_is_longer_than_400_lines():
@@ -30,15 +50,13 @@ def is_schema(path: Path) -> bool:
 
 
 def test_no_function_is_longer_than_60_lines():
-    long = {}
-    for path in modules():
-        if is_schema(path):
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                if lines > LONGEST_FUNCTION:
-                    long[f"{path.relative_to(ROOT)}:{node.name}"] = lines
+    long = {
+        name: lines
+        for path in modules()
+        if not is_schema(path)
+        for name, lines in shape_of(path).lines_by_function.items()
+        if lines > LONGEST_FUNCTION
+    }
     assert long == {}
 
 
@@ -46,7 +64,7 @@ def test_every_module_opens_with_a_docstring():
     bare = [
         str(path.relative_to(ROOT))
         for path in modules()
-        if "tests" not in path.parts and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if "tests" not in path.parts and not shape_of(path).has_docstring
     ]
     assert bare == []
 
