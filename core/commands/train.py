@@ -58,7 +58,7 @@ TABLE_WIDTH = 140
 def command(recipe: str, **options: Any) -> None:
     """Train RECIPE and write its weights (.safetensors), model card (.json), metrics (.csv) and curves (.png).
 
-    RECIPE is octa-enface (the joint network; octa-enface-2.4: the same with other scan heads), coips-quality (grade,
+    RECIPE is octa-enface (the joint network; octa-enface-2.2: with forests alone as scan heads), coips-quality (grade,
     any timm backbone), coips-faz (FAZ, U-Net in five folds), layers (retinal layers in B-scans) or onh-enface (optic
     nerve head: grade and masks). The folder is checked first and every fault named. Parts are made by subject and
     near-duplicate group and stored; the figures in the card are those of the part that nothing else touched. A
@@ -76,7 +76,7 @@ def command(recipe: str, **options: Any) -> None:
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface --resume
       octaudit train octa-enface --data graded/ --out runs/own-grades --init bundled --keep-network
-      octaudit train octa-enface-2.4 --data ../shared/data --out runs/2.4 --init bundled --keep-network
+      octaudit train octa-enface-2.2 --data ../shared/data --out runs/2.2 --init bundled --keep-network
       octaudit train coips-quality --data scans/ --out runs/quality --backbone Swin-L --init swin.safetensors
       octaudit train coips-quality --data scans/ --out runs/small --backbone resnet18 --set trained_layers=all
       octaudit train layers --data bscans/ --out runs/layers --set network=fcn_resnet101 --set scheme=five
@@ -312,6 +312,7 @@ def _bars() -> Iterator[Callable[[Any], None]]:
 TRAINERS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     OCTA_ENFACE: _train_octa_enface,
     "octa-enface-2.4": _train_octa_enface,
+    "octa-enface-2.2": _train_octa_enface,
     "coips-quality": _train_coips,
     "coips-faz": _train_coips,
     "layers": _train_layers,

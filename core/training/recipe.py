@@ -13,7 +13,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    version: str = "2.2"
+    version: str = "2.4"
     asked_as: str = "octa-enface"
     """What `octaudit train` calls it."""
     with_machine: bool = False
@@ -76,11 +76,13 @@ class Recipe(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+_OCTA_ENFACE = Recipe(name="octa-enface", version="2.4", asked_as="octa-enface-2.4", with_machine=True)
 RECIPES = {
-    "octa-enface": Recipe(name="octa-enface"),
-    "octa-enface-2.4": Recipe(name="octa-enface", version="2.4", asked_as="octa-enface-2.4", with_machine=True),
+    "octa-enface": _OCTA_ENFACE,
+    "octa-enface-2.4": _OCTA_ENFACE,
+    "octa-enface-2.2": Recipe(name="octa-enface", version="2.2", asked_as="octa-enface-2.2"),
 }
-"""The first is that of the bundled weights; the other differs in what is fitted on the network."""
+"""The first is that of the bundled weights, the second its own name; the third fits forests alone on the network."""
 
 
 def recipe_named(name: str) -> Recipe:
