@@ -28,11 +28,11 @@ up: $(VENV)/.run-stamp ## Install and start everything without the demo study
 ##@ Check
 .PHONY: test
 test: $(VENV)/.dev-stamp browser validator ## Install what the tests need, a browser too, and run the whole suite on every core
-	@$(BIN)/python -m pytest -n auto --dist loadfile --durations=25 --durations-min=10 $(PYTEST)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=10 $(PYTEST)
 
 .PHONY: coverage
 coverage: $(VENV)/.dev-stamp browser validator ## The same, and which lines no test runs; watching them takes about half as long again
-	@$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term $(PYTEST)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(PYTEST)
 
 .PHONY: lint
 lint: $(VENV)/.dev-stamp ## Style, types and floors

@@ -42,6 +42,9 @@ UNSAFE_BUT_FAST = {
 }  # fmt: skip
 """A test database need not survive a power cut, nor keep its passwords from whoever reads its files."""
 
+LONG = {"deployment", "story", "worker"}
+"""Folders whose tests start whole programs; the others that do are marked as browser tests."""
+
 
 def real_data_folder() -> Path | None:
     """The folder of real scans: OCTAUDIT_TEST_DATA, else shared/data beside the checkout; None where there is none."""
@@ -51,12 +54,14 @@ def real_data_folder() -> Path | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what this machine has no data for, so that a run's result has no skips to explain."""
-    if real_data_folder() is not None:
-        return
-    without = [item for item in items if item.get_closest_marker("real_data")]
-    config.hook.pytest_deselected(items=without)
-    items[:] = [item for item in items if item not in without]
+    """Deselect what this machine has no data for, so that a run's result has no skips to explain; long files first."""
+    if real_data_folder() is None:
+        without = [item for item in items if item.get_closest_marker("real_data")]
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in without]
+    # A file belongs to one test process. Were those of a minute or two the last, one process would wait for the other.
+    long = {item.path for item in items if item.get_closest_marker("browser") or LONG & set(item.path.parts)}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session", autouse=True)

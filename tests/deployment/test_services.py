@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))[
     "services"
 ]
-LASTING = ("worker", "worker-gpu", "keeper", "dashboard")
+LASTING = ("worker", pytest.param("worker-gpu", marks=pytest.mark.slow), "keeper", "dashboard")
 START_S, STOP_S = 120, 60
 LOOK_EVERY_S = 2
 """Each look is a program of its own, which takes the time of the very process that it looks at."""
