@@ -64,23 +64,29 @@ def _turn_around(found: TurnAroundDays | None, filters: Mapping[str, str]) -> Ht
         "span", "Turn-around, median", class_="label",
         title=f"Submission to decision, of each site's latest {RECENT_SCANS} scans; open ones as long as they wait",
     )  # fmt: skip
-    value = tag("span", _days(found.median) if found.median is not None else "over half open", class_="value")
-    p90 = f"9 of 10 within {_days(found.p90)}" if found.p90 is not None else "over a tenth still open"
-    moved = ""
+    value = tag("span", "–" if found.median is None else _lasting(found.median), class_="value")
+    share = "half" if found.median is None else "a tenth"
+    notes = [f"over {share} still open" if found.p90 is None else f"9 of 10 within {_lasting(found.p90)}"]
     if found.median is not None and found.median_before is not None:
-        moved = f", median {_moved(found.median - found.median_before)} on as many scans before"
-    note = tag("span", p90 + moved, class_="note")
+        notes.append(f"{_moved(found.median - found.median_before)} on as many scans before")
+    note = tag("span", "; ".join(notes), class_="note")
     kept = {name: value for name, value in filters.items() if name in {"study", "site"}}
     parts = Html(label.text + value.text + note.text)
     return page_link(parts, "worklist", {"tab": WorklistTab.TO_DECIDE.value, **kept}, class_="counter")
 
 
-def _days(days: float) -> str:
-    return f"{days:.1f} days"
+_DAY_S = 86_400.0
+_TELLING_DAYS = 2
+"""Below this a duration is told in hours or less."""
+
+
+def _lasting(days: float) -> str:
+    return ago(days * _DAY_S) if days < _TELLING_DAYS else f"{days:.1f} days"
 
 
 def _moved(days: float) -> str:
-    return f"{'+' if days >= 0 else '−'}{abs(days):.1f}"
+    sign = "+" if days > 0 else "−" if days < 0 else "±"
+    return f"{sign}{_lasting(abs(days))}"
 
 
 def _certificates(due: DueCertificates, filters: Mapping[str, str]) -> Html:

@@ -17,10 +17,10 @@ from dashboard.components.outline_exchange import draw_outline_exchange
 from dashboard.components.outline_words import NOTHING, WHAT_NEXT, outline_cards, outline_words
 from dashboard.components.panel import empty_state, panel
 from dashboard.components.scan_strips import open_picked
-from dashboard.filters import Field, Period, draw_filters
+from dashboard.filters import FINER_FIELDS, Field, Period, draw_filters
 from dashboard.session import open_session
 
-FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.EYE, Field.PERIOD)
+FIELDS = (Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.EYE, Field.PERIOD, *FINER_FIELDS)
 
 
 def draw_faz_agreement() -> None:

@@ -19,6 +19,7 @@ from dashboard.installation import Installation, install
 PageOf = Callable[..., AppTest]
 OVERVIEW, SITES, TRENDS, WHY = "pages/overview.py", "pages/sites.py", "pages/trends.py", "pages/why.py"
 WATCH, FAZ, EXAMPLES, WORKLIST = "pages/watch.py", "pages/faz.py", "pages/examples.py", "pages/worklist.py"
+AGREEMENT = "pages/agreement.py"
 
 
 @pytest.fixture
@@ -56,7 +57,15 @@ def test_parts_of_the_overview_add_up_to_the_whole(demo_page: PageOf, demo: Demo
         assert all(0 < part < whole for part in parts), name
 
 
-@pytest.mark.parametrize("path", [OVERVIEW, SITES, TRENDS, WHY, WATCH, FAZ])
+def test_the_overview_counts_what_was_scored_and_how_long_decisions_take(demo_page: PageOf):
+    markup = shown(demo_page(OVERVIEW))
+    assert "First captures scored" in markup
+    turn_around = markup[markup.index("Turn-around, median") :]
+    assert re.match(r"Turn-around, median</span><span class=..value..>\d+ (s|min|h)<", turn_around), turn_around[:200]
+    assert "over a tenth still open; ±0 s on as many scans before" in turn_around
+
+
+@pytest.mark.parametrize("path", [OVERVIEW, SITES, TRENDS, WHY, WATCH, FAZ, AGREEMENT])
 def test_each_page_of_rates_and_scans_has_the_finer_filters(demo_page: PageOf, path: str, demo: Demo):
     visit = demo.rows.study.acquisitions[0].visit.code
     page = demo_page(path, visit=visit, graded_by="model", period="all")
@@ -106,6 +115,12 @@ def test_too_many_captures_are_refused_and_not_cut(demo_page: PageOf, monkeypatc
     assert "here there are more than 10." in words
     assert "Choose a site, a device or a shorter period" in words
     assert "points" not in words
+
+
+def test_examples_are_narrowed_by_model_version_and_whose_grade_counts(demo_page: PageOf):
+    assert 'class=\\"card\\"' in shown(demo_page(EXAMPLES, scored_by=1, graded_by="model"))
+    for nobody in ({"scored_by": 99}, {"graded_by": "person"}):
+        assert "No such scan" in shown(demo_page(EXAMPLES, **nobody))
 
 
 def test_whole_weeks_hold_the_days():

@@ -1,6 +1,7 @@
 """The manager's pages over the demo study: what is planted stands there by name, and every number leads on."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -108,6 +109,18 @@ def test_the_decline_is_told_with_its_beginning_and_what_happened_then(demo_page
     assert f"/examples?device={demo.rows.device_ids[planted.declining_device]}&amp;days=2026-" in markup
     assert f"What is done about {planted.declining_device}" in markup
     assert len(specs(page)) == 3
+
+
+def test_a_fault_has_small_multiples_of_all_units_those_of_concern_first(demo_page: PageOf, demo: Demo):
+    planted = demo.rows.study.planted
+    markup = shown(page := demo_page(TRENDS, by="device", of="low_signal"))
+    assert "All devices, severe loss of signal: 1 of" in "".join(each.value for each in page.subheader)
+    cards = markup[markup.index('class=\\"multiple\\"') :]
+    assert cards.index(planted.declining_device) < min(
+        cards.index(device.code) for device in demo.rows.study.devices if device.site in planted.healthy_sites
+    )
+    assert "of=low_signal" in cards
+    assert "severe loss of signal in the latest points" in cards
 
 
 def test_a_fault_has_its_own_trend_whose_points_lead_to_the_scans_with_it(demo_page: PageOf, demo: Demo):
@@ -224,8 +237,12 @@ def test_rates_are_crude_shrunken_or_standardised_and_say_what_was_adjusted_for(
     assert "shrunken rates" in captions["shrunken"]
     assert "Adjusted for" not in captions["shrunken"]
     markup = captions["standardised"]
-    assert "Adjusted for kind and field of the scan, age by decade (given for 100" in markup
-    assert "diagnosis (given for 100" in markup
+    given = re.search(r"age by decade \(given for (\d+) of (\d+)\), diagnosis \(given for (\d+) of (\d+)\)", markup)
+    assert given, markup
+    assert len(set(given.groups())) == 1
+    assert f"of {given[1]} first captures since" in markup
+    kinds = markup[markup.index("Kinds of cases") :]
+    assert "octa-enface 3x3, 60 to 69 years" in kinds
     assert f"{demo.rows.study.planted.bad_site} has no say in the standard" in markup
     assert "Observed and expected" in markup
 
@@ -286,7 +303,7 @@ def test_a_trend_of_too_few_visits_says_so(demo_page: PageOf, demo: Demo):
 
 def test_a_point_s_days_narrow_the_examples(demo_page: PageOf, demo: Demo):
     page = demo_page("pages/examples.py", days="2026-06-01..2026-06-07", grade="0")
-    assert any(box.label == "Days" for box in page.selectbox)
+    assert [box.label for box in page.date_input] == ["Days"]
     first = [
         a
         for a in demo.rows.study.acquisitions
