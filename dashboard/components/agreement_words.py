@@ -6,7 +6,7 @@ from core.policy.grading_plan import Settlement
 from core.statistics.agreement_intervals import Agreement
 from core.statistics.resampling import Interval
 from core.store.blind_grade import MaskedScan
-from core.store.grading_view import SettledScan
+from core.store.grading_view import MOST_SETTLED, SettledScan
 from core.usecases.compare_grades import GradeComparison
 from core.values import NotComputable
 from core.wording import GRADE_NAMES, SLAB_NAMES
@@ -77,7 +77,8 @@ def settled_words(settled: Sequence[SettledScan]) -> Html:
         f"{count(len(settled) - n_agreed)} by an adjudicator, {count(len(checked))} of them as the senior check, which "
         f"changed {count(n_changed)}."
     )
-    return tag("p", words, " ", page_link("Plan and progress", "grading", {"view": "plan"}))
+    cut = f" Counted are the latest {count(MOST_SETTLED)}; there may be more." if len(settled) >= MOST_SETTLED else ""
+    return tag("p", words + cut, " ", page_link("Plan and progress", "grading", {"view": "plan"}))
 
 
 def adjudicated_list(settled: Sequence[SettledScan]) -> Html:

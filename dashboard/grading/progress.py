@@ -7,7 +7,15 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from core.policy.grading_plan import GradingPlan, SettlingRule
-from core.store.grading_view import GraderProgress, GradingProgress, SettledScan, read_progress, read_settled
+from core.store.accepted_check import MOST_CHECKS
+from core.store.grading_view import (
+    MOST_SETTLED,
+    GraderProgress,
+    GradingProgress,
+    SettledScan,
+    read_progress,
+    read_settled,
+)
 from core.store.protocol import read_protocols
 from core.store.scan_filter import ScanFilter
 from core.usecases.measure_acceptance import AcceptanceCheck, DeviceCheck, measure_acceptance
@@ -141,6 +149,8 @@ def settled_words(settled: Sequence[SettledScan], query: dict[str, str]) -> Html
         sentences.append(
             f"The senior check changed {count(sum(scan.is_overruled for scan in checked))} of {count(len(checked))}."
         )
+    if n >= MOST_SETTLED:
+        sentences.append(f"Counted are the latest {count(MOST_SETTLED)}; there may be more.")
     if with_model:
         sentences.append(
             f"The model gives the consensus' grade in {count(n_equal)} of {count(len(with_model))} "
@@ -161,6 +171,8 @@ def acceptance_words(found: AcceptanceCheck, accept_level: float) -> Html:
             f"ungradable: {_span(overturned.value, overturned.low, overturned.high)}."
         )
     ]
+    if overturned.n >= MOST_CHECKS:
+        sentences.append(f"Counted are the latest {count(MOST_CHECKS)} checks; a site or device shows its own.")
     if found.of_all is not None and found.accepted_share is not None:
         sentences.append(
             f"The model accepts {percent(found.accepted_share)}, so of all scans "
