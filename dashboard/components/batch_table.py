@@ -23,8 +23,8 @@ TABLE_COLUMNS = tuple(name for name in COLUMNS if name not in {"study", "site"})
 _WIDTHS = {"eye": 75, "field_width_mm": 115, "field_height_mm": 120, "acquired_at": 150, "visit": 80, "file": 190}
 TO_CORRECT = "to_correct"
 """The column that names, in red, which cells of its row stop the file."""
-_RED = "background-color: #b3261e; color: #ffffff"
-"""6.5:1 on either theme; what cannot be edited is otherwise written in pale grey."""
+_RED = "background-color: rgba(214, 64, 52, .28)"
+"""Seen on both themes: the grid writes what cannot be edited in a pale text of its theme, whatever colour is asked."""
 _CHOICES = {
     "eye": [eye.value for eye in Laterality],
     "kind": [kind.value for kind in OPEN_LANES],

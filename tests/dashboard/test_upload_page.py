@@ -37,6 +37,6 @@ def test_each_row_names_its_cells_to_correct_in_red_and_a_sound_row_none(
     assert told["good.png"] == ""
     assert set(told["bad.png"].split(", ")) == {"Eye", "Device"}
     styles = table.proto.arrow_data.styler.styles
-    assert "background-color: #b3261e" in styles
+    assert "background-color: rgba(214, 64, 52" in styles
     reds = [cell for rule in styles.split("}") if "background-color" in rule for cell in rule.split("{")[0].split(",")]
     assert len(reds) == 2, "the name and the list of the faulty row alone"
