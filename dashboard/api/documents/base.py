@@ -1,11 +1,12 @@
 """What every document of the API stands on: frozen, read from the frozen values below, absent numbers with a reason."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from core.statistics.resampling import Interval
 from core.values import Measured, NotComputable
@@ -132,6 +133,28 @@ Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 Day = date
 Moment = datetime
 """UTC, with zone."""
+
+
+def _as_written(value: object) -> object:
+    """Else a number would pass for the day that lies so many seconds after 1970."""
+    if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
+        return value
+    raise ValueError("a day is written as in 2026-03-14")
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+GivenDay = Annotated[date, BeforeValidator(_as_written)]
+"""A day of a request, written as the schema says and in no other way."""
+
+
+def _as_moment(value: object) -> object:
+    if isinstance(value, datetime) or (isinstance(value, str) and _DAY.match(value)):
+        return value
+    raise ValueError("a moment is written as in 2026-03-14T09:30:00Z")
+
+
+GivenMoment = Annotated[AwareDatetime, BeforeValidator(_as_moment)]
+"""The same of a moment with its zone."""
 Eye = Laterality
 Layer = Slab
 Facts = Annotated[dict[str, Any], PlainSerializer(dict)]

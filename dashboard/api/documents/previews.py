@@ -1,14 +1,12 @@
 """What an act would do, before anybody does it, and what orders to score again have found beside grades."""
 
-from datetime import date
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.store.re_evaluation import Reach
 from core.usecases.compare_findings import Move, WordMove
 from core.usecases.re_evaluate import Forecast
 from core.vocabulary import AdoptionOutcome, Laterality, Outcome, ScanKind, Slab, Verdict
-from dashboard.api.documents.base import Document, Id
+from dashboard.api.documents.base import Document, GivenDay, Id
 
 
 class ReachQuery(BaseModel):
@@ -18,8 +16,8 @@ class ReachQuery(BaseModel):
 
     version: Id = Field(description="Id of the version to go by.")
     site: Id | None = Field(None, description="Id of a site.")
-    since: date | None = Field(None, description="Captured from this day on.")
-    until: date | None = Field(None, description="Captured before this day.")
+    since: GivenDay | None = Field(None, description="Captured from this day on.")
+    until: GivenDay | None = Field(None, description="Captured before this day.")
 
     def reach(self, study_id: int) -> Reach:
         """The scans meant."""

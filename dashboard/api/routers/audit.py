@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from core.errors import NotFoundError, UsageError
 from core.store.audit_check import read_chain_status
 from core.store.audit_trail import Place, TrailFilter, TrailKind, read_trail
 from core.vocabulary import Role
 from dashboard.api.documents.audit import AuditEventDocument, ChainDocument
-from dashboard.api.documents.base import Code, Id, Page
+from dashboard.api.documents.base import Code, GivenMoment, Id, Page
 from dashboard.api.guard import AuditReader
 from dashboard.api.paging import Paged, cursor, ids_after
 
@@ -33,8 +33,8 @@ class TrailQuery(Paged):
     action: Code | None = None
     entity: Code | None = None
     entity_id: Id | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = Field(None, description="Exclusive.")
+    since: GivenMoment | None = None
+    until: GivenMoment | None = Field(None, description="Exclusive.")
 
 
 @router.get("/audit-events")

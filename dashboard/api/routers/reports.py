@@ -1,7 +1,6 @@
 """Reports as PDF, how they are sent, and results to take away. Taking an export is on record, as on the page."""
 
 import tempfile
-from datetime import date
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -21,7 +20,7 @@ from core.store.scan_filter import ScanFilter
 from core.usecases.note_export import note_export
 from core.usecases.subscribe_to_alerts import ALERTED
 from core.vocabulary import ReasonCode
-from dashboard.api.documents.base import Id, Listing, Page
+from dashboard.api.documents.base import GivenDay, Id, Listing, Page
 from dashboard.api.documents.reports import ReportDocument, ScheduleDocument, SendingDocument
 from dashboard.api.guard import Caller, RateReader, ScanReader, UploadReader
 from dashboard.api.paging import Paged, cursor
@@ -52,8 +51,8 @@ class ExportQuery(BaseModel):
 
     study: Id
     site: Id | None = None
-    since: date | None = Field(None, description="First day of acquisition.")
-    until: date | None = Field(None, description="Day after the last.")
+    since: GivenDay | None = Field(None, description="First day of acquisition.")
+    until: GivenDay | None = Field(None, description="Day after the last.")
 
 
 ExportAsked = Annotated[ExportQuery, Query()]

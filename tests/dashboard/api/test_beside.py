@@ -170,7 +170,11 @@ class TestOfPeopleAndProcesses:
             scan = session.get_one(tables.Scan, clinics.accepted_id)
             session.add(
                 tables.AcceptedCheck(
-                    site_id=scan.site_id, scan_id=scan.id, assessment_id=scan.assessment_id, cause="sample", state="open"
+                    site_id=scan.site_id,
+                    scan_id=scan.id,
+                    assessment_id=scan.assessment_id,
+                    cause="sample",
+                    state="open",
                 )
             )
         (check,) = person(clinics.reviewer).get("/grading/checks").json()["items"]
@@ -230,6 +234,13 @@ def test_the_curve_and_the_questions_are_those_that_the_tracker_draws(demo_api: 
     assert [
         (each["site_id"], each["rate"]["numerator"], each["rate"]["denominator"]) for each in answer["queries"]
     ] == [(each.site_id, each.rate.k, each.rate.n) for each in found.queries]
+
+
+def test_a_number_is_no_day_and_no_moment(person: Person, admin: str) -> None:
+    client = person(admin)
+    for path in ("/audit-events?since=0.0", "/exports/rates.zip?study=1&since=0", "/audit-events?since=2026-03-14"):
+        assert client.get(path).status_code == 422, path
+    assert client.get("/audit-events?since=2026-03-14T09:30:00Z").status_code == 200
 
 
 def test_requests_are_narrowed_to_one_owner(demo_api: TestClient) -> None:
