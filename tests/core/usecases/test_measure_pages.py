@@ -13,6 +13,8 @@ from core.store.generated_counts import count_programme
 from core.store.generated_programme import write_programme
 from core.usecases.measure_pages import (
     READERS,
+    browsing_table,
+    browsing_words,
     counting_words,
     growth,
     measure_programme,
@@ -37,6 +39,9 @@ def test_the_tables_show_the_stored_figures() -> None:
     counting = json.loads((DOCS / "figures" / "counting.json").read_text(encoding="utf-8"))
     assert shown("counting") == counting_words(counting)
     assert counting["counting_ms"] <= 0.1 * counting["scoring_ms"]
+    browsing = json.loads((DOCS / "figures" / "browsing.json").read_text(encoding="utf-8"))
+    assert shown("browsing summary") == browsing_words(browsing)
+    assert shown("browsing") == browsing_table(browsing)
 
 
 @pytest.mark.slow
