@@ -144,7 +144,9 @@ class TrendsQuery(RateQuery):
 
     by: UnitKind = UnitKind.SITE
     limits: ChartKind = Field(ChartKind.LANEY, description="Laney p' widens the limits where weeks differ more.")
-    fault: Fault | None = Field(None, description="The trend of this, whatever the grade, instead of the ungradable's.")
+    fault: Fault | None = Field(
+        None, description="The trends of this, whatever the grade, instead of the ungradable's."
+    )
 
 
 class FazQuery(ScanQuery):

@@ -19,6 +19,7 @@ from core.usecases.flag_sites import flag_sites
 from core.usecases.judge_units import JudgedUnit, compare_units, visit_factor
 from core.usecases.standardise_units import StandardisedUnits, standardise_units
 from core.usecases.watch_fault import watch_fault
+from core.usecases.watch_fault_units import watch_fault_units
 from core.usecases.watch_units import Trend, watch_units
 from core.values import NotComputable
 from core.vocabulary import Role
@@ -145,9 +146,12 @@ def read_trends(asked: TrendsAsked, caller: RateReader) -> TrendsDocument:
     caller.require_role(COMPARERS)
     chosen, today = asked.chosen(period=Period.WEEKS_52), now().date()
     with caller.open_session() as session:
-        found = watch_units(session, chosen, asked.by, today=today, chart=asked.limits)
-        whole = found.trend
-        if asked.fault is not None:
+        whole: Trend | NotComputable
+        if asked.fault is None:
+            found = watch_units(session, chosen, asked.by, today=today, chart=asked.limits)
+            whole = found.trend
+        else:
+            found = watch_fault_units(session, chosen, asked.fault, asked.by, today=today, chart=asked.limits)
             whole = watch_fault(session, chosen, asked.fault, today=today, chart=asked.limits)
         marks = read_marks(session, chosen)
     return TrendsDocument(

@@ -61,6 +61,14 @@ def test_the_overviews_rates_are_those_of_the_page(demo_client: TestClient, demo
     assert sum(site["first_pass"]["denominator"] for site in answer["sites"]) == first["denominator"]
 
 
+def test_the_trends_of_a_fault_are_those_of_every_unit_too(demo_client: TestClient) -> None:
+    answer = demo_client.get("/trends", params={"fault": "motion"}).json()
+    told = {answer["whole"]["what"], *(each["trend"]["what"] for each in answer["units"])}
+    assert len(answer["units"]) > 1
+    assert len(told) == 1, told
+    assert "motion" in told.pop().lower()
+
+
 def test_units_carry_limits_and_the_planted_site_is_red(demo_client: TestClient, demo: Demo) -> None:
     answer = demo_client.get("/rates/units").json()
     with session_scope(demo.database, token=demo.rows.manager) as session:
