@@ -12,6 +12,10 @@ class IndexLimit:
     device: str
     source: str
 
+    def is_met_by(self, value: float) -> bool:
+        """Whether an index of this name is not below the limit."""
+        return value >= self.limit
+
 
 INDEX_LIMITS = {
     each.name: each

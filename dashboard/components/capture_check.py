@@ -67,4 +67,4 @@ def _index_line(view: ScanView) -> Html:
     if limit is None:
         return _line("Device index", f"{name} {value:g}", "no published limit", None)
     asked = join([f"{limit.limit:g} or more ", tag("span", f"({limit.device})", class_="muted", title=limit.source)])
-    return _line("Device index", f"{name} {value:g}", asked, value >= limit.limit)
+    return _line("Device index", f"{name} {value:g}", asked, limit.is_met_by(value))

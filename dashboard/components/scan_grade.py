@@ -68,7 +68,7 @@ def device_index(view: ScanView) -> Html | None:
     words = tag("b", f"Device index {name} {value:g}")
     if limit is None:
         return tag("p", words, " · no published limit", class_="small")
-    verdict = ("reaches", "good") if value >= limit.limit else ("below", "warn")
+    verdict = ("reaches", "good") if limit.is_met_by(value) else ("below", "warn")
     source = tag("span", f" the limit of {limit.limit:g} ({limit.device})", title=limit.source)
     return tag("p", words, " ", chip(*verdict), source, class_="small")
 

@@ -94,5 +94,5 @@ def _index(view: ScanView) -> DeviceIndexDocument | None:
         value=value,
         limit=limit.limit if limit else None,
         source=limit.source if limit else None,
-        is_met=value >= limit.limit if limit else None,
+        is_met=limit.is_met_by(value) if limit else None,
     )
