@@ -189,6 +189,11 @@ def count(n: int) -> str:
     return f"{n:,}".replace(",", "\u202f")
 
 
+def with_minus(number: str) -> str:
+    """The words with a minus sign where a number has a hyphen."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
 def days_words(days: float) -> str:
     """A wait in the unit that fits: ``40 min``, ``5 h``, ``2.5 days``."""
     if days < 1.0:

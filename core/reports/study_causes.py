@@ -38,7 +38,7 @@ from core.store.cause import FindingCounts, Findings
 from core.usecases.compare_grades import GradeComparison, GroupBy, compare_grades
 from core.usecases.watch_inputs import DeviceDrift, InputWatch, share, watch_inputs
 from core.values import NotComputable
-from core.wording import REASON_NAMES, count, percent
+from core.wording import REASON_NAMES, count, percent, with_minus
 
 MOST_TIPS, MOST_DEVICES = 6, 30
 _LEVELS = {DriftLevel.MAJOR: "bad", DriftLevel.MODERATE: "warn", DriftLevel.NONE: "calm"}
@@ -192,9 +192,7 @@ def _drift_row(each: DeviceDrift) -> list[Cell]:
         text
         for found in (each.scores, each.index)
         for text in (
-            (f"{found.psi.value:.2f}", f"{found.shift:+.2f}".replace("-", "−"))
-            if isinstance(found, Drift)
-            else ("–", "–")
+            (f"{found.psi.value:.2f}", with_minus(f"{found.shift:+.2f}")) if isinstance(found, Drift) else ("–", "–")
         )
     ]
     return [

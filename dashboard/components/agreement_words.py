@@ -9,7 +9,7 @@ from core.store.blind_grade import MaskedScan
 from core.store.grading_view import MOST_SETTLED, SettledScan
 from core.usecases.compare_grades import GradeComparison
 from core.values import NotComputable
-from core.wording import GRADE_NAMES, SLAB_NAMES
+from core.wording import GRADE_NAMES, SLAB_NAMES, with_minus
 from dashboard.components.markup import Html, count, join, page_link, percent, tag
 from dashboard.components.pager import counted
 
@@ -40,12 +40,12 @@ def _card(title: str, found: Agreement | NotComputable, what: str) -> Html:
     if isinstance(found, NotComputable):
         return tag("section", tag("h3", title), tag("p", f"Not computable: {found.reason}."), class_="rate")
     kappa = found.kappa
-    lead = f"κ {kappa.value:.2f}".replace("-", "−") if isinstance(kappa, Interval) else "κ not computable"
+    lead = with_minus(f"κ {kappa.value:.2f}") if isinstance(kappa, Interval) else "κ not computable"
     span = _span(kappa) if isinstance(kappa, Interval) else kappa.reason
     figure = tag("div", tag("strong", lead), tag("span", span, class_="muted"), class_="figure")
     facts = [
         f"Equal in {percent(found.percent.value)} ({percent(found.percent.low)} – {percent(found.percent.high)})",
-        f"Gwet's AC1 {found.ac1.value:.2f} ({_span(found.ac1)})".replace("-", "−"),
+        with_minus(f"Gwet's AC1 {found.ac1.value:.2f} ({_span(found.ac1)})"),
         f"{count(found.n_scans)} pairs of {count(found.n_patients)} patients",
     ]
     return tag(
@@ -54,7 +54,7 @@ def _card(title: str, found: Agreement | NotComputable, what: str) -> Html:
 
 
 def _span(interval: Interval) -> str:
-    return f"95 % interval {interval.low:.2f} – {interval.high:.2f}".replace("-", "−")
+    return with_minus(f"95 % interval {interval.low:.2f} – {interval.high:.2f}")
 
 
 def disputed_list(scans: Sequence[MaskedScan]) -> Html:

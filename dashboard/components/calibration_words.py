@@ -5,6 +5,7 @@ from core.statistics.resampling import Interval
 from core.store.graded_scan import Reference
 from core.usecases.check_calibration import MIN_PATIENTS, MIN_SCANS, CalibrationCheck
 from core.values import NotComputable
+from core.wording import with_minus
 from dashboard.components.markup import Html, count, percent, tag
 
 REFERENCE_NAMES = {
@@ -58,7 +59,7 @@ def few_words(found: CalibrationCheck) -> str:
 
 
 def _signed(found: Interval) -> str:
-    value, low, high = (f"{100 * each:+.1f}".replace("-", "−") for each in (found.value, found.low, found.high))
+    value, low, high = (with_minus(f"{100 * each:+.1f}") for each in (found.value, found.low, found.high))
     return f"{value} points, 95 % interval {low} to {high}"
 
 

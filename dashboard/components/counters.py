@@ -85,8 +85,7 @@ def _lasting(days: float) -> str:
 
 
 def _moved(days: float) -> str:
-    sign = "+" if days > 0 else "−" if days < 0 else "±"
-    return f"{sign}{_lasting(abs(days))}"
+    return f"{_sign(days)}{_lasting(abs(days))}"
 
 
 def _certificates(due: DueCertificates, filters: Mapping[str, str]) -> Html:
@@ -129,5 +128,8 @@ def _change(now_n: int, before_n: int | None) -> str:
     if before_n == 0:
         return "none in the period before"
     difference = now_n - before_n
-    sign = "+" if difference > 0 else "−" if difference < 0 else "±"
-    return f"{sign}{count(abs(difference))} on the period before"
+    return f"{_sign(difference)}{count(abs(difference))} on the period before"
+
+
+def _sign(change: float) -> str:
+    return "+" if change > 0 else "−" if change < 0 else "±"

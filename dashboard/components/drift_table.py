@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from core.statistics.drift import Drift, DriftLevel
 from core.usecases.watch_inputs import DeviceDrift, InputWatch, share
 from core.values import NotComputable
+from core.wording import with_minus
 from dashboard.components.markup import Html, chip, count, join, page_link, percent, tag
 from dashboard.filters import Field
 
@@ -74,7 +75,7 @@ def _figures(found: Drift | NotComputable) -> tuple[Html, Html]:
     chance = found.psi.by_chance
     words = "Below what matters, by each measure" if chance is None else f"By chance up to {chance:.2f}"
     return tag("td", f"{found.psi.value:.2f}", class_="num", title=words), tag(
-        "td", f"{found.shift:+.2f}".replace("-", "−"), class_="num"
+        "td", with_minus(f"{found.shift:+.2f}"), class_="num"
     )
 
 

@@ -8,6 +8,7 @@ from core.statistics.resampling import Interval
 from core.usecases.compare_faz import FazComparison, FazGroup, FazPoint
 from core.values import NotComputable
 from core.vocabulary import ScaleSource
+from core.wording import with_minus
 from dashboard.components.markup import Html, chip, count, page_link, percent, tag
 
 MOST_LISTED = 25
@@ -86,7 +87,7 @@ OUTLIER_RULE = (
 def _outlier_row(point: FazPoint, column: str) -> Html:
     reading = point.reading
     where = f"{reading.site_code} · {reading.device_code}"
-    words = f"{point.z:+.1f} robust s.d.".replace("-", "−") if point.z is not None else ""
+    words = with_minus(f"{point.z:+.1f} robust s.d.") if point.z is not None else ""
     eye = f"{reading.subject_code} · {reading.laterality}"
     return _scan_row(reading.scan_id, eye, where, number(point.value, column), chip(words, "bad"))
 
@@ -155,7 +156,7 @@ def number(value: float, column: str, *, is_signed: bool = False) -> str:
     decimals = MEASURES[FAZ][column].decimals
     text = f"{value:+.{decimals}f}" if is_signed else f"{value:.{decimals}f}"
     # What rounds to nought has no side.
-    return f"{0.0:.{decimals}f}" if float(text) == 0.0 else text.replace("-", "−")
+    return f"{0.0:.{decimals}f}" if float(text) == 0.0 else with_minus(text)
 
 
 def interval(found: Interval | NotComputable, column: str, *, is_signed: bool = False) -> str:

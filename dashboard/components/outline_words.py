@@ -5,6 +5,7 @@ from core.measures.words import FAZ, MEASURES
 from core.statistics.agreement_intervals import BlandAltman, IntraclassIntervals
 from core.statistics.resampling import Interval
 from core.usecases.compare_outlines import MethodAgreement, OutlineComparison
+from core.wording import with_minus
 from dashboard.components.markup import Html, count, tag
 
 NOTHING = "No outlines by hand in this selection"
@@ -46,11 +47,11 @@ def _correlation(pair: MethodAgreement) -> str:
 
 
 def _span(interval: Interval, decimals: int) -> str:
-    return f"95 % interval {interval.low:.{decimals}f} to {interval.high:.{decimals}f}".replace("-", "−")
+    return with_minus(f"95 % interval {interval.low:.{decimals}f} to {interval.high:.{decimals}f}")
 
 
 def _signed(value: float, decimals: int) -> str:
-    return f"{value:+.{decimals}f}".replace("-", "−")
+    return with_minus(f"{value:+.{decimals}f}")
 
 
 def outline_words(found: OutlineComparison) -> Html:
