@@ -7,39 +7,23 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from builders import make_member
-from databases import fresh_settings
+from counted_programme import FILTERS, MONDAY, PERIOD, counted_programme
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from core.database import tables
 from core.database.embedded import Addresses
-from core.database.roles import DatabaseRole
-from core.database.session import Database, open_database, session_scope
+from core.database.session import Database, session_scope
 from core.store import capture_count
 from core.store.capture_count import TooManyCapturesError
 from core.store.cell_count import CellCount, CellWeeks, Spans, read_cell_counts, read_tally_weeks, read_visit_weeks
 from core.store.generated_counts import count_programme
-from core.store.generated_programme import write_programme
 from core.store.overview import read_overview
 from core.store.rate_sum import WEEK, Grain
 from core.store.scan_filter import ScanFilter
 from core.store.unit import UnitKind, read_units
-from core.vocabulary import GradeSource, Laterality, RateMeasure, Role
+from core.vocabulary import GradeSource, Laterality, RateMeasure
 
-ENDS_AT = datetime(2026, 11, 18, 12, tzinfo=UTC)
-MONDAY = date(2026, 11, 16)
-PERIOD = {"since": MONDAY - timedelta(weeks=51), "until": MONDAY + timedelta(weeks=1)}
-FILTERS = {
-    "everything": ScanFilter(),
-    "a period": ScanFilter(**PERIOD),
-    "single days": ScanFilter(since=MONDAY - timedelta(days=400), until=MONDAY - timedelta(days=3)),
-    "a study and type": ScanFilter(study_id=1, scan_type="octa-enface 3x3", **PERIOD),
-    "a site": ScanFilter(site_id=2),
-    "a model": ScanFilter(device_model="AngioVue", **PERIOD),
-    "a version": ScanFilter(software_version="2"),
-    "a technician's device": ScanFilter(technician_id=5, device_id=4),
-}
 EVERY = tuple(RateMeasure)
 PER_CAPTURE = tuple(measure for measure in RateMeasure if measure is not RateMeasure.VISITS)
 EVERYTHING_SCORED = {"model_version_id": 1}
@@ -51,18 +35,15 @@ def reader(
     servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Database, str]]:
     """A generated programme of three sites, some scans of it graded by people, and a manager's token for it."""
-    home: Path = tmp_path_factory.mktemp("programme")
-    with (
-        fresh_settings(servers, database_template, home) as settings,
-        open_database(settings, DatabaseRole.OWNER) as owner,
-    ):
+
+    def graded(owner: Database) -> None:
         with session_scope(owner) as session:
-            write_programme(session, n_scans=900, ends_at=ENDS_AT, n_sites=3)
             session.execute(text("update scan set human_ordinal = 1 where id % 5 = 0"))
             count_programme(session)
-            token = make_member(session, Role.MANAGER, study=session.get_one(tables.Study, 1))[1]
-        with open_database(settings, DatabaseRole.DASHBOARD) as dashboard:
-            yield dashboard, token
+
+    home: Path = tmp_path_factory.mktemp("programme")
+    with counted_programme(servers, database_template, home, n_scans=900, count=graded) as programme:
+        yield programme
 
 
 def by_key(found: Iterable[CellCount]) -> Counter[tuple[object, ...]]:

@@ -2,19 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from builders import make_member
-from databases import fresh_settings
+from counted_programme import ENDS_AT, FILTERS, MONDAY, PERIOD, counted_programme
 from sqlalchemy import delete, insert, select, text
 from sqlalchemy.orm import Session
 
 from core.database import tables
 from core.database.embedded import Addresses
-from core.database.roles import DatabaseRole
-from core.database.session import Database, open_database, session_scope
+from core.database.session import Database, session_scope
 from core.store.cell_count import (
     CellWeeks,
     Place,
@@ -32,29 +30,15 @@ from core.store.rate_audit import rebuild_sums, wrong_sums
 from core.store.rate_sum import SERIES_TALLIES, WEEK, Count, Grain
 from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.usecases.check_rates import verify_rates
-from core.vocabulary import RateMeasure, Role
+from core.vocabulary import RateMeasure
 
-ENDS_AT = datetime(2026, 11, 18, 12, tzinfo=UTC)
-MONDAY = date(2026, 11, 16)
-PERIOD = {"since": MONDAY - timedelta(weeks=51), "until": MONDAY + timedelta(weeks=1)}
 FIELDS: dict[Grain, tuple[str, ...]] = {
     Grain.SITE: ("site_id",),
     Grain.DEVICE: ("site_id", "device_id"),
     Grain.SOFTWARE: ("site_id", "device_id", "software_version"),
     Grain.TECHNICIAN: ("site_id", "technician_id"),
 }
-FILTERS = {
-    "everything": ScanFilter(),
-    "a period": ScanFilter(**PERIOD),
-    "single days": ScanFilter(since=MONDAY - timedelta(days=400), until=MONDAY - timedelta(days=3)),
-    "a study and type": ScanFilter(study_id=1, scan_type="octa-enface 3x3", **PERIOD),
-    "a site": ScanFilter(site_id=2),
-    "a device": ScanFilter(device_id=4),
-    "a model": ScanFilter(device_model="AngioVue", **PERIOD),
-    "a version": ScanFilter(software_version="2"),
-    "a technician": ScanFilter(technician_id=5),
-    "a technician's device": ScanFilter(technician_id=5, device_id=4),
-}
+ALL_FILTERS = {**FILTERS, "a device": ScanFilter(device_id=4), "a technician": ScanFilter(technician_id=5)}
 EVERY = tuple(RateMeasure)
 
 
@@ -63,20 +47,17 @@ def manager(
     servers: Addresses, database_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Database, str]]:
     """A generated programme of three sites whose counts are half folded, and a manager's token for it."""
-    home: Path = tmp_path_factory.mktemp("programme")
-    with (
-        fresh_settings(servers, database_template, home) as settings,
-        open_database(settings, DatabaseRole.OWNER) as owner,
-    ):
+
+    def half_folded(owner: Database) -> None:
         with session_scope(owner) as session:
-            write_programme(session, n_scans=700, ends_at=ENDS_AT, n_sites=3)
             count_programme(session)
         assert verify_rates(owner) == []
         with session_scope(owner) as session:
             unfold(session, one_in=2)
-            token = make_member(session, Role.MANAGER, study=session.get_one(tables.Study, 1))[1]
-        with open_database(settings, DatabaseRole.DASHBOARD) as dashboard:
-            yield dashboard, token
+
+    home: Path = tmp_path_factory.mktemp("programme")
+    with counted_programme(servers, database_template, home, n_scans=700, count=half_folded) as programme:
+        yield programme
 
 
 def unfold(session: Session, *, one_in: int) -> None:
@@ -114,10 +95,10 @@ def place_of(row: Count, grain: Grain) -> Place:
 
 
 @pytest.mark.parametrize("grain", Grain)
-@pytest.mark.parametrize("asked", FILTERS)
+@pytest.mark.parametrize("asked", ALL_FILTERS)
 def test_sums_are_those_of_the_counts(manager: tuple[Database, str], asked: str, grain: Grain) -> None:
     database, token = manager
-    chosen = FILTERS[asked]
+    chosen = ALL_FILTERS[asked]
     with session_scope(database, token=token) as session:
         true: Counter[tuple[Place, str, str]] = Counter()
         for row in rows_under(session, chosen):
@@ -128,10 +109,10 @@ def test_sums_are_those_of_the_counts(manager: tuple[Database, str], asked: str,
 
 
 @pytest.mark.parametrize("grain", Grain)
-@pytest.mark.parametrize("asked", FILTERS)
+@pytest.mark.parametrize("asked", ALL_FILTERS)
 def test_weeks_are_those_of_the_counts(manager: tuple[Database, str], asked: str, grain: Grain) -> None:
     database, token = manager
-    chosen = FILTERS[asked]
+    chosen = ALL_FILTERS[asked]
     with session_scope(database, token=token) as session:
         rows = [row for row in rows_under(session, chosen) if row.measure == RateMeasure.VISITS]
         weeks = read_visit_weeks(session, chosen, grain)
@@ -152,15 +133,15 @@ def by_week(found: list[CellWeeks]) -> dict[tuple[Place, date], list[int]]:
     }
 
 
-@pytest.mark.parametrize("asked", FILTERS)
+@pytest.mark.parametrize("asked", ALL_FILTERS)
 def test_tallies_by_week_are_those_of_the_counts(manager: tuple[Database, str], asked: str) -> None:
     database, token = manager
     with session_scope(database, token=token) as session:
         true: Counter[tuple[Place, date, str]] = Counter()
-        for row in rows_under(session, FILTERS[asked]):
+        for row in rows_under(session, ALL_FILTERS[asked]):
             if row.measure in SERIES_TALLIES:
                 true[Place(row.site_id), row.week_on, row.measure] += row.n
-        found = by_week(read_tally_weeks(session, FILTERS[asked]))
+        found = by_week(read_tally_weeks(session, ALL_FILTERS[asked]))
     assert {
         (*key, measure.value): n
         for key, sums in found.items()
