@@ -8,7 +8,7 @@ from core.store.scan_filter import Choice, FilterChoices
 from core.vocabulary import GradeSource, Laterality, Slab
 from core.wording import EYE_NAMES, SLAB_NAMES, scan_type_words
 
-_NOTHING = FinerChoices((), (), (), ())
+_NOTHING = FinerChoices((), (), (), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def offers_of(choices: FilterChoices, finer: FinerChoices | None, given: Mapping
         "type": Offer("Scan type", choices.scan_types, types, "All types"),
         "slab": Offer("Slab", list(slabs), slabs, "All slabs"),
         "eye": Offer("Eye", list(eyes), eyes, "Both eyes"),
+        "manufacturer": Offer("Manufacturer", with_given("manufacturer", finer.manufacturers), {}, "All manufacturers"),
         "model": Offer("Model", with_given("model", finer.device_models), {}, "All models"),
         "software": Offer("Software", with_given("software", finer.software_versions), {}, "All versions"),
         "visit": Offer("Visit", with_given("visit", finer.visit_codes), {}, "All visits", is_open=True),

@@ -31,6 +31,7 @@ class Field(StrEnum):
     SITE = "site"
     DEVICE = "device"
     TECHNICIAN = "technician"
+    MANUFACTURER = "manufacturer"
     MODEL = "model"
     SOFTWARE = "software"
     TYPE = "type"
@@ -62,7 +63,7 @@ PERIOD_NAMES = {
     Period.WEEKS_52: "Last 52 weeks",
     Period.ALL: "All time",
 }
-FINER_FIELDS = (Field.MODEL, Field.SOFTWARE, Field.VISIT, Field.VERSION, Field.GRADED)
+FINER_FIELDS = (Field.MANUFACTURER, Field.MODEL, Field.SOFTWARE, Field.VISIT, Field.VERSION, Field.GRADED)
 """Behind the button *More filters* until one is chosen."""
 RATE_FIELDS = (
     Field.STUDY, Field.SITE, Field.DEVICE, Field.TECHNICIAN, Field.TYPE, Field.EYE, Field.PERIOD, *FINER_FIELDS,
@@ -75,19 +76,23 @@ POINT_FIELDS = (*SCAN_FIELDS, Field.PERIOD, *FINER_FIELDS)
 _WIDTHS_PX = {
     Field.STUDY: 124, Field.SITE: 120, Field.DEVICE: 128, Field.TECHNICIAN: 160, Field.TYPE: 148, Field.SLAB: 118,
     Field.EYE: 118, Field.PERIOD: 146, Field.DAYS: 230, Field.MODEL: 136, Field.SOFTWARE: 136, Field.VISIT: 118,
-    Field.VERSION: 160, Field.GRADED: 160,
+    Field.VERSION: 160, Field.GRADED: 160, Field.MANUFACTURER: 160,
 }  # fmt: skip
 """As narrow as "all of them" allows: eight of them and the button stand in one row on 1440 pixels. Where there are
 fewer they grow (frame.css)."""
-_COARSE = {Field.STUDY: (Field.SITE, Field.DEVICE, Field.TECHNICIAN), Field.SITE: (Field.DEVICE, Field.TECHNICIAN)}
-"""Choosing another study or site forgets what lies within the old one."""
+_COARSE = {
+    Field.STUDY: (Field.SITE, Field.DEVICE, Field.TECHNICIAN),
+    Field.SITE: (Field.DEVICE, Field.TECHNICIAN),
+    Field.MANUFACTURER: (Field.MODEL,),
+}
+"""Choosing another study, site or manufacturer forgets what lies within the old one."""
 _OTHER_DAYS = "days"
 """Stands among the periods for days of one's own."""
 _LEFT_ASIDE = {
     Field.STUDY: "study", Field.SITE: "site", Field.DEVICE: "device", Field.TECHNICIAN: "technician",
-    Field.MODEL: "model", Field.SOFTWARE: "software", Field.TYPE: "scan type", Field.SLAB: "slab", Field.EYE: "eye",
-    Field.VISIT: "visit", Field.VERSION: "model version", Field.GRADED: "whose grade counts", Field.PERIOD: "period",
-    Field.DAYS: "days",
+    Field.MANUFACTURER: "manufacturer", Field.MODEL: "model", Field.SOFTWARE: "software", Field.TYPE: "scan type",
+    Field.SLAB: "slab", Field.EYE: "eye", Field.VISIT: "visit", Field.VERSION: "model version",
+    Field.GRADED: "whose grade counts", Field.PERIOD: "period", Field.DAYS: "days",
 }  # fmt: skip
 _PERIODS = Offer(
     "Period",
@@ -123,11 +128,12 @@ def scans_address(query: Mapping[str, str], asked: Mapping[str, str] = UNGRADABL
     return f"/examples?{urlencode({**query, **asked})}"
 
 
-def _day_bounds(text: str | None) -> tuple[date, date] | None:
-    """First day and day after the last; None where the URL names no such days."""
+def day_bounds(text: str | None) -> tuple[date, date] | None:
+    """First day and day after the last of ``2026-08-03..2026-08-16``; None where that names no such days."""
     first, _, last = (text or "").partition("..")
     try:
         bounds = date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1)
+        whole_weeks(*bounds)  # the calendar's last days are in no whole week
     except (ValueError, OverflowError):
         return None
     return bounds if bounds[0] < bounds[1] else None
@@ -145,6 +151,7 @@ def filter_query(chosen: ScanFilter) -> dict[str, str]:
         Field.SITE: chosen.site_id,
         Field.DEVICE: chosen.device_id,
         Field.TECHNICIAN: chosen.technician_id,
+        Field.MANUFACTURER: chosen.manufacturer,
         Field.MODEL: chosen.device_model,
         Field.SOFTWARE: chosen.software_version,
         Field.TYPE: chosen.scan_type,
@@ -248,7 +255,7 @@ def _draw_select(field: Field, offer: Offer) -> None:
 def _draw_period(offer: Offer, default: Period, today: date) -> None:
     """The period, and beside it the days where they are one's own."""
     key, days_key = "octaudit.filter.period", "octaudit.filter.days"
-    bounds = _day_bounds(st.query_params.get(Field.DAYS))
+    bounds = day_bounds(st.query_params.get(Field.DAYS))
     current = _OTHER_DAYS if bounds else st.query_params.get(Field.PERIOD, default)
     st.session_state[key] = current if current in offer.values else default
     st.selectbox(
@@ -322,12 +329,13 @@ def _restore() -> None:
 
 def _read(period: Period, today: date) -> ScanFilter:
     get = st.query_params.get
-    since, until = _day_bounds(get(Field.DAYS)) or period_bounds(_member(Period, get(Field.PERIOD)) or period, today)
+    since, until = day_bounds(get(Field.DAYS)) or period_bounds(_member(Period, get(Field.PERIOD)) or period, today)
     return ScanFilter(
         study_id=_id(get(Field.STUDY)),
         site_id=_id(get(Field.SITE)),
         device_id=_id(get(Field.DEVICE)),
         technician_id=_id(get(Field.TECHNICIAN)),
+        manufacturer=get(Field.MANUFACTURER) or None,
         device_model=get(Field.MODEL) or None,
         software_version=get(Field.SOFTWARE),
         scan_type=get(Field.TYPE) or None,
@@ -356,6 +364,7 @@ def _only(fields: Sequence[Field], chosen: ScanFilter) -> ScanFilter:
         Field.SITE: {"site_id": None},
         Field.DEVICE: {"device_id": None},
         Field.TECHNICIAN: {"technician_id": None},
+        Field.MANUFACTURER: {"manufacturer": None},
         Field.MODEL: {"device_model": None},
         Field.SOFTWARE: {"software_version": None},
         Field.TYPE: {"scan_type": None},

@@ -26,6 +26,7 @@ FILTERS = {
     "a study and type": ScanFilter(study_id=1, scan_type="octa-enface 3x3", **PERIOD),
     "a site": ScanFilter(site_id=2),
     "a model": ScanFilter(device_model="AngioVue", **PERIOD),
+    "a manufacturer": ScanFilter(manufacturer="Zeiss"),
     "a version": ScanFilter(software_version="2"),
     "a technician's device": ScanFilter(technician_id=5, device_id=4),
 }

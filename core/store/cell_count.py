@@ -6,7 +6,7 @@ scans were counted between them. Technician and device together are in no cell: 
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -105,7 +105,7 @@ _IDS = {
 def fitting_grain(grain: Grain, chosen: ScanFilter) -> Grain | None:
     """The coarsest grain that knows what is asked for and what is filtered by; None where none does."""
     asked = set(_FIELDS[grain])
-    if chosen.device_id is not None or chosen.device_model is not None:
+    if chosen.device_id is not None or chosen.asks_of_devices:
         asked.add("device_id")
     if chosen.software_version is not None:
         asked.add("software_version")
@@ -262,11 +262,7 @@ def _sum_rows(
 
 def cell_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
     """Conditions on RateCell: those of the filter but for type and time."""
-    known = ScanFilter(
-        study_id=chosen.study_id, site_id=chosen.site_id, device_id=chosen.device_id, device_model=chosen.device_model,
-        technician_id=chosen.technician_id, software_version=chosen.software_version,
-    )  # fmt: skip
-    return count_conditions(known, RateCell.__table__.c)
+    return count_conditions(replace(chosen, scan_type=None, since=None, until=None), RateCell.__table__.c)
 
 
 def _count_rows(
@@ -277,11 +273,7 @@ def _count_rows(
     spans: Spans,
 ) -> Select[*tuple[Any, ...]]:
     """Counts as they are, added up by place, period, measure and detail."""
-    within = ScanFilter(
-        study_id=chosen.study_id, site_id=chosen.site_id, device_id=chosen.device_id, device_model=chosen.device_model,
-        technician_id=chosen.technician_id, software_version=chosen.software_version, scan_type=chosen.scan_type,
-        since=spans.borders[0], until=spans.borders[-1],
-    )  # fmt: skip
+    within = replace(chosen, since=spans.borders[0], until=spans.borders[-1])
     later = [(counts.week_on >= start, number) for number, start in enumerate(spans.starts) if start is not None]
     span = case(*reversed(later), else_=0) if later else literal(0)
     keys = [*(counts[name] for name in fields), span.label("span"), counts.measure, counts.detail]

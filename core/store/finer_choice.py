@@ -1,4 +1,4 @@
-"""What the filters offer beside places and scan types: models, software, visits and model versions. Bounded looks."""
+"""What the filters offer beside places and scan types: devices, software, visits, model versions. Bounded looks."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,9 @@ MOST_VISITS = 200
 class FinerChoices:
     """What the finer filters offer to this person."""
 
+    manufacturers: tuple[str, ...]
     device_models: tuple[str, ...]
+    """Of the chosen manufacturer."""
     software_versions: tuple[str, ...]
     visit_codes: tuple[str, ...]
     """Those that protocols name and those of the latest captures; there may be others."""
@@ -28,12 +30,22 @@ class FinerChoices:
 
 
 def read_finer_choices(session: Session, chosen: ScanFilter) -> FinerChoices:
-    """What the finer filters offer, by the person's own sites and narrowed by study and site."""
-    models = select(Device.model).join(Site, Site.id == Device.site_id).where(*site_conditions(chosen)).distinct()
+    """What the finer filters offer, by the person's own sites and narrowed by study, site and manufacturer."""
+    devices = (
+        select(Device.manufacturer, Device.model)
+        .join(Site, Site.id == Device.site_id)
+        .where(*site_conditions(chosen))
+        .distinct()
+        .subquery()
+    )
+    models = select(devices.c.model)
+    if chosen.manufacturer is not None:
+        models = models.where(devices.c.manufacturer == chosen.manufacturer)
     versions = session.execute(
         select(ModelVersion.id, ModelVersion.name, ModelVersion.version).order_by(ModelVersion.id.desc())
     )
     return FinerChoices(
+        manufacturers=_sorted(session, select(devices.c.manufacturer)),
         device_models=_sorted(session, models),
         software_versions=_sorted(session, _software_versions(chosen)),
         visit_codes=tuple(sorted({*_named_visits(session, chosen), *session.scalars(_latest_visits(chosen))})),
@@ -42,7 +54,7 @@ def read_finer_choices(session: Session, chosen: ScanFilter) -> FinerChoices:
 
 
 def _sorted(session: Session, statement: Select[str]) -> tuple[str, ...]:
-    return tuple(sorted((each for each in session.scalars(statement) if each), key=str.lower))
+    return tuple(sorted({each for each in session.scalars(statement) if each}, key=str.lower))
 
 
 def _software_versions(chosen: ScanFilter) -> Select[str]:

@@ -15,7 +15,13 @@ from core.store.certificate import DueCertificates, count_due
 from core.store.packed import Counts
 from core.store.rate_sum import WEEK, Grain
 from core.store.reacquisition import ENDED, is_overdue
-from core.store.scan_filter import ScanFilter, beyond_count_conditions, day_start, filter_conditions
+from core.store.scan_filter import (
+    ScanFilter,
+    beyond_count_conditions,
+    day_start,
+    device_conditions,
+    filter_conditions,
+)
 from core.store.tally import TALLIED, Tally, probe_patients
 from core.vocabulary import ScanState
 
@@ -193,10 +199,9 @@ def _read_sites(session: Session, chosen: ScanFilter, tallies: dict[int, Tally])
 
 def _read_devices(session: Session, chosen: ScanFilter, tallies: dict[int, Tally]) -> tuple[GroupTally, ...]:
     statement = select(Device.id, Device.code, Device.manufacturer, Device.model).order_by(Device.code)
+    statement = statement.where(*device_conditions(chosen))
     if chosen.device_id is not None:
         statement = statement.where(Device.id == chosen.device_id)
-    if chosen.device_model is not None:
-        statement = statement.where(Device.model == chosen.device_model)
     if chosen.site_id is not None:
         statement = statement.where(Device.site_id == chosen.site_id)
     elif chosen.study_id is not None:

@@ -56,8 +56,8 @@ def recent_scans(chosen: ScanFilter, reach: Reach, *columns: Any) -> Select[Any]
         .table_valued(column("id", BigInteger), name="asked")
         .render_derived()
     )
-    # The devices lie within site, study and model already; what is left asks of the acquisition alone.
-    narrowed = capture_conditions(replace(chosen, device_model=None))
+    # The devices are those of site, study and kind already; what is left asks of the acquisition alone.
+    narrowed = capture_conditions(replace(chosen, manufacturer=None, device_model=None))
     if scored := scored_conditions(chosen):
         narrowed.append(select(Scan.id).where(Scan.acquisition_id == Acquisition.id, *scored).exists())
     newest = (

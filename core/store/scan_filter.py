@@ -35,6 +35,7 @@ class ScanFilter:
     site_id: int | None = None
     device_id: int | None = None
     technician_id: int | None = None
+    manufacturer: str | None = None
     device_model: str | None = None
     software_version: str | None = None
     scan_type: str | None = None
@@ -62,11 +63,16 @@ class ScanFilter:
         return replace(self, laterality=None, visit_code=None, model_version_id=None, graded_by=None)
 
     @property
+    def asks_of_devices(self) -> bool:
+        """Whether it asks for devices of a kind: the counts know only which device it was."""
+        return self.manufacturer is not None or self.device_model is not None
+
+    @property
     def asks_of_captures(self) -> bool:
         """Whether it asks something that only the acquisition knows: without that, counting scans needs no join."""
         asked = (
-            self.device_id, self.technician_id, self.device_model, self.software_version, self.scan_type,
-            self.laterality, self.visit_code, self.since, self.until,
+            self.device_id, self.technician_id, self.manufacturer, self.device_model, self.software_version,
+            self.scan_type, self.laterality, self.visit_code, self.since, self.until,
         )  # fmt: skip
         return any(value is not None for value in asked)
 
@@ -124,8 +130,8 @@ def scored_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
 def capture_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
     """Conditions on Acquisition alone, study and site left out: those are asked of what holds the index."""
     conditions: list[ColumnElement[bool]] = []
-    if chosen.device_model is not None:
-        conditions.append(Acquisition.device_id.in_(_devices_of(chosen.device_model)))
+    if chosen.asks_of_devices:
+        conditions.append(Acquisition.device_id.in_(_devices_of(chosen)))
     if chosen.since is not None:
         conditions.append(Acquisition.acquired_at >= day_start(chosen.since))
     if chosen.until is not None:
@@ -151,8 +157,8 @@ def count_conditions(chosen: ScanFilter, counts: ReadOnlyColumnCollection[str, A
         conditions.append(counts.site_id == chosen.site_id)
     elif chosen.study_id is not None:
         conditions.append(counts.site_id.in_(_sites_of(chosen.study_id)))
-    if chosen.device_model is not None:
-        conditions.append(counts.device_id.in_(_devices_of(chosen.device_model)))
+    if chosen.asks_of_devices:
+        conditions.append(counts.device_id.in_(_devices_of(chosen)))
     if chosen.since is not None:
         conditions.append(counts.week_on >= chosen.since)
     if chosen.until is not None:
@@ -179,6 +185,12 @@ def beyond_count_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
         is_scored = scans.where(Scan.assessment_id.is_not(None)).exists()
         conditions += [by_person] if chosen.graded_by is GradeSource.PERSON else [~by_person, is_scored]
     return conditions
+
+
+def device_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
+    """Conditions on Device alone: of which kind it is."""
+    equal = ((Device.manufacturer, chosen.manufacturer), (Device.model, chosen.device_model))
+    return [column == value for column, value in equal if value is not None]
 
 
 def site_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
@@ -231,8 +243,8 @@ def _scan_types(session: Session) -> tuple[str, ...]:
     return tuple(session.scalars(select(counted.c.scan_type).order_by(func.lower(counted.c.scan_type))))
 
 
-def _devices_of(model: str) -> Select[int]:
-    return select(Device.id).where(Device.model == model)
+def _devices_of(chosen: ScanFilter) -> Select[int]:
+    return select(Device.id).where(*device_conditions(chosen))
 
 
 def _sites_of(study_id: int) -> Select[int]:

@@ -58,7 +58,7 @@ def scope_of(session: Session, chosen: ScanFilter) -> BaselineScope | NotComputa
 
 def _asked_unit(chosen: ScanFilter) -> tuple[str, str] | None:
     """Kind and key of the one unit that is chosen; a device's or technician's own site beside it is no part."""
-    if chosen.asks_beyond_counts:
+    if chosen.asks_beyond_counts or chosen.manufacturer is not None:
         return None
     software = chosen.software_version
     named = {

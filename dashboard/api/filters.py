@@ -1,6 +1,7 @@
 """The filters of the pages as query parameters, under the names that the pages' addresses use."""
 
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Annotated
 
@@ -18,10 +19,10 @@ from core.store.worklist import WorklistTab
 from core.usecases.compare_faz import FazBy, Magnification
 from core.usecases.compare_grades import GroupBy
 from core.usecases.outline_faz import DEFAULT_SCANS, MOST_SCANS
-from core.vocabulary import ActionState, Laterality, ReasonCode, RequestState, ScanKind, ScanState, Slab
+from core.vocabulary import ActionState, GradeSource, Laterality, ReasonCode, RequestState, ScanKind, ScanState, Slab
 from dashboard.api.documents.base import Code, Id
 from dashboard.api.paging import Paged
-from dashboard.filters import Period, period_bounds
+from dashboard.filters import Period, day_bounds, days_value, period_bounds, whole_weeks
 
 
 class FazMetric(StrEnum):
@@ -43,6 +44,15 @@ class FeedbackWeeks(IntEnum):
 
 
 Ordinal = Annotated[int, Field(ge=0, le=3)]
+_DEVICE = Field(None, description="Id of a device.")
+_TECHNICIAN = Field(None, description="Id of a technician.")
+_TYPE = Field(None, description="Scan type, e.g. `octa-enface 3x3`.")
+_FILTER_NAMES = {
+    "study": "study_id", "site": "site_id", "device": "device_id", "technician": "technician_id", "type": "scan_type",
+    "manufacturer": "manufacturer", "model": "device_model", "software": "software_version", "slab": "slab",
+    "eye": "laterality", "visit": "visit_code", "scored_by": "model_version_id", "graded_by": "graded_by",
+}  # fmt: skip
+"""Fields of ScanFilter by the name that pages and queries give them."""
 _DAYS = r"^\d{4}-\d{2}-\d{2}\.\.\d{4}-\d{2}-\d{2}$"
 
 
@@ -54,32 +64,15 @@ class PlaceQuery(BaseModel):
     study: Id | None = Field(None, description="Id of a study.")
     site: Id | None = Field(None, description="Id of a site.")
 
-
-class CaptureQuery(PlaceQuery):
-    """What narrows captures, whenever they were acquired."""
-
-    device: Id | None = Field(None, description="Id of a device.")
-    technician: Id | None = Field(None, description="Id of a technician.")
-    type: Code | None = Field(None, description="Scan type, e.g. `octa-enface 3x3`.")
-
     def narrowed(self) -> ScanFilter:
-        """What is chosen; fields that a query has not stay open."""
-        return ScanFilter(
-            study_id=self.study,
-            site_id=self.site,
-            device_id=self.device,
-            technician_id=self.technician,
-            scan_type=self.type,
-        )
+        """What is chosen of what the query has; the rest stays open."""
+        has = type(self).model_fields
+        return ScanFilter(**{name: getattr(self, field) for field, name in _FILTER_NAMES.items() if field in has})
 
 
-class RateQuery(CaptureQuery):
-    """What narrows rates: the unit is a whole capture, so slab and eye do not."""
+class SpanQuery(PlaceQuery):
+    """A span of time."""
 
-    model: Code | None = Field(None, description="Model of a device.")
-    software: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")] | None = Field(
-        None, description="Software version of a device."
-    )
     period: Period | None = Field(
         None, description="How far back, in whole weeks (Monday to Sunday, UTC) up to and including the present one."
     )
@@ -87,34 +80,72 @@ class RateQuery(CaptureQuery):
         None, pattern=_DAYS, description="From one day to another, both included; outweighs `period`."
     )
 
-    def chosen(self, *, period: Period) -> ScanFilter:
-        """The filter, with ``period`` where none is asked for. UsageError for days that are none."""
-        bounds = _day_bounds(self.days) if self.days else period_bounds(self.period or period, now().date())
-        narrowed = self.narrowed()
-        return ScanFilter(
-            study_id=narrowed.study_id,
-            site_id=narrowed.site_id,
-            device_id=narrowed.device_id,
-            technician_id=narrowed.technician_id,
-            device_model=self.model,
-            software_version=self.software,
-            scan_type=narrowed.scan_type,
-            since=bounds[0],
-            until=bounds[1],
-        )
-
-
-class ScanQuery(RateQuery):
-    """What narrows scans: slab and eye, too."""
-
-    slab: Slab | None = None
-    eye: Laterality | None = None
-
     def chosen(self, *, period: Period = Period.ALL) -> ScanFilter:
         """The filter, with ``period`` where none is asked for. UsageError for days that are none."""
-        whole = super().chosen(period=period)
-        fields = {name: getattr(whole, name) for name in ScanFilter.__slots__}
-        return ScanFilter(**fields | {"slab": self.slab, "laterality": self.eye})
+        bounds = day_bounds(self.days) if self.days else period_bounds(self.period or period, now().date())
+        if bounds is None:
+            raise UsageError(f"{self.days} names no days.", remedy="Write 2026-08-03..2026-08-16.")
+        return replace(self.narrowed(), since=bounds[0], until=bounds[1])
+
+
+class MarksQuery(SpanQuery):
+    """What happened, and where."""
+
+    device: Id | None = _DEVICE
+
+
+class RequestsQuery(SpanQuery):
+    """Requests to take scans again."""
+
+    device: Id | None = _DEVICE
+    technician: Id | None = _TECHNICIAN
+    type: Code | None = _TYPE
+    eye: Laterality | None = None
+
+
+class CapturesQuery(SpanQuery):
+    """What narrows captures one by one, by day."""
+
+    device: Id | None = _DEVICE
+    technician: Id | None = _TECHNICIAN
+    type: Code | None = _TYPE
+    eye: Laterality | None = None
+    manufacturer: Code | None = Field(None, description="Manufacturer of a device.")
+    model: Code | None = Field(None, description="Model of a device.")
+    software: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")] | None = Field(
+        None, description="Software version of a device."
+    )
+    visit: Code | None = Field(None, description="Code of a visit.")
+    scored_by: Id | None = Field(None, description="Id of a model version: whose score counts.")
+    graded_by: GradeSource | None = Field(None, description="Whose grade counts, a person's or the model's.")
+
+
+class RateQuery(CapturesQuery):
+    """What narrows rates: the unit is a whole capture, so the slab does not. Counts are kept by week."""
+
+    days: str | None = Field(
+        None,
+        pattern=_DAYS,
+        description="From a Monday to a Sunday, both included: counts are kept by week; outweighs `period`.",
+    )
+
+    def chosen(self, *, period: Period = Period.ALL) -> ScanFilter:
+        """The filter, with ``period`` where none is asked for. UsageError for days that are no whole weeks."""
+        chosen = super().chosen(period=period)
+        if chosen.since is not None and chosen.until is not None:
+            since, until = whole_weeks(chosen.since, chosen.until)
+            if (since, until) != (chosen.since, chosen.until):
+                raise UsageError(
+                    f"{self.days} are no whole weeks, and counts are kept by week.",
+                    remedy=f"Ask for {days_value(since, until - timedelta(days=1))}.",
+                )
+        return chosen
+
+
+class ScanQuery(CapturesQuery):
+    """What narrows scans: the slab, too."""
+
+    slab: Slab | None = None
 
 
 class UnitsQuery(RateQuery):
@@ -208,7 +239,7 @@ class ExampleQuery(Paged, ScanQuery):
     fault: Fault | None = Field(None, description="Severe there, or off the protocol, whatever the grade.")
 
 
-class RequestsQuery(Paged, ScanQuery):
+class RequestListQuery(Paged, RequestsQuery):
     """A page of requests."""
 
     state: RequestState | None = None
@@ -217,7 +248,7 @@ class RequestsQuery(Paged, ScanQuery):
     overdue: bool = Field(default=False, description="Only what is owed after its day.")
 
 
-class VisitsQuery(Paged, CaptureQuery):
+class VisitsQuery(Paged, PlaceQuery):
     """A page of visits."""
 
     gaps: bool = Field(default=True, description="Only visits of which something is missing.")
@@ -257,6 +288,8 @@ class CertificatesQuery(PlaceQuery):
 
 
 RequestsAsked = Annotated[RequestsQuery, Query()]
+RequestListAsked = Annotated[RequestListQuery, Query()]
+MarksAsked = Annotated[MarksQuery, Query()]
 VisitsAsked = Annotated[VisitsQuery, Query()]
 FeedbackAsked = Annotated[FeedbackQuery, Query()]
 PlacesAsked = Annotated[PlaceQuery, Query()]
@@ -277,11 +310,3 @@ ScanListAsked = Annotated[ScanListQuery, Query()]
 ChecksAsked = Annotated[ChecksQuery, Query()]
 WorklistAsked = Annotated[WorklistQuery, Query()]
 ExamplesAsked = Annotated[ExampleQuery, Query()]
-
-
-def _day_bounds(days: str) -> tuple[date, date]:
-    first, _, last = days.partition("..")
-    try:
-        return date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{days} names no days.", remedy="Write 2026-08-03..2026-08-16.") from error

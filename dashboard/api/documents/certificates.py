@@ -1,12 +1,12 @@
 """What is asked of certificates, and their course."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
 from core.vocabulary import CertificateState, Laterality, ScanKind, Slab
-from dashboard.api.documents.base import Body, Document, Id
+from dashboard.api.documents.base import Body, Document, GivenDay, Id
 from dashboard.api.documents.places import CertificateDocument
 from dashboard.api.documents.work import NoteBody
 
@@ -31,7 +31,7 @@ class EvidenceBody(Body):
 class GrantBody(NoteBody):
     """How long it holds."""
 
-    expires_on: date | None = Field(None, description="Last day; left out: as the protocol says.")
+    expires_on: GivenDay | None = Field(None, description="Last day; left out: as the protocol says.")
 
 
 class CertificateStepDocument(Document):

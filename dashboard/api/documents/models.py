@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from core.vocabulary import AdoptionOutcome, ModelOrigin, ReEvaluationState, RescoredState, ScanKind
-from dashboard.api.documents.base import Body, Document, Facts, Id, Text
+from dashboard.api.documents.base import Body, Document, Facts, GivenDay, Id, Text
 
 
 class ModelDocument(Document):
@@ -88,8 +88,8 @@ class RescoringBody(Body):
     kind: ScanKind
     version_id: Id
     site_id: Annotated[int | None, Field(ge=1)] = None
-    since: date | None = Field(default=None, description="Captured from this day on.")
-    until: date | None = Field(default=None, description="Captured before this day.")
+    since: GivenDay | None = Field(default=None, description="Captured from this day on.")
+    until: GivenDay | None = Field(default=None, description="Captured before this day.")
     reason: Text
 
 

@@ -11,7 +11,7 @@ from core.intake.visit_calendar import MAX_PLANNED_VISITS, MAX_REASON_LENGTH
 from core.store.visit_plan import Slot
 from core.usecases.plan_visits import CalendarCheck, PlanChange
 from core.vocabulary import Laterality
-from dashboard.api.documents.base import Body, Code, Document, Text
+from dashboard.api.documents.base import Body, Code, Document, GivenDay, Text
 from dashboard.api.documents.work import Words
 
 
@@ -37,8 +37,10 @@ class CalendarRowBody(Body):
     site: Code = Field(description="Code of the site.")
     subject: Code = Field(description="Pseudonym of the subject.")
     visit: Code = Field(description="The visit's name in the protocol.")
-    planned_on: date
-    window_ends_on: date | None = Field(None, description="Left out: the protocol's window from the planned day on.")
+    planned_on: GivenDay
+    window_ends_on: GivenDay | None = Field(
+        None, description="Left out: the protocol's window from the planned day on."
+    )
     called_off: Annotated[Text, Field(max_length=MAX_REASON_LENGTH)] = Field(
         "", description="Why it does not take place; empty: it does."
     )

@@ -23,7 +23,7 @@ from core.vocabulary import (
     Slab,
     StepKind,
 )
-from dashboard.api.documents.base import Body, Document, MaybeRange, Rate, Text
+from dashboard.api.documents.base import Body, Document, GivenDay, MaybeRange, Rate, Text
 from dashboard.api.documents.quality import CauseCountsDocument
 
 
@@ -207,7 +207,7 @@ class NoteBody(Body):
 class ScheduleBody(NoteBody):
     """When the new scan is planned."""
 
-    planned_on: date
+    planned_on: GivenDay
 
 
 class NotPossibleBody(Body):

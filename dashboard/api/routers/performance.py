@@ -25,7 +25,7 @@ from dashboard.api.documents.work import (
     SiteQueriesDocument,
     VisitDocument,
 )
-from dashboard.api.filters import FeedbackAsked, RatesAsked, VisitsAsked
+from dashboard.api.filters import FeedbackAsked, PlacesAsked, RequestsAsked, VisitsAsked
 from dashboard.api.guard import RateReader, WorkReader
 from dashboard.api.paging import cursor
 from dashboard.api.routers.quality import cause_counts
@@ -38,7 +38,7 @@ SCORED_SCANS = "scored scans of first captures"
 
 
 @router.get("/requests-figures")
-def read_request_figures(asked: RatesAsked, caller: RateReader) -> RequestFiguresDocument:
+def read_request_figures(asked: RequestsAsked, caller: RateReader) -> RequestFiguresDocument:
     """How many requests end well, in time, and how long they take. 26 weeks unless asked."""
     caller.require_role(TRACKERS)
     chosen = asked.chosen(period=Period.WEEKS_26)
@@ -70,11 +70,11 @@ def read_request_figures(asked: RatesAsked, caller: RateReader) -> RequestFigure
 
 
 @router.get("/completeness")
-def list_completeness(asked: RatesAsked, caller: WorkReader) -> Listing[SiteCompletenessDocument]:
+def list_completeness(asked: PlacesAsked, caller: WorkReader) -> Listing[SiteCompletenessDocument]:
     """What every site was expected to send, and what of it is missing."""
     caller.require_role(TRACKERS)
     with caller.open_session() as session:
-        found = read_completeness(session, asked.chosen(period=Period.ALL), today=now().date())
+        found = read_completeness(session, asked.narrowed(), today=now().date())
     return Listing(items=[SiteCompletenessDocument.model_validate(each) for each in found])
 
 

@@ -50,7 +50,15 @@ from dashboard.api.documents.rates import (
     rate_of,
 )
 from dashboard.api.documents.scans import ScanScoresDocument, SharedImageDocument
-from dashboard.api.filters import RatesAsked, ScansAsked, TrendsAsked, UnitsAsked, UnitWeeksAsked
+from dashboard.api.filters import (
+    MarksAsked,
+    PlacesAsked,
+    RatesAsked,
+    ScansAsked,
+    TrendsAsked,
+    UnitsAsked,
+    UnitWeeksAsked,
+)
 from dashboard.api.guard import RateReader
 from dashboard.filters import Period
 from dashboard.navigation import CENTRE, COMPARERS
@@ -171,7 +179,7 @@ def read_trends(asked: TrendsAsked, caller: RateReader) -> TrendsDocument:
 
 
 @router.get("/marks")
-def list_marks(asked: RatesAsked, caller: RateReader) -> Listing[MarkDocument]:
+def list_marks(asked: MarksAsked, caller: RateReader) -> Listing[MarkDocument]:
     """What happened and may explain a change: software updates, new technicians, notes. 52 weeks unless asked."""
     caller.require_role(NOT_GRADERS)
     with caller.open_session() as session:
@@ -180,11 +188,11 @@ def list_marks(asked: RatesAsked, caller: RateReader) -> Listing[MarkDocument]:
 
 
 @router.get("/shared-images")
-def list_shared_images(asked: RatesAsked, caller: RateReader) -> Listing[SharedImageDocument]:
-    """The very same image sent from two sites, the latest first. 26 weeks unless asked."""
+def list_shared_images(asked: PlacesAsked, caller: RateReader) -> Listing[SharedImageDocument]:
+    """The very same image sent from two sites, one of them as asked, at any time; the latest first."""
     caller.require_role(CENTRE)
     with caller.open_session() as session:
-        found = read_shared_images(session, asked.chosen(period=Period.WEEKS_26))
+        found = read_shared_images(session, asked.narrowed())
     return Listing(items=[SharedImageDocument.model_validate(each) for each in found])
 
 

@@ -35,7 +35,7 @@ from dashboard.api.documents.work import (
     SubscriptionDocument,
     ThreadDocument,
 )
-from dashboard.api.filters import ActionsAsked, AlertsAsked, RequestsAsked
+from dashboard.api.filters import ActionsAsked, AlertsAsked, RequestListAsked
 from dashboard.api.guard import Caller, WorkReader, WorkWriter
 from dashboard.api.routers.scans import decided
 from dashboard.navigation import COMPARERS
@@ -49,7 +49,7 @@ ScanId = Annotated[Id, Path(description="Id of a scan.")]
 
 
 @router.get("/requests")
-def list_requests(asked: RequestsAsked, caller: WorkReader) -> Page[RequestDocument]:
+def list_requests(asked: RequestListAsked, caller: WorkReader) -> Page[RequestDocument]:
     """Requests to take scans again: what sites owe first, the soonest due on top; then answered ones; the ended last.
 
     Sorted by what is due, so a page begins after a number of rows.

@@ -73,7 +73,7 @@ def unfold(session: Session, *, one_in: int) -> None:
 def rows_under(session: Session, chosen: ScanFilter) -> list[Count]:
     """Counts and deltas as they stand in their tables, filtered here and not by the database."""
     found = []
-    models = dict(session.execute(select(tables.Device.id, tables.Device.model)).all())
+    devices = {each.id: each for each in session.scalars(select(tables.Device))}
     for table in (tables.Rate, tables.RateDelta):
         columns = [getattr(table, name) for name in KEY_COLUMNS]
         found += [Count(*row) for row in session.execute(select(*columns, table.n))]
@@ -82,7 +82,8 @@ def rows_under(session: Session, chosen: ScanFilter) -> list[Count]:
         row
         for row in found
         if all(getattr(chosen, name) in (None, getattr(row, name)) for name in names)
-        and chosen.device_model in (None, models[row.device_id])
+        and chosen.device_model in (None, devices[row.device_id].model)
+        and chosen.manufacturer in (None, devices[row.device_id].manufacturer)
         and row.scan_type in ({chosen.scan_type} if chosen.scan_type else {row.scan_type})
         and (row.measure != RateMeasure.VISITS or row.scan_type == (chosen.scan_type or ""))
         and (chosen.since is None or row.week_on >= chosen.since)
