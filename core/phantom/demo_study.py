@@ -13,6 +13,7 @@ import numpy as np
 from core.phantom.demo_captures import FIELDS, Capturer
 from core.phantom.demo_roster import (
     BAD_SITE,
+    DECLINE_CAUSE,
     DECLINE_WEEK,
     DECLINING_DEVICE,
     DEVICES,
@@ -149,6 +150,13 @@ def _events(calendar: _Calendar) -> tuple[DemoEvent, ...]:
             UPDATED_DEVICE,
         ),
         DemoEvent(
+            "service",
+            calendar.moment(DECLINE_WEEK),
+            DECLINE_CAUSE,
+            DECLINING_DEVICE.rsplit("-", 1)[0],
+            DECLINING_DEVICE,
+        ),
+        DemoEvent(
             "new technician",
             calendar.moment(NEWCOMER_WEEK),
             f"{NEWCOMER} starts taking scans.",
@@ -170,6 +178,7 @@ def _planted(calendar: _Calendar) -> Planted:
         declining_device=DECLINING_DEVICE,
         decline_week=DECLINE_WEEK,
         decline_starts_on=calendar.day(DECLINE_WEEK, 0),
+        decline_cause=DECLINE_CAUSE,
         decline_reason=ReasonCode.MP_SIGNAL,
         tiny_site=TINY_SITE,
         healthy_sites=tuple(site.code for site in SITES if site.code not in faulty),

@@ -220,6 +220,8 @@ class Planted:
     declining_device: str
     decline_week: int
     decline_starts_on: date
+    decline_cause: str
+    """What is marked on the trends when it begins."""
     decline_reason: ReasonCode
     tiny_site: str
     healthy_sites: tuple[str, ...]

@@ -165,6 +165,7 @@ def add_mark(
     text: str,
     happened_at: datetime | None = None,
     site_id: int | None = None,
+    device_id: int | None = None,
 ) -> int:
     """Mark an event on a study's trends: a new technician, a moved device, anything worth knowing later."""
     refuse_unless_admin(actor, study_id)
@@ -172,8 +173,9 @@ def add_mark(
         raise UsageError("The mark has no text.", remedy="Say in a few words what happened.")
     moment = happened_at or now()
     mark_id = store.insert_annotation(
-        session, study_id=study_id, site_id=site_id, happened_at=moment, kind=kind, text=text.strip()
-    )
+        session, study_id=study_id, site_id=site_id, device_id=device_id, happened_at=moment, kind=kind,
+        text=text.strip(),
+    )  # fmt: skip
     record_event(session, actor=actor, action="add_mark", entity="annotation", entity_id=mark_id, study_id=study_id,
                  site_id=site_id, after={"kind": kind, "text": text.strip()})  # fmt: skip
     return mark_id

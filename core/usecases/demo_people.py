@@ -137,9 +137,10 @@ def _add_event(
         )  # fmt: skip
     else:
         site_id = site_ids[event.site] if event.site else None
+        device_id = device_ids[event.device] if event.device else None
         add_mark(
             session, actor=PROGRAM, study_id=study_id, kind=event.kind, text=event.text, happened_at=event.happened_at,
-            site_id=site_id,
+            site_id=site_id, device_id=device_id,
         )  # fmt: skip
 
 

@@ -33,7 +33,8 @@ def _row(row: SiteFlags, filters: Mapping[str, str]) -> Html:
     cells = [_cell(cell, own) for cell in row.cells]
     why = page_link("Why", "why", own)
     act = page_link("Act", "sites", {**filters, "by": "site", "unit": row.site.key})
-    links = tag("td", join([why, act], " "), class_="links")
+    report = page_link("Report", "reports", {Field.SITE.value: own[Field.SITE.value]})
+    links = tag("td", join([why, act, report], " "), class_="links")
     return tag("tr", tag("th", name, scope="row"), *cells, links, class_=None if row.is_judged else "unsure")
 
 

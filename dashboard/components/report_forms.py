@@ -19,6 +19,7 @@ from core.vocabulary import ReportKind, SchedulePace, ScheduleState
 from core.wording import REASON_NAMES, REPORT_NAMES, reason_code_words
 from dashboard.administration.steps import fresh_key, perform
 from dashboard.components.report_table import schedule_words, timing_words
+from dashboard.filters import Field
 from dashboard.installation import installation
 from dashboard.session import open_session
 
@@ -165,7 +166,10 @@ def draw_tips(sites: Sequence[SiteRef]) -> None:
 
 
 def _draw_scope(actor: Actor, sites: Sequence[SiteRef], name: str) -> tuple[ReportKind, int, int | None] | None:
-    """Kind, study and site of a report that this person may have; None, with a word, where there is none."""
+    """Kind, study and site of a report that this person may have; None, with a word, where there is none.
+
+    The site that the address names comes first.
+    """
     studies = {place.study_id: place.study for place in sites}
     whole = [each for each in studies if may_have(actor, ReportKind.STUDY, study_id=each, site_id=None)]
     own = [place for place in sites if may_have(actor, ReportKind.SITE, study_id=place.study_id, site_id=place.site_id)]
@@ -178,8 +182,12 @@ def _draw_scope(actor: Actor, sites: Sequence[SiteRef], name: str) -> tuple[Repo
     if kind is ReportKind.STUDY:
         study_id = right.selectbox("Study", whole, format_func=studies.__getitem__, key=fresh_key(f"{name}.study"))
         return kind, study_id, None
-    place = right.selectbox("Site", own, format_func=lambda each: f"{each.study} · {each.site} · {each.site_name}",
-                            key=fresh_key(f"{name}.site"))  # fmt: skip
+    asked = st.query_params.get(Field.SITE)
+    first = next((index for index, each in enumerate(own) if str(each.site_id) == asked), 0)
+    place = right.selectbox(
+        "Site", own, first, format_func=lambda each: f"{each.study} · {each.site} · {each.site_name}",
+        key=fresh_key(f"{name}.site.{asked}"),
+    )  # fmt: skip
     return kind, place.study_id, place.site_id
 
 

@@ -1,6 +1,7 @@
 """Overview: how many scans are good enough, where not, and what waits. Load, choose, draw."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -29,7 +30,10 @@ from dashboard.filters import RATE_FIELDS, Field, Period, draw_filters, url_filt
 from dashboard.navigation import CENTRE, COMPARERS
 from dashboard.session import current_user, open_session
 
-MATRIX_LINKS = "A cell leads to its trend or its worklist, *Why* to the causes, *Act* to what is done about the site."
+MATRIX_LINKS = (
+    "A cell leads to its trend or its worklist, *Why* to the causes, *Act* to what is done about the site, "
+    "*Report* to a report of it, now or by schedule."
+)
 PERIOD = Period.WEEKS_26
 """Shown without a choice: long enough for a trend, short enough to be of now."""
 
@@ -79,7 +83,7 @@ def _draw_matrix(matrix: FlagMatrix) -> None:
     narrowed = {Field.PERIOD.value: PERIOD.value, **url_filters()}
     draw_long(matrix.sites, lambda sites: panel(flag_matrix(sites, narrowed), key="matrix"), key="matrix", noun="sites")
     st.caption(f"{MATRIX_CAPTION} {MATRIX_LINKS}")
-    draw_chart_data(ChartData("sites-by-indicator", matrix_rows(matrix), MATRIX_COLUMNS), behind="table")
+    draw_chart_data(ChartData("sites-by-indicator", partial(matrix_rows, matrix), MATRIX_COLUMNS), behind="table")
 
 
 def _draw_chart(overview: Overview, marks: Sequence[Mark], factor: float) -> None:
@@ -90,7 +94,7 @@ def _draw_chart(overview: Overview, marks: Sequence[Mark], factor: float) -> Non
     counts_alt = "First captures decided, by week of acquisition."
     draw_chart(draw_counts(points), alt=counts_alt)
     st.caption(WEEKS_CAPTION)
-    draw_chart_data(ChartData("rates-by-week", week_rows(points), WEEK_COLUMNS))
+    draw_chart_data(ChartData("rates-by-week", partial(week_rows, points), WEEK_COLUMNS))
     if marks:
         panel(mark_list(marks), key="marks")
 
@@ -110,7 +114,7 @@ def _draw_group_table(groups: Sequence[GroupTally], field: Field, narrowed: Mapp
         lambda shown: panel(group_table(shown, name, name.capitalize(), narrowed, factor), key=f"{name}s"),
         key=f"{name}s", noun=f"{name}s",
     )  # fmt: skip
-    draw_chart_data(ChartData(f"rates-by-{name}", group_rows(groups, factor), GROUP_COLUMNS), behind="table")
+    draw_chart_data(ChartData(f"rates-by-{name}", partial(group_rows, groups, factor), GROUP_COLUMNS), behind="table")
 
 
 def _draw_shared(shared: Sequence[SharedImage]) -> None:

@@ -117,7 +117,7 @@ def test_a_manager_s_questions_are_answered_in_under_four_clicks(manager: Manage
     manager.click(page.locator("a.multiple").first)
     manager.sees(rf"{planted.declining_device}: \d point")
     manager.sees("evidence of doubled odds adds up after")
-    manager.sees("within 4 weeks of")
+    manager.sees(rf"within 4 weeks of .*{re.escape(planted.decline_cause.rstrip('.'))}")
 
     manager.asks()  # From the funnel to a unit's trend, and from a point of it to its scans.
     manager.click(page.get_by_role("link", name="Sites & devices"))

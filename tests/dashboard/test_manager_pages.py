@@ -91,6 +91,14 @@ def test_units_of_every_kind_can_be_compared(demo_page: PageOf, kind: str):
     assert "above the red line" in shown(page)
 
 
+def test_a_row_of_the_matrix_leads_to_a_report_of_its_site(demo_page: PageOf, demo: Demo):
+    for code, id_ in demo.rows.site_ids.items():
+        assert f"/reports?site={id_}" in shown(demo_page(OVERVIEW)), code
+        offered = [box.value for box in demo_page("pages/reports.py", site=id_).selectbox if box.label == "Site"]
+        assert offered
+        assert {place.site_id for place in offered} == {id_}
+
+
 def test_the_declining_device_stands_out_by_its_code(demo_page: PageOf, demo: Demo):
     markup = shown(demo_page(SITES, by="device"))
     verdict = markup[markup.index("verdicts") : markup.index("<table")]
@@ -104,7 +112,7 @@ def test_the_decline_is_told_with_its_beginning_and_what_happened_then(demo_page
     assert f"{planted.declining_device}: " in markup
     assert "evidence of doubled odds adds up after" in markup
     assert "passed its threshold and still does" in markup
-    assert "within 4 weeks of" in markup
+    assert re.search(rf"within 4 weeks of [^:]*: .*{re.escape(planted.decline_cause.rstrip('.'))}", markup)
     assert "Provisional baseline: all of the study" in markup
     assert f"/examples?device={demo.rows.device_ids[planted.declining_device]}&amp;days=2026-" in markup
     assert f"What is done about {planted.declining_device}" in markup
