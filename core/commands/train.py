@@ -181,6 +181,7 @@ def _train_bscan_tables(recipe: str, given: dict[str, Any]) -> None:
         given["out"],
         device=given["device"],
         resume=given.get("resume", False),
+        **_machine_settings(given),
     )
     with _bars() as report:
         found = train_tables(request, report)
@@ -205,11 +206,13 @@ def _train_qunet_tables(recipe: str, given: dict[str, Any]) -> None:
     from core.training.qunet.run import compare_choices
     from core.training.qunet.table import CURVE_NAME
 
-    _refuse_others(recipe, given, {"data", "out", "resume", "device", "settings", "seeds", *_SETTINGS} - {"folds"})
+    known = {"data", "out", "resume", "device", "settings", "seeds", "precision", "workers", *_SETTINGS} - {"folds"}
+    _refuse_others(recipe, given, known)
     settings = _given_settings(given)
+    machine = {"device": given["device"], **_machine_settings(given)}
     with _bars() as report:
         found = compare_choices(
-            settings, given["data"], given["out"], n_runs=given.get("seeds", 20), device=given["device"], report=report
+            settings, given["data"], given["out"], n_runs=given.get("seeds", 20), report=report, **machine
         )
     for line in found.lines:
         click.echo(line)
@@ -224,7 +227,9 @@ def _compare_onh(given: dict[str, Any]) -> None:
 
     recipe = onh_recipe(_given_settings(given))
     pair = Pair.poster(recipe) if given.get("pair") == "poster" else Pair.same_encoder(recipe)
-    machine = machine_for(Request(recipe, given["data"], given["out"], device=given["device"]))
+    machine = machine_for(
+        Request(recipe, given["data"], given["out"], device=given["device"], **_machine_settings(given))
+    )
     seeds = tuple(range(1, given["seeds"] + 1))
     with _bars() as report:
         found = compare_tasks(pair, given["data"], given["out"], seeds=seeds, machine=machine, report=report)
@@ -243,6 +248,12 @@ def _given_settings(given: dict[str, Any]) -> dict[str, Any]:
     return settings | {setting: given[option] for option, setting in _SETTINGS.items() if option in given}
 
 
+def _machine_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """How precisely and with how many reading processes, where the user says so."""
+    options = {"precision": "precision", "workers": "n_workers"}
+    return {field: given[option] for option, field in options.items() if option in given}
+
+
 def _train_supervised(
     recipe: str, given: dict[str, Any], make: Callable[[dict[str, Any]], Any], train: Callable[..., Any]
 ) -> None:
@@ -251,13 +262,14 @@ def _train_supervised(
     from core.training.supervised.run import Request
 
     _refuse_others(recipe, given, set(given) - {"steps", "keep_network", *_OF_COMPARISON})
-    optional = {"licence": "licence", "precision": "precision", "workers": "n_workers", "start_from": "init"}
+    optional = {"licence": "licence", "start_from": "init"}
     request = Request(
         make(_given_settings(given)),
         given["data"],
         given["out"],
         device=given["device"],
         resume=given.get("resume", False),
+        **_machine_settings(given),
         **{field: given[option] for option, field in optional.items() if option in given},
     )
     with _bars() as report:

@@ -26,6 +26,8 @@ class Networks(StrEnum):
 class BscanRecipe(SupervisedRecipe):
     """Dual guidance networks (systems.md, section 4)."""
 
+    image_px: int = Field(ge=64, multiple_of=32)
+    """The encoder halves it five times, and the decoder must meet each of its sizes again."""
     networks: Networks = Networks.TWO_STAGES
     mask_guidance: MaskGuidance = MaskGuidance.COMPLEMENTARY
     """Table 5: none is ResNet-18, mask is ResNet-18 (mask)."""

@@ -55,12 +55,14 @@ class Plan:
     def description(self) -> dict[str, Any]:
         """What determines the runs, as JSON."""
         pictures = "\n".join(picture.key for picture in self.folder.pictures)
-        return {
+        found = {
             "recipe": self.recipe.model_dump(mode="json"),
             "share": self.share,
             "random_share": self.random_share,
             "images": hashlib.sha256(pictures.encode()).hexdigest(),
         }
+        # Named where it is used alone: runs that were kept before it could be chosen go on.
+        return found | ({"precision": "bf16"} if self.machine.bf16 else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,13 @@ class Outcome:
 
 
 def run_experiment(
-    plan: Plan, out: Path, report: Callable[[int, int], None] = lambda _done, _total: None
+    plan: Plan,
+    out: Path,
+    on_run: Callable[[int, int, Sequence[Outcome]], None] = lambda _done, _total, _outcomes: None,
 ) -> list[Outcome]:
     """All runs; those that ``out`` holds already, of the same plan, are not run again.
+
+    ``on_run`` takes how many runs are done, of how many, and what they found.
 
     Raises
     ------
@@ -101,14 +107,14 @@ def run_experiment(
     path = out / RUNS_NAME
     outcomes = _read_runs(path, plan)
     finished = {outcome.run for outcome in outcomes}
-    report(len(finished), plan.n_runs)
+    on_run(len(finished), plan.n_runs, outcomes)
     for run in range(plan.n_runs):
         if run not in finished:
             found = list(_one_run(plan, run))
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"run": run, "outcomes": [_as_row(outcome) for outcome in found]}) + "\n")
             outcomes.extend(found)
-        report(run + 1, plan.n_runs)
+            on_run(run + 1, plan.n_runs, outcomes)
     return outcomes
 
 

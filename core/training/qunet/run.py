@@ -1,6 +1,6 @@
 """`octaudit train qunet`, `qunet-tables` and `octaudit select`: weights with a card, a comparison, a list."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from core.scoring.qunet_card import QuNetCard
 from core.scoring.torch_backend.device import choose_device, limit_threads
 from core.scoring.torch_backend.qunet import LevelReader
 from core.training.progress import Progress
-from core.training.qunet.experiment import Plan, run_experiment
+from core.training.qunet.experiment import Outcome, Plan, run_experiment
 from core.training.qunet.learn import Lesson, learn
 from core.training.qunet.phantoms import write_stacks
 from core.training.qunet.publish import WEIGHTS_NAME, Learned, split_in_words, write_model
@@ -76,13 +76,15 @@ def compare_choices(
     *,
     n_runs: int,
     device: str = "auto",
+    precision: str = "auto",
+    n_workers: int | None = None,
     report: Report = lambda _: None,
 ) -> Comparison:
     """Chosen against random slices on a folder of annotated stacks, or on simulated ones where ``data`` is "phantoms".
 
-    Finished runs are kept in ``out`` and not run again; comparison.json and dice_by_share.png are written there.
+    Finished runs are kept in ``out`` and not run again; comparison.json and dice_by_share.png are written there anew
+    after every run, so that what a long comparison has found so far stands, however it ends.
     """
-    limit_threads()
     chosen = dict(settings)
     shares = {name: float(chosen.pop(name)) for name in ("share", "random_share") if name in chosen}
     if str(data) == PHANTOMS:
@@ -90,12 +92,16 @@ def compare_choices(
         if not data.is_dir():
             write_stacks(data)
     folder = _read(data, report)
-    machine = Machine(choose_device(device))
-    plan = Plan(folder, qunet_recipe(chosen), machine, n_runs=n_runs, **shares)
-    outcomes = run_experiment(plan, out, lambda done, total: report(Progress("Runs", done, total)))
-    comparison = sum_up(outcomes)
-    write_comparison(comparison, out)
-    return comparison
+    recipe = qunet_recipe(chosen)
+    machine = machine_for(Request(recipe, data, out, device=device, precision=precision, n_workers=n_workers))
+    plan = Plan(folder, recipe, machine, n_runs=n_runs, **shares)
+
+    def on_run(done: int, total: int, outcomes: Sequence[Outcome]) -> None:
+        if outcomes:
+            write_comparison(sum_up(outcomes), out)
+        report(Progress("Runs", done, total))
+
+    return sum_up(run_experiment(plan, out, on_run))
 
 
 @dataclass(frozen=True, slots=True)

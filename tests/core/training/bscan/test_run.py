@@ -99,6 +99,11 @@ def test_the_segmenters_encoder_begins_as_the_classifiers_where_the_recipe_says_
     assert all(torch.equal(one, other) for one, other in pairs) is starts
 
 
+def test_a_size_that_the_decoder_cannot_meet_again_is_refused_before_anything_is_trained() -> None:
+    with pytest.raises(UsageError, match="image_px=112 is not allowed: Input should be a multiple of 32"):
+        BSCAN.changed({"image_px": 112})
+
+
 def test_an_evaluation_leaves_out_what_was_trained_with(trained: TrainedBscan, bscan_folder: Path) -> None:
     found = evaluate_bscan(bscan_folder, str(trained.weights), device="cpu")
     test_scans = {metric.n_images for metric in trained.card.metrics if metric.name == "class among the possible ones"}

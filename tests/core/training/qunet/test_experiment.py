@@ -1,12 +1,16 @@
 """Chosen against random slices: subjects are held out in turn, finished runs are kept, differences are by subject."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from core.cli import main
 from core.errors import UsageError
+from core.training.progress import Progress
 from core.training.qunet.experiment import (
     ARMS,
     CHOSEN,
@@ -21,6 +25,7 @@ from core.training.qunet.experiment import (
 )
 from core.training.qunet.phantoms import write_stacks
 from core.training.qunet.recipe import qunet_recipe
+from core.training.qunet.run import compare_choices
 from core.training.qunet.slices import read_slices
 from core.training.qunet.table import CURVE_NAME, TABLE_NAME, sum_up, write_comparison
 from core.training.supervised.fit import Machine
@@ -50,6 +55,41 @@ def test_a_run_judges_every_arm_on_images_that_none_trained_on_and_is_not_run_tw
     other = Plan(plan.folder, qunet_recipe(TINY | {"epochs": 4}), plan.machine)
     with pytest.raises(UsageError, match="another recipe"):
         run_experiment(other, tmp_path / "runs")
+
+
+def test_the_command_computes_as_precisely_as_it_is_told_and_keeps_what_it_has_found_after_every_run(
+    tmp_path: Path,
+) -> None:
+    write_stacks(tmp_path / "stacks", n_stacks=2, n_slices=3)
+    asked = [
+        "train",
+        "qunet-tables",
+        "--data",
+        str(tmp_path / "stacks"),
+        "--out",
+        str(tmp_path / "out"),
+        "--device",
+        "cpu",
+    ]
+    small = [text for key, value in (TINY | {"share": 0.4}).items() for text in ("--set", f"{key}={value}")]
+    done = CliRunner().invoke(main, [*asked, "--seeds", "2", "--precision", "bf16", *small], catch_exceptions=False)
+    assert "2 runs, 2 subjects" in done.output
+    assert json.loads((tmp_path / "out" / RUNS_NAME).read_text("utf-8").splitlines()[0])["plan"]["precision"] == "bf16"
+    with pytest.raises(UsageError, match="another recipe"):  # half the bits are another comparison
+        compare_choices(TINY | {"share": 0.4}, tmp_path / "stacks", tmp_path / "out", n_runs=2, device="cpu")
+
+    (tmp_path / "out" / TABLE_NAME).unlink()
+
+    def stop(progress: Progress) -> None:
+        if progress.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare_choices(
+            TINY | {"share": 0.4}, tmp_path / "stacks", tmp_path / "out", n_runs=4, device="cpu", precision="bf16",
+            report=lambda progress: stop(progress) if progress.stage == "Runs" else None,
+        )  # fmt: skip
+    assert json.loads((tmp_path / "out" / TABLE_NAME).read_text("utf-8"))["n_runs"] == 3
 
 
 def outcome(arm: str, dice: float, *, run: int, file: str, subject: str) -> Outcome:
