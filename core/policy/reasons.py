@@ -161,8 +161,8 @@ REASON_TEXTS: dict[ReasonCode, ReasonText] = {
     ),
     ReasonCode.LESION_DISAGREEMENT: ReasonText(
         "Class and lesions disagree",
-        "The class the model gives and the lesions it marks do not fit each other.",
-        "A person at the reading centre must look at the scan, its lesion mask and the heat map.",
+        "The class the model gives and the lesions it marks do not fit each other, or it cannot tell where they lie.",
+        "A person at the reading centre must look at the scan, the heat map and, where there is one, the lesion mask.",
         _UNKNOWN,
     ),
     ReasonCode.SLAB_DISAGREEMENT: ReasonText(

@@ -43,6 +43,12 @@ def lesions_table(view: ScanView) -> Html:
             "learned from ill scans alone; its mask is in the viewer, switched off.",
             class_="small muted",
         )
+    if (why := found.get("lesion_place")) is not None:
+        return tag(
+            "p",
+            f"Where a lesion lies is not computable: {why['not_computable']}. Models do so on scans unlike those they "
+            "learned from; no mask is shown.",
+        )
     if not found["lesions"]:
         what = "None is marked: the scan is called normal." if _is_normal(found) else "None is marked."
         return join([tag("p", what), note])

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from core.database.session import Database, session_scope
 from core.database.tables import Assessment, AssessmentPicture
+from core.measures.retina_band import retina_band
 from core.phantom.bscan_lesion import BscanLesion
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
@@ -17,6 +18,7 @@ from core.policy.judge import ScanContext, judge
 from core.policy.protocol import Protocol
 from core.scoring.bscan_card import BscanCard
 from core.scoring.contract import OPEN_LANES, ScanInput, Scorer
+from core.scoring.lanes.bscan import MOST_OF_RETINA, BscanFindings
 from core.scoring.lanes.bscan_canvas import fill_white_borders
 from core.scoring.lanes.bscan_likeness import is_like_bscan
 from core.scoring.registry import load_scorer, weights_path
@@ -137,3 +139,25 @@ def test_real_b_scans_of_every_set_are_taken_for_b_scans(real_data: Path, folder
 @pytest.mark.real_data
 def test_real_octa_images_are_taken_for_none(real_data: Path) -> None:
     assert not any(taken(path) for path in sorted((real_data / "faz_coips" / "images").glob("*.png"))[::6])
+
+
+@pytest.mark.real_data
+def test_no_real_scan_is_given_a_mask_as_large_as_half_its_retina(scorer: Scorer, real_data: Path) -> None:
+    """On clinical scans the bundled segmenter marks nearly everything (its card: it learned from phantoms)."""
+    paths = [path for folder in ("bscan_kermany", "bscan_srf") for path in sorted((real_data / folder).glob("*.png"))]
+    withheld = 0
+    for path in paths[::3]:
+        scores = scored(scorer, read_grey_levels(path))
+        assert isinstance(scores.findings, BscanFindings)
+        retina = retina_band(fill_white_borders(read_grey_levels(path))).mean()
+        assert sum(lesion.area_fraction for lesion in scores.findings.lesions) <= MOST_OF_RETINA * retina, path.name
+        withheld += scores.findings.not_located is not None
+    assert withheld > 0
+
+
+@pytest.mark.parametrize("lesion", [each for each in BscanLesion if each is not BscanLesion.NONE])
+def test_the_lesion_of_a_phantom_is_located(scorer: Scorer, lesion: BscanLesion) -> None:
+    findings = scored(scorer, bscan_image(lesion)).findings
+    assert isinstance(findings, BscanFindings)
+    assert findings.not_located is None
+    assert findings.lesions

@@ -4,7 +4,7 @@ The other half of the lane, the forward pass, is core.scoring.torch_backend.bsca
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,9 @@ from core.vocabulary import GradeScale, ReasonCode, StructuralGrade
 
 LEAST_LESION_PX = 10
 """Pixels of the scan; a smaller region is speckle."""
+MOST_OF_RETINA = 0.5
+"""A mask larger than this share of the retina's own area locates no lesion: the network answers nearly everywhere, as
+it does on scans unlike those that taught it. Lesions of phantoms take less than a third of it. ADR 0056."""
 CELL_COVER = 0.1
 """A cell of the heat map lies on the lesion where the mask covers at least this share of it."""
 LESION_PICTURE, UNASKED_PICTURE, COARSE_PICTURE = "lesion.png", "unasked-lesion.png", "coarse.png"
@@ -72,6 +75,7 @@ class BscanFindings:
     lesions : what is marked; empty for a scan that is called normal
     unasked : what the segmentation marked on a scan that is called normal, shown only when asked for. It was trained on
         pathological scans alone and may well mark something on a healthy one.
+    not_located : why no mask is given although the network marked something; None where that is not so
     coarse : float (height, width), the classifier's own coarse mask, which normal scans taught as well
     """
 
@@ -83,6 +87,7 @@ class BscanFindings:
     quality: BscanQuality
     doubts: tuple[ReasonCode, ...]
     causes: tuple[ReasonCode, ...]
+    not_located: NotComputable | None = None
 
     def document(self) -> dict[str, Any]:
         """Class probabilities, lesions, and the two further indices of the contract."""
@@ -94,6 +99,8 @@ class BscanFindings:
         }
         if self.unasked is not None:
             document["unasked_lesion"] = _lesion(self.unasked, UNASKED_PICTURE)
+        if self.not_located is not None:
+            document["lesion_place"] = _measure(self.not_located)
         return document
 
     def _picture(self, lesion: Lesion) -> str:
@@ -135,7 +142,10 @@ def scores_of(prepared: PreparedBscan, output: BscanOutput, card: BscanCard, *, 
     quality, coverage = bscan_quality(filled), bscan_coverage(filled)
     chosen = int(output.probabilities.argmax())
     marked = lesions_of(output, card, height, width)
-    findings = _findings(output, card, chosen, marked, quality=quality, coverage=coverage, shape=(height, width))
+    not_located = why_not_located(marked, band)
+    given = () if not_located else marked
+    findings = _findings(output, card, chosen, given, quality=quality, coverage=coverage, shape=(height, width))
+    findings = replace(findings, not_located=not_located)
     cam = cam_of(output.maps[chosen], height, width)
     return ScanScores(
         key=scan.key,
@@ -146,7 +156,7 @@ def scores_of(prepared: PreparedBscan, output: BscanOutput, card: BscanCard, *, 
         findings=findings,
         indices=image_indices(filled, band if band.any() else None),
         cam=cam,
-        cam_mask_agreement=cam_lesion_agreement(output.maps[chosen], findings.lesions, is_normal=chosen == 0),
+        cam_mask_agreement=not_located or cam_lesion_agreement(output.maps[chosen], given, is_normal=chosen == 0),
         is_of_kind=is_like_bscan(filled, card.likeness),
         model=card.identity,
         seconds=seconds,
@@ -164,6 +174,19 @@ def lesions_of(output: BscanOutput, card: BscanCard, height: int, width: int) ->
         if mask.any():
             found.append(Lesion(name, float(mask.mean()), int(ndimage.label(mask)[1]), mask))
     return tuple(found)
+
+
+def why_not_located(marked: Sequence[Lesion], band: NDArray[np.bool_]) -> NotComputable | None:
+    """Why a mask of this size says nothing of where a lesion lies; None where it may.
+
+    ``band`` is the retina (height, width), as core.measures.retina_band finds it.
+    """
+    if not marked:
+        return None
+    area = np.any([lesion.mask for lesion in marked], axis=0).mean()
+    if area <= MOST_OF_RETINA * band.mean():
+        return None
+    return NotComputable(f"the network marked {100 * area:.0f} % of the picture, too much to be a lesion")
 
 
 def without_speckle(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -50,6 +50,13 @@ def test_a_normal_scan_shows_no_lesion_and_says_what_would_be_marked() -> None:
     assert "switched off" in words
 
 
+def test_a_mask_that_locates_nothing_is_named_with_its_reason() -> None:
+    why = {"not_computable": "the network marked 64 % of the picture, too much to be a lesion"}
+    words = str(lesions_table(view(lesions=[], lesion_place=why)))
+    assert "64 % of the picture" in words
+    assert "no mask is shown" in words
+
+
 def test_a_figure_that_cannot_be_computed_says_why() -> None:
     words = str(quality_table(view()))
     assert "14.3" in words
