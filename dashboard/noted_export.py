@@ -16,13 +16,14 @@ def noted(
     what: str,
     write: Callable[[Session], str],
     *,
-    n_rows: int | None = None,
+    n_rows: Callable[[], int] | None = None,
     study_id: int | None = None,
     chosen: Mapping[str, str | int] | None = None,
 ) -> Callable[[], str]:
     """What st.download_button calls at the click: notes the export as the person's, then writes the file.
 
     Streamlit calls it in a thread without a page, so the session's token is taken now.
+    ``n_rows`` is asked at the click.
     """
     token, opened = dashboard.session.session_token(), installation()
 
@@ -31,7 +32,8 @@ def noted(
             actor = current_actor(session)
             if actor is None:
                 raise NotAllowedError("The session has ended.", remedy="Sign in again.")
-            note_export(session, actor=actor, what=what, n_rows=n_rows, study_id=study_id, chosen=chosen)
+            n = None if n_rows is None else n_rows()
+            note_export(session, actor=actor, what=what, n_rows=n, study_id=study_id, chosen=chosen)
             return write(session)
 
     return give

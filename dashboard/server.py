@@ -11,6 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 import uvicorn
+from altair.utils.schemapi import disable_debug_mode
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
@@ -92,6 +93,7 @@ def own_middleware(installation: Installation) -> list[Middleware]:
 
 def serve(settings: Settings) -> None:
     """Serve until told to stop (SIGINT, SIGTERM)."""
+    disable_debug_mode()  # altair's check of every mark against its schema; tests have it
     app = build_app(open_installation(settings))
     _load_page_parts()
     config = uvicorn.Config(

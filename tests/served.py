@@ -6,7 +6,6 @@ Import as `from served import chromium, serve, signed_in`.
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from steady import wait_until_still
 
 from core.settings import Settings
+from core.usecases.keep_running import Reach, dashboard_program
 
 PATIENCE_MS = 60_000
 """The machine may be busy with the rest of the suite."""
@@ -33,8 +33,8 @@ def serve(settings: Settings) -> Iterator[str]:
         for name, value in settings
         if name.endswith("_url") and hasattr(value, "get_secret_value")
     }
-    environment = os.environ | urls | {"OCTAUDIT_HOME": str(settings.home), "OCTAUDIT_DASHBOARD_PORT": str(port)}
-    server = subprocess.Popen([sys.executable, "-m", "dashboard.server"], env=environment, cwd=settings.home)
+    program = dashboard_program(settings, Reach("127.0.0.1", port))
+    server = subprocess.Popen(program.command, env={**os.environ, **urls, **program.environment}, cwd=settings.home)
     try:
         yield _wait_for(f"http://127.0.0.1:{port}", server)
     finally:

@@ -5,6 +5,7 @@ from math import floor
 
 import altair as alt
 
+from core.charts.inline import inline
 from core.charts.palette import CALM, FAINT
 from core.statistics.agreement_intervals import Agreement
 from core.statistics.resampling import Interval
@@ -39,7 +40,7 @@ def draw_confusion(found: Agreement, first: str, second: str, names: Mapping[int
     order = list(names.values())
     # The padding holds the names' second line, which Vega would draw over the cells.
     across = alt.Axis(orient="top", labelAngle=0, labelExpr=_IN_TWO_LINES, labelPadding=18)
-    base = alt.Chart(_data(confusion_rows(found, names))).encode(
+    base = alt.Chart(inline(confusion_rows(found, names))).encode(
         x=alt.X("second:N", sort=order, title=second, axis=across),
         y=alt.Y("first:N", sort=order, title=first),
     )
@@ -78,7 +79,7 @@ def draw_kappas(groups: Sequence[GroupAgreement]) -> alt.LayerChart:
     """Quadratically weighted kappa of model and people by group, with intervals over patients."""
     rows = [row for row in kappa_rows(groups) if "kappa" in row]
     order = [str(row["group"]) for row in rows]
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(inline(rows)).encode(
         y=alt.Y("group:N", sort=order, title=None, axis=alt.Axis(labelLimit=180, labelOverlap=False))
     )
     tooltip = [
@@ -98,13 +99,9 @@ def draw_kappas(groups: Sequence[GroupAgreement]) -> alt.LayerChart:
         x="kappa_low:Q", x2="kappa_high:Q", tooltip=tooltip
     )
     dots = base.mark_point(filled=True, size=90, opacity=1, color=CALM).encode(x=x, tooltip=tooltip)
-    border = alt.Chart(_data([{"at": ALMOST_PERFECT}])).mark_rule(strokeDash=[5, 4], color=FAINT).encode(x="at:Q")
+    border = alt.Chart(inline([{"at": ALMOST_PERFECT}])).mark_rule(strokeDash=[5, 4], color=FAINT).encode(x="at:Q")
     return alt.LayerChart(layer=[border, spans, dots]).properties(height=_ROW_PX * max(len(rows), 2) + _FRAME_PX)
 
 
 def _figures(name: str, found: Interval) -> Row:
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def _data(rows: Sequence[Row]) -> alt.InlineData:
-    return alt.InlineData(values=list(rows))

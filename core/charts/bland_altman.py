@@ -3,6 +3,7 @@
 import altair as alt
 
 from core.charts.faz import metric_title, number_format
+from core.charts.inline import inline
 from core.charts.palette import AMBER, CALM, FAINT, RED
 from core.statistics.agreement_intervals import BlandAltman
 from core.statistics.resampling import Interval
@@ -49,7 +50,7 @@ def draw_bland_altman(found: MethodAgreement, column: str) -> alt.LayerChart:
         alt.Tooltip("other_value:Q", title=found.other.capitalize(), format=number),
         alt.Tooltip("difference:Q", title="Difference", format=f"+{number}"),
     ]  # fmt: skip
-    dots = alt.Chart(alt.InlineData(values=pair_rows(found))).mark_point(
+    dots = alt.Chart(inline(pair_rows(found))).mark_point(
         filled=True, size=70, opacity=0.85, color=CALM, cursor="pointer"
     )
     layers = [*_lines(found.limits, number), dots.encode(x=x, y=y, tooltip=tooltip).add_params(click)]
@@ -58,7 +59,7 @@ def draw_bland_altman(found: MethodAgreement, column: str) -> alt.LayerChart:
 
 def _lines(limits: object, number: str) -> list[alt.Chart]:
     """Nought, and where they can be computed bias and limits."""
-    nought = alt.Chart(alt.InlineData(values=[{"difference": 0.0}])).mark_rule(color=FAINT, strokeWidth=1)
+    nought = alt.Chart(inline([{"difference": 0.0}])).mark_rule(color=FAINT, strokeWidth=1)
     drawn = [nought.encode(y="difference:Q")]
     if not isinstance(limits, BlandAltman):
         return drawn
@@ -72,7 +73,7 @@ def _lines(limits: object, number: str) -> list[alt.Chart]:
 
 def _line(words: str, found: Interval, colour: str, number: str) -> list[alt.Chart]:
     row: Row = {"what": words, "difference": found.value, "low": found.low, "high": found.high}
-    base = alt.Chart(alt.InlineData(values=[row]))
+    base = alt.Chart(inline([row]))
     tooltip = [
         alt.Tooltip("what:N", title="Line"), alt.Tooltip("difference:Q", title="At", format=f"+{number}"),
         alt.Tooltip("low:Q", title="95 % from", format=f"+{number}"),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from core.charts.inline import inline
 from core.charts.palette import AMBER, CALM, FAINT
 from core.statistics.calibration import Calibration
 from core.statistics.resampling import Interval
@@ -47,11 +48,11 @@ def draw_reliability(found: CalibrationCheck) -> alt.LayerChart:
         alt.Tooltip("low:Q", title="95 % from", format=".1%"), alt.Tooltip("high:Q", title="95 % to", format=".1%"),
         alt.Tooltip("scans:Q", title="Scans"),
     ]  # fmt: skip
-    diagonal = alt.Chart(_data([{"at": 0.0}, {"at": 1.0}])).mark_line(strokeDash=[5, 4], color=FAINT)
+    diagonal = alt.Chart(inline([{"at": 0.0}, {"at": 1.0}])).mark_line(strokeDash=[5, 4], color=FAINT)
     of_devices = [row for row in rows if not row["is_all"]]
-    devices = alt.Chart(_data(of_devices)).encode(x=x, y=y, detail="of:N", tooltip=tooltip)
+    devices = alt.Chart(inline(of_devices)).encode(x=x, y=y, detail="of:N", tooltip=tooltip)
     thin = devices.mark_line(strokeWidth=1.1, opacity=0.55, color=FAINT, point=alt.OverlayMarkDef(size=22, color=FAINT))
-    whole = alt.Chart(_data([row for row in rows if row["is_all"]])).encode(x=x, tooltip=tooltip)
+    whole = alt.Chart(inline([row for row in rows if row["is_all"]])).encode(x=x, tooltip=tooltip)
     layers = [
         diagonal.encode(x=alt.X("at:Q", scale=ends), y=alt.Y("at:Q", scale=ends)),
         *((thin,) if of_devices else ()),  # a layer without marks is a picture without words to a screen reader
@@ -82,7 +83,7 @@ def draw_excess(found: CalibrationCheck) -> alt.LayerChart:
     """Observed minus foreseen share of ungradable scans by device with its interval; right of nought: too confident."""
     rows = [row for row in device_rows(found.devices) if "excess" in row]
     order = [str(row["device"]) for row in rows]
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(inline(rows)).encode(
         y=alt.Y("device:N", sort=order, title=None, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
         color=alt.Color("standing:N", scale=alt.Scale(domain=[OFF, RIGHT], range=[AMBER, CALM]), legend=None),
         tooltip=[
@@ -100,7 +101,7 @@ def draw_excess(found: CalibrationCheck) -> alt.LayerChart:
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(
         x=alt.X("excess:Q", title=title, axis=alt.Axis(format="+.0%", tickCount=6)), shape=shape
     )
-    nought = alt.Chart(_data([{"at": 0.0}])).mark_rule(strokeDash=[5, 4], color=FAINT).encode(x="at:Q")
+    nought = alt.Chart(inline([{"at": 0.0}])).mark_rule(strokeDash=[5, 4], color=FAINT).encode(x="at:Q")
     return alt.LayerChart(layer=[nought, spans, dots]).properties(
         height=max(_LEAST_PX, _ROW_PX * len(rows) + _FRAME_PX)
     )
@@ -110,7 +111,3 @@ def _interval(name: str, found: Interval | NotComputable) -> Row:
     if isinstance(found, NotComputable):
         return {}
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def _data(rows: Sequence[Row]) -> alt.InlineData:
-    return alt.InlineData(values=list(rows))

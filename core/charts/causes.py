@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
+from core.charts.inline import inline
 from core.charts.palette import AMBER, BETTER, CALM, FAINT, RED
 from core.policy.reasons import REASON_TEXTS
 from core.store.cause import FindingCounts, GroupFindings
@@ -60,7 +61,7 @@ def draw_pareto(counts: FindingCounts) -> alt.LayerChart:
     """Bars of failed captures by their weightiest cause, and how much the causes so far explain together."""
     rows = cause_rows(counts)
     y = alt.Y("cause:N", sort=[str(row["cause"]) for row in rows], title=None, axis=_names(), scale=_APART)
-    base = alt.Chart(_data(rows)).encode(y=y)
+    base = alt.Chart(inline(rows)).encode(y=y)
     axis = alt.Axis(tickMinStep=1, tickCount=6)
     reach = _ROOM_FOR_WORDS * max(counts.first_causes.values(), default=1)
     bars = base.mark_bar(opacity=0.9).encode(
@@ -114,7 +115,7 @@ def draw_heat_map(groups: Sequence[GroupFindings], title: str) -> alt.LayerChart
     for row in rows:
         total[str(row["cause"])] = total.get(str(row["cause"]), 0) + int(str(row["failed_any"]))
     order = sorted(total, key=lambda cause: (-total[cause], cause))
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(inline(rows)).encode(
         x=alt.X("group:N", title=None, axis=_across(len(groups))),
         y=alt.Y("cause:N", title=None, sort=order, axis=_names()),
     )
@@ -164,7 +165,7 @@ def draw_severities(counts: FindingCounts) -> alt.Chart:
         legend=alt.Legend(orient="top"),
     )  # fmt: skip
     chart: alt.Chart = (
-        alt.Chart(_data(severity_rows(counts)))
+        alt.Chart(inline(severity_rows(counts)))
         .mark_bar(opacity=0.9)
         .encode(
             y=alt.Y("artifact:N", sort=list(ARTIFACT_LABELS.values()), title=None, axis=_names(), scale=_APART),
@@ -210,7 +211,7 @@ def draw_cures(groups: Sequence[GroupFindings]) -> alt.Chart:
     rows = cure_rows(groups)
     order = list(dict.fromkeys(str(row["group"]) for row in rows))
     chart: alt.Chart = (
-        alt.Chart(_data(rows))
+        alt.Chart(inline(rows))
         .mark_bar(opacity=0.9)
         .encode(
             y=alt.Y("group:N", sort=order, title=None, axis=_names(), scale=_APART),
@@ -244,7 +245,3 @@ def _names() -> alt.Axis:
 
 def _height(n_rows: int) -> int:
     return max(_LEAST_PX, _ROW_PX * n_rows + _FRAME_PX)
-
-
-def _data(rows: Sequence[Row]) -> alt.InlineData:
-    return alt.InlineData(values=list(rows))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from core.charts.inline import inline
 from core.charts.palette import CALM, FAINT
 from core.statistics.drift import Drift
 from core.store.finding import N_SCORE_BINS
@@ -60,7 +61,7 @@ def _draw(rows: Sequence[Row], title: str, number: str) -> alt.Chart:
         alt.Tooltip("share:Q", title="Share", format=".1%"), alt.Tooltip("scans:Q", title="Count"),
     ]  # fmt: skip
     chart: alt.Chart = (
-        alt.Chart(_data(rows))
+        alt.Chart(inline(rows))
         .mark_bar()
         .encode(
             x=alt.X("from:O", title=f"{title}, from", axis=alt.Axis(format=number, labelAngle=0)),
@@ -93,7 +94,3 @@ def drift_rows(devices: Sequence[DeviceDrift]) -> list[Row]:
                 }  # fmt: skip
         rows.append(row)
     return rows
-
-
-def _data(rows: Sequence[Row]) -> alt.InlineData:
-    return alt.InlineData(values=list(rows))

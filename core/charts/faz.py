@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
+from core.charts.inline import inline
 from core.charts.palette import AMBER, CALM, FAINT, RED
 from core.charts.strip import OUTLIER, USUAL, Row, Strips, band, draw_strips, upright
 from core.measures.words import FAZ, MEASURES
@@ -139,7 +140,7 @@ def draw_grades(found: FazComparison) -> alt.LayerChart:
         alt.Tooltip("deviation:Q", title="S.d. of scans", format=number), alt.Tooltip("scans:Q", title="Scans"),
         alt.Tooltip("patients:Q", title="Patients"),
     ]  # fmt: skip
-    base = alt.Chart(alt.InlineData(values=rows)).encode(y=y, tooltip=tooltip)
+    base = alt.Chart(inline(rows)).encode(y=y, tooltip=tooltip)
     axis = alt.Axis(format=number, tickCount=8)
     x = alt.X("mean:Q", title=metric_title(found.column), axis=axis, scale=alt.Scale(zero=False))
     spread = base.mark_rule(strokeWidth=1, color=FAINT).encode(x="below:Q", x2="above:Q")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from core.charts.inline import inline
 from core.charts.palette import AXIS_PX, CALM, FAINT
 from core.store.first_pass import StudyMedian
 from core.usecases.give_feedback import TrendPoint
@@ -24,7 +25,7 @@ def trend_rows(points: Sequence[TrendPoint]) -> list[Row]:
 
 def draw_trend(points: Sequence[TrendPoint], median: StudyMedian | None) -> alt.LayerChart:
     """Own gradable share at the first pass, four weeks a point, with intervals; the median as a line with its band."""
-    base = alt.Chart(alt.InlineData(values=trend_rows(points)))
+    base = alt.Chart(inline(trend_rows(points)))
     scale = alt.Scale(domain=[0, 1])
     axis = alt.Axis(format=".0%", tickCount=5, minExtent=AXIS_PX)
     x = alt.X("from:T", title=None, axis=alt.Axis(format="%d %b", labelOverlap=True))
@@ -46,7 +47,7 @@ def draw_trend(points: Sequence[TrendPoint], median: StudyMedian | None) -> alt.
     layers = [line, spans, marks]
     if median is not None:
         row = {"median": median.median, "low": median.low, "high": median.high, "words": "median of the study"}
-        shown = alt.Chart(alt.InlineData(values=[row]))
+        shown = alt.Chart(inline([row]))
         tips = [alt.Tooltip("words:N", title="Line"), alt.Tooltip("median:Q", title="Gradable", format=".0%")]
         band = shown.mark_rect(opacity=0.16, color=FAINT).encode(y=alt.Y("low:Q", scale=scale), y2="high:Q")
         rule = shown.mark_rule(strokeDash=[5, 4], strokeWidth=1.6, color=FAINT).encode(

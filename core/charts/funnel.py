@@ -6,6 +6,7 @@ from enum import StrEnum
 import altair as alt
 import numpy as np
 
+from core.charts.inline import inline
 from core.charts.palette import AMBER, BETTER, CALM, FAINT, RED
 from core.statistics.funnel import Funnel, Side, Zone
 from core.statistics.standardisation import StandardisedRate
@@ -74,7 +75,7 @@ def draw_funnel(comparison: UnitComparison) -> alt.LayerChart:
     rows = unit_rows(comparison.units)
     reach = 1.08 * max(unit.point.effective_n for unit in comparison.units)
     x = alt.X("effective_n:Q", title="Effective number of captures", scale=alt.Scale(domain=[0, reach], nice=False))
-    base = alt.Chart(_data(rows)).encode(x=x, y=share_axis("rate", "Ungradable at the first pass"))
+    base = alt.Chart(inline(rows)).encode(x=x, y=share_axis("rate", "Ungradable at the first pass"))
     click = alt.selection_point(name=SELECTED, fields=["key"], on="click", empty=False)
     points = base.mark_point(filled=True, size=120, opacity=0.95, cursor="pointer").encode(
         color=_standing_colour(rows), shape=_standing_shape(rows), tooltip=_tooltip()
@@ -138,7 +139,7 @@ def draw_forest(
     assert comparison.funnel is not None, "an empty comparison has no forest"
     rows = estimate_rows(comparison, estimate, cases)[:MOST_IN_FOREST]
     order = [str(row["unit"]) for row in rows]
-    base = alt.Chart(_data(rows)).encode(
+    base = alt.Chart(inline(rows)).encode(
         y=alt.Y("unit:N", title=None, sort=order, axis=alt.Axis(labelLimit=180, labelOverlap=False))
     )
     colour = alt.Color("standing:N", scale=alt.Scale(domain=list(STANDINGS), range=list(_COLOURS)), legend=None)
@@ -156,7 +157,7 @@ def draw_forest(
         filled=False, shape="square", size=70, strokeWidth=1.6, color=FAINT
     )
     usual = comparison.funnel.target if cases is None else cases.usual
-    line = alt.Chart(_data([{"target": usual}])).mark_rule(strokeDash=[5, 4], color=FAINT)
+    line = alt.Chart(inline([{"target": usual}])).mark_rule(strokeDash=[5, 4], color=FAINT)
     return alt.LayerChart(
         layer=[line.encode(x="target:Q"), spans, beside.encode(x="beside:Q", tooltip=tooltip), own]
     ).properties(height=max(_LEAST_PX, _ROW_PX * len(rows) + 60))
@@ -182,7 +183,7 @@ def limit_lines(funnel: Funnel, reach: float) -> list[alt.Chart]:
             rows: list[dict[str, object]] = [
                 {"n": float(n), "limit": float(value), "level": level} for n, value in zip(sizes, values, strict=True)
             ]
-            line = alt.Chart(_data(rows)).mark_line(
+            line = alt.Chart(inline(rows)).mark_line(
                 strokeWidth=1.4, opacity=0.85, strokeDash=dash, color=colour, clip=True
             )
             lines.append(line.encode(x="n:Q", y=alt.Y("limit:Q"), tooltip=[alt.Tooltip("level:N", title="Limit")]))
@@ -191,7 +192,7 @@ def limit_lines(funnel: Funnel, reach: float) -> list[alt.Chart]:
 
 def target_rule(funnel: Funnel) -> alt.Chart:
     """The usual rate."""
-    rule = alt.Chart(_data([{"target": funnel.target}])).mark_rule(strokeWidth=1.4, color=FAINT)
+    rule = alt.Chart(inline([{"target": funnel.target}])).mark_rule(strokeWidth=1.4, color=FAINT)
     chart: alt.Chart = rule.encode(y="target:Q", tooltip=[alt.Tooltip("target:Q", title="Usual rate", format=".1%")])
     return chart
 
@@ -245,7 +246,3 @@ def _tooltip() -> list[alt.Tooltip]:
         alt.Tooltip("visits:Q", title="Patient visits"),
         alt.Tooltip("effective_n:Q", title="Effective n", format=".1f"),
     ]
-
-
-def _data(rows: Sequence[dict[str, object]]) -> alt.InlineData:
-    return alt.InlineData(values=list(rows))

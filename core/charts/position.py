@@ -3,6 +3,7 @@
 import altair as alt
 
 from core.charts.funnel import limit_lines, share_axis, standing, standing_mark, target_rule
+from core.charts.inline import inline
 from core.charts.palette import FAINT
 from core.usecases.judge_units import UnitComparison
 
@@ -24,15 +25,13 @@ def draw_position(comparison: UnitComparison, key: str) -> alt.LayerChart:
     layers = [
         *limit_lines(comparison.funnel, reach),
         target_rule(comparison.funnel),
-        alt.Chart(alt.InlineData(values=others))
-        .mark_point(filled=True, size=34, opacity=0.65, color=FAINT)
-        .encode(x=x, y=y),
+        alt.Chart(inline(others)).mark_point(filled=True, size=34, opacity=0.65, color=FAINT).encode(x=x, y=y),
     ]
     if own is not None:
         shape, colour = standing_mark(standing(own))
         rows = [{"n": own.point.effective_n, "rate": own.point.rate.value}]
         layers.append(
-            alt.Chart(alt.InlineData(values=rows))
+            alt.Chart(inline(rows))
             .mark_point(filled=True, size=190, opacity=1, color=colour, shape=shape, stroke="white", strokeWidth=1.5)
             .encode(x=x, y=y)
         )

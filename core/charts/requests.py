@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from core.charts.inline import inline
 from core.charts.palette import AXIS_PX, CALM, FAINT, RED
 from core.statistics.proportions import Proportion
 from core.statistics.survival import TurnAround
@@ -25,7 +26,7 @@ def receipt_rows(found: TurnAround) -> list[Row]:
 
 def draw_receipt(found: TurnAround) -> alt.LayerChart:
     """Share of requests whose replacement has come by each day, a step function, with its pointwise 95 % band."""
-    base = alt.Chart(alt.InlineData(values=receipt_rows(found)))
+    base = alt.Chart(inline(receipt_rows(found)))
     x = alt.X("days:Q", title="Days since the request", scale=alt.Scale(nice=True))
     axis = alt.Axis(format=".0%", tickCount=5, minExtent=AXIS_PX)
     scale = alt.Scale(domain=[0, 1])
@@ -44,9 +45,7 @@ def draw_receipt(found: TurnAround) -> alt.LayerChart:
     points = base.mark_point(color=CALM, filled=True, size=18, opacity=0.9).encode(
         x=x, y=alt.Y("received:Q", scale=scale), tooltip=tooltip
     )
-    half = (
-        alt.Chart(alt.InlineData(values=[{"half": 0.5}])).mark_rule(strokeDash=[4, 3], color=FAINT).encode(y="half:Q")
-    )
+    half = alt.Chart(inline([{"half": 0.5}])).mark_rule(strokeDash=[4, 3], color=FAINT).encode(y="half:Q")
     return alt.LayerChart(layer=[half, band, line, points]).properties(height=260)
 
 
@@ -64,7 +63,7 @@ def proportion_columns(rate: Proportion) -> Row:
 
 def draw_queries(queries: Sequence[SiteQueries], overall: Proportion | None) -> alt.LayerChart:
     """Scans asked about per 100 scored, site by site with intervals, and the programme's own as a line."""
-    base = alt.Chart(alt.InlineData(values=query_rows(queries)))
+    base = alt.Chart(inline(query_rows(queries)))
     order = [each.site_code for each in queries]
     y = alt.Y("site:N", sort=order, title=None, axis=alt.Axis(labelOverlap=False, minExtent=AXIS_PX))
     x = alt.X(
@@ -82,7 +81,7 @@ def draw_queries(queries: Sequence[SiteQueries], overall: Proportion | None) -> 
     points = base.mark_point(filled=True, size=70, opacity=1, color=CALM).encode(y=y, x=x, tooltip=tooltip)
     layers = [spans, points]
     if overall is not None:
-        line = alt.InlineData(values=[{"all": 100 * overall.value, "words": "all sites together"}])
+        line = inline([{"all": 100 * overall.value, "words": "all sites together"}])
         layers.insert(
             0,
             alt.Chart(line)

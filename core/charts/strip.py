@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
+from core.charts.inline import inline
 from core.charts.palette import CALM, FAINT, RED
 
 Row = dict[str, object]
@@ -49,7 +50,7 @@ def draw_strips(strips: Strips, behind: Sequence[alt.Chart] = ()) -> alt.LayerCh
     standing = alt.Scale(domain=[USUAL, OUTLIER], range=[CALM, RED])
     shapes = alt.Scale(domain=[USUAL, OUTLIER], range=["circle", "diamond"])
     points = (
-        alt.Chart(_data(marks))
+        alt.Chart(inline(marks))
         .mark_point(filled=True, size=36, opacity=0.7, cursor="pointer")
         .encode(
             x=x,
@@ -61,7 +62,7 @@ def draw_strips(strips: Strips, behind: Sequence[alt.Chart] = ()) -> alt.LayerCh
         )
         .add_params(click)
     )
-    base = alt.Chart(_data(strips.spans)).encode(y=y)
+    base = alt.Chart(inline(strips.spans)).encode(y=y)
     hover = [
         alt.Tooltip("strip:N", title="Group"), alt.Tooltip("middle:Q", title="Median", format=strips.number),
         alt.Tooltip("low:Q", title="1st quartile", format=strips.number),
@@ -77,7 +78,7 @@ def band(low: float, high: float, words: str) -> alt.Chart:
     """A shaded range across all rows."""
     rows: list[Row] = [{"low": low, "high": high, "words": words}]
     chart: alt.Chart = (
-        alt.Chart(_data(rows))
+        alt.Chart(inline(rows))
         .mark_rect(color=FAINT, opacity=0.13)
         .encode(x="low:Q", x2="high:Q", tooltip=[alt.Tooltip("words:N", title="Range")])
     )
@@ -88,12 +89,8 @@ def upright(at: float, words: str, *, dash: Sequence[float] = (1, 0), color: str
     """A line across all rows."""
     rows: list[Row] = [{"at": at, "words": words}]
     chart: alt.Chart = (
-        alt.Chart(_data(rows))
+        alt.Chart(inline(rows))
         .mark_rule(strokeDash=list(dash), strokeWidth=1.4, color=color)
         .encode(x="at:Q", tooltip=[alt.Tooltip("words:N", title="Line"), alt.Tooltip("at:Q", title="At")])
     )
     return chart
-
-
-def _data(rows: Sequence[Row]) -> alt.InlineData:
-    return alt.InlineData(values=list(rows))

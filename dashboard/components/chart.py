@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import streamlit as st
-from altair import Chart, LayerChart
+from altair import SCHEMA_URL, Chart, LayerChart
 
 from dashboard.components.markup import tag
 from dashboard.components.panel import panel
@@ -19,16 +19,16 @@ def draw_chart(
 
     ``alt`` is read to those who do not see the chart and names the files that are saved; unique on its page.
     """
-    shown = chart.copy(deep=False)
+    spec = chart_spec(chart)
     # Above some thousand marks Streamlit would draw on a canvas, of which no SVG can be saved.
-    shown.usermeta = {"embedOptions": {"renderer": "svg"}}
+    spec["usermeta"] = {"embedOptions": {"renderer": "svg"}}
     event: Any = None
     if selection is None:
-        st.altair_chart(shown, width="stretch", alt=alt, key=key)
+        st.vega_lite_chart(spec=spec, width="stretch", alt=alt, key=key)
     else:
-        event = st.altair_chart(
-            shown, width="stretch", alt=alt, key=key, on_select="rerun", selection_mode=selection
-        )  # fmt: skip
+        event = st.vega_lite_chart(
+            spec=spec, width="stretch", alt=alt, key=key, on_select="rerun", selection_mode=selection
+        )
     links = [
         tag("a", kind.upper(), href="#", role="button", data_save=kind, data_chart=alt, data_name=file_name(alt))
         for kind in ("png", "svg")
@@ -36,6 +36,17 @@ def draw_chart(
     panel(tag("p", "Save as ", links[0], " ", links[1], class_="save"), key=f"save-{file_name(alt)}")
     picked = event.selection.get(selection) if event else None
     return dict(picked[0]) if picked else None
+
+
+def chart_spec(chart: Chart | LayerChart) -> dict[str, Any]:
+    """The chart as Vega-Lite has it, without altair's theme and without a check against the schema.
+
+    A chart's form does not depend on the person who looks: tests check it, and each page would again, for longer than
+    everything else takes to draw it.
+    """
+    datasets: dict[str, Any] = {}
+    spec: dict[str, Any] = chart.to_dict(validate=False, context={"top_level": False, "datasets": datasets})
+    return {"$schema": SCHEMA_URL, **spec, "datasets": datasets}
 
 
 def file_name(alt: str) -> str:

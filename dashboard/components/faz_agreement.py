@@ -1,6 +1,7 @@
 """The view *FAZ by hand* of the page Agreement: the model's metric against outlines that people drew."""
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -68,5 +69,5 @@ def _draw_plot(pair: MethodAgreement, column: str) -> dict[str, object] | None:
         key=f"octaudit.bland-altman.{name}",
     )  # fmt: skip
     file_name = f"faz-{pair.other}-against-{pair.reference}".replace(" ", "-")
-    draw_chart_data(ChartData(file_name, pair_rows(pair), METHOD_PAIR_COLUMNS))
+    draw_chart_data(ChartData(file_name, partial(pair_rows, pair), METHOD_PAIR_COLUMNS))
     return picked

@@ -1,6 +1,7 @@
 """Single scans by device: the model's score and the devices' own indices as strips, each mark leading to its scan."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import streamlit as st
 
@@ -31,7 +32,7 @@ def draw_scan_strips(found: ScanScores) -> None:
         key="octaudit.strips.score",
     )  # fmt: skip
     st.caption(SCORE_CAPTION)
-    draw_chart_data(ChartData("scores-by-device", score_rows(found.scans), SCAN_SCORE_COLUMNS))
+    draw_chart_data(ChartData("scores-by-device", partial(score_rows, found.scans), SCAN_SCORE_COLUMNS))
     open_picked(picked)
     for name, scans in found.by_index().items():
         picked = draw_chart(
@@ -39,7 +40,7 @@ def draw_scan_strips(found: ScanScores) -> None:
             selection=SELECTED, key=f"octaudit.strips.index.{name}",
         )  # fmt: skip
         st.caption(f"{INDEX_CAPTION} {limit_words(name)}")
-        draw_chart_data(ChartData(f"index-{name}-by-device", index_rows(scans), SCAN_INDEX_COLUMNS))
+        draw_chart_data(ChartData(f"index-{name}-by-device", partial(index_rows, scans), SCAN_INDEX_COLUMNS))
         open_picked(picked)
     few = f" The {MOST_DEVICES} devices with most scans of {found.n_devices}." if found.n_devices > MOST_DEVICES else ""
     st.caption(

@@ -1,5 +1,7 @@
 """The tracker's figures: success, within the window, time to receipt, questions per 100 scans; each with its data."""
 
+from functools import partial
+
 import streamlit as st
 
 from core.charts.dictionaries import QUERY_COLUMNS, RECEIPT_COLUMNS
@@ -20,7 +22,7 @@ RECEIPT_CAPTION = (
     "ended as not possible until then: leaving them out would make a backlog look fast."
 )
 QUERY_CAPTION = (
-    "**Questions.** Scans of first captures that the site was asked about, per 100 that were scored, by the day of "
+    "**Questions.** Scans of first captures that the site was asked about, per 100 that were scored, by the week of "
     "capture, with Wilson's 95 % interval on the effective number; the dashed line is all sites together."
 )
 
@@ -67,7 +69,7 @@ def _draw_receipt(found: TurnAround | NotComputable) -> None:
     panel(tag("p", _quantile_words("Half", found.median), " ", _quantile_words("90 %", found.p90)), key="receipt-words")
     draw_chart(draw_receipt(found), alt="Share of requests whose replacement has come, by days since the request.")
     st.caption(RECEIPT_CAPTION)
-    draw_chart_data(ChartData("time-to-receipt", receipt_rows(found), RECEIPT_COLUMNS))
+    draw_chart_data(ChartData("time-to-receipt", partial(receipt_rows, found), RECEIPT_COLUMNS))
 
 
 def _quantile_words(name: str, found: DurationQuantile | NotComputable) -> str:
@@ -85,4 +87,4 @@ def _draw_queries(found: RequestFigures) -> None:
     overall = _known(found.all_queries)
     draw_chart(draw_queries(found.queries, overall), alt="Scans that sites were asked about, per 100 scored.")
     st.caption(QUERY_CAPTION)
-    draw_chart_data(ChartData("questions-by-site", query_rows(found.queries), QUERY_COLUMNS))
+    draw_chart_data(ChartData("questions-by-site", partial(query_rows, found.queries), QUERY_COLUMNS))

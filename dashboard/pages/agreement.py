@@ -1,5 +1,7 @@
 """Agreement: does the model grade as people do, and do people grade alike? Load, choose, draw."""
 
+from functools import partial
+
 import streamlit as st
 
 from core.charts.agreement import confusion_rows, draw_confusion, draw_kappas, kappa_rows
@@ -53,7 +55,7 @@ def _draw_grades() -> None:
     st.subheader(BY_WORDS[by])
     draw_chart(draw_kappas(comparison.groups), alt="Kappa of model and people by group.")
     st.caption(KAPPA_CAPTION + _silent_words(comparison))
-    draw_chart_data(ChartData(f"agreement-by-{by}", kappa_rows(comparison.groups), KAPPA_COLUMNS))
+    draw_chart_data(ChartData(f"agreement-by-{by}", partial(kappa_rows, comparison.groups), KAPPA_COLUMNS))
     if comparison.settled:
         st.subheader("Settled by graders and adjudicators")
         panel(consensus_cards(comparison), key="consensus")

@@ -1,6 +1,7 @@
 """FAZ: how large and round the avascular zone is, by site and device, eye, visit and grade. Load, choose, draw."""
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -73,7 +74,7 @@ def _draw_values(found: FazComparison, by: FazBy) -> None:
         st.caption(words.VALUES_CAPTION + words.norm_words(found) + cut)
         panel(table.group_table(found, by.value.capitalize()), key="groups")
         rows = table.group_rows(found.groups, found)
-        draw_chart_data(ChartData(f"faz-scans-by-{by}", value_rows(found), dictionaries.FAZ_COLUMNS))
+        draw_chart_data(ChartData(f"faz-scans-by-{by}", partial(value_rows, found), dictionaries.FAZ_COLUMNS))
         draw_chart_data(ChartData(f"faz-by-{by}", rows, dictionaries.FAZ_GROUP_COLUMNS), behind="table")
         open_picked(picked)
 
@@ -94,7 +95,7 @@ def _draw_pairs(found: FazComparison) -> None:
             key="octaudit.faz.pairs",
         )  # fmt: skip
         st.caption(words.pairs_caption(found))
-        draw_chart_data(ChartData("faz-differences", pair_rows(found), dictionaries.FAZ_PAIR_COLUMNS))
+        draw_chart_data(ChartData("faz-differences", partial(pair_rows, found), dictionaries.FAZ_PAIR_COLUMNS))
         open_picked(picked)
 
 
@@ -103,7 +104,7 @@ def _draw_grades(found: FazComparison) -> None:
     panel(words.effect_words(found), key="effect")
     draw_chart(draw_grades(found), alt="Mean of the metric by final grade, with intervals.")
     st.caption(words.GRADES_CAPTION)
-    draw_chart_data(ChartData("faz-by-grade", grade_rows(found), dictionaries.FAZ_GRADE_COLUMNS))
+    draw_chart_data(ChartData("faz-by-grade", partial(grade_rows, found), dictionaries.FAZ_GRADE_COLUMNS))
 
 
 def _draw_notes(found: FazComparison) -> None:

@@ -1,5 +1,7 @@
 """Sites & devices: who fails more often than chance allows, and by how much. Load, choose, draw."""
 
+from functools import partial
+
 import streamlit as st
 
 from core.charts.captions import FOREST_CAPTIONS, FUNNEL_CAPTION
@@ -64,7 +66,7 @@ def _draw_rates(kind: UnitKind, estimate: Estimate) -> None:
             panel(case_kinds_table(cases), key="case-kinds")
             if cases.left_out:
                 st.caption(f"Without {', '.join(cases.left_out)}: too far outside to have a say in what is usual.")
-        draw_chart_data(ChartData("kinds-of-cases", case_rows(cases), CASE_COLUMNS), behind="kinds of cases")
+        draw_chart_data(ChartData("kinds-of-cases", partial(case_rows, cases), CASE_COLUMNS), behind="kinds of cases")
     draw_long(
         comparison.units,
         lambda units: panel(unit_table(units, comparison.kind, filters, notes), key="units"),
@@ -103,7 +105,8 @@ def _draw_charts(
         draw_chart(draw_forest(comparison, estimate, cases), alt=alt)
         cut = f" The {MOST_IN_FOREST} of most concern." if len(comparison.units) > MOST_IN_FOREST else ""
         st.caption(FOREST_CAPTIONS[estimate] + cut)
-    rows, columns = estimate_rows(comparison, estimate, cases), UNIT_COLUMNS | (STANDARDISED_COLUMNS if cases else {})
+    rows = partial(estimate_rows, comparison, estimate, cases)
+    columns = UNIT_COLUMNS | (STANDARDISED_COLUMNS if cases else {})
     draw_chart_data(ChartData(f"{comparison.kind}-comparison", rows, columns))
     unit = chosen_unit(comparison, picked.get("key")) if picked else None
     if unit:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import streamlit as st
 
@@ -22,7 +23,7 @@ from dashboard.administration.steps import draw_outcome
 from dashboard.components.annotation_form import draw_annotation
 from dashboard.components.baseline_form import draw_baselines
 from dashboard.components.chart import draw_chart
-from dashboard.components.chart_data import ChartData, draw_chart_data
+from dashboard.components.chart_data import ChartData, Rows, draw_chart_data
 from dashboard.components.mark_list import mark_list
 from dashboard.components.panel import empty_state, go_to, panel
 from dashboard.components.sparkline import multiple_rows, small_multiples
@@ -120,7 +121,7 @@ def _draw_trend(drawn: _Drawn, marks: Sequence[Mark], since: date | None, filter
         draw_chart(draw_ewma(trend, since), alt="EWMA with its thresholds.")
         st.caption(SUMS_CAPTION)
     st.caption(f"As of {now():%d %b %Y, %H:%M} UTC. Unit of analysis: first captures in patient visits.")
-    draw_chart_data(_counting(ChartData("trend", point_rows(trend, since), POINT_COLUMNS), trend.what))
+    draw_chart_data(_counting(ChartData("trend", partial(point_rows, trend, since), POINT_COLUMNS), trend.what))
     if picked:
         go_to(days_address(str(picked.get("from")), str(picked.get("to")), filters, drawn.scans))
 
@@ -133,8 +134,11 @@ def _counting(data: ChartData, what: str) -> ChartData:
     columns = {name if column == "ungradable" else column: words for column, words in data.dictionary.items()}
     columns[name] = f"Decided first captures: {what} (count)"
     columns["rate"] = f"{name} / decided, 0 to 1"
-    rows = [{name if column == "ungradable" else column: value for column, value in row.items()} for row in data.rows]
-    return ChartData(f"{data.file_name}-{name}", rows, columns)
+    return ChartData(f"{data.file_name}-{name}", lambda: _renamed(data.lines(), name), columns)
+
+
+def _renamed(rows: Rows, name: str) -> list[dict[str, object]]:
+    return [{name if column == "ungradable" else column: value for column, value in row.items()} for row in rows]
 
 
 def _draw_multiples(watch: Watch, filters: dict[str, str], what: str) -> None:
@@ -145,7 +149,7 @@ def _draw_multiples(watch: Watch, filters: dict[str, str], what: str) -> None:
         st.caption(f"The {len(watch.units)} of most concern, of {watch.n_units}. Narrow the filters to see others.")
     few = ", ".join(unit.label for unit in watch.too_few)
     st.caption(MULTIPLES_CAPTION + (f" Too few visits for a single point: {few}." if few else ""))
-    data = ChartData(f"trends-by-{watch.kind}", multiple_rows(watch.units), MULTIPLE_COLUMNS)
+    data = ChartData(f"trends-by-{watch.kind}", partial(multiple_rows, watch.units), MULTIPLE_COLUMNS)
     draw_chart_data(_counting(data, what), behind="pictures")
 
 

@@ -1,6 +1,7 @@
 """Model & data watch: drift of images and scores, calibration by device, model versions. Load, choose, draw."""
 
 from datetime import timedelta
+from functools import partial
 
 import streamlit as st
 
@@ -91,7 +92,7 @@ def _draw_drift() -> None:
         noun="devices",
     )
     st.caption(DRIFT_CAPTION)
-    draw_chart_data(ChartData("drift-by-device", drift_rows(watch.devices), DRIFT_COLUMNS))
+    draw_chart_data(ChartData("drift-by-device", partial(drift_rows, watch.devices), DRIFT_COLUMNS))
     st.caption(
         f"As of {watch.as_of:%d %b %Y, %H:%M} UTC. Unit of analysis: scored slabs of first captures; of the index, "
         f"captures. This period begins on {watch.starts_on:%d %b %Y}."
@@ -104,7 +105,7 @@ def _draw_charts(watch: InputWatch) -> None:
         alt = "Distribution of the model's probability of ungradable, this period and the year before."
         draw_chart(draw_scores(watch.before, watch.now), alt=alt)
         st.caption(SCORES_CAPTION)
-        draw_chart_data(ChartData("scores", score_rows(watch.before, watch.now), SCORE_COLUMNS))
+        draw_chart_data(ChartData("scores", partial(score_rows, watch.before, watch.now), SCORE_COLUMNS))
     with right:
         rows = index_rows(watch.before, watch.now)
         if rows:

@@ -1,6 +1,7 @@
 """Why scans fail: causes by frequency, by site and by device, who can cure them, and how. Load, choose, draw."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -57,7 +58,7 @@ def main() -> None:
     st.subheader("Severity")
     draw_chart(draw_severities(findings.all), alt="Mild and severe artifacts among all captures.")
     st.caption(SEVERITY_CAPTION)
-    draw_chart_data(ChartData("severities", severity_rows(findings.all), SEVERITY_COLUMNS))
+    draw_chart_data(ChartData("severities", partial(severity_rows, findings.all), SEVERITY_COLUMNS))
     st.subheader("What to do about it")
     panel(tip_sheet(findings.all, filters, study_id), key="tips")
     if study_id is None:
@@ -71,12 +72,12 @@ def _draw_causes(findings: Findings) -> None:
         alt = "Ungradable first captures by weightiest cause, the most frequent first."
         draw_chart(draw_pareto(findings.all), alt=alt)
         st.caption(PARETO_CAPTION)
-        draw_chart_data(ChartData("causes", cause_rows(findings.all), CAUSE_COLUMNS))
+        draw_chart_data(ChartData("causes", partial(cause_rows, findings.all), CAUSE_COLUMNS))
     with right:
         alt = "Ungradable first captures by site and by who could cure their cause."
         draw_chart(draw_cures(most_failing(findings.sites)), alt=alt)
         st.caption(CURES_CAPTION)
-        draw_chart_data(ChartData("cures-by-site", cure_rows(findings.sites), CURE_COLUMNS))
+        draw_chart_data(ChartData("cures-by-site", partial(cure_rows, findings.sites), CURE_COLUMNS))
 
 
 def _cut_words(findings: Findings) -> str:
@@ -92,7 +93,7 @@ def _draw_heat(field: str, title: str, groups: Sequence[GroupFindings], filters:
         draw_heat_map(groups, title), alt=f"Causes of failure by {field}.", selection=SELECTED,
         key=f"octaudit.heat.{field}",
     )  # fmt: skip
-    draw_chart_data(ChartData(f"causes-by-{field}", heat_rows(groups), HEAT_COLUMNS))
+    draw_chart_data(ChartData(f"causes-by-{field}", partial(heat_rows, groups), HEAT_COLUMNS))
     if picked:
         go_to(scans_address({**filters, field: str(picked.get("id")), "reason": str(picked.get("code"))}))
 
