@@ -15,7 +15,7 @@ import streamlit as st
 from sqlalchemy.orm import Session
 
 from core.store.finer_choice import read_finer_choices
-from core.store.scan_filter import ScanFilter, read_filter_choices
+from core.store.scan_filter import ScanFilter, read_filter_choices, whole_weeks
 from core.vocabulary import GradeSource, Laterality, Slab
 from dashboard.filter_offers import Offer, offers_of
 
@@ -139,11 +139,6 @@ def day_bounds(text: str | None) -> tuple[date, date] | None:
     return bounds if bounds[0] < bounds[1] else None
 
 
-def whole_weeks(since: date, until: date) -> tuple[date, date]:
-    """The weeks, Monday to Sunday, in which these days lie: first day, and day after the last."""
-    return since - timedelta(days=since.weekday()), until + timedelta(days=-until.weekday() % 7)
-
-
 def filter_query(chosen: ScanFilter) -> dict[str, str]:
     """What a ScanFilter has chosen, under the names of the URL; the period is named, never given by days."""
     named = {
@@ -209,14 +204,16 @@ def draw_filters(
         if any(field in st.query_params for field in Field):
             st.button("Clear", icon=":material/filter_alt_off:", type="tertiary", on_click=_clear, width="content")
     found = _only(fields, _read(period, today))
-    if by_week and found.since is not None and found.until is not None:
-        since, until = whole_weeks(found.since, found.until)
-        if (since, until) != (found.since, found.until):
-            last = until - timedelta(days=1)
-            st.caption(f"Counts are kept by week: shown are the whole weeks from {since:%d %b %Y} to {last:%d %b %Y}.")
-        found = replace(found, since=since, until=until)
+    counted = found.in_whole_weeks
+    if by_week and counted != found:
+        assert counted.since is not None
+        assert counted.until is not None, "all time is never widened"
+        last = counted.until - timedelta(days=1)
+        st.caption(
+            f"Counts are kept by week: shown are the whole weeks from {counted.since:%d %b %Y} to {last:%d %b %Y}."
+        )
     _say_left_aside(fields)
-    return found
+    return counted if by_week else found
 
 
 def _say_left_aside(fields: Sequence[Field]) -> None:

@@ -1,7 +1,7 @@
 """The filter that every page shares, its conditions in SQL, and the choices it offers. Holds no page's columns."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
@@ -61,6 +61,15 @@ class ScanFilter:
     def countable(self) -> "ScanFilter":
         """The same without what the counts do not tell apart."""
         return replace(self, laterality=None, visit_code=None, model_version_id=None, graded_by=None)
+
+    @property
+    def in_whole_weeks(self) -> "ScanFilter":
+        """The same over the whole weeks in which its days lie: counts are kept by week."""
+        return replace(
+            self,
+            since=None if self.since is None else _monday_before(self.since),
+            until=None if self.until is None else _monday_after(self.until),
+        )
 
     @property
     def asks_of_devices(self) -> bool:
@@ -201,6 +210,19 @@ def site_conditions(chosen: ScanFilter) -> list[ColumnElement[bool]]:
     if chosen.study_id is not None:
         conditions.append(Site.study_id == chosen.study_id)
     return conditions
+
+
+def whole_weeks(since: date, until: date) -> tuple[date, date]:
+    """The weeks, Monday to Sunday, in which these days lie: first day, and day after the last, as ``until`` is."""
+    return _monday_before(since), _monday_after(until)
+
+
+def _monday_before(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _monday_after(day: date) -> date:
+    return day + timedelta(days=-day.weekday() % 7)
 
 
 def day_start(day: date) -> datetime:

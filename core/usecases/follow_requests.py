@@ -28,7 +28,10 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class SiteQueries:
-    """Scans that a site was asked about, of those scored; ``rate`` has Wilson's interval on the effective number."""
+    """Scans that a site was asked about, of those scored in the whole weeks of the period: counts are kept by week.
+
+    ``rate`` has Wilson's interval on the effective number.
+    """
 
     site_id: int
     site_code: str
@@ -66,7 +69,8 @@ class RequestFigures:
 def follow_requests(session: Session, chosen: ScanFilter, *, now: datetime, factor: float = 1.0) -> RequestFigures:
     """The figures under ``chosen``. ``factor`` is the design effect of the scans' counts, for the query rate."""
     times = read_times(session, chosen)
-    asked, scored = count_asked_scans(session, chosen), _count_scored(session, chosen)
+    weeks = chosen.in_whole_weeks
+    asked, scored = count_asked_scans(session, weeks), _count_scored(session, weeks)
     codes = site_codes(session, scored)
     queries = [
         SiteQueries(site_id, codes[site_id], rate)

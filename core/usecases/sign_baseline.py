@@ -16,7 +16,7 @@ from core.statistics.clustering import design_effect, total
 from core.statistics.control_chart import Baseline, freeze_baseline, pool_periods
 from core.store.access import Actor, current_actor
 from core.store.audit import record_event
-from core.store.scan_filter import ScanFilter
+from core.store.scan_filter import ScanFilter, whole_weeks
 from core.store.signed_baseline import (
     WHOLE_STUDY,
     BaselineScope,
@@ -75,16 +75,17 @@ def _asked_unit(chosen: ScanFilter) -> tuple[str, str] | None:
     return None if is_part else found[0]
 
 
-def whole_weeks(starts_on: date, ends_on: date) -> tuple[date, date]:
-    """The weeks (Monday to Sunday) that hold these days: counts are kept by week."""
-    return starts_on - timedelta(days=starts_on.weekday()), ends_on + timedelta(days=6 - ends_on.weekday())
+def baseline_weeks(starts_on: date, ends_on: date) -> tuple[date, date]:
+    """First and last day of the weeks that hold these days: counts are kept by week."""
+    first, after = whole_weeks(starts_on, ends_on + timedelta(days=1))
+    return first, after - timedelta(days=1)
 
 
 def propose_baseline(
     session: Session, chosen: ScanFilter, scope: BaselineScope, *, starts_on: date, ends_on: date
 ) -> Baseline | NotComputable:
     """The baseline of a selection in a period of whole weeks, as it would be signed."""
-    first, last = whole_weeks(starts_on, ends_on)
+    first, last = baseline_weeks(starts_on, ends_on)
     if starts_on > ends_on or last >= now().date():
         return NotComputable("the period must end before the present week and not before it begins")
     everybody = ScanFilter(

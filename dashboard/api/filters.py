@@ -22,7 +22,7 @@ from core.usecases.outline_faz import DEFAULT_SCANS, MOST_SCANS
 from core.vocabulary import ActionState, GradeSource, Laterality, ReasonCode, RequestState, ScanKind, ScanState, Slab
 from dashboard.api.documents.base import Code, Id
 from dashboard.api.paging import Paged
-from dashboard.filters import Period, day_bounds, days_value, period_bounds, whole_weeks
+from dashboard.filters import Period, day_bounds, days_value, period_bounds
 
 
 class FazMetric(StrEnum):
@@ -132,13 +132,14 @@ class RateQuery(CapturesQuery):
     def chosen(self, *, period: Period = Period.ALL) -> ScanFilter:
         """The filter, with ``period`` where none is asked for. UsageError for days that are no whole weeks."""
         chosen = super().chosen(period=period)
-        if chosen.since is not None and chosen.until is not None:
-            since, until = whole_weeks(chosen.since, chosen.until)
-            if (since, until) != (chosen.since, chosen.until):
-                raise UsageError(
-                    f"{self.days} are no whole weeks, and counts are kept by week.",
-                    remedy=f"Ask for {days_value(since, until - timedelta(days=1))}.",
-                )
+        counted = chosen.in_whole_weeks
+        if counted != chosen:
+            assert counted.since is not None
+            assert counted.until is not None, "all time is never widened"
+            raise UsageError(
+                f"{self.days} are no whole weeks, and counts are kept by week.",
+                remedy=f"Ask for {days_value(counted.since, counted.until - timedelta(days=1))}.",
+            )
         return chosen
 
 

@@ -10,11 +10,11 @@ from core.store.scan_filter import ScanFilter
 from core.store.signed_baseline import BaselineScope, SignedVersion, read_baseline_history
 from core.usecases.sign_baseline import (
     MEANINGS,
+    baseline_weeks,
     may_sign,
     propose_baseline,
     scope_of,
     sign_baseline,
-    whole_weeks,
 )
 from core.usecases.watch_units import Trend
 from core.values import NotComputable
@@ -84,7 +84,7 @@ def _draw_form(chosen: ScanFilter, scope: BaselineScope, trend: Trend, today: da
     )  # fmt: skip
     with open_session() as session:
         proposed = propose_baseline(session, chosen, scope, starts_on=starts_on, ends_on=ends_on)
-    first, last = whole_weeks(starts_on, ends_on)
+    first, last = baseline_weeks(starts_on, ends_on)
     if isinstance(proposed, NotComputable):
         st.caption(f":red[{first:%d %b %Y} – {last:%d %b %Y}: {proposed.reason}.]")
         return

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from core.broker import NullBell
 from core.storage import open_blob_store
 from core.store import capture_count
-from dashboard.filters import whole_weeks
+from core.store.scan_filter import whole_weeks
 from dashboard.installation import Installation, install
 
 PageOf = Callable[..., AppTest]

@@ -245,3 +245,7 @@ def test_questions_are_counted_by_scan_and_site(
     )
     later = replace(ALL, since=(MONDAY + timedelta(days=7)).date())
     assert figures(dashboard_database, story["technician"], later).queries == ()
+    wednesday = replace(ALL, since=(MONDAY + timedelta(days=2)).date(), until=(MONDAY + timedelta(days=3)).date())
+    assert counted(figures(dashboard_database, story["technician"], wednesday).all_queries) == (2, 20), (
+        "counts are kept by week, so questions are of the same whole week"
+    )

@@ -24,7 +24,7 @@ from core.store.scan_filter import ScanFilter
 from core.store.signed_baseline import WHOLE_STUDY, read_baseline_history
 from core.store.unit import UnitKind
 from core.usecases.log_in import log_in
-from core.usecases.sign_baseline import MEANINGS, propose_baseline, scope_of, sign_baseline, whole_weeks
+from core.usecases.sign_baseline import MEANINGS, baseline_weeks, propose_baseline, scope_of, sign_baseline
 from core.usecases.watch_units import BaselineSource, Trend, Watch, watch_units
 from core.values import NotComputable
 from core.vocabulary import Role
@@ -206,6 +206,6 @@ def test_a_selection_is_one_unit_or_none(demo: Demo) -> None:
             assert found == wanted, chosen
 
 
-def test_a_period_is_whole_weeks() -> None:
-    assert whole_weeks(date(2026, 3, 4), date(2026, 3, 10)) == (date(2026, 3, 2), date(2026, 3, 15))
-    assert whole_weeks(ENDS_ON, ENDS_ON)[0].weekday() == 0
+def test_a_period_is_baseline_weeks() -> None:
+    assert baseline_weeks(date(2026, 3, 4), date(2026, 3, 10)) == (date(2026, 3, 2), date(2026, 3, 15))
+    assert baseline_weeks(ENDS_ON, ENDS_ON)[0].weekday() == 0
