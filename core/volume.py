@@ -99,7 +99,7 @@ class OctVolume:
     @property
     def central_index(self) -> int:
         """Index of the B-scan that stands for the volume where one image is shown."""
-        return self.n_bscans // 2
+        return middle_of(self.n_bscans)
 
     @property
     def central_bscan(self) -> NDArray[np.uint8]:
@@ -111,3 +111,8 @@ class OctVolume:
     def z_um_per_px(self) -> float | None:
         """Depth of one row in micrometres."""
         return None if self.z_mm_per_px is None else self.z_mm_per_px / _MM_PER_UM
+
+
+def middle_of(n_bscans: int) -> int:
+    """Which of so many B-scans stands for all of them where one image is shown, from 0."""
+    return n_bscans // 2

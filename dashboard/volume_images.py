@@ -1,7 +1,8 @@
 """B-scans of volumes, the fundus image they lie on, and the borders of their layers: by site, as other images are.
 
 ``/scans/{id}/bscans/{n}.png`` is the n-th B-scan from 0, ``.json`` its borders as rows per A-scan, null where there is
-none; ``/scans/{id}/slo.png`` is the fundus image. What the model drew is held back from who must not see it yet.
+none; ``/scans/{id}/slo.png`` is the fundus image. What the model drew is held back from who must not see it yet; who
+grades a volume masked gets its B-scans alone.
 """
 
 import json
@@ -49,7 +50,7 @@ class _VolumeDoor:
 
     def slo(self, request: Request) -> Response:
         """The fundus image as 8-bit PNG."""
-        return self._answer(request, lambda _, volume: fundus_png(volume))
+        return self._answer(request, lambda images, volume: None if images.is_pixels_only else fundus_png(volume))
 
     def borders(self, request: Request) -> Response:
         """The model's and the device's borders of one B-scan, the innermost first."""
@@ -81,7 +82,7 @@ class _VolumeDoor:
             return read_scan_images(session, request.path_params["scan_id"])
 
     def _borders(self, images: ScanImages, volume: OctVolume, index: int) -> bytes | None:
-        if index >= volume.n_bscans:
+        if images.is_pixels_only or index >= volume.n_bscans:
             return None
         drawn = images.picture_sha256.get(BORDERS)
         model = None if drawn is None else [rows_of(border) for border in self._shelf.array(drawn)[index]]

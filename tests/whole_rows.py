@@ -115,7 +115,9 @@ def _value(
     word = _allowed_word(table, column)
     if isinstance(column.type, JSONB):
         return Jsonb([] if word == "array" else {})
-    return word or _of_type(column)
+    # A number in the key tells the rows of two places apart.
+    number = place["site_id"] if column.primary_key and isinstance(column.type, BigInteger) else None
+    return number or word or _of_type(column)
 
 
 def _neighbour(connection: "psycopg.Connection[tuple[object, ...]]", parent: Table, place: Mapping[str, int]) -> int:

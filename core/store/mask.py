@@ -1,7 +1,7 @@
 """Masks to draw next: the scored scans a round is chosen from, the rounds of a study, the masks that came back."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,9 +16,12 @@ from core.store.scan_filter import ScanFilter
 from core.store.scan_name import scan_file_name
 from core.values import ImageIndices, Measure, Measured, NotComputable
 from core.vocabulary import ScanKind
+from core.volume import middle_of
 
 MOST_CANDIDATES, MOST_OF_A_SITE = 2_000, 500
 """The newest scans, of all sites and of each: enough to choose fifty from, and bounded work."""
+MOST_BSCANS = 20_000
+"""Of volumes the newest that have about so many B-scans together, some two hundred."""
 FIRST_REACH = 2_500
 """So many of the latest scans are looked through at first."""
 _INDICES = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")
@@ -26,12 +29,18 @@ _INDICES = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")
 
 @dataclass(frozen=True, slots=True)
 class MaskCandidate:
-    """A scored scan of a lane, with what it can be chosen by."""
+    """A scored scan of a lane, or one B-scan of a volume, with what it can be chosen by.
+
+    ``bscan_index`` counts from 0; it is None for a scan's own image, which of a volume is its middle B-scan.
+    ``is_middle`` says that a B-scan is that one.
+    """
 
     scan_id: int
     site_id: int
     device_model: str
     indices: ImageIndices
+    bscan_index: int | None = None
+    is_middle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +61,11 @@ class RoundRow:
 
 @dataclass(frozen=True, slots=True)
 class WantedScan:
-    """One scan of a round."""
+    """One scan of a round, or one B-scan of a volume; width and height are those of the image to be drawn on."""
 
     scan_id: int
+    bscan_index: int | None
+    """From 0; None: the scan's own image."""
     site_id: int
     rank: int
     q: float | None
@@ -64,6 +75,7 @@ class WantedScan:
     subject_code: str
     acquisition_id: int
     image_sha256: str
+    volume_sha256: str | None
     width_px: int
     height_px: int
     mask_sha256: str | None
@@ -73,7 +85,7 @@ class WantedScan:
     @property
     def name(self) -> str:
         """What its files are called in an export."""
-        return scan_file_name(self.scan_id)
+        return scan_file_name(self.scan_id, self.bscan_index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +98,46 @@ class LaneCount:
 
 
 def read_mask_candidates(session: Session, study_id: int, kind: ScanKind) -> list[MaskCandidate]:
-    """The newest scored scans of a lane of a study that show a person, the oldest of them first."""
+    """The newest scored scans of a lane of a study that show a person, the oldest of them first.
+
+    Of a volume every B-scan, where its model measured each; one that was scored by an earlier release stands there with
+    its middle B-scan alone.
+    """
     ids = [row.id for row in _newest(session, study_id, kind)]
     candidates = (
         select(
             Scan.id, Scan.site_id, Device.manufacturer, Device.model, Assessment.not_computable,
             *(getattr(Assessment, name) for name in _INDICES),
+            Assessment.findings["document"]["bscan_indices"].label("bscan_indices"),
         )
         .join(Assessment, Assessment.id == Scan.assessment_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .join(Device, Device.id == Acquisition.device_id)
         .where(Scan.id == any_(literal(ids, ARRAY(BigInteger))))
         .order_by(Scan.id.desc())
+        .execution_options(yield_per=100)
     )  # fmt: skip
-    return [
-        MaskCandidate(row.id, row.site_id, f"{row.manufacturer} {row.model}".strip(), _indices(row))
-        for row in reversed(session.execute(candidates).all())
-    ]
+    found: list[MaskCandidate] = []
+    rows = session.execute(candidates)
+    for row in rows:
+        found.extend(_candidates(row))
+        if len(found) >= MOST_BSCANS:
+            break
+    rows.close()
+    return found[::-1]
+
+
+def _candidates(row: Any) -> Iterator[MaskCandidate]:
+    """The scan, or the B-scans of a volume, the last of them first."""
+    device = f"{row.manufacturer} {row.model}".strip()
+    if not row.bscan_indices:
+        yield MaskCandidate(row.id, row.site_id, device, _indices(row))
+        return
+    n_bscans = len(row.bscan_indices[_INDICES[0]])
+    for index in reversed(range(n_bscans)):
+        values = (row.bscan_indices[name][index] for name in _INDICES)
+        indices = ImageIndices(*(_measure(value, None) for value in values))
+        yield MaskCandidate(row.id, row.site_id, device, indices, index, is_middle=index == middle_of(n_bscans))
 
 
 def read_lanes_to_draw(session: Session, study_id: int) -> list[LaneCount]:
@@ -121,25 +156,25 @@ def read_lanes_to_draw(session: Session, study_id: int) -> list[LaneCount]:
     return [LaneCount(ScanKind(kind), n, n_drawn[kind]) for kind, n in sorted(n_scored.items())]
 
 
-def read_drawn(session: Session, study_id: int, kind: ScanKind) -> dict[int, str]:
-    """The hash of the newest mask of every scan that has one."""
+def read_drawn(session: Session, study_id: int, kind: ScanKind) -> dict[tuple[int, int | None], str]:
+    """The hash of the newest mask of every scan, and of every B-scan of a volume, that has one."""
     rows = session.execute(
-        select(WantedMask.scan_id, WantedMask.mask_sha256)
+        select(WantedMask.scan_id, WantedMask.bscan_index, WantedMask.mask_sha256)
         .join(MaskRound, MaskRound.id == WantedMask.round_id)
         .where(MaskRound.study_id == study_id, MaskRound.kind == kind, WantedMask.mask_sha256.is_not(None))
         .order_by(WantedMask.imported_at)
     )
-    return {scan_id: sha256 for scan_id, sha256 in rows if sha256 is not None}
+    return {(scan_id, index): sha256 for scan_id, index, sha256 in rows if sha256 is not None}
 
 
-def read_asked(session: Session, study_id: int, kind: ScanKind) -> set[int]:
-    """Scans that some round asks for, whether their mask is there or not."""
-    rows = session.scalars(
-        select(WantedMask.scan_id)
+def read_asked(session: Session, study_id: int, kind: ScanKind) -> set[tuple[int, int | None]]:
+    """Scans, and B-scans of volumes, that some round asks for, whether their mask is there or not."""
+    rows = session.execute(
+        select(WantedMask.scan_id, WantedMask.bscan_index)
         .join(MaskRound, MaskRound.id == WantedMask.round_id)
         .where(MaskRound.study_id == study_id, MaskRound.kind == kind)
     )
-    return set(rows)
+    return {(scan_id, index) for scan_id, index in rows}
 
 
 def add_round(
@@ -157,7 +192,14 @@ def add_round(
     session.add(row)
     session.flush()
     session.add_all(
-        WantedMask(round_id=row.id, scan_id=candidate.scan_id, site_id=candidate.site_id, rank=rank, q=q)
+        WantedMask(
+            round_id=row.id,
+            rank=rank,
+            scan_id=candidate.scan_id,
+            bscan_index=candidate.bscan_index,
+            site_id=candidate.site_id,
+            q=q,
+        )
         for rank, (candidate, q) in enumerate(wanted, start=1)
     )
     session.flush()
@@ -182,10 +224,11 @@ def read_wanted(session: Session, round_id: int) -> list[WantedScan]:
     """The scans of a round that lie within this person's sites, the most wanted first."""
     rows = session.execute(
         select(
-            WantedMask.scan_id, WantedMask.site_id, WantedMask.rank, WantedMask.q, Site.code.label("site_code"),
+            WantedMask.scan_id, WantedMask.bscan_index, WantedMask.site_id, WantedMask.rank, WantedMask.q,
+            Site.code.label("site_code"),
             Device.code.label("device_code"), Device.manufacturer, Device.model, Subject.code.label("subject_code"),
-            Scan.acquisition_id, Scan.image_sha256, Scan.width_px, Scan.height_px, WantedMask.mask_sha256,
-            WantedMask.imported_at, User.display_name,
+            Scan.acquisition_id, Scan.image_sha256, Scan.volume_sha256, Scan.width_px, Scan.height_px,
+            WantedMask.mask_sha256, WantedMask.imported_at, User.display_name,
         )
         .join(Scan, Scan.id == WantedMask.scan_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
@@ -198,19 +241,19 @@ def read_wanted(session: Session, round_id: int) -> list[WantedScan]:
     )  # fmt: skip
     return [
         WantedScan(
-            row.scan_id, row.site_id, row.rank, row.q, row.site_code, row.device_code,
+            row.scan_id, row.bscan_index, row.site_id, row.rank, row.q, row.site_code, row.device_code,
             f"{row.manufacturer} {row.model}".strip(), row.subject_code, row.acquisition_id, row.image_sha256,
-            row.width_px, row.height_px, row.mask_sha256, row.imported_at, row.display_name,
+            row.volume_sha256, row.width_px, row.height_px, row.mask_sha256, row.imported_at, row.display_name,
         )
         for row in rows
     ]  # fmt: skip
 
 
-def put_mask(session: Session, round_id: int, scan_id: int, sha256: str, *, by_id: int, at: datetime) -> None:
-    """Note a mask that came back, in place of one that came before."""
+def put_mask(session: Session, round_id: int, rank: int, sha256: str, *, by_id: int, at: datetime) -> None:
+    """Note a mask that came back for the image of this rank, in place of one that came before."""
     session.execute(
         update(WantedMask)
-        .where(WantedMask.round_id == round_id, WantedMask.scan_id == scan_id)
+        .where(WantedMask.round_id == round_id, WantedMask.rank == rank)
         .values(mask_sha256=sha256, imported_at=at, imported_by_id=by_id)
     )
 

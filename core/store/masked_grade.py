@@ -23,6 +23,8 @@ class ScanToGrade:
     kind: ScanKind
     slab: Slab
     image_sha256: str
+    volume_sha256: str | None
+    """Of a volume all its B-scans, of which the image is the middle one."""
     width_px: int
     height_px: int
     uploaded_by_id: int | None

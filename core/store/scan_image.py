@@ -14,7 +14,8 @@ from core.store.masked_grade import read_scan_to_grade
 class ScanImages:
     """Hashes of a scan's blobs; None where there is none. ``mask_sha256`` maps artifact type to its mask's hash.
 
-    ``picture_sha256`` maps the file names of a lane's pictures to theirs.
+    ``picture_sha256`` maps the file names of a lane's pictures to theirs. ``is_pixels_only`` is set for who grades the
+    scan masked: of a volume they see the B-scans, and nothing else that its file holds.
     """
 
     image_sha256: str
@@ -23,12 +24,14 @@ class ScanImages:
     cam_sha256: str | None = None
     mask_sha256: dict[str, str] = field(default_factory=dict)
     picture_sha256: dict[str, str] = field(default_factory=dict)
+    is_pixels_only: bool = False
 
 
 def read_scan_images(session: Session, scan_id: int) -> ScanImages | None:
     """The blobs of ``scan_id``; None where there is no such scan or the session's person may not see it.
 
-    Who is masked or in calibration mode and has not graded the scan yet gets the image and none of what the model drew.
+    Who is masked or in calibration mode and has not graded the scan yet gets the image, of a volume its B-scans, and
+    none of what the model drew.
     """
     row = session.execute(
         select(
@@ -45,7 +48,9 @@ def read_scan_images(session: Session, scan_id: int) -> ScanImages | None:
         return ScanImages(row.image_sha256, row.volume_sha256)
     if row is None:
         to_grade = read_scan_to_grade(session, scan_id)
-        return None if to_grade is None else ScanImages(to_grade.image_sha256, None)
+        if to_grade is None:
+            return None
+        return ScanImages(to_grade.image_sha256, to_grade.volume_sha256, is_pixels_only=True)
     masks = session.execute(
         select(AssessmentArtifact.type, AssessmentArtifact.mask_sha256).where(
             AssessmentArtifact.assessment_id == row.assessment_id, AssessmentArtifact.mask_sha256.is_not(None)

@@ -1,11 +1,13 @@
 """Chooses the scans of a study whose masks should be drawn next, and writes the choice down as a round.
 
 QU-Net++ (core.measures.selection): where the lane's network gives Q, the scans on which its levels disagree most;
-where it gives none, or nothing is drawn yet, the first set by image indices, device model by device model. A scan that
-a round asked for is not asked for again.
+where it gives none, or nothing is drawn yet, the first set by image indices, device model by device model. Of volumes
+single B-scans are chosen. What a round asked for is not asked for again.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 
 from sqlalchemy.orm import Session
@@ -22,6 +24,8 @@ from core.wording import KIND_NAMES
 KEEPERS = (Role.MANAGER, Role.ADMIN)
 MAX_ROUND = 50
 """Masks of one round: more than a person draws before the next choice would be a better one."""
+MOST_OF_A_VOLUME = 5
+"""B-scans of one volume in one round where Q decides: neighbours are wanted alike, and one mask teaches for both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,8 @@ class MaskChoice:
     """What a round would ask for.
 
     ``step`` is 1 for a first set and 2 where Q decides; ``wanted`` holds each scan with its Q (None in a first set),
-    the most wanted first. ``n_looked_at`` scans were open to choice, ``n_with_q`` of them with a Q.
+    the most wanted first. ``n_looked_at`` scans were open to choice, ``n_with_q`` of them with a Q; of volumes all
+    numbers are those of B-scans.
     """
 
     step: int
@@ -45,7 +50,7 @@ def foresee_round(
     """What a round would ask for now; writes nothing."""
     rule = rule or SelectionRule()
     asked, drawn = read_asked(session, study_id, kind), read_drawn(session, study_id, kind)
-    candidates = [one for one in read_mask_candidates(session, study_id, kind) if one.scan_id not in asked]
+    candidates = [one for one in read_mask_candidates(session, study_id, kind) if not _is_asked(one, asked)]
     qs = [candidate.indices.q_level_agreement for candidate in candidates]
     n_with_q = sum(isinstance(q, Measured) for q in qs)
     step = 2 if drawn and n_with_q else 1
@@ -115,16 +120,25 @@ def refuse_others(actor: Actor, study_id: int) -> None:
         )
 
 
+def _is_asked(candidate: MaskCandidate, asked: AbstractSet[tuple[int, int | None]]) -> bool:
+    """A volume's middle B-scan is also asked for where its image was, before single B-scans were."""
+    places = {candidate.bscan_index, None} if candidate.is_middle else {candidate.bscan_index}
+    return any((candidate.scan_id, place) in asked for place in places)
+
+
 def _least_agreed(
     candidates: Sequence[MaskCandidate], rule: SelectionRule, limit: int
 ) -> list[tuple[MaskCandidate, float | None]]:
     qs = [candidate.indices.q_level_agreement for candidate in candidates]
     found: list[tuple[MaskCandidate, float | None]] = []
-    for place in most_wanted(qs, rule, limit):
-        q = qs[place]
+    of_volume = Counter[int]()
+    for place in most_wanted(qs, rule):
+        candidate, q = candidates[place], qs[place]
         assert isinstance(q, Measured)  # only a measured Q is wanted
-        found.append((candidates[place], q.value))
-    return found
+        of_volume[candidate.scan_id] += 1
+        if of_volume[candidate.scan_id] <= MOST_OF_A_VOLUME:
+            found.append((candidate, q.value))
+    return found[:limit]
 
 
 def _first(

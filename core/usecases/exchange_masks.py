@@ -1,7 +1,8 @@
 """Takes a round's images out in the layout that training reads, and the finished masks back in.
 
-Out: a ZIP with images/, masks/ (those that are there), a manifest.csv and a README. In: a ZIP or a single PNG whose
-names are those of the export. Each mask is checked by itself; one that will not do is named, and the others are taken.
+Out: a ZIP with images/, masks/ (those that are there), a manifest.csv and a README; a B-scan of a volume is cut out of
+it. In: a ZIP or a single PNG whose names are those of the export. Each mask is checked by itself; one that will not do
+is named, and the others are taken.
 """
 
 import csv
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +20,29 @@ from sqlalchemy.orm import Session
 
 from core.clock import now
 from core.errors import NotFoundError
+from core.intake.canonical import encode_image
 from core.intake.problems import Problem
+from core.intake.volume_blob import decode_volume
 from core.storage import BlobStore
 from core.store.access import Actor
 from core.store.audit import record_event
 from core.store.mask import RoundRow, WantedScan, put_mask, read_round, read_wanted
 from core.usecases.choose_masks import refuse_others
 from core.usecases.mask_files import base_name, png_members, put_mask_blob, read_mask
+from core.volume import OctVolume
 
 MAX_CLASSES = 24
 """More grey levels than this are smooth edges, not classes."""
-MANIFEST_COLUMNS = ("file", "subject", "mask", "source", "acquisition", "licence")
+MANIFEST_COLUMNS = ("file", "subject", "mask", "source", "acquisition", "licence", "bscan")
 README = """\
 Masks to draw, round {number}: {count} images.
 
 Draw one label map per image, in the image's size, and save it as PNG (not JPEG) under the image's name in masks/:
 0 is background, every other grey level a class of its own, the same in all masks. Masks that are drawn already lie
 there. Send the folder masks/ back as a ZIP on the page "Annotate next".
+
+Of a volume single B-scans are asked for; the manifest's column "bscan" has the number of each, counted from 1 as on the
+page Scan, and the column "acquisition" says which belong together.
 
 This folder is what octaudit reads for training and for the next choice:
   octaudit train qunet --data FOLDER --out DIR
@@ -56,7 +64,7 @@ class TakenMask:
 
 
 def export_round(session: Session, blobs: BlobStore, round_id: int, folder: Path, *, actor: Actor) -> Path:
-    """Write the round's ZIP into ``folder``, one image in memory at a time; the export is noted in the audit trail.
+    """Write the round's ZIP into ``folder``, one image or volume in memory at a time; the audit trail notes the export.
 
     Raises
     ------
@@ -69,8 +77,8 @@ def export_round(session: Session, blobs: BlobStore, round_id: int, folder: Path
     wanted = read_wanted(session, round_id)
     path = folder / f"masks-round-{round_id}.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:  # PNG is packed already
-        for scan in wanted:
-            archive.writestr(f"images/{scan.name}", blobs.get(scan.image_sha256))
+        for scan, image in _images(wanted, blobs):
+            archive.writestr(f"images/{scan.name}", image)
             if scan.mask_sha256 is not None:
                 archive.writestr(f"masks/{scan.name}", blobs.get(scan.mask_sha256))
         archive.writestr("manifest.csv", _manifest(wanted))
@@ -116,6 +124,19 @@ def find_round(session: Session, round_id: int, actor: Actor) -> RoundRow:
     return found
 
 
+def _images(wanted: list[WantedScan], blobs: BlobStore) -> Iterator[tuple[WantedScan, bytes]]:
+    """Each image as PNG; every volume is fetched once, whatever the ranks of its B-scans."""
+    by_scan = sorted(wanted, key=lambda scan: (scan.scan_id, scan.rank))
+    for _, scans in groupby(by_scan, key=lambda scan: scan.scan_id):
+        volume: OctVolume | None = None
+        for scan in scans:
+            if scan.bscan_index is None or scan.volume_sha256 is None:
+                yield scan, blobs.get(scan.image_sha256)
+                continue
+            volume = volume or decode_volume(blobs.get(scan.volume_sha256))
+            yield scan, encode_image(volume.bscans[scan.bscan_index])
+
+
 def _manifest(wanted: list[WantedScan]) -> str:
     """Every image with its subject's code; ``mask`` is named also where it is still to be drawn, but not its file."""
     text = io.StringIO()
@@ -124,7 +145,8 @@ def _manifest(wanted: list[WantedScan]) -> str:
     for scan in wanted:
         mask = f"masks/{scan.name}" if scan.mask_sha256 is not None else ""
         subject = f"{scan.site_code}-{scan.subject_code}"
-        rows.writerow((f"images/{scan.name}", subject, mask, scan.device_model, scan.acquisition_id, ""))
+        bscan = "" if scan.bscan_index is None else scan.bscan_index + 1
+        rows.writerow((f"images/{scan.name}", subject, mask, scan.device_model, scan.acquisition_id, "", bscan))
     return text.getvalue()
 
 
@@ -155,9 +177,10 @@ def _store(session: Session, blobs: BlobStore, asked: RoundRow, taken: Mask, *, 
     scan, mask = taken
     sha256 = put_mask_blob(session, blobs, mask)
     assert actor.user_id is not None  # find_round refused everybody else
-    put_mask(session, asked.id, scan.scan_id, sha256, by_id=actor.user_id, at=now())
+    put_mask(session, asked.id, scan.rank, sha256, by_id=actor.user_id, at=now())
     record_event(
         session, actor=actor, action="import_mask", entity="scan", entity_id=scan.scan_id, study_id=asked.study_id,
         site_id=scan.site_id, before={"mask": scan.mask_sha256} if scan.mask_sha256 else None,
-        after={"mask": sha256, "round": asked.id},
+        after={"mask": sha256, "round": asked.id}
+        | ({} if scan.bscan_index is None else {"bscan": scan.bscan_index + 1}),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from core.store.mask import MOST_OF_A_SITE, LaneCount, RoundRow, WantedScan
 from core.usecases.choose_masks import MaskChoice
+from core.vocabulary import ScanKind
 from core.wording import KIND_NAMES
 from dashboard.components.markup import Html, chip, count, join, page_link, tag
 
@@ -23,13 +24,13 @@ def lane_words(counts: Sequence[LaneCount]) -> Html:
     )
 
 
-def choice_words(choice: MaskChoice) -> str:
+def choice_words(choice: MaskChoice, kind: ScanKind) -> str:
     """What a new round would ask for, and why, in one or two sentences."""
-    n = len(choice.wanted)
+    n, what = len(choice.wanted), "B-scans" if kind is ScanKind.VOLUME else "scans"
     if not n:
-        looked = f"{count(choice.n_looked_at)} scans were looked through"
+        looked = f"{count(choice.n_looked_at)} {what} were looked through"
         return f"Nothing to ask for: {looked}, and none of them would teach anything new."
-    scans = f"{count(n)} of {count(choice.n_looked_at)} scans"
+    scans = f"{count(n)} of {count(choice.n_looked_at)} {what}"
     if choice.step == _BOTH_LEVELS:
         return f"{scans}: those on which two levels of the model disagree most, the lowest agreement first."
     because = (
@@ -37,7 +38,7 @@ def choice_words(choice: MaskChoice) -> str:
         if not choice.n_drawn
         else "No model of this kind of scan gives a level agreement, so more of a first set is chosen"
     )
-    return f"{scans}. {because}: sharp, quiet scans that differ from each other, from every device model."
+    return f"{scans}. {because}: sharp, quiet {what} that differ from each other, from every device model."
 
 
 def round_table(rows: Sequence[RoundRow]) -> Html:
@@ -70,13 +71,15 @@ def wanted_gallery(scans: Sequence[WantedScan]) -> Html:
 
 
 def _card(scan: WantedScan) -> Html:
-    words = f"Scan {scan.scan_id}, {scan.site_code}, {scan.device_code}"
-    image = tag("img", src=f"/scans/{scan.scan_id}/tile.png?size={TILE_PX}", alt=words, loading="lazy")
+    bscan = "" if scan.bscan_index is None else f", B-scan {scan.bscan_index + 1}"
+    words = f"Scan {scan.scan_id}{bscan}, {scan.site_code}, {scan.device_code}"
+    address = f"tile.png?size={TILE_PX}" if scan.bscan_index is None else f"bscans/{scan.bscan_index}.png"
+    image = tag("img", src=f"/scans/{scan.scan_id}/{address}", alt=words, loading="lazy")
     state = chip("Mask there", "good") if scan.mask_sha256 is not None else chip("To draw", "info")
     why = "first set" if scan.q is None else f"level agreement {scan.q:.2f}"
     by = None
     if scan.imported_at is not None:
         by = tag("p", f"{scan.imported_by or 'somebody'}, {scan.imported_at:%d %b %Y}", class_="muted small")
-    link = page_link(f"{scan.rank}. {scan.site_code} · {scan.device_code}", "scan", {"id": scan.scan_id})
+    link = page_link(f"{scan.rank}. {scan.site_code} · {scan.device_code}{bscan}", "scan", {"id": scan.scan_id})
     body = tag("div", tag("div", link, state, class_="head"), tag("p", why, class_="muted small"), by, class_="body")
     return tag("article", tag("figure", image, tag("figcaption", scan.name)), body, class_="card")

@@ -2,11 +2,15 @@
 
 import streamlit as st
 
+from core.errors import OctauditError
 from core.store.masked_grade import ScanToGrade
 from core.wording import SLAB_NAMES, grade_names
 from dashboard import decisions, outcome
 from dashboard.components.markup import tag
 from dashboard.components.panel import panel
+from dashboard.components.volume_viewer.show import show_bscans
+from dashboard.installation import installation
+from dashboard.volume_shelf import shelf_over
 
 
 def draw_masked_grade(scan: ScanToGrade) -> None:
@@ -15,16 +19,10 @@ def draw_masked_grade(scan: ScanToGrade) -> None:
     outcome.draw_outcome()
     image, form = st.columns([8, 5], gap="medium")
     with image:
-        picture = tag(
-            "img",
-            src=f"/scans/{scan.scan_id}/image.png",
-            alt="The scan",
-            width=scan.width_px,
-            height=scan.height_px,
-            style="width:100%;height:auto;border-radius:8px",
-        )
-        panel(picture, key="masked-image")
-        st.caption(f"{SLAB_NAMES[scan.slab]}, {scan.width_px} × {scan.height_px} px")
+        if scan.volume_sha256 is None:
+            _draw_image(scan)
+        else:
+            _draw_volume(scan, scan.volume_sha256)
     with form:
         names = grade_names(scan.kind)
         st.subheader("Your grade")
@@ -40,3 +38,27 @@ def draw_masked_grade(scan: ScanToGrade) -> None:
         st.text_area("Remark (optional)", key="masked.reason", max_chars=1000, height=90)
         st.button("Save my grade", type="primary", on_click=decisions.grade, args=(scan.scan_id,))
         st.caption("It is given once and decides nothing about the scan.")
+
+
+def _draw_image(scan: ScanToGrade) -> None:
+    picture = tag(
+        "img",
+        src=f"/scans/{scan.scan_id}/image.png",
+        alt="The scan",
+        width=scan.width_px,
+        height=scan.height_px,
+        style="width:100%;height:auto;border-radius:8px",
+    )
+    panel(picture, key="masked-image")
+    st.caption(f"{SLAB_NAMES[scan.slab]}, {scan.width_px} × {scan.height_px} px")
+
+
+def _draw_volume(scan: ScanToGrade, volume_sha256: str) -> None:
+    """Every B-scan; the slider, its buttons and the arrow keys leaf through them."""
+    try:
+        volume = shelf_over(installation().blobs).volume(volume_sha256)
+    except OctauditError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    show_bscans(scan.scan_id, volume)
+    st.caption("Look through all B-scans before you grade: the grade is of the whole volume.")

@@ -25,6 +25,7 @@ from dashboard.session import current_user, open_session, session_token
 COLUMNS = {
     "rank": "Place in the round, the most wanted first",
     "file": "What the image and its mask are called in the export",
+    "bscan": "Number of the B-scan in its volume, from 1; empty where the scan is one image",
     "site": "Code of the site",
     "device": "Code of the device",
     "level_agreement": "Q, 0 to 1: how far two levels of the model agree; empty in a first set",
@@ -38,8 +39,8 @@ def main() -> None:
     st.title("Annotate next")
     st.caption(
         "Few masks teach much if the right scans are drawn. A first set is sharp, quiet and varied; after it come the "
-        "scans on which two levels of the model disagree (QU-Net++). This says what a model has not learned yet; it is "
-        "no grade of a scan."
+        "scans on which two levels of the model disagree (QU-Net++). Of volumes single B-scans are chosen. This says "
+        "what a model has not learned yet; it is no grade of a scan."
     )
     with st.container():  # its place stays when it is empty: else the drop zone would forget what it said
         draw_outcome()
@@ -80,7 +81,7 @@ def _draw_asking(study_id: int, kinds: list[ScanKind]) -> None:
         )
     with open_session() as session:
         choice = foresee_round(session, study_id=study_id, kind=kind)
-    st.markdown(choice_words(choice))
+    st.markdown(choice_words(choice, kind))
 
     def ask(session: Session, actor: Actor) -> str:
         round_id = choose_masks(session, actor=actor, study_id=study_id, kind=kind)
@@ -109,6 +110,7 @@ def _draw_round(actor: Actor) -> None:
         {
             "rank": scan.rank,
             "file": scan.name,
+            "bscan": "" if scan.bscan_index is None else scan.bscan_index + 1,
             "site": scan.site_code,
             "device": scan.device_code,
             "level_agreement": "" if scan.q is None else round(scan.q, 4),

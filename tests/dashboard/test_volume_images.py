@@ -78,9 +78,15 @@ def test_a_volume_of_another_site_is_not_there(ward: Ward, client_of: Callable[.
         assert client_of().get(f"/scans/{ward.scan_id}/{path}").status_code == 401
 
 
-def test_who_must_grade_first_sees_none_of_the_models_borders(ward: Ward, client_of: Callable[..., TestClient]):
-    answer = client_of(ward.grader).get(f"/scans/{ward.scan_id}/bscans/7.json")
-    assert answer.status_code == 404 or json.loads(answer.content)["model"] is None
+def test_who_must_grade_first_leafs_through_the_bscans_and_is_given_nothing_else_of_the_volume(
+    ward: Ward, client_of: Callable[..., TestClient]
+):
+    client, volume = client_of(ward.grader), draw_eye(Eye())[0]
+    for index in (0, N_LINES - 1):
+        answer = client.get(f"/scans/{ward.scan_id}/bscans/{index}.png")
+        assert np.array_equal(np.asarray(Image.open(BytesIO(answer.content))), volume.bscans[index])
+    for path in ("bscans/7.json", "slo.png", "pictures/boundaries.npy"):
+        assert client.get(f"/scans/{ward.scan_id}/{path}").status_code == 404, path
 
 
 def test_a_scan_that_is_no_volume_has_no_bscans(ward: Ward, client_of: Callable[..., TestClient]):

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from builders import MONDAY, make_member, make_site, make_study
+from sqlalchemy import select
 from stopped_clock import stop_clock
 from streamlit.testing.v1 import AppTest
-from volume_scans import Eye, draw_eye, make_volume_scan
+from volume_scans import N_LINES, Eye, draw_eye, make_volume_scan
 
 from core.database import tables
 from core.database.session import Database, session_scope
@@ -39,11 +41,15 @@ def clinic(
         return ids, make_member(session, Role.QC_TECHNICIAN, study=study)[1]
 
 
+def viewers_of(page: AppTest) -> list[dict[str, Any]]:
+    """What each panel and viewer on the page was given."""
+    return [json.loads(part.proto.json or part.proto.mixed.json) for part in page.get("bidi_component")]
+
+
 def words_of(page: AppTest) -> str:
     """What every panel and viewer on the page was given."""
     assert not page.exception, page.exception[0].value
-    given = (json.loads(part.proto.json or part.proto.mixed.json) for part in page.get("bidi_component"))
-    return "\n".join(json.dumps(data, ensure_ascii=False) for data in given)
+    return "\n".join(json.dumps(data, ensure_ascii=False) for data in viewers_of(page))
 
 
 def test_a_raster_has_map_and_sectors_a_line_scan_says_why_not_and_a_lost_volume_whom_to_tell(
@@ -72,3 +78,23 @@ def test_the_agreement_of_a_volumes_levels_is_shown_with_the_scan_it_is_of_and_a
     assert "0.87</td>" in words_of(raster).partition("Level agreement")[2]
     assert raster.caption[-1].value == "Of the central B-scan."
     assert "not computable: no deep-supervision head" in words_of(line).partition("Level agreement")[2]
+
+
+def test_a_masked_grader_leafs_through_all_b_scans_and_is_told_nothing_that_anybody_concluded_from_them(
+    clinic: tuple[dict[str, int], str], owner_database: Database, app_page: Callable[..., AppTest]
+):
+    ids, _ = clinic
+    with session_scope(owner_database) as session:
+        site = session.get_one(tables.Site, session.get_one(tables.Scan, ids["raster"]).site_id)
+        grader = make_member(session, Role.GRADER, site=site)[1]
+        device = session.scalars(select(tables.Device)).first()
+        assert device is not None
+        secrets = {site.code, device.code, device.model}
+    page = app_page(grader, PAGE, id=ids["raster"])
+    (data,) = [given for given in viewers_of(page) if "folder" in given]
+    assert (data["n"], data["start"]) == (N_LINES, N_LINES // 2)
+    shown = {name: data[name] for name in ("layers", "device", "hasBorders", "quality", "slo", "paths", "fovea")}
+    assert not any(shown.values()), shown
+    assert not [secret for secret in secrets if secret in words_of(page)]
+    assert "Your grade" in [each.value for each in page.subheader]
+    assert "missing from the blob store" in app_page(grader, PAGE, id=ids["lost"]).error[0].value

@@ -4,8 +4,10 @@ The other half of the lane, the forward pass, is core.scoring.torch_backend.volu
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,7 @@ from core.scoring.lanes.layer_output import Layers
 from core.scoring.lanes.layer_scheme import BOUNDARY_NAMES, labels_of_boundaries, layers_png
 from core.scoring.lanes.retina_likeness import is_like_retina
 from core.scoring.layers_card import LayersCard
-from core.values import Grade, Measure, Measured, NotComputable, ScanScores
+from core.values import Grade, ImageIndices, Measure, Measured, NotComputable, ScanScores
 from core.vocabulary import GradeScale, LayerScheme, ReasonCode, StructuralGrade
 from core.volume import OctVolume
 
@@ -67,6 +69,8 @@ class VolumeFindings:
     coverage : per B-scan
     is_like_retina : per B-scan
         Whether what was found in it looks like a retina at all.
+    indices : per B-scan
+        By which it is chosen for a mask (core.measures.selection), within the retina where one was found.
     quality : of the central B-scan
     """
 
@@ -75,6 +79,7 @@ class VolumeFindings:
     boundary_row_px: NDArray[np.float32]
     coverage: tuple[BscanCoverage, ...]
     is_like_retina: tuple[bool, ...]
+    indices: tuple[ImageIndices, ...]
     quality: BscanQuality
 
     @cached_property
@@ -184,7 +189,13 @@ class VolumeFindings:
             "device": self._device(),
             "capture": self._capture(),
             "quality": {"snr_db": _measure(self.quality.snr_db), "contrast": _measure(self.quality.contrast)},
+            "bscan_indices": {name: self._index(name) for name in ImageIndices.__slots__},
         }
+
+    def _index(self, name: str) -> list[float | None]:
+        """One index of every B-scan, in order; None where it is not computable."""
+        measures = [getattr(indices, name) for indices in self.indices]
+        return [_number(measure.value) if isinstance(measure, Measured) else None for measure in measures]
 
     def _thickness(self) -> dict[str, Any]:
         found = {
@@ -271,23 +282,26 @@ def scores_of(
     card: LayersCard,
     *,
     seconds: float,
-    q: Measure = NO_LEVELS,
+    qs: Sequence[Measure] = (),
 ) -> ScanScores:
     """Everything the lane says of one volume, from the layers of its B-scans in order.
 
-    ``q`` is the level agreement of its central B-scan, where the network has levels. A picture in which nothing looks
-    like a retina is no scan of this lane; a volume file says itself that it holds B-scans, so there it is a fault.
+    ``qs`` are the level agreements of the B-scans, where the network has levels; else empty. A picture in which nothing
+    looks like a retina is no scan of this lane; a volume file says itself that it holds B-scans, so there it is a
+    fault.
     """
-    central = volume.central_bscan
+    rows = np.stack([found.boundary_row_px for found in layers])
     findings = VolumeFindings(
         scheme=card.scheme,
         volume=volume,
-        boundary_row_px=np.stack([found.boundary_row_px for found in layers]),
+        boundary_row_px=rows,
         coverage=tuple(coverage_of(found, image) for found, image in zip(layers, volume.bscans, strict=True)),
         is_like_retina=tuple(is_like_retina(found.features, card.likeness) for found in layers),
-        quality=bscan_quality(central),
+        indices=tuple(
+            _indices(image, own, q) for image, own, q in zip(volume.bscans, rows, qs or repeat(NO_LEVELS), strict=False)
+        ),
+        quality=bscan_quality(volume.central_bscan),
     )
-    retina = findings.labels(volume.central_index) > 0
     return ScanScores(
         key=scan.key,
         shape_px=(volume.height_px, volume.width_px),
@@ -295,13 +309,19 @@ def scores_of(
         artifacts=(),
         centration=None,
         findings=findings,
-        indices=image_indices(central, retina if retina.any() else None, q),
+        indices=findings.indices[volume.central_index],
         cam=NO_HEAT_MAP,
         cam_mask_agreement=NO_HEAT_MAP,
         is_of_kind=findings.has_retina and (scan.volume is not None or any(findings.is_like_retina)),
         model=card.identity,
         seconds=seconds,
     )
+
+
+def _indices(image: NDArray[np.uint8], boundary_row_px: NDArray[np.float32], q: Measure) -> ImageIndices:
+    """The indices of one B-scan (height, width) within its retina, or of its field where none was found."""
+    retina = labels_of_boundaries(boundary_row_px, image.shape[0]) > 0
+    return image_indices(image, retina if retina.any() else None, q)
 
 
 def coverage_of(layers: Layers, image: NDArray[np.uint8]) -> BscanCoverage:

@@ -55,35 +55,41 @@ class LayerSegmenter:
 
     def layers(self, bscans: Sequence[Image]) -> Iterator[Layers]:
         """Boundaries and labels of each B-scan (height, width), in order, at its own size."""
+        return (found for found, _ in self.readings(bscans))
+
+    def readings(self, bscans: Sequence[Image]) -> Iterator[tuple[Layers, Measure]]:
+        """The same with the Q of each B-scan (core.measures.selection); no Q where the network has no levels."""
         size = CPU_BATCH if self._device.type == "cpu" else CUDA_BATCH
         chunks = [bscans[first : first + size] for first in range(0, len(bscans), size)]
         found = self._threads.map(self._chunk, chunks) if self._device.type == "cpu" else map(self._chunk, chunks)
         for chunk in found:
             yield from chunk
 
-    def level_agreement(self, bscan: Image) -> Measure:
-        """Q of one B-scan (core.measures.selection); NotComputable where the network has no levels."""
-        if not isinstance(self._network, LeveledLayers):
-            return NO_LEVELS
-        canvas = normalised(on_canvas(bscan, int(self.card.network["image_px"])))
-        with reproducible_inference():
-            levels = self._network.levels(torch.from_numpy(canvas[None, None]).to(self._device))[0, -2:]
-        return q_of(levels.argmax(dim=1).to(torch.uint8).cpu().numpy())  # (2, canvas, canvas)
-
-    def _chunk(self, bscans: Sequence[Image]) -> list[Layers]:
-        """Forward pass and conclusion of a few B-scans; only their boundaries and labels are kept."""
+    def _chunk(self, bscans: Sequence[Image]) -> list[tuple[Layers, Measure]]:
+        """Forward pass and conclusion of a few B-scans; only their boundaries, labels and Q are kept."""
         size_px = int(self.card.network["image_px"])
         canvases = [on_canvas(image, size_px) for image in bscans]
-        probabilities = self.probabilities(canvases)
+        probabilities, qs = self._forward(canvases)
         return [
-            layers_of(found, image.shape[0], image.shape[1], canvas)
-            for found, image, canvas in zip(probabilities, bscans, canvases, strict=True)
+            (layers_of(found, image.shape[0], image.shape[1], canvas), q)
+            for found, q, image, canvas in zip(probabilities, qs, bscans, canvases, strict=True)
         ]
 
     def probabilities(self, canvases: Sequence[Image]) -> NDArray[np.float32]:
         """Class probabilities (n, classes, S, S) of B-scans on their canvases (S, S), in one forward pass."""
+        return self._forward(canvases)[0]
+
+    def _forward(self, canvases: Sequence[Image]) -> tuple[NDArray[np.float32], list[Measure]]:
+        """Class probabilities and Q of each canvas; a network with levels is asked for its last two at once."""
         inputs = np.stack([normalised(canvas) for canvas in canvases])[:, None]
+        qs: list[Measure] = [NO_LEVELS] * len(canvases)
         with reproducible_inference():
             batch = torch.from_numpy(inputs).to(self._device, memory_format=torch.channels_last)
-            found = torch.softmax(self._network(batch).float(), dim=1)  # (n, classes, canvas, canvas)
-        return np.ascontiguousarray(found.cpu().numpy(), np.float32)
+            if isinstance(self._network, LeveledLayers):
+                levels = self._network.levels(batch)[:, -2:]  # (n, 2, classes, canvas, canvas)
+                qs = [q_of(labels) for labels in levels.argmax(dim=2).to(torch.uint8).cpu().numpy()]
+                logits = levels[:, -1]
+            else:
+                logits = self._network(batch)
+            found = torch.softmax(logits.float(), dim=1)  # (n, classes, canvas, canvas)
+        return np.ascontiguousarray(found.cpu().numpy(), np.float32), qs

@@ -69,8 +69,7 @@ class VolumeScorer:
         started = time.perf_counter()
         try:
             volume = volume_of(scan)
-            layers = [self._said(found) for found in self._segmenter.layers(list(volume.bscans))]
-            q = self._segmenter.level_agreement(volume.central_bscan)
+            readings = list(self._segmenter.readings(list(volume.bscans)))
         except (ValueError, TypeError) as error:
             return ScanFailure(scan.key, str(error), is_transient=False)
         except (MemoryError, RuntimeError) as error:
@@ -78,7 +77,8 @@ class VolumeScorer:
                 raise
             message = "The device has not enough free memory for the B-scans of this volume."
             return ScanFailure(scan.key, message, is_transient=True)
-        return scores_of(scan, volume, layers, self._card, seconds=time.perf_counter() - started, q=q)
+        layers, qs = [self._said(found) for found, _ in readings], [q for _, q in readings]
+        return scores_of(scan, volume, layers, self._card, seconds=time.perf_counter() - started, qs=qs)
 
     def _said(self, found: Layers) -> Layers:
         """What the network found, in the scheme that is asked for."""

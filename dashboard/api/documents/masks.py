@@ -45,6 +45,7 @@ class WantedDocument(Document):
     """One scan of a round."""
 
     scan: int
+    bscan: int | None = Field(description="Which B-scan of a volume, from 1; null: the scan's own image.")
     rank: int = Field(description="From 1, the most wanted first.")
     q: float | None = Field(description="Level agreement, 0..1; null in a first set.")
     site: str
@@ -56,7 +57,8 @@ class WantedDocument(Document):
     def of(cls, scan: WantedScan) -> "WantedDocument":
         """The document of a wanted scan."""
         return cls(
-            scan=scan.scan_id, rank=scan.rank, q=scan.q, site=scan.site_code, device=scan.device_code, file=scan.name,
+            scan=scan.scan_id, bscan=None if scan.bscan_index is None else scan.bscan_index + 1, rank=scan.rank,
+            q=scan.q, site=scan.site_code, device=scan.device_code, file=scan.name,
             is_drawn=scan.mask_sha256 is not None,
         )  # fmt: skip
 

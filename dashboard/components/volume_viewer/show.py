@@ -17,6 +17,8 @@ FOLDER = Path(__file__).resolve().parent
 BORDER_COLOURS = ("#56b4e9", "#f0e442", "#e69f00", "#cc79a7", "#00c38a", "#ff7f50", "#b5a7ff", "#ffffff")
 """Of the borders from the innermost outwards: Okabe and Ito's hues, made light enough for dark tissue."""
 
+NO_FUNDUS: dict[str, Any] = {"slo": None, "paths": None, "circle": None, "fovea": None}
+
 
 class Picked(BaseModel):
     """Where a person put the cross: B-scan and A-scan, counted from 0."""
@@ -35,22 +37,39 @@ def show_volume(look: VolumeLook, *, may_pick: bool) -> tuple[float, float] | No
     """
     volume = look.volume
     data = {
-        "scan": look.files.scan_id,
-        "n": volume.n_bscans,
-        "width": volume.width_px,
-        "height": volume.height_px,
-        "start": volume.central_index,
-        "folder": f"/scans/{look.files.scan_id}/bscans",
+        **_pixels(look.files.scan_id, volume),
         "layers": _layers(look),
         "device": sorted(volume.device_boundaries or {}),
         "hasBorders": look.borders is not None or bool(volume.device_boundaries),
         "quality": volume.quality_db,
-        "umPerPx": _um_per_px(volume),
         "mayPick": may_pick and not isinstance(look.surfaces, NotComputable),
         "foot": _foot(volume),
-    } | _on_fundus(look)
+        **_on_fundus(look),
+    }
     result = _component()(data=data, key=f"volume-{look.files.scan_id}", on_picked_change=_nothing)
     return _place_mm(volume, look.files.scan_id, result.picked)
+
+
+def show_bscans(scan_id: int, volume: OctVolume) -> None:
+    """Show the B-scans of a volume and nothing else: no border, no place on the fundus, no figure of the device."""
+    data = {
+        **_pixels(scan_id, volume),
+        "layers": [], "device": [], "hasBorders": False, "quality": None, "mayPick": False, "foot": "", **NO_FUNDUS,
+    }  # fmt: skip
+    _component()(data=data, key=f"bscans-{scan_id}", on_picked_change=_nothing)
+
+
+def _pixels(scan_id: int, volume: OctVolume) -> dict[str, Any]:
+    """What the viewer needs to show the B-scans themselves."""
+    return {
+        "scan": scan_id,
+        "n": volume.n_bscans,
+        "width": volume.width_px,
+        "height": volume.height_px,
+        "start": volume.central_index,
+        "folder": f"/scans/{scan_id}/bscans",
+        "umPerPx": _um_per_px(volume),
+    }
 
 
 def _layers(look: VolumeLook) -> list[dict[str, str]]:
@@ -70,7 +89,7 @@ def _on_fundus(look: VolumeLook) -> dict[str, Any]:
     """Fundus image, place of each B-scan and fovea in the image's own pixels; nothing where the file lacks them."""
     volume = look.volume
     if volume.slo is None or not volume.slo_mm_per_px or volume.lines_mm is None:
-        return {"slo": None, "paths": None, "circle": None, "fovea": None}
+        return NO_FUNDUS
     height, width = volume.slo.shape
     lines = volume.lines_mm / volume.slo_mm_per_px
     is_circle = volume.scan_pattern is ScanPattern.CIRCLE

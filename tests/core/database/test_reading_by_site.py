@@ -204,7 +204,7 @@ def test_a_grader_sees_nothing_about_a_scan_but_its_pixels_until_the_own_grade_i
         assert session.scalars(select(tables.RateDelta.n)).all() == []
         to_grade = read_scan_to_grade(session, scan_id)
         assert to_grade is not None
-        assert read_scan_images(session, scan_id) == ScanImages(to_grade.image_sha256, None)
+        assert read_scan_images(session, scan_id) == ScanImages(to_grade.image_sha256, None, is_pixels_only=True)
     grade_as(dashboard_database, desk, token, scan_id)
     with session_scope(dashboard_database, token=token) as session:
         assert rows_about(session, scan_id) == {

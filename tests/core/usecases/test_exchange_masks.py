@@ -14,6 +14,7 @@ from desk import Desk
 from lane import GRADABLE
 from PIL import Image
 from sqlalchemy import select, update
+from volume_scans import N_LINES, Eye, draw_eye, make_volume_scan
 
 from core.clock import now
 from core.database import tables
@@ -21,7 +22,8 @@ from core.database.session import session_scope
 from core.errors import NotAllowedError, NotFoundError, UsageError
 from core.store.access import current_actor
 from core.store.mask import WantedScan, list_rounds, read_wanted
-from core.usecases.choose_masks import choose_masks, foresee_round
+from core.training.qunet.slices import read_slices
+from core.usecases.choose_masks import MOST_OF_A_VOLUME, MaskChoice, choose_masks, foresee_round
 from core.usecases.exchange_masks import TakenMask, export_round, import_masks
 from core.usecases.prune_storage import prune_blobs
 from core.vocabulary import Role, ScanKind
@@ -169,3 +171,109 @@ def test_a_study_without_scored_scans_has_nothing_to_ask_for(desk: Desk, manager
         assert actor is not None
         with pytest.raises(UsageError, match="lacks a mask"):
             choose_masks(session, actor=actor, study_id=desk.scene.site.study_id, kind=ScanKind.OCTA_ENFACE)
+
+
+def volumes(desk: Desk, *q_of_bscan: Sequence[float | None]) -> list[int]:
+    """Scored volumes whose B-scans have these level agreements, and indices that get worse from the first to the last.
+
+    Their middle B-scans have the same as columns, as a release before this one wrote them.
+    """
+    with session_scope(desk.owner) as session:
+        found = []
+        for seed, qs in enumerate(q_of_bscan, start=5):
+            scan = make_volume_scan(session, desk.scene.blobs, desk.scene.site, Eye(seed))
+            assessment = session.get_one(tables.Assessment, scan.assessment_id)
+            assessment.findings = {"doubts": [], "causes": [], "document": {"bscan_indices": listed(qs)}} if qs else {
+                "doubts": [], "causes": [], "document": {}
+            }  # fmt: skip
+            found.append(scan.id)
+        return found
+
+
+def listed(qs: Sequence[float | None]) -> dict[str, list[float | None]]:
+    places = [float(at) for at in range(len(qs))]
+    return {
+        "blurriness": [1 + at for at in places], "psnr_inverse": [1 + at for at in places],
+        "cov": [5 * at for at in places], "mean": [50 - 5 * at for at in places], "q_level_agreement": [*qs],
+    }  # fmt: skip
+
+
+def foresee(desk: Desk, token: str) -> MaskChoice:
+    with desk.as_person(token) as (session, _):
+        return foresee_round(session, study_id=desk.scene.site.study_id, kind=ScanKind.VOLUME)
+
+
+def choose_bscans(desk: Desk, token: str) -> list[WantedScan]:
+    with desk.as_person(token) as (session, actor):
+        study_id = desk.scene.site.study_id
+        round_id = choose_masks(session, actor=actor, study_id=study_id, kind=ScanKind.VOLUME)
+    return wanted(desk, token, round_id)
+
+
+def test_b_scans_of_a_volume_are_asked_for_one_by_one_go_out_as_images_and_their_masks_come_back(
+    desk: Desk, manager: str, tmp_path: Path
+) -> None:
+    (scan_id,) = volumes(desk, [None] * N_LINES)
+    first = choose_bscans(desk, manager)
+    assert len(first) > 1
+    assert {scan.scan_id for scan in first} == {scan_id}
+    assert first[0].bscan_index == 0, "the sharpest and quietest comes first"
+    assert len({scan.bscan_index for scan in first}) == len(first)
+
+    with desk.as_person(manager) as (session, actor):
+        round_id = list_rounds(session)[0].id
+        path = export_round(session, desk.scene.blobs, round_id, tmp_path, actor=actor)
+    volume = draw_eye(Eye(5))[0]
+    with zipfile.ZipFile(path) as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
+        for scan, row in zip(first, rows, strict=True):
+            assert row["file"] == f"images/{scan.name}"
+            assert row["bscan"] == str((scan.bscan_index or 0) + 1)
+            pixels = np.asarray(Image.open(io.BytesIO(archive.read(row["file"]))))
+            assert np.array_equal(pixels, volume.bscans[int(row["bscan"]) - 1])
+    assert len({row["acquisition"] for row in rows}) == 1
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "training")
+    assert [picture.record.file for picture in read_slices(tmp_path / "training").pictures] == [
+        row["file"] for row in rows
+    ]
+
+    second = first[1]
+    sent = tmp_path / second.name
+    sent.write_bytes(png(second.width_px, second.height_px))
+    assert [taken.scan_id for taken in send(desk, manager, round_id, sent)] == [scan_id]
+    drawn = [scan.bscan_index for scan in wanted(desk, manager, round_id) if scan.mask_sha256 is not None]
+    assert drawn == [second.bscan_index], "the mask of that B-scan and of no other"
+    left = foresee(desk, manager)
+    assert (left.n_looked_at, left.n_drawn) == (N_LINES - len(first), 1)
+
+
+def test_where_levels_agree_least_decides_no_volume_fills_the_round_and_no_b_scan_comes_twice(
+    desk: Desk, manager: str, tmp_path: Path
+) -> None:
+    low, mixed = volumes(desk, [0.1 + 0.001 * at for at in range(N_LINES)], [0.9] * (N_LINES - 2) + [0.05, 0.7])
+    begun = choose_bscans(desk, manager)
+    sent = tmp_path / begun[0].name
+    sent.write_bytes(png(begun[0].width_px, begun[0].height_px))
+    with desk.as_person(manager) as (session, _):
+        send(desk, manager, list_rounds(session)[0].id, sent)
+    asked = {(scan.scan_id, scan.bscan_index) for scan in begun}
+    found = [(scan.scan_id, scan.bscan_index, scan.q) for scan in choose_bscans(desk, manager)]
+    of_low = [at for at in range(N_LINES) if (low, at) not in asked][:MOST_OF_A_VOLUME]
+    expected = [(low, at, 0.1 + 0.001 * at) for at in of_low]
+    expected += [(mixed, at, q) for at, q in ((N_LINES - 2, 0.05), (N_LINES - 1, 0.7)) if (mixed, at) not in asked]
+    assert found == sorted(expected, key=lambda row: row[2])
+
+
+def test_a_volume_scored_before_its_b_scans_were_measured_is_asked_for_by_its_middle_one_and_not_again_later(
+    desk: Desk, manager: str
+) -> None:
+    (scan_id,) = volumes(desk, [])
+    (only,) = choose_bscans(desk, manager)
+    assert (only.scan_id, only.bscan_index, only.name) == (scan_id, None, f"scan-{scan_id:08d}.png")
+    with session_scope(desk.owner) as session:  # scored anew by this release
+        assessment = session.get_one(tables.Assessment, session.get_one(tables.Scan, scan_id).assessment_id)
+        document = {"bscan_indices": listed([None] * N_LINES)}
+        assessment.findings = {"doubts": [], "causes": [], "document": document}
+    assert foresee(desk, manager).n_looked_at == N_LINES - 1
+    assert N_LINES // 2 not in {scan.bscan_index for scan in choose_bscans(desk, manager)}
