@@ -9,6 +9,8 @@ import torch
 from PIL import Image
 from strangers import FAMILIES
 
+from core.measures.selection import level_agreement
+from core.networks.layers import LayerShape, build_layers
 from core.phantom.bscan import BscanLesion, BscanSpec, draw_bscan
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
@@ -16,9 +18,11 @@ from core.phantom.volume import random_volume_spec, render_volume
 from core.policy.judge import ScanContext, judge
 from core.policy.protocol import Protocol
 from core.scoring.contract import ScanInput
+from core.scoring.lanes.layer_canvas import normalised, on_canvas
 from core.scoring.layers_card import LayersCard
 from core.scoring.registry import load_scorer, weights_path
 from core.scoring.torch_backend.layers import LayerSegmenter
+from core.scoring.torch_backend.volume import VolumeScorer
 from core.training.layers.evaluate import evaluate_layers
 from core.values import NotComputable
 from core.vocabulary import ReasonCode, ScanKind, Slab, Verdict
@@ -78,6 +82,30 @@ def test_layers_do_not_depend_on_what_else_is_in_the_batch(segmenter):
     together = list(segmenter.layers(images))
     alone = next(segmenter.layers(images[2:]))
     np.testing.assert_allclose(together[2].boundary_row_px, alone.boundary_row_px, atol=1e-3)
+
+
+def test_every_b_scan_of_a_volume_has_its_indices_and_where_the_network_has_levels_its_own_q(scorer):
+    bscans = np.stack(
+        [draw_bscan(BscanSpec(height_px=96, width_px=128, z_mm_per_px=0.02), seed).image for seed in range(3)]
+    )
+    asked = ScanInput("v", bscans[1], None, volume=OctVolume(bscans))
+    (plain,) = scorer.score([asked])
+    listed = plain.findings.document()["bscan_indices"]
+    assert listed["q_level_agreement"] == [None] * 3
+    assert len(set(listed["blurriness"])) == 3
+    assert plain.indices == plain.findings.indices[1]
+
+    shape = LayerShape(network="qunet", n_classes=8, image_px=64, base_channels=4)
+    network = build_layers(shape, seed=3).eval()
+    card = LayersCard.beside(WEIGHTS).model_copy(update={"network": shape.model_dump()})
+    (leveled,) = VolumeScorer(LayerSegmenter(network, card, torch.device("cpu"))).score([asked])
+    inputs = torch.from_numpy(np.stack([normalised(on_canvas(image, 64)) for image in bscans])[:, None])
+    with torch.inference_mode():
+        labels = network.levels(inputs).argmax(dim=2).to(torch.uint8).numpy()  # (3, levels, 64, 64)
+    expected = [level_agreement(each[-2], each[-1]).value for each in labels]
+    assert leveled.findings.document()["bscan_indices"]["q_level_agreement"] == pytest.approx(expected, abs=1e-3)
+    assert leveled.indices.q_level_agreement.value == pytest.approx(expected[1], abs=1e-3)
+    assert len(set(expected)) == 3
 
 
 def test_a_picture_of_noise_or_nothing_is_a_result_and_no_error(scorer):
