@@ -1,7 +1,7 @@
 """`octaudit evaluate`: the figures of a model on the held-out part of a folder, with intervals over subjects."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,9 @@ TABLE_WIDTH = 140
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder of labelled images.")
 @click.option("--model", default="bundled", show_default=True, help="bundled, or the path of a .safetensors file.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
-@click.option("--report", "folder", type=click.Path(path_type=Path), help="Write report.html and report.json here.")
+@click.option(
+    "--report", "folder", type=click.Path(path_type=Path), help="octa-enface: Write report.html and report.json here."
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
 @click.option(
     "--folds",
@@ -38,11 +40,22 @@ def command(
     folds: str | None,
     fonts: Path | None,
 ) -> None:
-    """Evaluate a model of RECIPE on the held-out part of the data.
+    """Evaluate a model of RECIPE on images that its training did not see, and print every figure with its interval.
 
-    octa-enface is also judged on phantoms and on strangers; text-detector by the clean scans it would hold and the
-    captions it finds when they are drawn into them. coips-quality and coips-faz are judged on the images of a folder
-    with a manifest.csv that the model has not seen, beside the published figures.
+    RECIPE and what --data holds (docs/training.md shows each folder):
+
+    \b
+      octa-enface     the sets it is trained on; judged on phantoms and pictures that are no OCTA, too
+      onh-enface      manifest.csv with grades and masks of the optic nerve head
+      bscan           manifest.csv with classes and lesion masks of B-scans
+      layers          B-scans of volumes with label maps
+      coips-quality   manifest.csv with grades (train a model first: none is bundled)
+      coips-faz       manifest.csv with FAZ masks (likewise)
+      qunet           manifest.csv, or images/ and masks/ (likewise)
+      text-detector   clean scans; captions are drawn into them
+
+    What was trained with is left out or, where the folder says that it tests, refused. The published figures of the
+    same task stand beside ours with what differs between the data.
 
     \b
     Examples:
@@ -56,7 +69,19 @@ def command(
     if recipe not in EVALUATORS:
         known = ", ".join(sorted(EVALUATORS))
         raise UsageError(f"There is no recipe {recipe!r}.", remedy=f"Choose one of: {known}.")
+    _refuse_others(recipe, {"report": folder, "folds": folds, "fonts": fonts})
     EVALUATORS[recipe](Asked(recipe, data, model, device, json_path, folder, folds, fonts))
+
+
+_OPTIONS_OF = {"report": "octa-enface", "folds": "coips-faz", "fonts": "text-detector"}
+"""Options that one recipe alone has."""
+
+
+def _refuse_others(recipe: str, given: Mapping[str, object]) -> None:
+    """UsageError where an option was given that would change nothing."""
+    for name, value in given.items():
+        if value is not None and recipe != _OPTIONS_OF[name]:
+            raise UsageError(f"{recipe} has no --{name}.", remedy=f"Leave it out; {_OPTIONS_OF[name]} has it.")
 
 
 @dataclass(frozen=True, slots=True)

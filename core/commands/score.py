@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from core.errors import ExitCode, UsageError
-from core.vocabulary import LayerScheme, ScanKind, Slab
+from core.vocabulary import LayerScheme, ScanKind, Slab, Verdict
 
 if TYPE_CHECKING:
     from core.policy.protocol import Protocol
     from core.scoring.card import Calibration
+    from core.usecases.score_files import ScoreTally
 
 
 @click.command()
@@ -69,7 +70,9 @@ def command(
 ) -> None:
     """Score the images at PATH (files or folders) and write DIR/results.jsonl, DIR/masks and DIR/cam.
 
-    Exits with 3 when some files could not be scored; the others are done. Research use, not a medical device.
+    Every file gets one line of results.jsonl: grade, masks, measures, and a verdict (accept, review by a person,
+    reacquire) with its reasons. Exits with 3 when some files could not be scored; the others are done. Research use,
+    not a medical device.
 
     \b
     Example:
@@ -99,9 +102,22 @@ def command(
             on_done=lambda count: bar.update(count - bar.pos),
         )
         tally = score_files(files, run)
+    for line in summary_lines(tally):
+        click.echo(line, err=True)
     click.echo(f"{tally.n_scored} scored, {tally.n_failed} failed: {out / RESULTS_NAME}", err=True)
     if tally.n_failed:
         sys.exit(ExitCode.SOME_FAILED)
+
+
+def summary_lines(tally: "ScoreTally") -> list[str]:
+    """The verdicts, and for the first files that could not be scored why not and what to do."""
+    told = ((record["file"], record["error"]) for record in tally.first_errors)
+    lines = [f"{name}: {error['message']} {error['remedy']}" for name, error in told]
+    if more := tally.n_failed - len(lines):
+        lines.append(f"{more} more could not be scored; the results say why.")
+    if tally.verdicts:
+        lines.append(", ".join(f"{verdict} {tally.verdicts.get(verdict, 0)}" for verdict in Verdict))
+    return lines
 
 
 def protocol_at(level: float | None, calibration: "Calibration | None") -> "Protocol":

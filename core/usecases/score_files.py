@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,8 @@ from core.vocabulary import ScaleSource
 from core.volume import OctVolume
 
 RESULTS_NAME = "results.jsonl"
+N_ERRORS_TOLD = 5
+"""Of the files that could not be scored, so many are told of at the end; the results hold all."""
 
 _READERS, _WRITERS = 2, 2
 _BATCHES_IN_FLIGHT = 2
@@ -55,10 +57,18 @@ class ScoreRun:
 
 @dataclass(frozen=True, slots=True)
 class ScoreTally:
-    """How many files were scored and how many could not be."""
+    """How many files were scored and how many could not be.
+
+    Attributes
+    ----------
+    verdicts : number of scored files by verdict
+    first_errors : records of the first files that could not be scored, at most N_ERRORS_TOLD
+    """
 
     n_scored: int
     n_failed: int
+    verdicts: Mapping[str, int]
+    first_errors: Sequence[Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,8 @@ class _Results:
     waiting: deque[Future[Record]] = field(default_factory=deque)
     n_scored: int = 0
     n_failed: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    first_errors: list[Record] = field(default_factory=list)
 
     def settle(self, *, keep: int) -> None:
         """Write what is ready at the head; wait until at most ``keep`` records are outstanding."""
@@ -98,9 +110,17 @@ class _Results:
             record = self.waiting.popleft().result()
             self.lines.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
             self.lines.flush()
-            self.n_failed += "error" in record
-            self.n_scored += "error" not in record
+            self._count(record)
             self.on_done(self.n_scored + self.n_failed)
+
+    def _count(self, record: Record) -> None:
+        if "error" not in record:
+            self.n_scored += 1
+            self.verdicts[record["verdict"]] += 1
+            return
+        self.n_failed += 1
+        if len(self.first_errors) < N_ERRORS_TOLD:
+            self.first_errors.append(record)
 
 
 def score_files(files: Sequence[FileToScore], run: ScoreRun) -> ScoreTally:
@@ -123,7 +143,7 @@ def score_files(files: Sequence[FileToScore], run: ScoreRun) -> ScoreTally:
                 results.waiting.append(writers.submit(_written, read, result, run))
             results.settle(keep=ahead)
         results.settle(keep=0)
-    return ScoreTally(results.n_scored, results.n_failed)
+    return ScoreTally(results.n_scored, results.n_failed, results.verdicts, results.first_errors)
 
 
 def _read_ahead(

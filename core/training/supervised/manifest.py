@@ -104,15 +104,21 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
         raise ManifestError(path.parent, [fault]) from error
     if not lines:
         raise ManifestError(path.parent, [Fault(path.name, "It is empty.", "Write one row per image, a header first.")])
-    header = [_column(cell) for cell in lines[0][1]]
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise ManifestError(
-            path.parent, [Fault(path.name, f"The column {name!r} stands twice.", "Remove one.") for name in twice]
-        )
+    written = lines[0][1]
+    header = [_column(cell) for cell in written]
+    if twice := sorted({name for name in header if name and header.count(name) > 1}):
+        raise ManifestError(path.parent, [Fault(path.name, *_twice(name, header, written)) for name in twice])
     return header, [
         (line, {name: cell.strip() for name, cell in zip(header, cells, strict=False)}) for line, cells in lines[1:]
     ]
+
+
+def _twice(name: str, header: Sequence[str], written: Sequence[str]) -> tuple[str, str]:
+    """What is wrong with a column that is there more than once, perhaps under several names, and the cure."""
+    cells = [cell.strip() for cell, known in zip(written, header, strict=True) if known == name]
+    if len(set(cells)) == 1:
+        return f"The column {cells[0]!r} stands twice.", "Remove one."
+    return f"The columns {' and '.join(map(repr, cells))} both mean {name!r}.", "Rename or remove all but one."
 
 
 def _column(cell: str) -> str:

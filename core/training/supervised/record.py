@@ -71,7 +71,8 @@ class ManifestError(UsageError):
         shown = "\n".join(f"  {fault}" for fault in faults[:MAX_FAULTS_SHOWN])
         more = len(faults) - MAX_FAULTS_SHOWN
         tail = f"\n  and {more} more" if more > 0 else ""
-        super().__init__(f"{folder} has {len(faults)} faults:\n{shown}{tail}\n", remedy="Correct them and start again.")
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        super().__init__(f"{folder} has {count}:\n{shown}{tail}\n", remedy="Correct them and start again.")
         self.faults = faults
 
 

@@ -14,7 +14,7 @@ from core.errors import UsageError
 from core.phantom.octa import render_octa
 from core.phantom.spec import OctaPhantomSpec
 from core.scoring.registry import load_scorer
-from core.usecases.score_files import unique_stems
+from core.usecases.score_files import N_ERRORS_TOLD, unique_stems
 from core.vocabulary import OCTA_ARTIFACTS, ScanKind
 
 KEYS = {
@@ -64,6 +64,25 @@ def test_some_bad_files_exit_with_3_and_the_others_are_done(scored):
     code, output, _ = scored
     assert code == 3
     assert "3 scored, 2 failed" in output
+
+
+def test_the_terminal_says_what_became_of_the_files_and_why_some_failed(scored):
+    _, output, out = scored
+    text = next(record for record in records(out) if record["file"] == "c.png")["error"]
+    assert f"c.png: {text['message']} {text['remedy']}" in output
+    verdicts = [record["verdict"] for record in records(out) if "verdict" in record]
+    counts = ", ".join(f"{verdict} {verdicts.count(verdict)}" for verdict in ("accept", "review", "reacquire"))
+    assert counts in output
+
+
+def test_of_many_failures_the_first_are_told_and_the_rest_counted(tmp_path):
+    for number in range(N_ERRORS_TOLD + 2):
+        (tmp_path / f"{number}.png").write_text("no picture")
+    code, output = score(tmp_path, "--out", tmp_path / "out", "--device", "cpu")
+    assert code == 3
+    assert output.count("no picture") == 0
+    assert sum(line.partition(": ")[0].endswith(".png") for line in output.splitlines()) == N_ERRORS_TOLD
+    assert "2 more could not be scored" in output
 
 
 def test_there_is_one_record_per_file_in_input_order(scored):

@@ -131,6 +131,15 @@ def test_options_of_another_recipe_are_refused(arguments, message, tmp_path):
         invoke(train_command.command, *arguments, "--data", tmp_path, "--out", tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    ("recipe", "option"), [("coips-faz", "--report"), ("octa-enface", "--folds"), ("layers", "--fonts")]
+)
+def test_an_option_that_would_change_nothing_is_refused(recipe, option, tmp_path):
+    value = "all" if option == "--folds" else tmp_path
+    with pytest.raises(UsageError, match=f"{recipe} has no {option}"):
+        invoke(evaluate_command.command, recipe, "--data", tmp_path, option, value)
+
+
 def test_a_model_that_is_none_or_another_is_refused(masked_folder, faz_run, tmp_path):
     with pytest.raises(UsageError, match=r"NAME\.safetensors with its card"):
         evaluate_coips(masked_folder, tmp_path / "none.safetensors", recipe="coips-faz")

@@ -99,13 +99,19 @@ def test_missing_columns_and_no_rows_and_workbooks_are_refused_with_the_cure(fol
         (b"file,grade\na.png,1\n", "'subject' is missing"),
         (b"file,subject\na.png,S1\n", "'grade' is missing"),
         (b"file,subject,grade\n", "no rows"),
-        (b"file,subject,grade,quality\na,b,1,1\n", "'grade' stands twice"),
+        (b"file,subject,grade,grade\na,b,1,1\n", "'grade' stands twice"),
         (b"", "is empty"),
         (b"PK\x03\x04 a workbook", "Save as, CSV UTF-8"),
     ]:
         (folder / "manifest.csv").write_bytes(content)
         with pytest.raises(ManifestError, match=expected):
             read_records(folder, Label.GRADE)
+
+
+def test_two_columns_of_one_meaning_are_named_as_they_are_written(folder):
+    (folder / "manifest.csv").write_text("file,subject,grade,Set,split\na,b,1,train,train\n")
+    with pytest.raises(ManifestError, match=r"has 1 fault:\n.*The columns 'Set' and 'split' both mean 'split'"):
+        read_records(folder, Label.GRADE)
 
 
 def test_a_long_list_of_faults_is_cut_in_the_message_only(folder):
