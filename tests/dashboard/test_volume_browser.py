@@ -28,6 +28,8 @@ class Ward:
     """A right eye at two visits, 21 um thicker at the second, and the left eye at the second."""
 
     token: str
+    grader: str
+    """Of a person who has graded nothing yet."""
     scan_id: int
 
 
@@ -44,7 +46,8 @@ def ward(owner_database: Database, settings: Settings) -> Ward:
         make_volume_scan(session, blobs, site, Eye(seed=6, laterality=Laterality.OS), slot=left, days=28)
         slot = make_volume_slot(session, site, visit=second)
         scan = make_volume_scan(session, blobs, site, Eye(seed=7, thicker_um=21.0), slot=slot, days=28)
-        return Ward(make_member(session, Role.QC_TECHNICIAN, study=study)[1], scan.id)
+        tokens = (make_member(session, role, study=study)[1] for role in (Role.QC_TECHNICIAN, Role.GRADER))
+        return Ward(*tokens, scan.id)
 
 
 @pytest.fixture
@@ -82,6 +85,30 @@ def test_a_reviewer_steps_through_the_bscans_turns_the_surface_and_moves_the_fov
     check_surface_turns(page, "Borders in 3-D")
     check_other_visit(page)
     check_fovea_moves(page, ward, owner_database)
+
+
+def test_a_masked_grader_leafs_through_all_b_scans_with_nothing_drawn_over_them(
+    browser: Browser, settings: Settings, ward: Ward
+):
+    strays: list[str] = []
+    with serve(settings) as address:
+        page = signed_in(browser, address, ward.grader, strays)
+        page.goto(f"{address}/scan?id={ward.scan_id}")
+        place, slider, bscan = (page.locator(f".volume {each}") for each in (".place", ".slice", ".bscan canvas"))
+        expect(place).to_have_text(f"B-scan {N_LINES // 2 + 1} of {N_LINES}")
+        settle(page)
+        slider.focus()
+        for key, shown in (("ArrowRight", N_LINES // 2 + 1), ("End", N_LINES - 1), ("Home", 0)):
+            page.keyboard.press(key)
+            expect(bscan).to_have_attribute("data-shown", str(shown))
+        expect(bscan).not_to_have_attribute("aria-label", re.compile("borders"))
+        for hidden in (".fundus", ".model", ".device", ".fill", ".pick"):
+            expect(page.locator(f".volume {hidden}")).to_be_hidden()
+        page.get_by_text("Usable (1)", exact=True).click()
+        page.get_by_role("button", name="Save my grade").click()
+        expect(bscan).to_have_attribute("aria-label", re.compile("8 layer borders"))  # from now on as others see it
+        page.context.close()
+    assert strays == []
 
 
 def check_bscans(page: Page) -> None:
