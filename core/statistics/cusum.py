@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,9 +12,11 @@ from core.statistics.clustering import ClusteredCount, DesignEffect
 from core.statistics.control_chart import Period, counted_with_rates
 from core.statistics.run_length import (
     IN_CONTROL_RUN,
+    MOST_PLANS,
     Scatter,
     count_distribution,
     cusum_run_length,
+    hashable_rates,
     require_open_rates,
     threshold_for,
 )
@@ -77,14 +80,26 @@ def plan_cusum(
     if not odds_ratio > 0.0 or odds_ratio == 1.0:
         raise ValueError(f"an odds ratio to look for is above 0 and not 1, got {odds_ratio}")
     require_open_rates(rates, "a CUSUM")
-    found = count_distribution(points, rates, design, sigma_z)
+    return _planned(tuple(points), hashable_rates(rates), Scatter(design, sigma_z), odds_ratio, run_length)
+
+
+@lru_cache(maxsize=MOST_PLANS)
+def _planned(
+    points: tuple[ClusteredCount, ...],
+    rates: float | tuple[float, ...],
+    scatter: Scatter,
+    odds_ratio: float,
+    run_length: float,
+) -> CusumPlan:
+    """A baseline is frozen, and so is its plan: it is worked out once, not with every look."""
+    found = count_distribution(points, rates, scatter.design, scatter.sigma_z)
     steps = scores(found.k, found.n, found.rate, odds_ratio, found.factor)
 
     def length(threshold: float) -> float:
         return cusum_run_length(steps, found.probability, threshold)
 
     threshold = threshold_for(length, run_length, 0.0, _HIGHEST_THRESHOLD)
-    return CusumPlan(odds_ratio, threshold, length(threshold), Scatter(design, sigma_z))
+    return CusumPlan(odds_ratio, threshold, length(threshold), scatter)
 
 
 def cusum(points: Sequence[Period], rates: float | Sequence[float], plan: CusumPlan) -> Cusum:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,9 +13,11 @@ from core.statistics.control_chart import Period, counted_with_rates
 from core.statistics.funnel import Side
 from core.statistics.run_length import (
     IN_CONTROL_RUN,
+    MOST_PLANS,
     Scatter,
     count_distribution,
     ewma_run_length,
+    hashable_rates,
     require_open_rates,
     threshold_for,
 )
@@ -75,7 +78,19 @@ def plan_ewma(
     if not 0.0 < weight <= 1.0:
         raise ValueError(f"the weight of the newest point lies above 0 and is at most 1, got {weight}")
     require_open_rates(rates, "an EWMA")
-    found = count_distribution(points, rates, design, sigma_z)
+    return _planned(tuple(points), hashable_rates(rates), Scatter(design, sigma_z), weight, run_length)
+
+
+@lru_cache(maxsize=MOST_PLANS)
+def _planned(
+    points: tuple[ClusteredCount, ...],
+    rates: float | tuple[float, ...],
+    scatter: Scatter,
+    weight: float,
+    run_length: float,
+) -> EwmaPlan:
+    """A baseline is frozen, and so is its plan: it is worked out once, not with every look."""
+    found = count_distribution(points, rates, scatter.design, scatter.sigma_z)
     steps = standardised(found.k, found.n, found.rate, found.factor)
     unit = float(np.sqrt(weight / (2.0 - weight)))
 
@@ -83,7 +98,7 @@ def plan_ewma(
         return ewma_run_length(steps, found.probability, weight, threshold)
 
     threshold = threshold_for(length, run_length, 0.5 * unit, _WIDEST * unit)
-    return EwmaPlan(weight, threshold, length(threshold), Scatter(design, sigma_z))
+    return EwmaPlan(weight, threshold, length(threshold), scatter)
 
 
 def ewma(points: Sequence[Period], rates: float | Sequence[float], plan: EwmaPlan) -> Ewma:

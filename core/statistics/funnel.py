@@ -171,6 +171,19 @@ def funnel(
     return Funnel(line, used, points, left_out)
 
 
+def zones_above(k: Floats, n: Floats, effective_n: Floats, is_judged: Flags) -> tuple[Flags, Flags]:
+    """Which units (..., units) of many funnels ``funnel`` says are above the 95 %, and above the 99.8 % limit.
+
+    Each funnel is around the usual rate of its own units; those with n of 0 are in none. For a matrix of lights, which
+    needs no p-value and no interval.
+    """
+    rates = k / np.maximum(n, 1.0)
+    usual, _ = usual_rate(k, n, effective_n, is_judged)
+    p_values = two_sided_p(rates, effective_n, usual[..., None])
+    is_high = is_judged & (n > 0) & (rates > usual[..., None])
+    return is_high & (p_values < 1.0 - WARNING_LEVEL), is_high & (p_values < 1.0 - ALARM_LEVEL)
+
+
 @dataclass(frozen=True, slots=True)
 class _Test:
     p_value: float
@@ -229,19 +242,22 @@ def usual_rate(k: Floats, n: Floats, effective_n: Floats, is_judged: Flags) -> t
     Introduction to Statistical Quality Control, section 6.2). Less than half of the judged units go. In a programme of
     six sites one bad site would otherwise draw the line so far that good ones seem extraordinary.
     """
-    is_out = np.zeros(k.shape, np.bool_)
-    n_judged = is_judged.sum(axis=-1)
-    while True:
-        rest = np.where(is_out, 0.0, n).sum(axis=-1)
-        rate = np.where(is_out, 0.0, k).sum(axis=-1) / np.maximum(rest, 1.0)
-        p_values = two_sided_p(k / np.maximum(n, 1.0), effective_n, rate[..., None])
-        p_values = np.where(is_judged & ~is_out, p_values, 1.0)
-        farthest = np.argmin(p_values, axis=-1)[..., None]
-        may_go = 2 * (is_out.sum(axis=-1) + 1) < n_judged
-        goes = (np.take_along_axis(p_values, farthest, axis=-1) < 1.0 - ALARM_LEVEL) & may_go[..., None]
-        if not goes.any():
-            return np.asarray(rate, np.float64), is_out
-        is_out |= goes & (np.arange(k.shape[-1]) == farthest)
+    k_of, n_of, sizes_of = (np.broadcast_to(each, k.shape).reshape(-1, k.shape[-1]) for each in (k, n, effective_n))
+    judged_of = np.broadcast_to(is_judged, k.shape).reshape(-1, k.shape[-1])
+    is_out, rate = np.zeros(k_of.shape, np.bool_), np.zeros(len(k_of))
+    going = np.arange(len(k_of))  # a selection of units from which none went stays as it is
+    while going.size:
+        out, counted = is_out[going], n_of[going]
+        rest = np.where(out, 0.0, counted).sum(axis=-1)
+        rate[going] = np.where(out, 0.0, k_of[going]).sum(axis=-1) / np.maximum(rest, 1.0)
+        p_values = two_sided_p(k_of[going] / np.maximum(counted, 1.0), sizes_of[going], rate[going][:, None])
+        p_values = np.where(judged_of[going] & ~out, p_values, 1.0)
+        farthest = np.argmin(p_values, axis=-1)
+        may_go = 2 * (out.sum(axis=-1) + 1) < judged_of[going].sum(axis=-1)
+        goes = (np.take_along_axis(p_values, farthest[:, None], axis=-1)[:, 0] < 1.0 - ALARM_LEVEL) & may_go
+        is_out[going[goes], farthest[goes]] = True
+        going = going[goes]
+    return rate.reshape(k.shape[:-1]), is_out.reshape(k.shape)
 
 
 def funnel_limits(target: float | Floats, effective_n: ArrayLike, level: float) -> tuple[Floats, Floats]:

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 IN_CONTROL_RUN = 500.0
 """Points between two false signals of one chart: with weekly points some ten years."""
 
+MOST_PLANS = 512
+"""So many charts' plans are kept."""
+
 _N_STATES = 120
 _MAX_CORRELATION = 0.999
 _CLOSE_ENOUGH = 0.005
@@ -57,6 +60,11 @@ def require_open_rates(rates: float | Sequence[float], chart: str) -> None:
     """ValueError where an expected rate is 0 or 1: any other count would then be certain evidence of change."""
     if not ((np.asarray(rates) > 0.0) & (np.asarray(rates) < 1.0)).all():
         raise ValueError(f"{chart} needs expected rates between 0 and 1, exclusive: at 0 or 1 any change is certain")
+
+
+def hashable_rates(rates: float | Sequence[float]) -> float | tuple[float, ...]:
+    """The same rate, or rates as a tuple: what a kept plan is found by."""
+    return float(rates) if isinstance(rates, int | float) else tuple(float(rate) for rate in rates)
 
 
 def count_distribution(

@@ -4,7 +4,6 @@ Without an unusual combination of filters a page reads two rows of sums per cell
 scans were counted between them. Technician and device together are in no cell: those few ask the counts themselves.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -132,10 +131,10 @@ def read_cell_counts(
     """
     asked, spans = tuple(measures), spans or Spans.of(chosen)
     fitting = fitting_grain(grain, chosen)
-    sums: Counter[_Key] = Counter()
+    sums: dict[_Key, int] = {}
     if chosen.asks_beyond_counts:
         for place, key, span, n in _read_one_by_one(session, chosen, grain, asked, spans):
-            sums[place, span, key.measure, key.detail] += n
+            _add(sums, (place, span, key.measure, key.detail), n)
     elif fitting is None:
         fields = ("site_id", *_FIELDS[grain])
         for row in session.execute(_count_rows(all_counts().c, chosen, fields, asked, spans)):
@@ -148,7 +147,8 @@ def read_cell_counts(
             if row.measure is not None:
                 _count(sums, row, grain)
         _count_packed(sums, packed, _columns(read_terms(session), chosen, asked), len(spans.borders), grain)
-    return [CellCount(*key, n) for key, n in sums.items() if n and (ids is None or getattr(key[0], _IDS[grain]) in ids)]
+    found = [CellCount(place, span, measure, detail, n) for (place, span, measure, detail), n in sums.items() if n]
+    return found if ids is None else [each for each in found if getattr(each.place, _IDS[grain]) in ids]
 
 
 def _read_one_by_one(
@@ -171,8 +171,12 @@ def _place(row: Any, grain: Grain) -> Place:
     return Place(row.site_id, **{name: getattr(row, name) for name in kept})
 
 
-def _count(sums: Counter[_Key], row: Any, grain: Grain) -> None:
-    sums[_place(row, grain), row.span, RateMeasure(row.measure), row.detail] += int(row.n)
+def _count(sums: dict[_Key, int], row: Any, grain: Grain) -> None:
+    _add(sums, (_place(row, grain), row.span, RateMeasure(row.measure), row.detail), int(row.n))
+
+
+def _add(sums: dict[_Key, int], key: _Key, n: int) -> None:
+    sums[key] = sums.get(key, 0) + n
 
 
 def _columns(
@@ -189,7 +193,7 @@ def _columns(
 
 
 def _count_packed(
-    sums: Counter[_Key],
+    sums: dict[_Key, int],
     rows: Sequence[Any],
     columns: dict[tuple[RateMeasure, str], list[int]],
     n_borders: int,
@@ -210,7 +214,9 @@ def _count_packed(
     keys = list(columns)
     found = np.nonzero(counted)
     for cell, span, key, n in zip(*(each.tolist() for each in found), counted[found].tolist(), strict=True):
-        sums[places[cell], span, *keys[key]] += n
+        measure, detail = keys[key]
+        full = (places[cell], span, measure, detail)
+        sums[full] = sums.get(full, 0) + n
 
 
 def _sum_rows(

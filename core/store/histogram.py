@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -67,7 +68,7 @@ class DeviceHistogramsAsOf:
 def read_histograms(session: Session, chosen: ScanFilter, *, starts_on: date) -> DeviceHistogramsAsOf:
     """Distributions under ``chosen`` by device; what was taken before ``starts_on`` is the reference."""
     spans = Spans((chosen.since, starts_on, chosen.until))
-    rows: dict[tuple[int, bool], list[tuple[str, str, int]]] = defaultdict(list)
+    rows: dict[tuple[int, bool], list[tuple[RateMeasure, str, int]]] = defaultdict(list)
     for place, span, measure, detail, n in read_cell_counts(session, chosen, Grain.DEVICE, _ASKED, spans):
         assert place.device_id is not None, "counted by device"
         rows[place.device_id, span == 1].append((measure, detail, n))
@@ -87,17 +88,23 @@ def read_histograms(session: Session, chosen: ScanFilter, *, starts_on: date) ->
     return DeviceHistogramsAsOf(session.execute(select(func.now())).scalar_one(), devices)
 
 
-def _summed(rows: list[tuple[str, str, int]]) -> Histograms:
-    scores: Counter[int] = Counter()
-    indices: Counter[tuple[str, float]] = Counter()
+def _summed(rows: list[tuple[RateMeasure, str, int]]) -> Histograms:
+    scores: dict[int, int] = {}
+    indices: dict[tuple[str, float], int] = {}
     plain: Counter[str] = Counter()
     for measure, detail, n in rows:
-        name, _, place = detail.rpartition(" ")
-        match RateMeasure(measure):
-            case RateMeasure.SCORE:
-                scores[int(place)] += n
-            case RateMeasure.DEVICE_INDEX:
-                indices[name, float(place)] += n
-            case _:
-                plain[measure] += n
+        if measure is RateMeasure.SCORE:
+            tenth = int(_bin(detail)[1])
+            scores[tenth] = scores.get(tenth, 0) + n
+        elif measure is RateMeasure.DEVICE_INDEX:
+            indices[_bin(detail)] = indices.get(_bin(detail), 0) + n
+        else:
+            plain[measure] += n
     return Histograms(scores, indices, plain[RateMeasure.ABSTAINED], plain[RateMeasure.STRANGER])
+
+
+@cache
+def _bin(detail: str) -> tuple[str, float]:
+    """The name of an index, empty for a score, and the lower end of a bin; there are some dozens."""
+    name, _, place = detail.rpartition(" ")
+    return name, float(place)

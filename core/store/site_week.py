@@ -10,13 +10,13 @@ from sqlalchemy import ARRAY, BigInteger, Row, TableValuedAlias, any_, case, col
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Batch, ReacquisitionRequest, Review, Scan, Site
-from core.statistics.clustering import ClusteredCount, total
+from core.statistics.clustering import ClusteredCount
 from core.store.cell_count import Spans, read_cell_counts
 from core.store.finding import ANY_DEVIATION
+from core.store.packed import visit_sums
 from core.store.rate_sum import Grain
 from core.store.reacquisition import ENDED, is_overdue
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
-from core.store.unit import poor_visits
 from core.vocabulary import RateMeasure, ReviewDecision, ScanState, Severity
 
 LATEST_SCANS = 30
@@ -67,20 +67,23 @@ def read_site_weeks(session: Session, chosen: ScanFilter, borders: Iterable[date
     site and border are read, however long it is.
     """
     spans = Spans.between(borders) if borders else Spans.of(chosen)
-    visits: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
+    visits: dict[tuple[int, int], list[int]] = {}
     faults: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
     asked = (RateMeasure.VISITS, RateMeasure.ARTIFACT, RateMeasure.DEVIATION)
     for place, span, measure, detail, n in read_cell_counts(session, chosen, Grain.SITE, asked, spans):
         if measure is RateMeasure.VISITS:
-            visits[place.site_id, span].append((detail, n))
+            added = visit_sums(detail)
+            found = visits.setdefault((place.site_id, span), [0] * len(added))
+            for number, each in enumerate(added):
+                found[number] += n * each
         elif measure is RateMeasure.DEVIATION:
             faults[place.site_id, span][DEVIATING] += n if detail == ANY_DEVIATION else 0
         elif detail.endswith(f" {Severity.SEVERE}"):
             faults[place.site_id, span][detail.rpartition(" ")[0]] += n
     return tuple(
         SiteWeek(site_id, spans.starts[span] or date.min, poor, faults[site_id, span])
-        for (site_id, span), rows in sorted(visits.items())
-        if (poor := total([poor_visits(detail, n) for detail, n in rows])).n
+        for (site_id, span), sums in sorted(visits.items())
+        if (poor := ClusteredCount(*sums)).n
     )
 
 

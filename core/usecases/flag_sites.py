@@ -1,16 +1,16 @@
 """The matrix of sites by indicators: which lights are red, since when, and whether it got better or worse."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from math import sqrt
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect
-from core.statistics.funnel import FunnelPoint, FunnelUnit, Side, Zone, funnel
+from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS, zones_above
 from core.statistics.survival import duration_reached
 from core.store.flag_acknowledgement import Acknowledgement, FlagKey, read_acknowledgements
 from core.store.scan_filter import ScanFilter
@@ -24,7 +24,9 @@ from core.store.site_week import (
     read_waits,
 )
 from core.store.unit import Unit, UnitKind, read_units
-from core.values import NotComputable
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 STEP = timedelta(weeks=4)
 """A light is compared with what it was four, eight, ... weeks before, over a period of the same length."""
@@ -158,19 +160,53 @@ class FlagMatrix:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """What was counted of each site within some weeks."""
+    """What was counted of each site within some weeks, the sites in one order.
 
-    poor: Mapping[int, ClusteredCount]
-    faults: Mapping[int, Counter[str]]
+    Decided captures ``n`` and the sum of their visits' squared sizes ``nn`` (sites,), and of them ``k`` with each fault
+    of RATES (rates, sites).
+    """
+
+    n: Counts
+    nn: Counts
+    k: Counts
     design: DesignEffect
 
-    def count(self, site_id: int, indicator: Indicator) -> ClusteredCount:
-        """Captures with the fault, in the visits they come from; other faults keep the visits' sizes alone."""
-        poor = self.poor.get(site_id, ClusteredCount())
-        if indicator is Indicator.POOR:
-            return poor
-        # kk and kn are known of the ungradable alone; with the visits' design effect given, nothing asks for them.
-        return replace(poor, k=self.faults[site_id][indicator.value] if site_id in self.faults else 0, kk=0, kn=0)
+    def effective_n(self, design: DesignEffect) -> Floats:
+        """As many independent captures would say as much (sites,); 0 where there is none."""
+        others = np.where(self.n > 0, self.nn / np.maximum(self.n, 1) - 1.0, 0.0)
+        return np.asarray(self.n / (1.0 + design.correlation * others), np.float64)
+
+
+class _Weeks:
+    """All sites' weeks as one table, of which a window is a sum."""
+
+    def __init__(self, weeks: Sequence[SiteWeek]) -> None:
+        self.site_ids = sorted({week.site_id for week in weeks})
+        order = {site_id: place for place, site_id in enumerate(self.site_ids)}
+        self._place = np.array([order[week.site_id] for week in weeks], np.int64)
+        self._day = np.array([week.week_on.toordinal() for week in weeks], np.int64)
+        faults = [each.value for each in RATES if each is not Indicator.POOR]
+        rows = [
+            (each.k, each.n, each.n_clusters, each.kk, each.kn, each.nn, *(week.faults.get(name, 0) for name in faults))
+            for week in weeks
+            for each in (week.poor,)
+        ]
+        self._numbers = np.array(rows, np.int64).reshape(len(weeks), _N_SUMS + len(faults))
+
+    def window(self, period: tuple[date, date] | None, back: timedelta) -> _Window:
+        """What was counted in a period, shifted ``back``; without one all of it."""
+        within = np.ones(len(self._day), np.bool_)
+        if period is not None:
+            start, end = ((day - back).toordinal() for day in period)
+            within = (start <= self._day) & (self._day < end)
+        sums = np.zeros((len(self.site_ids), self._numbers.shape[1]), np.int64)
+        np.add.at(sums, self._place[within], self._numbers[within])
+        k, n, _, _, _, nn = sums[:, :_N_SUMS].T
+        design = design_effect([ClusteredCount(*row) for row in sums[:, :_N_SUMS].tolist()])
+        return _Window(n, nn, np.stack([k, *sums[:, _N_SUMS:].T]), design)
+
+
+_N_SUMS = len(fields(ClusteredCount))
 
 
 def flag_sites(session: Session, chosen: ScanFilter, *, today: date, now: datetime) -> FlagMatrix:
@@ -236,18 +272,16 @@ def build_matrix(
     period: tuple[date, date] | None,
 ) -> FlagMatrix:
     """The same of counts that are there already."""
-    looks = [_window(weeks, period, STEP * step) for step in range(N_STEPS + 1 if period else 1)]
-    lights = [{indicator: _lights(look, patients, indicator) for indicator in RATES} for look in looks]
-    before = _window(weeks, period, period[1] - period[0]) if period else None
+    table = _Weeks(weeks)
+    looks = [table.window(period, STEP * step) for step in range(N_STEPS + 1 if period else 1)]
+    before = table.window(period, period[1] - period[0]) if period else None
+    cells = _rate_cells(table.site_ids, looks, before, patients)
     rows = []
     for site in sites:
         assert site.within.site_id is not None, "sites are narrowed to by their id"
         id_ = site.within.site_id
-        cells = [
-            _rate_cell(id_, indicator, looks[0], before, [each[indicator] for each in lights]) for indicator in RATES
-        ]
-        cells += [_overdue_cell(requests.get(id_)), _wait_cell(waits.get(id_))]
-        rows.append(SiteFlags(site, tuple(cells)))
+        others = (_overdue_cell(requests.get(id_)), _wait_cell(waits.get(id_)))
+        rows.append(SiteFlags(site, (*cells.get(id_, _UNCOUNTED), *others)))
     return FlagMatrix(tuple(sorted(rows, key=_worst_first)))
 
 
@@ -259,61 +293,60 @@ def _borders(chosen: ScanFilter) -> set[date]:
     return looks | {chosen.since - (chosen.until - chosen.since)}
 
 
-def _window(weeks: Sequence[SiteWeek], period: tuple[date, date] | None, back: timedelta) -> _Window:
-    poor: dict[int, ClusteredCount] = {}
-    faults: dict[int, Counter[str]] = {}
-    for week in weeks:
-        if period is None or period[0] - back <= week.week_on < period[1] - back:
-            poor[week.site_id] = poor.get(week.site_id, ClusteredCount()) + week.poor
-            faults.setdefault(week.site_id, Counter()).update(week.faults)
-    return _Window(poor, faults, design_effect(list(poor.values())))
-
-
-def _lights(look: _Window, patients: Mapping[int, int], indicator: Indicator) -> dict[int, Light]:
-    units = [FunnelUnit(id_, look.count(id_, indicator), patients.get(id_, 0)) for id_ in look.poor]
-    found = funnel(units, design=look.design)
-    if isinstance(found, NotComputable):
-        return {}
-    return {int(point.key): _light(point) for point in found.points}
-
-
-def _light(point: FunnelPoint) -> Light:
-    if point.zone is Zone.TOO_FEW:
-        return Light.UNKNOWN
-    if point.side is not Side.HIGH:
-        return Light.GREEN
-    return {Zone.ALARM: Light.RED, Zone.WARNING: Light.AMBER}.get(point.zone, Light.GREEN)
-
-
-def _rate_cell(
-    site_id: int,
-    indicator: Indicator,
-    look: _Window,
-    before: _Window | None,
-    lights: Sequence[Mapping[int, Light]],
-) -> Cell:
-    count = look.count(site_id, indicator)
-    history = [each.get(site_id, Light.UNKNOWN) in (Light.RED, Light.AMBER) for each in lights]
-    return Cell(
-        indicator,
-        lights[0].get(site_id, Light.UNKNOWN),
-        count.k,
-        count.n,
-        change=_change(count, before.count(site_id, indicator), look.design) if before else None,
-        n_in_a_row=history.index(False) if False in history else len(history),
+def _rate_cells(
+    site_ids: Sequence[int], looks: Sequence[_Window], before: _Window | None, patients: Mapping[int, int]
+) -> dict[int, tuple[Cell, ...]]:
+    """The cells of the rates by site, in the order of RATES; all funnels of all looks are judged at once."""
+    n = np.stack([look.n for look in looks])[:, None]
+    enough = np.array([patients.get(site_id, 0) >= MIN_PATIENTS for site_id in site_ids], np.bool_)
+    effective_n = np.stack([look.effective_n(look.design) for look in looks])[:, None]
+    is_judged = np.broadcast_to((n >= MIN_COUNTED) & enough, (len(looks), len(RATES), len(site_ids)))
+    k = np.stack([look.k for look in looks]).astype(np.float64)
+    shape = k.shape
+    is_amber, is_red = zones_above(
+        k, np.broadcast_to(n, shape).astype(np.float64), np.broadcast_to(effective_n, shape), is_judged
     )
+    n_in_a_row = np.cumprod(is_amber, axis=0).sum(axis=0)
+    changes = _changes(looks[0], before)
+    return {
+        site_id: tuple(
+            Cell(
+                indicator,
+                _light(is_judged[0, row, place], is_amber[0, row, place], is_red[0, row, place]),
+                int(looks[0].k[row, place]),
+                int(looks[0].n[place]),
+                change=changes[row][place],
+                n_in_a_row=int(n_in_a_row[row, place]),
+            )
+            for row, indicator in enumerate(RATES)
+        )
+        for place, site_id in enumerate(site_ids)
+    }
 
 
-def _change(now: ClusteredCount, before: ClusteredCount, design: DesignEffect) -> Change | None:
-    """Whether the rate moved by more than a standard error; None where one of the periods has no captures."""
-    if not now.n or not before.n:
-        return None
-    pooled = (now.k + before.k) / (now.n + before.n)
-    error = sqrt(pooled * (1.0 - pooled) * (1.0 / design.effective_n(now) + 1.0 / design.effective_n(before)))
-    moved = now.k / now.n - before.k / before.n
-    if abs(moved) <= TELLING_Z * error:
-        return Change.SAME
-    return Change.WORSE if moved > 0 else Change.BETTER
+_UNCOUNTED = tuple(Cell(indicator, Light.UNKNOWN, 0, 0) for indicator in RATES)
+"""The rates of a site without a decided capture."""
+
+
+def _light(is_judged: np.bool_, is_amber: np.bool_, is_red: np.bool_) -> Light:
+    if not is_judged:
+        return Light.UNKNOWN
+    return Light.RED if is_red else Light.AMBER if is_amber else Light.GREEN
+
+
+def _changes(now: _Window, before: _Window | None) -> list[list[Change | None]]:
+    """Whether each rate (rates, sites) moved by more than a standard error; None where nothing was counted."""
+    if before is None:
+        return [[None] * len(now.n) for _ in RATES]
+    sizes, sizes_before = np.maximum(now.n, 1), np.maximum(before.n, 1)
+    pooled = (now.k + before.k) / np.maximum(now.n + before.n, 1)
+    fewer = [np.where(each.n > 0, each.effective_n(now.design), 1.0) for each in (now, before)]
+    error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / fewer[0] + 1.0 / fewer[1]))
+    moved = now.k / sizes - before.k / sizes_before
+    kinds = np.where(np.abs(moved) <= TELLING_Z * error, 0, np.where(moved > 0, 1, 2))
+    kinds = np.where((now.n > 0) & (before.n > 0), kinds, 3)
+    named = (Change.SAME, Change.WORSE, Change.BETTER, None)
+    return [[named[kind] for kind in row] for row in kinds.tolist()]
 
 
 def _overdue_cell(requests: OpenRequests | None) -> Cell:

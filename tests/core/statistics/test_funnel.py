@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, false_discovery_control
 
 from core.statistics.clustering import INDEPENDENT, ClusteredCount, DesignEffect
-from core.statistics.funnel import FunnelUnit, Side, Zone, funnel, funnel_limits, two_sided_p, usual_rate
+from core.statistics.funnel import FunnelUnit, Side, Zone, funnel, funnel_limits, two_sided_p, usual_rate, zones_above
 from core.values import NotComputable
 
 
@@ -160,3 +160,28 @@ def test_the_curves_of_one_funnel_lie_inside_one_another():
     curves = funnel([unit(1, 39, 100)]).limits(np.linspace(1, 300, 60))
     assert (curves.low_alarm <= curves.low_warning).all()
     assert (curves.high_warning <= curves.high_alarm).all()
+
+
+def test_many_funnels_at_once_say_what_each_says_alone():
+    rng = np.random.default_rng(5)
+    n = rng.integers(0, 120, (6, 40))
+    k = rng.binomial(n, np.select([np.arange(40) < 4, np.arange(40) < 12], [0.6, 0.35], 0.2))
+    patients = rng.integers(1, 8, 40)
+    sizes = n / 1.4
+    above, far_above = zones_above(k.astype(float), n.astype(float), sizes, (n >= 30) & (patients >= 3))
+    for row in range(6):
+        units = [unit(key, int(k[row, key]), int(n[row, key]), int(patients[key])) for key in range(40)]
+        found = by_key(funnel(units, design=_Constant(0.0, 0, 0)))
+        high = [key in found and found[key].side is Side.HIGH for key in range(40)]
+        zones = [found[key].zone if key in found else Zone.TOO_FEW for key in range(40)]
+        assert above[row].tolist() == [h and z in {Zone.WARNING, Zone.ALARM} for h, z in zip(high, zones, strict=True)]
+        assert far_above[row].tolist() == [h and z is Zone.ALARM for h, z in zip(high, zones, strict=True)]
+    assert far_above.any()
+    assert (above & ~far_above).any()
+
+
+class _Constant(DesignEffect):
+    """1.4 for every unit."""
+
+    def factor(self, count):
+        return 1.4
