@@ -20,8 +20,8 @@ from core.volume import middle_of
 
 MOST_CANDIDATES, MOST_OF_A_SITE = 2_000, 500
 """The newest scans, of all sites and of each: enough to choose fifty from, and bounded work."""
-MOST_BSCANS = 20_000
-"""Of volumes the newest that have about so many B-scans together, some two hundred."""
+MOST_BSCANS = 10_000
+"""Of volumes the newest that have about so many B-scans together, some hundred: a sixth of a second of the page."""
 FIRST_REACH = 2_500
 """So many of the latest scans are looked through at first."""
 _INDICES = ("blurriness", "psnr_inverse", "cov", "mean", "q_level_agreement")

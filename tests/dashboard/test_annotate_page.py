@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from builders import make_grant, make_member, make_study
+from builders import make_grant, make_member, make_site, make_study
 from clinics import Clinics
 from PIL import Image
 from sqlalchemy import select
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
+from volume_scans import Eye, draw_eye, make_volume_scan
 
 from core.database import tables
 from core.database.session import Database, session_scope
@@ -121,3 +122,33 @@ def test_who_does_not_manage_the_study_learns_nothing_of_its_masks(
         client = client_of(app, token)
         assert client.get(f"/api/v1/mask-rounds/{round_id}").status_code == status
         assert client.get(f"/annotate/{round_id}.zip").status_code in {403, 404}
+
+
+def test_of_a_volume_single_b_scans_are_shown_each_with_its_own_picture_and_number(
+    app_page, owner_database: Database, installation: Installation
+) -> None:
+    n_bscans = len(draw_eye(Eye())[0].bscans)
+    with session_scope(owner_database) as session:
+        study = make_study(session)
+        scan = make_volume_scan(session, installation.blobs, make_site(session, study))
+        listed = {
+            name: [float(1 + at) for at in range(n_bscans)] for name in ("blurriness", "psnr_inverse", "cov", "mean")
+        }
+        listed |= {"q_level_agreement": [None] * n_bscans}
+        assessment = session.get_one(tables.Assessment, scan.assessment_id)
+        assessment.findings = {"doubts": [], "causes": [], "document": {"bscan_indices": listed}}
+        scan_id, token = scan.id, make_member(session, Role.MANAGER, study=study)[1]
+    page = app_page(token, PAGE)
+    assert f"of {n_bscans} B-scans. Nothing is drawn yet" in shown(page)
+    (ask,) = [button for button in page.button if button.label == "Ask for these masks"]
+    text = shown(ask.click().run())
+    client = client_of(build_app(installation), token)
+    (listed_round,) = client.get("/api/v1/mask-rounds").json()["items"]
+    asked = client.get(f"/api/v1/mask-rounds/{listed_round['id']}").json()["scans"]
+    assert len(asked) == listed_round["n_wanted"] > 1
+    for one in asked:
+        assert one["file"] == f"scan-{scan_id:08d}-bscan-{one['bscan']:03d}.png"
+        picture = f"/scans/{scan_id}/bscans/{one['bscan'] - 1}.png"
+        assert picture in text
+        assert f"B-scan {one['bscan']}" in text
+        assert client.get(picture).status_code == 200
