@@ -31,7 +31,7 @@ from core.usecases.assess_scans import Line, assess_scans
 from core.values import ScanScores
 from core.vocabulary import ReasonCode, ScanKind, Slab, Verdict
 
-LARGEST_BYTES = 25_000_000
+LARGEST_BYTES = 16_000_000
 
 
 @pytest.fixture(scope="module")

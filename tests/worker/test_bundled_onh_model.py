@@ -34,7 +34,7 @@ from core.usecases.choose_masks import foresee_round
 from core.values import Measured
 from core.vocabulary import ReasonCode, Role, ScanKind, Slab, Verdict
 
-LARGEST_BYTES = 25_000_000
+LARGEST_BYTES = 16_000_000
 
 
 @pytest.fixture(scope="module")

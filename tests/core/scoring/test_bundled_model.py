@@ -30,6 +30,11 @@ def card():
     return ModelCard.beside(weights_path(ScanKind.OCTA_ENFACE))
 
 
+def test_the_weights_are_small_and_the_card_says_how_centration_was_validated(card):
+    assert weights_path(ScanKind.OCTA_ENFACE).stat().st_size <= 16_000_000
+    assert any("Centration is validated on shifted crops and phantoms only" in words for words in card.known_failures)
+
+
 def reported(card, name, prefix):
     """The card's figure of this name whose set begins so; of a set and parts of it, the set's."""
     found = [metric for metric in card.metrics if metric.name == name and metric.set.startswith(prefix)]
