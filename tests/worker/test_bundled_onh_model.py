@@ -100,7 +100,7 @@ def test_q_of_the_bundled_model_is_stored_and_orders_what_is_annotated_next(
         drawn = add_round(session, study_id=study_id, kind=ScanKind.ONH_ENFACE, step=1, rule={},
                           created_by_id=person, wanted=wanted)  # fmt: skip
         any_picture = session.scalars(select(tables.Blob.sha256)).first()
-        put_mask(session, drawn, wanted[0][0].scan_id, any_picture, by_id=person, at=now())
+        put_mask(session, drawn, 1, any_picture, by_id=person, at=now())
         found = foresee_round(session, study_id=study_id, kind=ScanKind.ONH_ENFACE, rule=SelectionRule(q0=1.0))
     open_ones = {scan_id: q.value for scan_id, q in stored.items() if scan_id != wanted[0][0].scan_id}
     assert found.step == 2
