@@ -2,6 +2,7 @@
 
 import pytest
 from clinics import Clinics, build_clinics
+from volume_scans import make_volume_scan
 
 from core.database import tables
 from core.database.session import Database, session_scope
@@ -9,6 +10,7 @@ from core.settings import Settings
 from core.storage import open_blob_store
 from core.store.example import CLEAR_FROM, ExamplePage, ExampleSet, read_examples
 from core.store.scan_filter import ScanFilter
+from core.store.volume_files import BORDERS
 from core.vocabulary import ArtifactType, ReasonCode, ScanKind
 
 
@@ -92,3 +94,24 @@ def test_each_set_holds_its_own_examples_of_the_lane(
     assert found(ExampleSet.CAM_OFF) == {clinics.flagged_id}
     assert look(dashboard_database, clinics.manager, kind=ScanKind.BSCAN).items == ()
     assert len(look(dashboard_database, clinics.manager, kind=ScanKind.OCTA_ENFACE).items) == 4
+
+
+def test_another_lane_has_examples_of_its_own_with_what_its_model_drew(
+    dashboard_database: Database, owner_database: Database, clinics: Clinics, settings: Settings
+):
+    with session_scope(owner_database) as session:
+        site = session.get_one(tables.Site, clinics.site_id)
+        scan_id = make_volume_scan(session, open_blob_store(settings), site, is_abstained=True).id
+
+    def found(p_usable: float, token: str = clinics.manager) -> dict[ExampleSet, list[int]]:
+        with session_scope(owner_database) as session:
+            assessment = session.get_one(tables.Assessment, session.get_one(tables.Scan, scan_id).assessment_id)
+            assessment.probabilities = {"not usable": 1 - p_usable, "usable": p_usable}
+        sets = (ExampleSet.TYPICAL, ExampleSet.BORDERLINE)
+        pages = {each: look(dashboard_database, token, kind=ScanKind.VOLUME, wanted=each).items for each in sets}
+        assert all(BORDERS in item.pictures for items in pages.values() for item in items)
+        return {each: [item.scan_id for item in items] for each, items in pages.items()}
+
+    assert found(1.0) == {ExampleSet.TYPICAL: [scan_id], ExampleSet.BORDERLINE: []}
+    assert found(0.55) == {ExampleSet.TYPICAL: [], ExampleSet.BORDERLINE: [scan_id]}
+    assert found(1.0, clinics.stranger) == {ExampleSet.TYPICAL: [], ExampleSet.BORDERLINE: []}
