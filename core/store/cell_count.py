@@ -4,7 +4,7 @@ Without an unusual combination of filters a page reads two rows of sums per cell
 scans were counted between them. Technician and device together are in no cell: those few ask the counts themselves.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -94,7 +94,6 @@ _FIELDS: dict[Grain, tuple[str, ...]] = {
     Grain.TECHNICIAN: ("technician_id",),
 }
 
-
 _IDS = {
     Grain.SITE: "site_id", Grain.DEVICE: "device_id", Grain.SOFTWARE: "device_id", Grain.TECHNICIAN: "technician_id",
 }  # fmt: skip
@@ -121,13 +120,15 @@ def read_cell_counts(
     spans: Spans | None = None,
     *,
     ids: Collection[int] | None = None,
+    is_asked: Callable[[RateMeasure, str], bool] | None = None,
 ) -> list[CellCount]:
     """What was counted under ``chosen``, place by place, and exactly so at this moment; noughts are left out.
 
     What the counts do not tell apart is counted capture by capture, or TooManyCapturesError raised.
 
     Visits are counted once: as a whole, or under the one scan type that is chosen. ``spans`` stand instead of the
-    filter's own period. Places are no finer than ``grain``; ``ids`` are the only sites, devices or technicians asked.
+    filter's own period. Places are no finer than ``grain``; ``ids`` are the only sites, devices or technicians asked,
+    ``is_asked`` says of which measure and detail.
     """
     asked, spans = tuple(measures), spans or Spans.of(chosen)
     fitting = fitting_grain(grain, chosen)
@@ -146,8 +147,11 @@ def read_cell_counts(
         for row in rows:
             if row.measure is not None:
                 _count(sums, row, grain)
-        _count_packed(sums, packed, _columns(read_terms(session), chosen, asked), len(spans.borders), grain)
+        known = _columns(read_terms(session), chosen, asked)
+        columns = {key: places for key, places in known.items() if is_asked is None or is_asked(*key)}
+        _count_packed(sums, packed, columns, len(spans.borders), grain)
     found = [CellCount(place, span, measure, detail, n) for (place, span, measure, detail), n in sums.items() if n]
+    found = found if is_asked is None else [each for each in found if is_asked(each.measure, each.detail)]
     return found if ids is None else [each for each in found if getattr(each.place, _IDS[grain]) in ids]
 
 
@@ -215,8 +219,7 @@ def _count_packed(
     found = np.nonzero(counted)
     for cell, span, key, n in zip(*(each.tolist() for each in found), counted[found].tolist(), strict=True):
         measure, detail = keys[key]
-        full = (places[cell], span, measure, detail)
-        sums[full] = sums.get(full, 0) + n
+        _add(sums, (places[cell], span, measure, detail), n)
 
 
 def _sum_rows(

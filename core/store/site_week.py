@@ -17,6 +17,7 @@ from core.store.packed import visit_sums
 from core.store.rate_sum import Grain
 from core.store.reacquisition import ENDED, is_overdue
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
+from core.store.tally import probe_patients
 from core.vocabulary import RateMeasure, ReviewDecision, ScanState, Severity
 
 LATEST_SCANS = 30
@@ -70,21 +71,34 @@ def read_site_weeks(session: Session, chosen: ScanFilter, borders: Iterable[date
     visits: dict[tuple[int, int], list[int]] = {}
     faults: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
     asked = (RateMeasure.VISITS, RateMeasure.ARTIFACT, RateMeasure.DEVIATION)
-    for place, span, measure, detail, n in read_cell_counts(session, chosen, Grain.SITE, asked, spans):
+    rows = read_cell_counts(session, chosen, Grain.SITE, asked, spans, is_asked=_is_of_a_site_week)
+    for place, span, measure, detail, n in rows:
         if measure is RateMeasure.VISITS:
             added = visit_sums(detail)
             found = visits.setdefault((place.site_id, span), [0] * len(added))
             for number, each in enumerate(added):
                 found[number] += n * each
         elif measure is RateMeasure.DEVIATION:
-            faults[place.site_id, span][DEVIATING] += n if detail == ANY_DEVIATION else 0
-        elif detail.endswith(f" {Severity.SEVERE}"):
+            faults[place.site_id, span][DEVIATING] += n
+        else:
             faults[place.site_id, span][detail.rpartition(" ")[0]] += n
     return tuple(
         SiteWeek(site_id, spans.starts[span] or date.min, poor, faults[site_id, span])
         for (site_id, span), sums in sorted(visits.items())
         if (poor := ClusteredCount(*sums)).n
     )
+
+
+def _is_of_a_site_week(measure: RateMeasure, detail: str) -> bool:
+    """Visits of any composition, severe artifacts, and deviations of any kind together."""
+    if measure is RateMeasure.DEVIATION:
+        return detail == ANY_DEVIATION
+    return measure is RateMeasure.VISITS or detail.endswith(f" {Severity.SEVERE}")
+
+
+def read_site_patients(session: Session, chosen: ScanFilter, site_ids: Sequence[int]) -> dict[int, int]:
+    """How many patients each of these sites has under ``chosen``, at least: enough to tell fewer than three."""
+    return probe_patients(session, chosen, Acquisition.site_id, site_ids)
 
 
 def read_open_requests(session: Session, chosen: ScanFilter, *, today: date) -> dict[int, OpenRequests]:

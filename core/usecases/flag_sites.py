@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect
+from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect, total
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS, zones_above
 from core.statistics.survival import duration_reached
 from core.store.flag_acknowledgement import Acknowledgement, FlagKey, read_acknowledgements
@@ -20,10 +20,11 @@ from core.store.site_week import (
     SiteWeek,
     Waits,
     read_open_requests,
+    read_site_patients,
     read_site_weeks,
     read_waits,
 )
-from core.store.unit import Unit, UnitKind, read_units
+from core.store.unit import Cells, Unit, UnitKind, list_units
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -144,6 +145,8 @@ class FlagMatrix:
     """All sites, the worst first; those too few to judge last."""
 
     sites: tuple[SiteFlags, ...]
+    factor: float = 1.0
+    """How many captures of the period tell as much as one alone would: the design effect, pooled within sites."""
     turn_around: TurnAroundDays | None = None
     """None where no scan was submitted."""
 
@@ -170,6 +173,8 @@ class _Window:
     nn: Counts
     k: Counts
     design: DesignEffect
+    factor: float
+    """The design effect of all sites together."""
 
     def effective_n(self, design: DesignEffect) -> Floats:
         """As many independent captures would say as much (sites,); 0 where there is none."""
@@ -202,22 +207,29 @@ class _Weeks:
         sums = np.zeros((len(self.site_ids), self._numbers.shape[1]), np.int64)
         np.add.at(sums, self._place[within], self._numbers[within])
         k, n, _, _, _, nn = sums[:, :_N_SUMS].T
-        design = design_effect([ClusteredCount(*row) for row in sums[:, :_N_SUMS].tolist()])
-        return _Window(n, nn, np.stack([k, *sums[:, _N_SUMS:].T]), design)
+        counts = [ClusteredCount(*row) for row in sums[:, :_N_SUMS].tolist()]
+        design = design_effect(counts)
+        return _Window(n, nn, np.stack([k, *sums[:, _N_SUMS:].T]), design, design.factor(total(counts)))
 
 
 _N_SUMS = len(fields(ClusteredCount))
 
 
-def flag_sites(session: Session, chosen: ScanFilter, *, today: date, now: datetime) -> FlagMatrix:
-    """The matrix under ``chosen``; without a period there is no looking back."""
-    counts = read_units(session, chosen, UnitKind.SITE)
-    sites = [count.unit for count in counts]
+def flag_sites(
+    session: Session, chosen: ScanFilter, *, today: date, now: datetime, patients: Mapping[int, int] | None = None
+) -> FlagMatrix:
+    """The matrix under ``chosen``; without a period there is no looking back.
+
+    ``patients`` of each site at least (``read_site_patients``): asked here where the caller has not asked already.
+    """
+    units = sorted((unit for unit, _ in list_units(session, chosen, UnitKind.SITE, Cells(()))), key=_label)
+    site_ids = [unit.within.site_id for unit in units if unit.within.site_id is not None]
     weeks = read_site_weeks(session, chosen, _borders(chosen))
-    patients = {site_id: count.patients for count in counts if (site_id := count.unit.within.site_id) is not None}
+    if patients is None:
+        patients = read_site_patients(session, chosen, site_ids)
     waits = read_waits(session, chosen, now=now)
     matrix = build_matrix(
-        sites,
+        units,
         weeks,
         patients,
         read_open_requests(session, replace(chosen, since=None, until=None), today=today),
@@ -282,7 +294,11 @@ def build_matrix(
         id_ = site.within.site_id
         others = (_overdue_cell(requests.get(id_)), _wait_cell(waits.get(id_)))
         rows.append(SiteFlags(site, (*cells.get(id_, _UNCOUNTED), *others)))
-    return FlagMatrix(tuple(sorted(rows, key=_worst_first)))
+    return FlagMatrix(tuple(sorted(rows, key=_worst_first)), looks[0].factor)
+
+
+def _label(unit: Unit) -> str:
+    return unit.label
 
 
 def _borders(chosen: ScanFilter) -> set[date]:

@@ -92,11 +92,11 @@ Question = Callable[[Session, Visit], object]
 def _overview(session: Session, visit: Visit, *, weeks: int = 26) -> None:
     chosen = visit.weeks(weeks)
     read_filter_choices(session, ScanFilter())
-    read_overview(session, chosen, today=visit.today)
+    overview = read_overview(session, chosen, today=visit.today)
     read_marks(session, chosen)
     read_shared_images(session, chosen)
-    visit_factor(session, chosen)
-    flag_sites(session, chosen, today=visit.today, now=visit.now)
+    patients = {site.id: site.patients for site in overview.sites}
+    flag_sites(session, chosen, today=visit.today, now=visit.now, patients=patients)
 
 
 def _sites(session: Session, visit: Visit, *, kind: UnitKind, is_standardised: bool = False) -> None:

@@ -60,8 +60,11 @@ def main() -> None:
         overview, marks = read_overview(session, chosen, today=moment.date()), read_marks(session, chosen)
         shared = read_shared_images(session, chosen) if actor.has_role(*CENTRE) else ()
         is_comparing = actor.has_role(*COMPARERS)
-        factor = visit_factor(session, chosen)
-        matrix = flag_sites(session, chosen, today=moment.date(), now=moment) if is_comparing else None
+        patients = {site.id: site.patients for site in overview.sites}
+        matrix = None
+        if is_comparing:
+            matrix = flag_sites(session, chosen, today=moment.date(), now=moment, patients=patients)
+        factor = matrix.factor if matrix else visit_factor(session, chosen)
     turn_around = matrix.turn_around if matrix else None
     panel(counter_strip(overview, url_filters(), moment, turn_around), key="counters")
     if overview.current.received > 0:
