@@ -58,14 +58,22 @@ TABLE_WIDTH = 140
 def command(recipe: str, **options: Any) -> None:
     """Train RECIPE and write its weights (.safetensors), model card (.json), metrics (.csv) and curves (.png).
 
-    RECIPE is octa-enface (the joint network; octa-enface-2.2: with forests alone as scan heads), coips-quality (grade,
-    any timm backbone), coips-faz (FAZ, U-Net in five folds), layers (retinal layers in B-scans) or onh-enface (optic
-    nerve head: grade and masks). The folder is checked first and every fault named. Parts are made by subject and
-    near-duplicate group and stored; the figures in the card are those of the part that nothing else touched. A
-    training that was stopped, even killed, goes on with --resume and ends in the same weights.
+    RECIPE, and what --data holds (docs/training.md shows each folder and lists the settings):
 
-    A coips folder needs a manifest.csv, one row per image: file, subject, and grade or mask; optional eye, slab,
-    field_mm, acquisition, source, licence, split. docs/training.md shows one and lists the settings.
+    \b
+      octa-enface     OCTA en face, the joint network: sets with FAZ masks, grades, or neither
+                      (octa-enface-2.2, -2.4: with the heads of that version)
+      coips-quality   grade, any timm backbone: manifest.csv with file, subject, grade
+      coips-faz       FAZ, U-Net in five folds: manifest.csv with file, subject, mask
+      onh-enface      optic nerve head, grade and masks: manifest.csv with both
+      bscan           class and lesions of B-scans: manifest.csv with class and masks
+      layers          retinal layers: manifest.csv, or images/ and masks/
+      qunet           which images to annotate next: the same, few masks are enough
+      bscan-tables, qunet-tables   no model, but the papers' comparisons trained and printed
+
+    The folder is checked first and every fault named. Parts are made by subject and near-duplicate group; the
+    figures in the card are those of the part that nothing else touched. A training that was stopped, even killed, goes
+    on with --resume and ends in the same weights.
 
     Published backbones: ResNet-101, Inception-V3, EfficientNet-B7, SE-ResNeXt-101, Swin-L. As published their last
     layer alone is trained, on weights that you give with --init; nothing is ever downloaded. Without such weights
