@@ -61,7 +61,7 @@ def command(recipe: str, **options: Any) -> None:
     RECIPE, and what --data holds (docs/training.md shows each folder and lists the settings):
 
     \b
-      octa-enface     OCTA en face, the joint network: sets with FAZ masks, grades, or neither
+      octa-enface     OCTA en face, the joint network: sets with FAZ masks or grades, and pools
                       (octa-enface-2.2, -2.4: with the heads of that version)
       coips-quality   grade, any timm backbone: manifest.csv with file, subject, grade
       coips-faz       FAZ, U-Net in five folds: manifest.csv with file, subject, mask
