@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from core.cli import main as octaudit
 from core.settings import Settings
-from core.usecases.measure_pages import counting_words, pages_table, summary
+from core.usecases.measure_pages import browsing_table, browsing_words, counting_words, pages_table, summary
 from core.usecases.prove_statistics import tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,12 +92,14 @@ def speed_tables() -> dict[str, str]:
     """The tables of docs/speed.md from the records of the benchmarks."""
     records = {
         name: json.loads((ROOT / "docs" / "figures" / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("pages", "counting")
+        for name in ("pages", "counting", "browsing")
     }
     return {
         "summary": summary(records["pages"]),
         "pages": pages_table(records["pages"]),
         "counting": counting_words(records["counting"]),
+        "browsing summary": browsing_words(records["browsing"]),
+        "browsing": browsing_table(records["browsing"]),
     }
 
 
