@@ -6,7 +6,7 @@ from rich.table import Table
 
 from core.scoring.published_bscan import published_rows, systems_of
 from core.training.bscan.evaluate import BscanEvaluation
-from core.training.bscan.tables import CAM_UNET, CM_CNN, JOINT, BscanTables, SystemFigures
+from core.training.bscan.tables import CAM_UNET, CM_CNN, JOINT, MARKED_ON_NORMAL, BscanTables, SystemFigures
 from core.training.evaluation.figures import interval_text
 
 _CLASS_FIGURES = ("accuracy", "kappa")
@@ -43,11 +43,11 @@ def comparison_tables(found: BscanTables) -> list[Table]:
 
 
 def markdown_table(found: BscanTables) -> str:
-    """Our rows, each the mean over its seeds, and every difference with its interval: as a page shows them."""
-    names = (*_CLASS_FIGURES, "Dice", "IoU")
+    """Our rows, each the mean over its seeds with the least and the most, and every difference with its interval."""
+    names = (*_CLASS_FIGURES, "Dice", "IoU", MARKED_ON_NORMAL)
     lines = ["| system | " + " | ".join(names) + " | MiB |", "|---" * (len(names) + 2) + "|"]
     for system in found.systems:
-        cells = " | ".join(_text(system.mean(name)) for name in names)
+        cells = " | ".join(_range_text(system, name) for name in names)
         lines.append(f"| {system.system} | {cells} | {_size(system)} |")
     return "\n".join([*lines, "", *(f"- {each.words}." for each in found.differences)])
 
@@ -106,6 +106,13 @@ def _both_tasks(ours: dict[str, SystemFigures]) -> dict[str, SystemFigures]:
 
 def _size(ours: SystemFigures | None) -> str:
     return "-" if ours is None else f"{ours.size_mib:.2f}"
+
+
+def _range_text(system: SystemFigures, figure: str) -> str:
+    values = [value for value in system.figures.get(figure, ()) if value is not None]
+    if len(values) < 2:  # noqa: PLR2004 - one value has no range
+        return _text(system.mean(figure))
+    return f"{_text(system.mean(figure))} ({_text(min(values))} to {_text(max(values))})"
 
 
 def _text(value: float | None) -> str:

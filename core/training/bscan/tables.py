@@ -35,6 +35,8 @@ from core.training.supervised.run import Request, machine_for, open_run
 
 NAME = "bscan-tables"
 TABLES_NAME = "tables.json"
+MARKED_ON_NORMAL = "marked area on normal scans"
+"""Share of the picture that a segmenter marks where nothing is to be found."""
 RESNET, RESNET_MASK, CM_CNN = "ResNet18", "ResNet18(mask)", "CM-CNN"
 RES18_UNET, CAM_UNET_STAR, CAM_UNET, JOINT = "Res18-UNet", "CAM-UNet*", "CAM-UNet", "end-to-end (ours)"
 ABLATIONS = (RESNET, RESNET_MASK, CM_CNN, RES18_UNET, CAM_UNET_STAR, CAM_UNET)
@@ -278,7 +280,7 @@ def _mask_figures(judged: Sequence[JudgedBscan]) -> dict[str, float | None]:
     normal = [item for item in judged if item.truth is not None and not item.truth.any()]
     found: dict[str, float | None] = {name: float(np.mean(values)) for name, values in lesion_columns(drawn).items()}
     marked = [float(item.predicted.mean()) for item in normal]
-    return found | {"marked area on normal scans": float(np.mean(marked)) if marked else None}
+    return found | {MARKED_ON_NORMAL: float(np.mean(marked)) if marked else None}
 
 
 def _asked(networks: TwoStages | EndToEnd, canvases: NDArray[np.uint8]) -> list[BscanOutput]:
