@@ -31,6 +31,11 @@ TABLE_WIDTH = 140
     is_flag=True,
     help="octa-enface with --init (a file, or bundled): fit scan heads, calibration and figures alone, in minutes.",
 )
+@click.option(
+    "--second-look",
+    is_flag=True,
+    help="octa-enface with --keep-network: train second look and finder of the FAZ on that network first.",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="octa-enface: fewer or more steps than the recipe has.")
 @click.option("--epochs", type=click.IntRange(min=1), help="All but octa-enface: at most so many epochs.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="All but octa-enface: images per batch.")
@@ -62,7 +67,7 @@ def command(recipe: str, **options: Any) -> None:
 
     \b
       octa-enface     OCTA en face, the joint network: sets with FAZ masks or grades, and pools
-                      (octa-enface-2.2, -2.4: with the heads of that version)
+                      (octa-enface-2.2, -2.4, -2.5: as that version is made)
       coips-quality   grade, any timm backbone: manifest.csv with file, subject, grade
       coips-faz       FAZ, U-Net in five folds: manifest.csv with file, subject, mask
       onh-enface      optic nerve head, grade and masks: manifest.csv with both
@@ -84,6 +89,7 @@ def command(recipe: str, **options: Any) -> None:
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface
       octaudit train octa-enface --data ../shared/data --out runs/octa-enface --resume
       octaudit train octa-enface --data graded/ --out runs/own-grades --init bundled --keep-network
+      octaudit train octa-enface --data DIR --out runs/own-zones --init bundled --keep-network --second-look
       octaudit train octa-enface-2.2 --data ../shared/data --out runs/2.2 --init bundled --keep-network
       octaudit train coips-quality --data scans/ --out runs/quality --backbone Swin-L --init swin.safetensors
       octaudit train coips-quality --data scans/ --out runs/small --backbone resnet18 --set trained_layers=all
@@ -108,11 +114,21 @@ def _train_octa_enface(recipe: str, given: dict[str, Any]) -> None:
     from core.training.train import refit, train
 
     if "keep_network" in given:
-        _refuse_others(recipe, given, {"data", "out", "device", "start_from", "keep_network"})
+        with_look = {"second_look", "resume"} if "second_look" in given else {"second_look"}
+        _refuse_others(recipe, given, {"data", "out", "device", "start_from", "keep_network"} | with_look)
         if "start_from" not in given:
             raise UsageError("--keep-network keeps the network of --init.", remedy="Add --init FILE or --init bundled.")
-        start = str(given["start_from"])
-        written = refit(recipe_named(recipe), given["data"], given["out"], start_from=start, device=given["device"])
+        with _bars() as report:
+            written = refit(
+                recipe_named(recipe),
+                given["data"],
+                given["out"],
+                start_from=str(given["start_from"]),
+                second_look="second_look" in given,
+                device=given["device"],
+                resume=given.get("resume", False),
+                report=report,
+            )
         _say_written(written.weights, written.card.metrics)
         return
     _refuse_others(recipe, given, {"data", "out", "resume", "device", "seed", "start_from", "steps"})
@@ -331,6 +347,7 @@ def _bars() -> Iterator[Callable[[Any], None]]:
 
 TRAINERS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     OCTA_ENFACE: _train_octa_enface,
+    "octa-enface-2.5": _train_octa_enface,
     "octa-enface-2.4": _train_octa_enface,
     "octa-enface-2.2": _train_octa_enface,
     "coips-quality": _train_coips,

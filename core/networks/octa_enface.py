@@ -31,6 +31,11 @@ class OctaEnfaceShape(BaseModel):
     decoder_channels: tuple[int, int, int, int] = (128, 64, 32, 24)
     refiner_channels: tuple[int, ...] = ()
     """Of the second look at the FAZ (core.networks.faz_refiner); empty: there is none."""
+    finder_channels: tuple[int, ...] = ()
+    """Of what finds the FAZ in the middle of the scan (core.scoring.lanes.faz_looks); empty: there is none."""
+    finder_fold: int = 1
+    finder_px: int = 96
+    """Side of what the finder sees."""
 
 
 class OctaEnfaceOutput(NamedTuple):
@@ -81,11 +86,18 @@ class OctaEnfaceNetwork(nn.Module):
         self.faz_head = nn.Conv2d(decoded, 1, kernel_size=3, padding=1)
         self.large_vessel_head = nn.Conv2d(decoded, 1, kernel_size=3, padding=1)
         self.faz_refiner = FazRefiner(shape.refiner_channels) if shape.refiner_channels else None
+        self.faz_finder = FazRefiner(shape.finder_channels, shape.finder_fold) if shape.finder_channels else None
 
-    def refine_with(self, refiner: FazRefiner, channels: tuple[int, ...]) -> None:
+    def refine_with(self, refiner: FazRefiner) -> None:
         """Take a refiner that was trained on this network's coarse zones."""
         self.faz_refiner = refiner
-        self.shape = self.shape.model_copy(update={"refiner_channels": channels})
+        self.shape = self.shape.model_copy(update={"refiner_channels": refiner.channels})
+
+    def find_with(self, finder: FazRefiner, size_px: int) -> None:
+        """Take a finder of the FAZ that sees the middle of scans at ``size_px``."""
+        self.faz_finder = finder
+        update = {"finder_channels": finder.channels, "finder_fold": finder.fold, "finder_px": size_px}
+        self.shape = self.shape.model_copy(update=update)
 
     def forward(self, image: Tensor) -> OctaEnfaceOutput:
         """Score normalised images (B, 1, H, W) in one pass."""

@@ -6,17 +6,18 @@ Training and tuning parts and phantoms only: the held-out part is reported on on
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from core.measures.faz import faz_component
-from core.networks.faz_refiner import FazRefiner
 from core.scoring.card import ModelCard
 from core.scoring.contract import ScanInput
-from core.scoring.lanes.faz_region import FazDetail, FazRegion, likeliest_zone, put_back, region_input
+from core.scoring.lanes.faz_looks import See, SeenScan, WideLook, second_looks
+from core.scoring.lanes.faz_region import FazDetail, FazRegion, cut, likeliest_zone, put_back, region_input
 from core.scoring.lanes.octa_enface import coarse_faz_of, prepare
 from core.scoring.registry import weights_path
 from core.scoring.torch_backend.device import choose_device, limit_threads
@@ -37,6 +38,8 @@ Flips = tuple[tuple[int, int], ...]
 AS_IT_IS: Flips = ((1, 1),)
 FOUR_FLIPS: Flips = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 SCALES = (0.85, 1.0, 1.18)
+Where = Literal["first look", "scorer", "told", "drawn"]
+DRAWN = "the drawn zone itself, through the region"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +54,26 @@ class LookedAt:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The mean of looks at regions of some sizes (of the kept one's) in mirrored views; without any, the first look."""
+    """The mean of looks around the first look's zone at some sizes, in mirrored views; without any, the first look."""
 
     sizes: tuple[float, ...]
     flips: Flips = AS_IT_IS
+    where: Where = "first look"
+    """Around which zone: the first look's, as the scorer looks (at the middle of the scan first where there is a
+    finder), or the drawn one; "drawn" is the drawn zone itself, brought to the region and back."""
 
 
 WAYS: Mapping[str, Way] = {
     "first look alone": Way(()),
-    "kept: a second look": Way((1.0,)),
+    "kept: as the scorer looks": Way((), where="scorer"),
+    "a second look around it": Way((1.0,)),
     "four mirrored second looks": Way((1.0,), FOUR_FLIPS),
     "second looks at three sizes": Way(SCALES),
     "three sizes, four mirrored each": Way(SCALES, FOUR_FLIPS),
     "a region half as wide again": Way((1.5,)),
     "three sizes and the wider region": Way((*SCALES, 1.5)),
+    "told where the zone is": Way((1.0,), where="told"),
+    DRAWN: Way((1.0,), where="drawn"),
 }
 
 
@@ -92,16 +101,27 @@ def compare_zones(
         for phantom in phantoms
         if phantom.spec.has_faz
     ]
-    refiner = network.faz_refiner
+    refiner, finder = network.faz_refiner, network.faz_finder
     assert refiner is not None
-    return zone_rows(refiner, [_first_look(scorer, *one) for one in drawn])
+    wide = None if finder is None else WideLook(seeing(finder), network.shape.finder_px)
+    return zone_rows(seeing(refiner), [_first_look(scorer, *one) for one in drawn], wide)
 
 
-def zone_rows(refiner: FazRefiner, scans: Sequence[LookedAt]) -> list[dict[str, Any]]:
+def seeing(network: nn.Module) -> See:
+    """A refiner or finder as what the ways look with."""
+
+    def see(views: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return np.asarray(torch.sigmoid(network(torch.from_numpy(views))).numpy(), np.float32)
+
+    return see
+
+
+def zone_rows(see: See, scans: Sequence[LookedAt], wide: WideLook | None) -> list[dict[str, Any]]:
     """A row per way: mean Dice per set."""
     rows: list[dict[str, Any]] = [{"way": name} for name in WAYS]
     for name in sorted({scan.set for scan in scans}):
-        found = [list(_overlaps(refiner, scan)) for scan in scans if scan.set == name]
+        found = [list(_overlaps(see, scan, wide)) for scan in scans if scan.set == name]
         for row, mean in zip(rows, np.mean(found, axis=0), strict=True):
             row[f"{name} ({len(found)})"] = round(float(mean), 4)
     return rows
@@ -122,32 +142,41 @@ def _first_look(scorer: OctaEnfaceScorer, name: str, image: NDArray[np.uint8], t
     return LookedAt(name, image, faz_component(truth), coarse)
 
 
-def _overlaps(refiner: FazRefiner, scan: LookedAt) -> Iterator[float]:
+def _overlaps(see: See, scan: LookedAt, wide: WideLook | None) -> Iterator[float]:
     """The Dice of each way, in the order of WAYS; where a second look leaves nothing, the first stands."""
     first = likeliest_zone(scan.coarse > 127)  # noqa: PLR2004 - likelier than not
-    region = FazRegion.around(first)
+    around_first, around_truth = FazRegion.around(first), FazRegion.around(scan.truth)
     for way in WAYS.values():
-        zone = first
-        if region is not None and way.sizes:
-            found = _mean_of_looks(refiner, scan, region, way) >= THRESHOLD
-            zone = likeliest_zone(found) if found.any() else first
-        yield dice(zone, scan.truth)
+        found = np.zeros_like(first)
+        region = around_first if way.where == "first look" else around_truth
+        if way.where == "scorer":
+            detail = second_looks([SeenScan(scan.image, scan.coarse)], see, wide)[0]
+            if detail is not None:
+                found = put_back(detail, first.shape) >= THRESHOLD
+        elif region is not None and way.where == "drawn":
+            found = put_back(_drawn(scan.truth, region), first.shape) >= THRESHOLD
+        elif region is not None and way.sizes:
+            found = _mean_of_looks(see, scan, region, way) >= THRESHOLD
+        yield dice(faz_component(found) if found.any() else first, scan.truth)
 
 
-def _mean_of_looks(refiner: FazRefiner, scan: LookedAt, region: FazRegion, way: Way) -> NDArray[np.float32]:
+def _drawn(truth: Mask, region: FazRegion) -> FazDetail:
+    seen = cut(truth.astype(np.uint8) * 255, region)
+    return FazDetail(region, seen.astype(np.float32) / np.float32(255))
+
+
+def _mean_of_looks(see: See, scan: LookedAt, region: FazRegion, way: Way) -> NDArray[np.float32]:
     """The mean probability (height, width) over the way's looks, each where it saw anything."""
     total, weight = np.zeros(scan.image.shape, np.float32), np.zeros(scan.image.shape, np.float32)
     for size in way.sizes:
         seen = FazRegion(region.x_px, region.y_px, size * region.side_px)
         view = region_input(scan.image, scan.coarse, seen)
-        for probability in _looks(refiner, view, way.flips):
+        for probability in _looks(see, view, way.flips):
             total += put_back(FazDetail(seen, probability), scan.image.shape)
             weight += put_back(FazDetail(seen, np.ones_like(probability)), scan.image.shape)
     return np.where(weight > ASIDE, total / np.maximum(weight, ASIDE), np.float32(0))
 
 
-def _looks(refiner: FazRefiner, view: NDArray[np.float32], flips: Flips) -> list[NDArray[np.float32]]:
-    views = np.stack([view[:, ::down, ::across] for down, across in flips])
-    with torch.inference_mode():
-        found = torch.sigmoid(refiner(torch.from_numpy(views))).numpy()
+def _looks(see: See, view: NDArray[np.float32], flips: Flips) -> list[NDArray[np.float32]]:
+    found = see(np.stack([view[:, ::down, ::across] for down, across in flips]))
     return [np.ascontiguousarray(plane[::down, ::across]) for plane, (down, across) in zip(found, flips, strict=True)]

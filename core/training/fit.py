@@ -123,8 +123,8 @@ def loss_log(path: Path, columns: Sequence[str], *, resumed: bool) -> Iterator[C
 
 
 def load_initial_weights(network: OctaEnfaceNetwork, path: Path) -> None:
-    """Begin with the network of a file that an earlier training wrote; scan heads and refiner are fitted anew."""
-    beside = (PREFIX, "faz_refiner.")
+    """Begin with the network of a file that an earlier training wrote; what lies on it is fitted anew."""
+    beside = (PREFIX, "faz_refiner.", "faz_finder.")
     stored = {name: value for name, value in load_file(path).items() if not name.startswith(beside)}
     tensors = {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
     try:

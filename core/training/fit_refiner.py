@@ -12,17 +12,23 @@ from torch.optim.swa_utils import AveragedModel
 
 from core.networks.faz_refiner import FazRefiner
 from core.networks.octa_enface import OctaEnfaceNetwork
+from core.phantom.octa import render_octa
+from core.phantom.spec import random_spec
 from core.scoring.lanes.canvas import logistic, normalise, place, restore
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from core.training.faz_samples import ZonedScan, draw_regions
 from core.training.fit import batches_ahead, cosine_rate, loss_log, moving_average
 from core.training.progress import Progress
-from core.training.recipe import Recipe
+from core.training.recipe import Recipe, RefinerPlan
 from core.training.samples import FAZ_CHANNEL, Canvas
 from core.training.splits import Part, SplitImage
 
-CHECKPOINT_NAME = "faz_refiner.checkpoint.safetensors"
-LOG_NAME = "faz_refiner_losses.csv"
+REFINER_PHANTOM_STREAM = 7
+"""Second word of the phantoms' seed: none of the network's training, of an evaluation or of a comparison."""
+Zoned = tuple[NDArray[np.uint8], NDArray[np.bool_]]
+"""An image and its FAZ, both (height, width)."""
+REFINER, FINDER = "faz_refiner", "faz_finder"
+_STAGES = {REFINER: "Second look at the FAZ", FINDER: "Finder of the FAZ"}
 _LOG_EVERY = 20
 _FORWARD = 16
 _MIN_ZONE_PX = 60
@@ -37,38 +43,42 @@ def fit_refiner(
     *,
     device: torch.device,
     fingerprint: str,
+    called: str = REFINER,
     resume: bool = False,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> FazRefiner | None:
     """Train to the recipe's last step and return the averaged refiner in eval mode; None without any scan.
 
-    ``out`` gets its checkpoint and a CSV of losses.
+    ``out`` gets its checkpoint and a CSV of losses, by the name it is ``called``.
     """
     if not real and not phantoms:
         return None
     torch.manual_seed(recipe.seed)
-    refiner = FazRefiner().to(device)
+    plan = recipe.refiner
+    refiner = FazRefiner(plan.channels, plan.fold).to(device)
+    refiner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(refiner, multi_avg_fn=moving_average(recipe.refiner_average_decay), use_buffers=True)
     rate = recipe.refiner_peak_learning_rate
     optimizer = torch.optim.AdamW(refiner.parameters(), lr=rate, weight_decay=recipe.weight_decay)
-    checkpoint, first = out / CHECKPOINT_NAME, 0
+    checkpoint, first = checkpoint_of(out, called), 0
     state = {"fingerprint": fingerprint, "network": refiner, "average": average, "optimizer": optimizer}
     if resume and checkpoint.is_file():
         first = load_checkpoint(checkpoint, **state)  # type: ignore[arg-type]
     n_steps = recipe.n_refiner_steps
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
-        shares = {"n_real": recipe.refiner_shares["faz"], "n_phantoms": recipe.refiner_shares["phantoms"]}
-        batch = draw_regions(real, phantoms, **shares, seed=recipe.seed, step=step)
+        batch = draw_regions(real, phantoms, recipe.refiner_shares, plan, seed=recipe.seed, step=step)
         regions = torch.from_numpy(batch.regions).to(device, memory_format=torch.channels_last)
         return regions, torch.from_numpy(batch.zones).to(device)
 
     refiner.train()
-    with loss_log(out / LOG_NAME, ("loss",), resumed=first > 0) as log:
+    with loss_log(out / f"{called}_losses.csv", ("loss",), resumed=first > 0) as log:
         for step, (regions, zones) in batches_ahead(draw, first, n_steps):
             for group in optimizer.param_groups:
                 group["lr"] = cosine_rate(step, n_steps, peak=rate, warmup=recipe.refiner_warmup_steps)
-            loss = zone_loss(refiner(regions), zones)
+            with torch.autocast(device.type, torch.bfloat16, enabled=plan.in_bf16):
+                logits = refiner(regions)
+            loss = zone_loss(logits.float(), zones)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(refiner.parameters(), 5.0)
@@ -76,12 +86,17 @@ def fit_refiner(
             average.update_parameters(refiner)
             if step % _LOG_EVERY == 0 or step + 1 == n_steps:
                 log((step, f"{float(loss.detach()):.5f}"))
-                report(Progress("Second look at the FAZ", step + 1, n_steps, f"loss {float(loss.detach()):.3f}"))
+                report(Progress(_STAGES[called], step + 1, n_steps, f"loss {float(loss.detach()):.3f}"))
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == n_steps:
                 save_checkpoint(checkpoint, step=step + 1, **state)  # type: ignore[arg-type]
     inner = average.module
     assert isinstance(inner, FazRefiner)
     return inner.eval()
+
+
+def checkpoint_of(out: Path, called: str) -> Path:
+    """Where the state of an unfinished fit lies."""
+    return out / f"{called}.checkpoint.safetensors"
 
 
 def zone_loss(logits: Tensor, zones: Tensor) -> Tensor:
@@ -93,9 +108,9 @@ def zone_loss(logits: Tensor, zones: Tensor) -> Tensor:
 
 
 def zoned_scans(
-    network: OctaEnfaceNetwork, images: Sequence[SplitImage], phantoms: Sequence[Canvas], device: torch.device
+    network: OctaEnfaceNetwork, images: Sequence[SplitImage], phantoms: Sequence[Zoned], device: torch.device
 ) -> tuple[list[ZonedScan], list[ZonedScan]]:
-    """The training part's scans with a drawn FAZ, at their own size, and the phantoms with one, on the canvas.
+    """The training part's scans with a drawn FAZ, at their own size, and the phantoms (image, zone) with a large one.
 
     The coarse maps are the trained network's own.
     """
@@ -104,14 +119,23 @@ def zoned_scans(
         for item in images
         if item.part is Part.TRAIN and item.image.is_octa and (zone := item.image.faz()) is not None and zone.any()
     ]
-    rendered = [(canvas.image, canvas.masks[FAZ_CHANNEL] > 127) for canvas in phantoms]  # noqa: PLR2004 - half covered
-    large = [(image, zone) for image, zone in rendered if np.count_nonzero(zone) >= _MIN_ZONE_PX]
+    large = [(image, zone) for image, zone in phantoms if np.count_nonzero(zone) >= _MIN_ZONE_PX]
     return list(_with_coarse(network, drawn, device)), list(_with_coarse(network, large, device))
 
 
-def _with_coarse(
-    network: OctaEnfaceNetwork, scans: Sequence[tuple[NDArray[np.uint8], NDArray[np.bool_]]], device: torch.device
-) -> Iterator[ZonedScan]:
+def zoned_phantoms(plan: RefinerPlan, canvases: Sequence[Canvas], *, seed: int) -> list[Zoned]:
+    """The phantoms of a plan: rendered at their own size, or those on the canvas that the network was trained on."""
+    if plan.n_phantoms is None:
+        return [(canvas.image, canvas.masks[FAZ_CHANNEL] > 127) for canvas in canvases]  # noqa: PLR2004 - half covered
+    found = []
+    for index in range(plan.n_phantoms):
+        rng = np.random.default_rng([seed, REFINER_PHANTOM_STREAM, index])
+        phantom = render_octa(random_spec(rng), int(rng.integers(2**31)))
+        found.append((phantom.image, phantom.faz_mask))
+    return found
+
+
+def _with_coarse(network: OctaEnfaceNetwork, scans: Sequence[Zoned], device: torch.device) -> Iterator[ZonedScan]:
     network.eval()
     for first in range(0, len(scans), _FORWARD):
         chunk = scans[first : first + _FORWARD]

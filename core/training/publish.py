@@ -108,6 +108,10 @@ def write_card(
                 f"octaudit train {recipe.asked_as} --data DIR --out OUT --init THESE.safetensors --keep-network  "
                 "# scan heads, decisions, calibration and figures on this network: equal to the last bit on one machine"
             ),
+            (
+                f"octaudit train {recipe.asked_as} --data DIR --out OUT --init THESE.safetensors --keep-network "
+                "--second-look  # besides, first the second look at the FAZ: alike, not equal"
+            ),
             f"octaudit evaluate {recipe.name} --data DIR --model THESE.safetensors --json FILE  # the figures alone",
         ),
         split=(

@@ -5,6 +5,29 @@ import hashlib
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import UsageError
+from core.networks.faz_refiner import REFINER_CHANNELS
+
+
+class RefinerPlan(BaseModel):
+    """What looks at the FAZ again is and what it is shown; the default is the second look, the same since 2.2."""
+
+    model_config = ConfigDict(frozen=True)
+
+    channels: tuple[int, ...] = REFINER_CHANNELS
+    fold: int = 1
+    region_px: int = 96
+    n_phantoms: int | None = None
+    """Rendered for it alone, at their own size; None: those of the network's training, on the canvas."""
+    wide_shares: dict[str, float] = Field(default={})
+    """Per kind of sample (faz, phantoms) how many show the middle of the scan as a whole; empty: none."""
+    size_spread: float = 0.15
+    """Of the logarithm of a region's size, as the first look might err."""
+    offset_spread: float = 0.12
+    """Of a region's centre, in diameters of the zone."""
+    is_varied_more: bool = False
+    """Any turn, stretched and bent, wider tones, grain of several kinds, lines of other brightness or lost; the first
+    look left out in half the samples, or moved."""
+    in_bf16: bool = False
 
 
 class Recipe(BaseModel):
@@ -13,7 +36,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     name: str
-    version: str = "2.4"
+    version: str = "2.5"
     asked_as: str = "octa-enface"
     """What `octaudit train` calls it."""
     with_machine: bool = False
@@ -45,6 +68,13 @@ class Recipe(BaseModel):
     refiner_peak_learning_rate: float = 2e-3
     refiner_average_decay: float = 0.99
     refiner_shares: dict[str, int] = Field(default={"faz": 6, "phantoms": 2})
+    refiner: RefinerPlan = RefinerPlan()
+
+    finder: RefinerPlan | None = None
+    """Of what finds the FAZ in the middle of the scan (ADR 0053); None: the second look trusts the first."""
+    n_finder_steps: int = 3600
+    finder_average_decay: float = 0.995
+    finder_shares: dict[str, int] = Field(default={"faz": 6, "phantoms": 3})
 
     starts_from: str | None = None
     """sha256 of the weights the training began with; None: random ones."""
@@ -60,11 +90,22 @@ class Recipe(BaseModel):
             }
         )
 
+    def as_finder(self) -> "Recipe":
+        """The recipe by which the finder is fitted like a second look."""
+        update = {
+            "refiner": self.finder,
+            "n_refiner_steps": self.n_finder_steps,
+            "refiner_average_decay": self.finder_average_decay,
+            "refiner_shares": self.finder_shares,
+        }
+        return self.model_copy(update=update)
+
     def changed(self, *, n_steps: int | None = None, seed: int | None = None) -> "Recipe":
         """The recipe with another length (the shares of its phases kept) or seed; None keeps what it has."""
         steps = self.n_steps if n_steps is None else n_steps
         update = {"seed": self.seed if seed is None else seed, "n_steps": steps}
         update["n_refiner_steps"] = max(1, round(self.n_refiner_steps * steps / self.n_steps))
+        update["n_finder_steps"] = max(1, round(self.n_finder_steps * steps / self.n_steps))
         update["n_half_size_steps"] = round(self.n_half_size_steps * steps / self.n_steps)
         if self.pseudo_labels_at is not None:
             update["pseudo_labels_at"] = round(self.pseudo_labels_at * steps / self.n_steps)
@@ -76,13 +117,32 @@ class Recipe(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-_OCTA_ENFACE = Recipe(name="octa-enface", version="2.4", asked_as="octa-enface-2.4", with_machine=True)
+_FINDER = RefinerPlan(
+    channels=(32, 48, 64, 96, 128),
+    fold=2,
+    region_px=128,
+    n_phantoms=360,
+    wide_shares={"faz": 0.2, "phantoms": 0.4},
+    size_spread=0.25,
+    offset_spread=0.15,
+    is_varied_more=True,
+    in_bf16=True,
+)
+_OCTA_ENFACE = Recipe(
+    name="octa-enface",
+    version="2.5",
+    asked_as="octa-enface-2.5",
+    with_machine=True,
+    finder=_FINDER,
+)
 RECIPES = {
     "octa-enface": _OCTA_ENFACE,
-    "octa-enface-2.4": _OCTA_ENFACE,
+    "octa-enface-2.5": _OCTA_ENFACE,
+    "octa-enface-2.4": Recipe(name="octa-enface", version="2.4", asked_as="octa-enface-2.4", with_machine=True),
     "octa-enface-2.2": Recipe(name="octa-enface", version="2.2", asked_as="octa-enface-2.2"),
 }
-"""The first is that of the bundled weights, the second its own name; the third fits forests alone on the network."""
+"""The first is that of the bundled weights, the second its own name; 2.4 has no finder of the FAZ, 2.2 besides
+forests alone on the network."""
 
 
 def recipe_named(name: str) -> Recipe:

@@ -6,9 +6,10 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from core.errors import UsageError
-from core.networks.faz_refiner import REFINER_CHANNELS
+from core.networks.faz_refiner import FazRefiner
 from core.networks.octa_enface import OctaEnfaceNetwork
 from core.scoring.card import Likeness, ModelCard, OperatingPoint, sha256_of
 from core.scoring.registry import weights_path
@@ -20,7 +21,7 @@ from core.training.evaluation.acceptance import acceptance_figures
 from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases, phantom_cases, stranger_cases
 from core.training.evaluation.report import Evaluation, Identity, assemble
 from core.training.fit import CHECKPOINT_NAME, fit
-from core.training.fit_refiner import fit_refiner, zoned_scans
+from core.training.fit_refiner import FINDER, REFINER, checkpoint_of, fit_refiner, zoned_phantoms, zoned_scans
 from core.training.folder import read_folder
 from core.training.graded import (
     PROTOCOL,
@@ -35,6 +36,7 @@ from core.training.predictions import picture_features, predict_images, predict_
 from core.training.progress import Progress
 from core.training.publish import LABELS, with_metrics, write_card, write_weights
 from core.training.recipe import Recipe
+from core.training.samples import Canvas
 from core.training.splits import Part, SplitImage, split
 from core.vocabulary import ScanKind
 
@@ -74,10 +76,10 @@ def train(
         recipe = recipe.starting_from(sha256_of(start_from))
     images = split(read_folder(data), seed=recipe.split_seed)
     if (out / CHECKPOINT_NAME).is_file() and not resume:
-        raise UsageError(f"{out} already holds a training.", remedy="Add --resume, or give a new folder with --out.")
+        raise _holds_a_training(out)
     out.mkdir(parents=True, exist_ok=True)
     limit_threads()
-    phantoms = cached_phantoms(out / PHANTOMS_NAME, recipe.n_phantoms, seed=recipe.seed)
+    phantoms = _phantoms(recipe, out)
     fingerprint = recipe.fingerprint([item.image.key for item in images if item.part is Part.TRAIN])
     chosen = choose_device(device)
     network = fit(
@@ -90,14 +92,48 @@ def train(
         start_from=start_from,
         report=report,
     )
-    scans = zoned_scans(network, images, phantoms, chosen)
-    refiner = fit_refiner(*scans, recipe, out, device=chosen, fingerprint=fingerprint, resume=resume, report=report)
-    if refiner is not None:
-        network.refine_with(refiner, REFINER_CHANNELS)
+    _refine(network, recipe, images, phantoms, out, device=chosen, resume=resume, report=report)
     return publish(network, recipe, images, out, device=device)
 
 
-def refit(recipe: Recipe, data: Path, out: Path, *, start_from: str, device: str = "auto") -> TrainingReport:
+def _refine(
+    network: OctaEnfaceNetwork,
+    recipe: Recipe,
+    images: Sequence[SplitImage],
+    canvases: Sequence[Canvas],
+    out: Path,
+    *,
+    device: torch.device,
+    resume: bool,
+    report: Callable[[Progress], None],
+) -> None:
+    """Give the network the second look and the finder of the recipe, trained on what it sees itself at first."""
+    fingerprint = recipe.fingerprint([item.image.key for item in images if item.part is Part.TRAIN])
+
+    def fitted(chosen: Recipe, called: str) -> FazRefiner | None:
+        scans = zoned_scans(network, images, zoned_phantoms(chosen.refiner, canvases, seed=recipe.seed), device)
+        known = {"device": device, "fingerprint": fingerprint, "resume": resume, "report": report}
+        return fit_refiner(*scans, chosen, out, called=called, **known)  # type: ignore[arg-type]
+
+    refiner = fitted(recipe, REFINER)
+    if refiner is not None:
+        network.refine_with(refiner)
+    finder = None if recipe.finder is None else fitted(recipe.as_finder(), FINDER)
+    if finder is not None and recipe.finder is not None:
+        network.find_with(finder, recipe.finder.region_px)
+
+
+def refit(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    *,
+    start_from: str,
+    second_look: bool = False,
+    device: str = "auto",
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> TrainingReport:
     """Keep a trained network and fit everything that lies on it anew: scan heads, decisions, calibration and figures.
 
     Minutes instead of hours, and enough for graded scans of one's own: no grade plays a part in the network's training.
@@ -106,6 +142,9 @@ def refit(recipe: Recipe, data: Path, out: Path, *, start_from: str, device: str
     ----------
     start_from : str
         ``bundled``, or the path of weights with a card beside them.
+    second_look : bool
+        Train the recipe's second look at the FAZ, and its finder, on the network first; else those of ``start_from``
+        are kept.
 
     Raises
     ------
@@ -116,10 +155,25 @@ def refit(recipe: Recipe, data: Path, out: Path, *, start_from: str, device: str
     if weights.parent.resolve() == out.resolve():
         raise UsageError(f"{out} holds the weights to begin with.", remedy="Give another folder with --out.")
     limit_threads()
-    network = load_network(weights, ModelCard.beside(weights), choose_device(device))
+    chosen = choose_device(device)
+    network = load_network(weights, ModelCard.beside(weights), chosen)
     images = split(read_folder(data), seed=recipe.split_seed)
+    recipe = recipe.model_copy(update={"starts_from": sha256_of(weights)})
+    if second_look:
+        if checkpoint_of(out, REFINER).is_file() and not resume:
+            raise _holds_a_training(out)
+        out.mkdir(parents=True, exist_ok=True)
+        _refine(network, recipe, images, _phantoms(recipe, out), out, device=chosen, resume=resume, report=report)
     out.mkdir(parents=True, exist_ok=True)
-    return publish(network, recipe.model_copy(update={"starts_from": sha256_of(weights)}), images, out, device=device)
+    return publish(network, recipe, images, out, device=device)
+
+
+def _holds_a_training(out: Path) -> UsageError:
+    return UsageError(f"{out} already holds a training.", remedy="Add --resume, or give a new folder with --out.")
+
+
+def _phantoms(recipe: Recipe, out: Path) -> list[Canvas]:
+    return cached_phantoms(out / PHANTOMS_NAME, recipe.n_phantoms, seed=recipe.seed)
 
 
 def publish(

@@ -14,7 +14,9 @@ from core.measures.faz import SMALLEST_FAZ_PX, faz_component
 from core.scoring.lanes.canvas import MEAN, SPREAD
 
 REGION_PX = 96
-"""Side of what the refiner sees."""
+"""Side of what the refiner sees, unless its network's shape says another."""
+CENTRAL_SHARE = 0.55
+"""Side of the wide region in sides of the scan: a FAZ of 6 mm is there still some 20 of 128 pixels across."""
 REGION_DIAMETERS = 2.6
 """Side of the region in diameters of the coarse zone: the ring of vessels around it, and room for what it missed."""
 SMALLEST_REGION_PX = 24
@@ -51,10 +53,15 @@ class FazRegion:
 
 @dataclass(frozen=True, slots=True)
 class FazDetail:
-    """What the refiner said of a region: the probability (96, 96) of FAZ."""
+    """What the refiner said of a region: the probability (size, size) of FAZ."""
 
     region: FazRegion
     probability: NDArray[np.float32]
+
+
+def central_region(shape: tuple[int, ...]) -> FazRegion:
+    """The middle of a scan (height, width), wide enough for a fovea that is not quite centred."""
+    return FazRegion(shape[1] / 2, shape[0] / 2, CENTRAL_SHARE * max(shape))
 
 
 def likeliest_zone(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -74,38 +81,45 @@ def likeliest_zone(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return faz_component(labels == parts[int(np.argmax(claim))])
 
 
-def region_input(image: Plane, coarse: Plane, region: FazRegion) -> NDArray[np.float32]:
-    """What the refiner sees (2, 96, 96) of a scan and its coarse FAZ map (0 to 255), both (height, width)."""
-    values, first = cut(image, region, fill=round(MEAN * 255)), cut(coarse, region)
+def region_input(image: Plane, coarse: Plane, region: FazRegion, size_px: int = REGION_PX) -> NDArray[np.float32]:
+    """What the refiner sees (2, size, size) of a scan and its coarse FAZ map (0 to 255), both (height, width)."""
+    values = cut(image, region, size_px=size_px, fill=round(MEAN * 255))
+    first = cut(coarse, region, size_px=size_px)
     return as_input(values.astype(np.float32) / np.float32(255), first.astype(np.float32) / np.float32(255))
 
 
 def as_input(values: NDArray[np.float32], coarse: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Grey values and coarse probability (96, 96) in [0, 1] as the refiner's two channels."""
+    """Grey values and coarse probability (size, size) in [0, 1] as the refiner's two channels."""
     return np.stack([(values - np.float32(MEAN)) / np.float32(SPREAD), 2 * coarse - 1]).astype(np.float32)
 
 
 def cut(
-    plane: Plane, region: FazRegion, *, angle_deg: float = 0.0, flips: tuple[float, float] = (1.0, 1.0), fill: int = 0
+    plane: Plane,
+    region: FazRegion,
+    *,
+    size_px: int = REGION_PX,
+    turn: NDArray[np.float64] | None = None,
+    fill: int = 0,
 ) -> Plane:
-    """The region of a plane (height, width) as (96, 96), anti-aliased; turned and mirrored for training."""
-    step = region.side_px / REGION_PX
-    angle = np.deg2rad(angle_deg)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * step * np.array(flips)
+    """The region of a plane (height, width) as (size, size), anti-aliased; ``turn`` (2, 2) distorts it for training."""
+    step = region.side_px / size_px
+    matrix = (np.eye(2) if turn is None else turn) * step
     source, centre = Image.fromarray(plane), np.array([region.x_px, region.y_px])
     reduced = int(step)
     if reduced > 1:  # bilinear sampling alone would skip pixels
-        source, turn, centre = source.reduce(reduced), turn / reduced, centre / reduced
-    start = centre - turn @ np.full(2, REGION_PX / 2)
-    matrix = (*turn[0], start[0], *turn[1], start[1])
-    size = (REGION_PX, REGION_PX)
-    return np.asarray(source.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR, fillcolor=fill))
+        source, matrix, centre = source.reduce(reduced), matrix / reduced, centre / reduced
+    start = centre - matrix @ np.full(2, size_px / 2)
+    coefficients = (*matrix[0], start[0], *matrix[1], start[1])
+    size = (size_px, size_px)
+    moved = source.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=fill)
+    return np.asarray(moved)
 
 
 def put_back(detail: FazDetail, shape: tuple[int, int]) -> NDArray[np.float32]:
     """The region's probabilities at their place in a scan (height, width), 0 outside."""
-    region, step = detail.region, REGION_PX / detail.region.side_px
-    matrix = (step, 0.0, REGION_PX / 2 - step * region.x_px, 0.0, step, REGION_PX / 2 - step * region.y_px)
+    region, size_px = detail.region, len(detail.probability)
+    step = size_px / region.side_px
+    matrix = (step, 0.0, size_px / 2 - step * region.x_px, 0.0, step, size_px / 2 - step * region.y_px)
     placed = Image.fromarray(detail.probability).transform(
         shape[::-1], Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
     )

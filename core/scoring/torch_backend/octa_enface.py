@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from core.errors import UsageError
+from core.networks.faz_refiner import FazRefiner
 from core.networks.octa_enface import OctaEnfaceNetwork, OctaEnfaceShape, build_octa_enface
 from core.scoring.card import Calibration, ModelCard
 from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.canvas import PREPROCESSING, normalise
-from core.scoring.lanes.faz_region import FazDetail, FazRegion, likeliest_zone, region_input
+from core.scoring.lanes.faz_looks import See, SeenScan, WideLook, second_looks
+from core.scoring.lanes.faz_region import FazDetail
 from core.scoring.lanes.octa_enface import NetworkOutput, PreparedScan, coarse_faz_of, prepare, scores_of
 from core.scoring.lanes.scan_heads import PREFIX, ScanHeads
 from core.scoring.torch_backend.device import NO_MEMORY, in_halves, reproducible_inference, side_by_side
@@ -170,23 +172,29 @@ class OctaEnfaceScorer:
     def forward_scans(self, scans: Sequence[PreparedScan]) -> list[NetworkOutput]:
         """All that the network says of scans, first and second look: what the pipeline's speed is measured against."""
         outputs = self.forward(np.stack([scan.canvas for scan in scans]))
-        refiner = self._network.faz_refiner
-        if refiner is None:
+        if self._network.faz_refiner is None:
             return outputs
-        regions = {}
-        for index, (scan, output) in enumerate(zip(scans, outputs, strict=True)):
-            coarse = np.rint(255 * coarse_faz_of(output, scan.placement)).astype(np.uint8)
-            region = FazRegion.around(likeliest_zone(coarse > 127))  # noqa: PLR2004 - likelier than not
-            if region is not None:
-                regions[index] = region, region_input(scan.scan.image, coarse, region)
-        if not regions:
-            return outputs
-        with reproducible_inference():
-            inputs = torch.from_numpy(np.stack([seen for _, seen in regions.values()])).to(self._device)
-            found = torch.sigmoid(refiner(inputs.contiguous(memory_format=torch.channels_last))).float().cpu().numpy()
-        for (index, (region, _)), probability in zip(regions.items(), found, strict=True):
-            outputs[index] = replace(outputs[index], faz_detail=FazDetail(region, probability))
-        return outputs
+        seen = [
+            SeenScan(scan.scan.image, np.rint(255 * coarse_faz_of(output, scan.placement)).astype(np.uint8))
+            for scan, output in zip(scans, outputs, strict=True)
+        ]
+        details = self.look_again(seen)
+        return [replace(output, faz_detail=detail) for output, detail in zip(outputs, details, strict=True)]
+
+    def look_again(self, scans: Sequence[SeenScan]) -> list[FazDetail | None]:
+        """The second look at scans of which the first is known; the network must have a refiner."""
+        refiner, finder = self._network.faz_refiner, self._network.faz_finder
+        assert refiner is not None
+        wide = None if finder is None else WideLook(self._seeing(finder), self._network.shape.finder_px)
+        return second_looks(scans, self._seeing(refiner), wide)
+
+    def _seeing(self, network: FazRefiner) -> See:
+        def see(views: NDArray[np.float32]) -> NDArray[np.float32]:
+            with reproducible_inference():
+                inputs = torch.from_numpy(views).to(self._device, memory_format=torch.channels_last)
+                return np.asarray(torch.sigmoid(network(inputs)).float().cpu().numpy())
+
+        return see
 
     def forward(self, canvases: NDArray[np.uint8]) -> list[NetworkOutput]:
         """The first look alone, at canvases (B, 256, 256)."""

@@ -8,12 +8,12 @@ import torch
 
 from core.networks.faz_refiner import FazRefiner
 
-STORED = Path(__file__).with_name("faz_refiner_output.json")
+HERE = Path(__file__).parent
+REFINER, FINDER = FazRefiner(), FazRefiner((8, 16, 16), fold=2)
 
 
-def known_output():
+def known_output(refiner):
     """Every parameter by a formula: a stored output must not depend on a random generator."""
-    refiner = FazRefiner()
     with torch.no_grad():
         for parameter in refiner.parameters():
             ramp = torch.arange(parameter.numel(), dtype=torch.float32).reshape(parameter.shape)
@@ -25,10 +25,14 @@ def known_output():
         return refiner.eval()(region[None])
 
 
-def test_the_refiner_still_gives_the_stored_output():
-    values = known_output()[0, ::16, ::16].flatten().tolist()
-    assert values == pytest.approx(json.loads(STORED.read_text()), rel=1e-4, abs=1e-4)
+@pytest.mark.parametrize(
+    ("network", "stored"), [(REFINER, "faz_refiner_output.json"), (FINDER, "faz_finder_output.json")]
+)
+def test_refiner_and_finder_still_give_the_stored_output(network, stored):
+    values = known_output(network)[0, ::16, ::16].flatten().tolist()
+    assert values == pytest.approx(json.loads((HERE / stored).read_text()), rel=1e-4, abs=1e-4)
 
 
 def test_the_mask_has_the_size_of_the_region():
     assert FazRefiner().eval()(torch.zeros(3, 2, 96, 64)).shape == (3, 96, 64)
+    assert FazRefiner((8, 16, 16), fold=2).eval()(torch.zeros(3, 2, 64, 48)).shape == (3, 64, 48)

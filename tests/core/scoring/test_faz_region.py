@@ -66,7 +66,7 @@ def test_a_mirrored_cut_is_the_mirror_of_the_cut():
     rng = np.random.default_rng(1)
     plane = rng.integers(0, 256, (300, 300), np.uint8)
     region = FazRegion(150.0, 140.0, 80.0)
-    mirrored = cut(plane, region, flips=(-1.0, 1.0))
+    mirrored = cut(plane, region, turn=np.diag([-1.0, 1.0]))
     assert np.abs(mirrored.astype(int) - cut(plane, region)[:, ::-1]).max() <= 1
 
 

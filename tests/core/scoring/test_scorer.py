@@ -89,6 +89,7 @@ class ForgetfulNetwork(torch.nn.Module):
         super().__init__()
         self.network, self.largest, self.seen = network, largest, []
         self.grade_head, self.faz_refiner = network.grade_head, network.faz_refiner
+        self.faz_finder, self.shape = network.faz_finder, network.shape
 
     def forward(self, image):
         self.seen.append(len(image))

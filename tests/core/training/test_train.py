@@ -12,12 +12,12 @@ from core.errors import UsageError
 from core.networks.octa_enface import build_octa_enface
 from core.scoring.card import ModelCard
 from core.scoring.registry import load_scorer, weights_path
-from core.scoring.torch_backend.octa_enface import load_heads
+from core.scoring.torch_backend.octa_enface import load_heads, load_network
 from core.statistics import resampling
 from core.training import train as training
 from core.training.bank import render_phantoms
 from core.training.fit import fit, load_initial_weights
-from core.training.recipe import RECIPES, Recipe, recipe_named
+from core.training.recipe import RECIPES, Recipe, RefinerPlan, recipe_named
 from core.training.samples import Bank
 from core.vocabulary import ScanKind
 
@@ -137,14 +137,42 @@ def test_the_commands_train_and_evaluate_from_a_folder_to_weights_that_score(
     assert json.loads((again / weights.name).with_suffix(".json").read_text())["metrics"] == card["metrics"]
 
 
+@pytest.mark.slow
+def test_the_second_look_alone_is_trained_on_a_network_that_stays(training_folder, tmp_path, monkeypatch):
+    plan = RefinerPlan(
+        channels=(8, 8), fold=2, region_px=64, n_phantoms=4, wide_shares={"faz": 0.5}, is_varied_more=True, in_bf16=True
+    )
+    monkeypatch.setitem(RECIPES, "octa-enface", SHORT.model_copy(update={"finder": plan, "n_finder_steps": 2}))
+    for name in ("N_EVALUATION_PHANTOMS", "N_TUNING_PHANTOMS", "N_DRAWN_STRANGERS"):
+        monkeypatch.setattr(training, name, 5)
+    monkeypatch.setattr(resampling, "N_RESAMPLES", 20)
+    out = tmp_path / "out"
+    arguments = ["octa-enface", "--data", str(training_folder), "--out", str(out), "--device", "cpu"]
+    looked = [*arguments, "--init", "bundled", "--keep-network", "--second-look"]
+    assert CliRunner().invoke(train_command.command, looked, catch_exceptions=False).exit_code == 0
+    before, after = (
+        load_network(path, ModelCard.beside(path), torch.device("cpu"))
+        for path in (weights_path(ScanKind.OCTA_ENFACE), out / "octa-enface.safetensors")
+    )
+    assert (after.shape.finder_px, after.shape.finder_fold, after.shape.finder_channels) == (64, 2, (8, 8))
+    assert not torch.equal(after.faz_refiner.head.weight, before.faz_refiner.head.weight)
+    again = ("faz_refiner.", "faz_finder.")
+    kept = {name: value for name, value in after.state_dict().items() if not name.startswith(again)}
+    assert all(torch.equal(value, before.state_dict()[name]) for name, value in kept.items())
+    with pytest.raises(UsageError, match="already holds a training"):
+        CliRunner().invoke(train_command.command, looked, catch_exceptions=False)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--keep-network"], "keeps the network of --init"),
         (["--keep-network", "--init", "bundled", "--steps", "5"], "has no --steps"),
+        (["--keep-network", "--init", "bundled", "--resume"], "has no --resume"),
+        (["--init", "bundled", "--second-look"], "has no --second-look"),
         (["--keep-network", "--init", "nowhere.safetensors"], "nowhere"),
     ],
-    ids=["no network", "steps", "no such file"],
+    ids=["no network", "steps", "nothing to resume", "second look alone", "no such file"],
 )
 def test_a_network_is_kept_only_where_one_is_given_and_nothing_else_asked(options, message, tmp_path):
     arguments = ["octa-enface", "--data", str(tmp_path), "--out", str(tmp_path / "out"), *options]
