@@ -83,6 +83,7 @@ def test_a_reviewer_steps_through_the_bscans_turns_the_surface_and_moves_the_fov
     check_bscans(page)
     check_map(page)
     check_surface_turns(page, "Borders in 3-D")
+    check_surface_turns(page, "Thickness in 3-D")
     check_other_visit(page)
     check_fovea_moves(page, ward, owner_database)
 
