@@ -59,6 +59,10 @@ KNOWN_FAILURES = (
         "Of several dark regions the most central is taken for the FAZ: a fovea at the edge beside central drop-out is "
         "missed."
     ),
+    (
+        "In 6 mm scans whose macula is a dark field without a visible ring of vessels, a part of that field can be "
+        "taken for the FAZ, several times its size."
+    ),
     "Motion that only shifts the lines below it, without a visible seam, is missed.",
 )
 
