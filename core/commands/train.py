@@ -110,6 +110,7 @@ def command(recipe: str, **options: Any) -> None:
 
 
 def _train_octa_enface(recipe: str, given: dict[str, Any]) -> None:
+    from core.scoring.torch_backend.device import choose_device, wants_bf16
     from core.training.recipe import recipe_named
     from core.training.train import refit, train
 
@@ -131,8 +132,9 @@ def _train_octa_enface(recipe: str, given: dict[str, Any]) -> None:
             )
         _say_written(written.weights, written.card.metrics)
         return
-    _refuse_others(recipe, given, {"data", "out", "resume", "device", "seed", "start_from", "steps"})
-    chosen = recipe_named(recipe).changed(n_steps=given.get("steps"), seed=given.get("seed"))
+    _refuse_others(recipe, given, {"data", "out", "resume", "device", "seed", "start_from", "steps", "precision"})
+    in_bf16 = wants_bf16(given["precision"], choose_device(given["device"])) if "precision" in given else None
+    chosen = recipe_named(recipe).changed(n_steps=given.get("steps"), seed=given.get("seed"), in_bf16=in_bf16)
     with _bars() as report:
         written = train(
             chosen,

@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from core.errors import UsageError
-from core.networks.octa_enface import OctaEnfaceNetwork, build_octa_enface
+from core.networks.octa_enface import OctaEnfaceNetwork, OctaEnfaceOutput, build_octa_enface
 from core.scoring.lanes.scan_heads import PREFIX
 from core.training.checkpoint import load_checkpoint, save_checkpoint
 from core.training.losses import joint_loss
@@ -79,7 +79,7 @@ def fit(
                 store_labels(bank.pool, out / PSEUDO_LABELS_NAME)
             tensors = _tensors(batch, device, halve=step < recipe.n_half_size_steps)
             rate = cosine_rate(step, recipe.n_steps, peak=peak, warmup=warmup)
-            losses = _step(network, optimizer, tensors, rate)
+            losses = _step(network, optimizer, tensors, rate, in_bf16=recipe.in_bf16)
             average.update_parameters(network)
             if step % _LOG_EVERY == 0 or step + 1 == recipe.n_steps:
                 log((step, *(f"{losses[name]:.5f}" for name in _LOSSES)))
@@ -149,11 +149,13 @@ def averaged(average: nn.Module) -> OctaEnfaceNetwork:
 
 
 def _step(
-    network: OctaEnfaceNetwork, optimizer: torch.optim.AdamW, tensors: dict[str, Tensor], rate: float
+    network: OctaEnfaceNetwork, optimizer: torch.optim.AdamW, tensors: dict[str, Tensor], rate: float, *, in_bf16: bool
 ) -> dict[str, float]:
     for group in optimizer.param_groups:
         group["lr"] = rate
-    losses = joint_loss(network(tensors["image"]), tensors)
+    with torch.autocast(tensors["image"].device.type, torch.bfloat16, enabled=in_bf16):
+        output = network(tensors["image"])
+    losses = joint_loss(OctaEnfaceOutput(*(part.float() for part in output)), tensors)
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)

@@ -72,7 +72,7 @@ def fit_refiner(
         return regions, torch.from_numpy(batch.zones).to(device)
 
     refiner.train()
-    with loss_log(out / f"{called}_losses.csv", ("loss",), resumed=first > 0) as log:
+    with loss_log(out / log_of(called), ("loss",), resumed=first > 0) as log:
         for step, (regions, zones) in batches_ahead(draw, first, n_steps):
             for group in optimizer.param_groups:
                 group["lr"] = cosine_rate(step, n_steps, peak=rate, warmup=recipe.refiner_warmup_steps)
@@ -92,6 +92,11 @@ def fit_refiner(
     inner = average.module
     assert isinstance(inner, FazRefiner)
     return inner.eval()
+
+
+def log_of(called: str) -> str:
+    """Name of the CSV of a fit's losses."""
+    return f"{called}_losses.csv"
 
 
 def checkpoint_of(out: Path, called: str) -> Path:

@@ -54,6 +54,8 @@ class Recipe(BaseModel):
     average_decay: float = 0.998
     """Of the moving average of the weights, per step."""
     checkpoint_every: int = 100
+    in_bf16: bool = False
+    """The network's passes in bfloat16 while it learns; weights and losses stay float32."""
     n_phantoms: int = 1000
     """Rendered once; each is drawn some ten times, moved and varied each time."""
     shares: dict[str, int] = Field(default={"faz": 5, "pool": 4, "phantoms": 2, "strangers": 1})
@@ -100,10 +102,11 @@ class Recipe(BaseModel):
         }
         return self.model_copy(update=update)
 
-    def changed(self, *, n_steps: int | None = None, seed: int | None = None) -> "Recipe":
-        """The recipe with another length (the shares of its phases kept) or seed; None keeps what it has."""
+    def changed(self, *, n_steps: int | None = None, seed: int | None = None, in_bf16: bool | None = None) -> "Recipe":
+        """The recipe with another length (the shares of its phases kept), seed or precision; None keeps what it has."""
         steps = self.n_steps if n_steps is None else n_steps
-        update = {"seed": self.seed if seed is None else seed, "n_steps": steps}
+        update: dict[str, int | bool | None] = {"seed": self.seed if seed is None else seed, "n_steps": steps}
+        update["in_bf16"] = self.in_bf16 if in_bf16 is None else in_bf16
         update["n_refiner_steps"] = max(1, round(self.n_refiner_steps * steps / self.n_steps))
         update["n_finder_steps"] = max(1, round(self.n_finder_steps * steps / self.n_steps))
         update["n_half_size_steps"] = round(self.n_half_size_steps * steps / self.n_steps)

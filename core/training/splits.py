@@ -4,10 +4,12 @@ Images of one subject and near duplicates (public sets copy from each other: 63 
 images) form a group; a group goes to one part as a whole.
 """
 
+import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +17,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from core.training.folder import LabelledImage
+from core.training.supervised.picture import pixel_sha256
 from core.training.thumbnails import thumbnail
 
 NEAR_DUPLICATE_CORRELATION = 0.9
 """Of 32 x 32 thumbnails. In the public sets every pair above 0.9 is above 0.97 (the same scan); distinct eyes
 stay below 0.9."""
+
+SPLITS_NAME = "splits.csv"
 
 SAME_PICTURE_CORRELATION = 0.995
 """Above this the two files show the same pixels: what is known of one holds for the other."""
@@ -65,6 +70,16 @@ def split(images: Sequence[LabelledImage], *, seed: int, held_out: float = 0.25,
     for names in strata.values():
         parts |= _divide(names, seed=seed, held_out=held_out, tune=tune)
     return [SplitImage(image, groups[label], parts[groups[label]]) for image, label in zip(shared, labels, strict=True)]
+
+
+def write_splits(images: Sequence[SplitImage], path: Path) -> None:
+    """The parts as CSV, as other trainings write them: file, subject, group, part, fold (empty), pixel_sha256."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(("file", "subject", "group", "part", "fold", "pixel_sha256"))
+        for item in images:
+            image = item.image
+            rows.writerow((image.key, image.subject, item.group, item.part, "", pixel_sha256(image.pixels())))
 
 
 def _stratum(group: Sequence[LabelledImage]) -> tuple[str, ...]:

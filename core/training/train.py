@@ -20,8 +20,16 @@ from core.training.calibrate import fit_likeness, operating_point
 from core.training.evaluation.acceptance import acceptance_figures
 from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases, phantom_cases, stranger_cases
 from core.training.evaluation.report import Evaluation, Identity, assemble
-from core.training.fit import CHECKPOINT_NAME, fit
-from core.training.fit_refiner import FINDER, REFINER, checkpoint_of, fit_refiner, zoned_phantoms, zoned_scans
+from core.training.fit import CHECKPOINT_NAME, LOG_NAME, fit
+from core.training.fit_refiner import (
+    FINDER,
+    REFINER,
+    checkpoint_of,
+    fit_refiner,
+    log_of,
+    zoned_phantoms,
+    zoned_scans,
+)
 from core.training.folder import read_folder
 from core.training.graded import (
     PROTOCOL,
@@ -32,17 +40,20 @@ from core.training.graded import (
     is_calibrated_on,
     out_of_fold_cases,
 )
+from core.training.loss_curves import CURVES_NAME, draw_losses
 from core.training.predictions import picture_features, predict_images, predict_phantoms
 from core.training.progress import Progress
 from core.training.publish import LABELS, with_metrics, write_card, write_weights
 from core.training.recipe import Recipe
 from core.training.samples import Canvas
-from core.training.splits import Part, SplitImage, split
+from core.training.splits import SPLITS_NAME, Part, SplitImage, split, write_splits
 from core.vocabulary import ScanKind
 
 N_EVALUATION_PHANTOMS, N_TUNING_PHANTOMS = 120, 60
 N_DRAWN_STRANGERS = 120
 PHANTOMS_NAME = "phantoms.npz"
+_LOGS = {"Network": LOG_NAME, "Second look at the FAZ": log_of(REFINER), "Finder of the FAZ": log_of(FINDER)}
+"""What the parts of a training wrote down, by the titles of their curves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,7 @@ def train(
     start_from: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> TrainingReport:
-    """Run the recipe; ``out`` gets NAME.safetensors, NAME.json, losses.csv and what resuming needs.
+    """Run the recipe; ``out`` gets weights, card, parts, losses with their curves, and what resuming needs.
 
     ``start_from`` are weights of the same network to begin with instead of random ones.
 
@@ -183,6 +194,8 @@ def publish(
 
     Everything is measured with the weights as stored, after their rounding to float16.
     """
+    write_splits(images, out / SPLITS_NAME)
+    draw_losses({title: out / name for title, name in _LOGS.items()}, out / CURVES_NAME)
     weights = out / f"{recipe.name}.safetensors"
     write_weights(network, None, weights)
     draft = _draft_card(weights, network, recipe, images)

@@ -35,6 +35,13 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def wants_bf16(precision: str, device: torch.device) -> bool:
+    """Whether a training computes in bfloat16: "fp32", "bf16", or "auto", bf16 on CUDA devices that have it."""
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bf16"
+
+
 def limit_threads() -> None:
     """Use no more threads than this process may run on: in a container torch counts the host's cores."""
     torch.set_num_threads(max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0)))))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from core.errors import UsageError
 from core.networks.coips_quality import QualityNetwork
 from core.scoring.card import sha256_of
 from core.scoring.coips_card import CoipsCard
-from core.scoring.torch_backend.device import choose_device, limit_threads
+from core.scoring.torch_backend.device import choose_device, limit_threads, wants_bf16
 from core.training.progress import Progress
 from core.training.supervised.checkpoint import write_tensors
 from core.training.supervised.fit import Fit, Machine
@@ -139,13 +138,10 @@ def machine_for(request: Request) -> Machine:
     limit_threads()
     device = choose_device(request.device)
     is_cuda = device.type == "cuda"
-    bf16 = request.precision == "bf16"
-    if request.precision == "auto":
-        bf16 = is_cuda and torch.cuda.is_bf16_supported()
     n_workers = request.n_workers
     if n_workers is None:
         n_workers = min(_MANY_WORKERS, len(os.sched_getaffinity(0)) - 1) if is_cuda else 0
-    return Machine(device, bf16, n_workers)
+    return Machine(device, wants_bf16(request.precision, device), n_workers)
 
 
 def with_start(request: Request) -> tuple[SupervisedRecipe, dict[str, Tensor] | None]:

@@ -1,12 +1,13 @@
 """Parts never share a subject or a near duplicate, and are the same every time."""
 
+import csv
 import shutil
 
 import pytest
 from PIL import Image, ImageEnhance
 
 from core.training.folder import read_folder
-from core.training.splits import Part, split
+from core.training.splits import Part, split, write_splits
 
 
 def parts_by(items, key):
@@ -27,6 +28,18 @@ def test_a_split_is_the_same_every_time_and_another_with_another_seed(training_f
     first, again, other = split(images, seed=1), split(images, seed=1), split(images, seed=2)
     assert first == again
     assert [item.part for item in first] != [item.part for item in other]
+
+
+def test_the_parts_are_written_down_with_the_hash_of_the_pixels(training_folder, tmp_path):
+    items = split(read_folder(training_folder), seed=1)
+    write_splits(items, tmp_path / "splits.csv")
+    with (tmp_path / "splits.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["file"], row["group"], row["part"]) for row in rows] == [
+        (item.image.key, item.group, item.part.value) for item in items
+    ]
+    assert {len(row["pixel_sha256"]) for row in rows} == {64}
+    assert len({row["pixel_sha256"] for row in rows}) == len({item.image.pixels().tobytes() for item in items})
 
 
 def test_a_near_duplicate_goes_where_its_original_goes_and_shares_its_labels(training_folder, tmp_path):

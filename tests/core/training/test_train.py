@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from core.commands import evaluate as evaluate_command
 from core.commands import train as train_command
@@ -17,6 +18,7 @@ from core.statistics import resampling
 from core.training import train as training
 from core.training.bank import render_phantoms
 from core.training.fit import fit, load_initial_weights
+from core.training.folder import read_folder
 from core.training.recipe import RECIPES, Recipe, RefinerPlan, recipe_named
 from core.training.samples import Bank
 from core.vocabulary import ScanKind
@@ -58,6 +60,21 @@ def test_a_short_training_learns_on_phantoms(phantoms, tmp_path):
     total = [float(row[1]) for row in rows[1:]]
     assert rows[0][:2] == ["step", "total"]
     assert total[-1] < 0.75 * total[0]
+
+
+def test_in_bfloat16_it_learns_as_well_with_other_figures(phantoms, tmp_path):
+    recipe = SHORT.model_copy(update={"shares": {"phantoms": 6}, "n_steps": 21, "n_half_size_steps": 21})
+    plain, half = (
+        run(phantoms, tmp_path / "fp32", recipe),
+        run(phantoms, tmp_path / "bf16", recipe.changed(in_bf16=True)),
+    )
+    losses = [
+        [float(line.split(",")[1]) for line in (tmp_path / name / "losses.csv").read_text().splitlines()[1:]]
+        for name in ("fp32", "bf16")
+    ]
+    assert losses[1] != losses[0]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+    assert all(value.dtype == plain.state_dict()[name].dtype for name, value in half.state_dict().items())
 
 
 def test_a_resumed_training_ends_in_the_very_same_weights(phantoms, tmp_path):
@@ -113,11 +130,16 @@ def test_the_commands_train_and_evaluate_from_a_folder_to_weights_that_score(
     monkeypatch.setattr(resampling, "N_RESAMPLES", 20)
     out = tmp_path / "out"
     arguments = ["octa-enface", "--data", str(training_folder), "--out", str(out), "--device", "cpu"]
+    arguments += ["--precision", "bf16"] if with_machine else []
     trained = CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
     assert trained.exit_code == 0
     weights = out / "octa-enface.safetensors"
     assert load_scorer(ScanKind.OCTA_ENFACE, model=str(weights), device="cpu").identity.version == tiny.version
     card = json.loads(weights.with_suffix(".json").read_text())
+    assert card["recipe"]["in_bf16"] is with_machine
+    with Image.open(out / "curves.png") as curves:
+        assert curves.width > 1000, "a panel for the network, another for its second look"
+    assert len((out / "splits.csv").read_text().splitlines()) == 1 + len(read_folder(training_folder))
     figures = tmp_path / "figures.json"
     evaluated = CliRunner().invoke(
         evaluate_command.command,
