@@ -10,7 +10,12 @@ from core.vocabulary import GradeSource, Laterality
 
 OVERVIEW = "/rates/overview"
 BY_WEEK = ("/rates/overview", "/rates/flags", "/rates/units", "/rates/weeks", "/trends", "/causes", "/watch/inputs")
-NOBODY: dict[str, str | int] = {"visit": "no such visit", "scored_by": 999, "manufacturer": "no such maker", "model": "no such model"}
+NOBODY: dict[str, str | int] = {
+    "visit": "no such visit",
+    "scored_by": 999,
+    "manufacturer": "no such maker",
+    "model": "no such model",
+}
 FINER = ("manufacturer", "model", "software", "visit", "scored_by", "graded_by")
 
 
