@@ -53,6 +53,7 @@ FAR_FROM_CENTRE_MM = 0.75
 """A fovea farther from the middle of the field leaves less than 95 % of an outer ETDRS sector within 6 mm: our choice
 of when a person must look."""
 BOUNDARIES_NAME, MAP_NAME, LAYERS_NAME = "boundaries.npy", "thickness.npy", "layers.png"
+UNLIKE_RETINA = NotComputable("what was found looks like no retina in any B-scan")
 NO_HEAT_MAP = NotComputable("a layer network has no heat map")
 _DIGITS = 6
 _MM_PER_UM = 1e-3
@@ -84,9 +85,14 @@ class VolumeFindings:
 
     @cached_property
     def thickness_um(self) -> Rows | NotComputable:
-        """Total thickness of every A-scan, (n, width); NaN where no retina was found."""
+        """Total thickness of every A-scan, (n, width); NaN where no retina was found.
+
+        What was found in B-scans none of which looks like a retina has no thickness.
+        """
         if self.volume.z_um_per_px is None:
             return NO_DEPTH_SCALE
+        if self.has_retina and not any(self.is_like_retina):
+            return UNLIKE_RETINA
         rows = self.boundary_row_px
         return thickness_by_boundaries_um(rows[:, 0], rows[:, -1], self.volume.z_um_per_px)
 
@@ -117,9 +123,10 @@ class VolumeFindings:
     @cached_property
     def mean_by_runs_um(self) -> Measure:
         """The same by the rule of paper 004: the runs of the retina's mask, which are whole rows."""
-        z_um = self.volume.z_um_per_px
-        if z_um is None:
-            return NO_DEPTH_SCALE
+        z_um, thickness = self.volume.z_um_per_px, self.thickness_um
+        if isinstance(thickness, NotComputable):
+            return thickness
+        assert z_um is not None, "without a depth scale there is no thickness"
         runs = [thickness_by_runs_um(self.labels(index) > 0, z_um) for index in range(self.volume.n_bscans)]
         return mean_thickness_um(np.stack(runs))
 

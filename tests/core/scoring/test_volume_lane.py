@@ -128,6 +128,18 @@ def test_zero_retina_is_not_usable_says_so_and_has_no_map():
     assert "not_computable" in document["thickness"]["etdrs_um"]
 
 
+def test_what_looks_like_no_retina_in_any_b_scan_has_no_thickness():
+    volume = phantom().volume
+    found = scored(volume, true_layers(phantom())).findings
+    for n_like, is_given in ((0, False), (1, True)):
+        likes = tuple(index < n_like for index in range(volume.n_bscans))
+        document = replace(found, is_like_retina=likes).document()
+        why = {"not_computable": "what was found looks like no retina in any B-scan"}
+        measures = [document["thickness"][name] for name in ("mean_um", "mean_by_runs_um", "etdrs_um")]
+        assert [measure != why for measure in measures] == [is_given] * 3, measures
+        assert (document["device"] != why) is is_given
+
+
 def test_a_retina_that_leaves_the_frame_is_a_fault_of_the_capture():
     layers = [replace(found, cut_top=np.ones(160, bool)) for found in true_layers(phantom())]
     scores = scored(phantom().volume, layers)
