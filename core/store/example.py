@@ -21,7 +21,7 @@ from core.database.tables import (
 )
 from core.store.calibration_mode import is_model_shown
 from core.store.finding import DECENTRATION
-from core.store.newest import newest, within
+from core.store.newest import newest, newest_at_sites, within
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
 from core.vocabulary import ArtifactType, Laterality, ReasonCode, ScanKind, Severity, Slab
 
@@ -247,23 +247,13 @@ def last_scan(chosen: ScanFilter) -> Select[int]:
 def _newest_between(
     borders: tuple[int, int], chosen: ScanFilter, conditions: Sequence[ColumnElement[bool]], *, limit: int
 ) -> Select[int]:
-    of_site = (
+    scans = (
         select(Scan.id)
         .join(Assessment, Assessment.id == Scan.assessment_id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .where(Scan.site_id == Site.id, *within(Scan.id, borders), *conditions)
-        .order_by(Scan.id.desc())
-        .limit(limit)
-        .lateral()
+        .where(*within(Scan.id, borders), *conditions)
     )
-    return (
-        select(of_site.c.id)
-        .select_from(Site)
-        .join(of_site, true())
-        .where(*site_conditions(chosen))
-        .order_by(of_site.c.id.desc())
-        .limit(limit)
-    )
+    return newest_at_sites(scans, chosen, limit)
 
 
 def _read_artifacts(session: Session, assessment_ids: list[int]) -> dict[int, tuple[tuple[ArtifactType, float], ...]]:

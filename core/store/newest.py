@@ -3,8 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.orm import InstrumentedAttribute
+
+from core.database.tables import Scan, Site
+from core.store.scan_filter import ScanFilter, site_conditions
 
 WIDER = 8
 """How many times further back a step looks at most."""
@@ -17,6 +20,22 @@ Row = TypeVar("Row")
 def within(id_: ColumnElement[int] | InstrumentedAttribute[int], borders: tuple[int, int]) -> list[ColumnElement[bool]]:
     """The condition that an id lies between the borders of a step."""
     return [id_ > borders[0], id_ <= borders[1]]
+
+
+def newest_at_sites(scans: Select[int], chosen: ScanFilter, limit: int) -> Select[int]:
+    """The newest of ``scans`` (ids of Scan) at the filter's sites.
+
+    Site by site, so that the index of (site, id) serves every filter; then the newest of those.
+    """
+    of_site = scans.where(Scan.site_id == Site.id).order_by(Scan.id.desc()).limit(limit).lateral()
+    return (
+        select(of_site.c.id)
+        .select_from(Site)
+        .join(of_site, true())
+        .where(*site_conditions(chosen))
+        .order_by(of_site.c.id.desc())
+        .limit(limit)
+    )
 
 
 def newest(

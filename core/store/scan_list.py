@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, true
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Scan, Site, Subject, Technician, Visit
 from core.store.calibration_mode import hidden_scans, is_model_shown
 from core.store.example import FIRST_REACH, last_scan
-from core.store.newest import newest, within
-from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
+from core.store.newest import newest, newest_at_sites, within
+from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import Laterality, ScanState, Slab, Verdict
 
 
@@ -103,24 +103,13 @@ def _without_model(line: ScanLine) -> ScanLine:
 def _newest_within(
     borders: tuple[int, int], chosen: ScanFilter, conditions: list[ColumnElement[bool]], limit: int
 ) -> Select[int]:
-    """Site by site, so that the index of (site, id) serves every filter; then the newest of those."""
-    of_site = (
+    scans = (
         select(Scan.id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
         .outerjoin(Assessment, Assessment.id == Scan.assessment_id)
-        .where(Scan.site_id == Site.id, *within(Scan.id, borders), *conditions)
-        .order_by(Scan.id.desc())
-        .limit(limit)
-        .lateral()
+        .where(*within(Scan.id, borders), *conditions)
     )
-    return (
-        select(of_site.c.id)
-        .select_from(Site)
-        .join(of_site, true())
-        .where(*site_conditions(chosen))
-        .order_by(of_site.c.id.desc())
-        .limit(limit)
-    )
+    return newest_at_sites(scans, chosen, limit)
 
 
 _LINES = (
