@@ -313,6 +313,8 @@ def _rate_cells(
     site_ids: Sequence[int], looks: Sequence[_Window], before: _Window | None, patients: Mapping[int, int]
 ) -> dict[int, tuple[Cell, ...]]:
     """The cells of the rates by site, in the order of RATES; all funnels of all looks are judged at once."""
+    if not site_ids:
+        return {}
     n = np.stack([look.n for look in looks])[:, None]
     enough = np.array([patients.get(site_id, 0) >= MIN_PATIENTS for site_id in site_ids], np.bool_)
     effective_n = np.stack([look.effective_n(look.design) for look in looks])[:, None]

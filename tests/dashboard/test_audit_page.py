@@ -138,7 +138,7 @@ def test_an_export_is_on_record_before_it_is_handed_over(
 ) -> None:
     monkeypatch.setattr(dashboard.session, "session_token", lambda: clinics.manager)
     chosen = TrailFilter(study_id=clinics.study_id)
-    give = noted("audit-trail.csv", lambda session: trail_csv(read_trail(session, chosen, limit=9)), n_rows=3)
+    give = noted("audit-trail.csv", lambda session: trail_csv(read_trail(session, chosen, limit=9)), n_rows=lambda: 3)
     rows = list(csv.DictReader(StringIO(give())))
     assert [row["action"] for row in rows] == ["publish_protocol", "scan.accepted", "scan.accepted"]
     with session_scope(owner_database) as session:

@@ -15,7 +15,7 @@ BACKEND = "core.scoring.torch_backend"
 FORWARD = {
     ScanKind.ONH_ENFACE: f"{BACKEND}.onh_enface.OnhForward.__call__",
     ScanKind.BSCAN: f"{BACKEND}.bscan.BscanScorer.outputs",
-    ScanKind.VOLUME: f"{BACKEND}.layers.LayerSegmenter.layers",
+    ScanKind.VOLUME: f"{BACKEND}.layers.LayerSegmenter.readings",
 }
 
 

@@ -69,6 +69,16 @@ def test_a_site_s_person_sees_that_site_alone(demo: Demo) -> None:
     assert [row.site.label for row in matrix.sites] == [demo.rows.study.planted.bad_site]
 
 
+def test_before_anything_is_decided_every_rate_is_unknown() -> None:
+    period = (MONDAY, MONDAY + timedelta(weeks=26))
+    for asked in (period, None):
+        matrix = build_matrix(units(2), [], {}, {}, {}, period=asked)
+        rates = [cell for row in matrix.sites for cell in row.cells if cell.indicator is not Indicator.OVERDUE]
+        assert len(rates) == 2 * (len(Indicator) - 1)
+        assert {cell.light for cell in rates} == {Light.UNKNOWN}
+        assert not matrix.red
+
+
 def units(n: int) -> list[Unit]:
     return [Unit(str(id_), f"S{id_}", "", ScanFilter(site_id=id_)) for id_ in range(1, n + 1)]
 
