@@ -10,7 +10,14 @@ from core.scoring.lanes.scan_heads import at_least, ordinal_of_shares
 from core.scoring.lanes.scan_statistics import statistic_names
 from core.training import scan_heads
 from core.training.balance import UNKNOWN
-from core.training.scan_heads import HeadData, cross_validate, fit_grade_scaling, fit_heads, severity_ordinals
+from core.training.scan_heads import (
+    HeadData,
+    cross_validate,
+    fit_grade_scaling,
+    fit_heads,
+    folds_of,
+    severity_ordinals,
+)
 from core.vocabulary import OCTA_ARTIFACTS, Severity
 
 N_SCANS = 200
@@ -59,6 +66,15 @@ def test_near_duplicates_share_a_fold(planted, found):
     assert set(found.fold) == set(range(5))
     for group in set(groups):
         assert len({int(number) for number, name in zip(found.fold, groups, strict=True) if name == group}) == 1
+
+
+def test_a_grade_rarer_than_there_are_folds_is_dealt_without_a_word(planted):
+    data, _ = planted
+    strata = ["rare"] * 2 + ["usual"] * (N_SCANS - 2)
+    groups = [str(place) for place in range(N_SCANS)]
+    left_out = [part for _, part in folds_of(data, groups, strata, seed=1)]
+    assert sorted(place for part in left_out for place in part) == list(range(N_SCANS))
+    assert sum(bool({0, 1} & set(part.tolist())) for part in left_out) == 2
 
 
 def test_labels_of_pure_noise_are_not_learned(planted):
