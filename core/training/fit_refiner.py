@@ -28,7 +28,8 @@ REFINER_PHANTOM_STREAM = 7
 Zoned = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 """An image and its FAZ, both (height, width)."""
 REFINER, FINDER = "faz_refiner", "faz_finder"
-_STAGES = {REFINER: "Second look at the FAZ", FINDER: "Finder of the FAZ"}
+STAGES = {REFINER: "Second look at the FAZ", FINDER: "Finder of the FAZ"}
+"""What each fit is called where a person reads of it."""
 _LOG_EVERY = 20
 _FORWARD = 16
 _MIN_ZONE_PX = 60
@@ -86,7 +87,7 @@ def fit_refiner(
             average.update_parameters(refiner)
             if step % _LOG_EVERY == 0 or step + 1 == n_steps:
                 log((step, f"{float(loss.detach()):.5f}"))
-                report(Progress(_STAGES[called], step + 1, n_steps, f"loss {float(loss.detach()):.3f}"))
+                report(Progress(STAGES[called], step + 1, n_steps, f"loss {float(loss.detach()):.3f}"))
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == n_steps:
                 save_checkpoint(checkpoint, step=step + 1, **state)  # type: ignore[arg-type]
     inner = average.module

@@ -8,8 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-CURVES_NAME = "curves.png"
-
 
 def draw_losses(logs: Mapping[str, Path], path: Path) -> None:
     """One panel per log that there is, its title the key: every column over the step, medians of a fiftieth of them.

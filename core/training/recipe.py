@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import UsageError
 from core.networks.faz_refiner import REFINER_CHANNELS
+from core.scoring.lanes.faz_region import REGION_PX
 
 
 class RefinerPlan(BaseModel):
@@ -15,7 +16,7 @@ class RefinerPlan(BaseModel):
 
     channels: tuple[int, ...] = REFINER_CHANNELS
     fold: int = 1
-    region_px: int = 96
+    region_px: int = REGION_PX
     n_phantoms: int | None = None
     """Rendered for it alone, at their own size; None: those of the network's training, on the canvas."""
     wide_shares: dict[str, float] = Field(default={})

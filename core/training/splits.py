@@ -4,7 +4,6 @@ Images of one subject and near duplicates (public sets copy from each other: 63 
 images) form a group; a group goes to one part as a whole.
 """
 
-import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +16,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from core.training.folder import LabelledImage
+from core.training.supervised.parts import write_split_rows
 from core.training.supervised.picture import pixel_sha256
 from core.training.thumbnails import thumbnail
 
 NEAR_DUPLICATE_CORRELATION = 0.9
 """Of 32 x 32 thumbnails. In the public sets every pair above 0.9 is above 0.97 (the same scan); distinct eyes
 stay below 0.9."""
-
-SPLITS_NAME = "splits.csv"
 
 SAME_PICTURE_CORRELATION = 0.995
 """Above this the two files show the same pixels: what is known of one holds for the other."""
@@ -74,12 +72,13 @@ def split(images: Sequence[LabelledImage], *, seed: int, held_out: float = 0.25,
 
 def write_splits(images: Sequence[SplitImage], path: Path) -> None:
     """The parts as CSV, as other trainings write them: file, subject, group, part, fold (empty), pixel_sha256."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(("file", "subject", "group", "part", "fold", "pixel_sha256"))
-        for item in images:
-            image = item.image
-            rows.writerow((image.key, image.subject, item.group, item.part, "", pixel_sha256(image.pixels())))
+    write_split_rows(
+        (
+            (item.image.key, item.image.subject, item.group, item.part, None, pixel_sha256(item.image.pixels()))
+            for item in images
+        ),
+        path,
+    )
 
 
 def _stratum(group: Sequence[LabelledImage]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from core.training.fit import CHECKPOINT_NAME, LOG_NAME, fit
 from core.training.fit_refiner import (
     FINDER,
     REFINER,
+    STAGES,
     checkpoint_of,
     fit_refiner,
     log_of,
@@ -40,19 +41,21 @@ from core.training.graded import (
     is_calibrated_on,
     out_of_fold_cases,
 )
-from core.training.loss_curves import CURVES_NAME, draw_losses
+from core.training.loss_curves import draw_losses
 from core.training.predictions import picture_features, predict_images, predict_phantoms
 from core.training.progress import Progress
 from core.training.publish import LABELS, with_metrics, write_card, write_weights
 from core.training.recipe import Recipe
 from core.training.samples import Canvas
-from core.training.splits import SPLITS_NAME, Part, SplitImage, split, write_splits
+from core.training.splits import Part, SplitImage, split, write_splits
+from core.training.supervised.history import CURVES_NAME
+from core.training.supervised.parts import SPLITS_NAME
 from core.vocabulary import ScanKind
 
 N_EVALUATION_PHANTOMS, N_TUNING_PHANTOMS = 120, 60
 N_DRAWN_STRANGERS = 120
 PHANTOMS_NAME = "phantoms.npz"
-_LOGS = {"Network": LOG_NAME, "Second look at the FAZ": log_of(REFINER), "Finder of the FAZ": log_of(FINDER)}
+_LOGS = {"Network": LOG_NAME} | {title: log_of(called) for called, title in STAGES.items()}
 """What the parts of a training wrote down, by the titles of their curves."""
 
 

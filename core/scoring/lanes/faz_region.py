@@ -14,7 +14,7 @@ from core.measures.faz import SMALLEST_FAZ_PX, faz_component
 from core.scoring.lanes.canvas import MEAN, SPREAD
 
 REGION_PX = 96
-"""Side of what the refiner sees, unless its network's shape says another."""
+"""Side of what the refiner sees; the finder's is its network's own (OctaEnfaceShape.finder_px)."""
 CENTRAL_SHARE = 0.55
 """Side of the wide region in sides of the scan: a FAZ of 6 mm is there still some 20 of 128 pixels across."""
 REGION_DIAMETERS = 2.6

@@ -8,7 +8,7 @@ between them is refused, naming the pair.
 import csv
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,13 +91,22 @@ def refuse_leakage(pictures: Sequence[Picture], pairs: Sequence[tuple[int, int]]
 
 def write_splits(placed: Sequence[Placed], path: Path) -> None:
     """The parts as CSV: file, subject, group, part, fold, pixel_sha256."""
+    write_split_rows(
+        (
+            (item.picture.record.file, item.picture.record.subject, item.group, item.part, item.fold,
+             item.picture.pixel_sha256)
+            for item in placed
+        ),
+        path,
+    )  # fmt: skip
+
+
+def write_split_rows(rows: Iterable[tuple[str, str, str, str, int | None, str]], path: Path) -> None:
+    """Such rows as CSV, whoever dealt the parts; a fold of None is left empty."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(("file", "subject", "group", "part", "fold", "pixel_sha256"))
-        for item in placed:
-            record = item.picture.record
-            fold = "" if item.fold is None else item.fold
-            rows.writerow((record.file, record.subject, item.group, item.part, fold, item.picture.pixel_sha256))
+        lines = csv.writer(file)
+        lines.writerow(("file", "subject", "group", "part", "fold", "pixel_sha256"))
+        lines.writerows(rows)
 
 
 def _shared_subjects(pictures: Sequence[Picture]) -> Iterator[str]:
