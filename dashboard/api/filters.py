@@ -44,9 +44,6 @@ class FeedbackWeeks(IntEnum):
 
 
 Ordinal = Annotated[int, Field(ge=0, le=3)]
-_DEVICE = Field(None, description="Id of a device.")
-_TECHNICIAN = Field(None, description="Id of a technician.")
-_TYPE = Field(None, description="Scan type, e.g. `octa-enface 3x3`.")
 _FILTER_NAMES = {
     "study": "study_id", "site": "site_id", "device": "device_id", "technician": "technician_id", "type": "scan_type",
     "manufacturer": "manufacturer", "model": "device_model", "software": "software_version", "slab": "slab",
@@ -91,25 +88,20 @@ class SpanQuery(PlaceQuery):
 class MarksQuery(SpanQuery):
     """What happened, and where."""
 
-    device: Id | None = _DEVICE
+    device: Id | None = Field(None, description="Id of a device.")
 
 
-class RequestsQuery(SpanQuery):
-    """Requests to take scans again."""
+class CapturesQuery(MarksQuery):
+    """What narrows captures, and the requests to take them again."""
 
-    device: Id | None = _DEVICE
-    technician: Id | None = _TECHNICIAN
-    type: Code | None = _TYPE
+    technician: Id | None = Field(None, description="Id of a technician.")
+    type: Code | None = Field(None, description="Scan type, e.g. `octa-enface 3x3`.")
     eye: Laterality | None = None
 
 
-class CapturesQuery(SpanQuery):
-    """What narrows captures one by one, by day."""
+class FinerQuery(CapturesQuery):
+    """What narrows captures further, one by one."""
 
-    device: Id | None = _DEVICE
-    technician: Id | None = _TECHNICIAN
-    type: Code | None = _TYPE
-    eye: Laterality | None = None
     manufacturer: Code | None = Field(None, description="Manufacturer of a device.")
     model: Code | None = Field(None, description="Model of a device.")
     software: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")] | None = Field(
@@ -120,7 +112,7 @@ class CapturesQuery(SpanQuery):
     graded_by: GradeSource | None = Field(None, description="Whose grade counts, a person's or the model's.")
 
 
-class RateQuery(CapturesQuery):
+class RateQuery(FinerQuery):
     """What narrows rates: the unit is a whole capture, so the slab does not. Counts are kept by week."""
 
     days: str | None = Field(
@@ -143,7 +135,7 @@ class RateQuery(CapturesQuery):
         return chosen
 
 
-class ScanQuery(CapturesQuery):
+class ScanQuery(FinerQuery):
     """What narrows scans: the slab, too."""
 
     slab: Slab | None = None
@@ -240,7 +232,7 @@ class ExampleQuery(Paged, ScanQuery):
     fault: Fault | None = Field(None, description="Severe there, or off the protocol, whatever the grade.")
 
 
-class RequestListQuery(Paged, RequestsQuery):
+class RequestListQuery(Paged, CapturesQuery):
     """A page of requests."""
 
     state: RequestState | None = None
@@ -288,7 +280,7 @@ class CertificatesQuery(PlaceQuery):
     history: bool = Field(default=False, description="Also those that have ended.")
 
 
-RequestsAsked = Annotated[RequestsQuery, Query()]
+RequestsAsked = Annotated[CapturesQuery, Query()]
 RequestListAsked = Annotated[RequestListQuery, Query()]
 MarksAsked = Annotated[MarksQuery, Query()]
 VisitsAsked = Annotated[VisitsQuery, Query()]
