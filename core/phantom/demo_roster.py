@@ -8,7 +8,7 @@ from core.phantom.look import LOOKS
 BAD_SITE = "CEDAR"
 DECLINING_DEVICE = "ALDER-2"
 DECLINE_WEEK = 14
-DECLINE_CAUSE = "Yearly service of ALDER-2 put off: the light source is past its hours."
+DECLINE_CAUSE = f"Yearly service of {DECLINING_DEVICE} put off: the light source is past its hours."
 TINY_SITE = "ROWAN"
 UPDATED_DEVICE = "BIRCH-1"
 UPDATE_WEEK = 9
