@@ -5,7 +5,7 @@ from math import floor
 
 import altair as alt
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import CALM, FAINT
 from core.statistics.agreement_intervals import Agreement
 from core.statistics.resampling import Interval
@@ -40,7 +40,7 @@ def draw_confusion(found: Agreement, first: str, second: str, names: Mapping[int
     order = list(names.values())
     # The padding holds the names' second line, which Vega would draw over the cells.
     across = alt.Axis(orient="top", labelAngle=0, labelExpr=_IN_TWO_LINES, labelPadding=18)
-    base = alt.Chart(inline(confusion_rows(found, names))).encode(
+    base = chart_of(confusion_rows(found, names)).encode(
         x=alt.X("second:N", sort=order, title=second, axis=across),
         y=alt.Y("first:N", sort=order, title=first),
     )
@@ -53,8 +53,8 @@ def draw_confusion(found: Agreement, first: str, second: str, names: Mapping[int
         ],
     )  # fmt: skip
     ink = alt.when(alt.datum.share > 0.6).then(alt.value("#10161b")).otherwise(alt.value("#ffffff"))  # noqa: PLR2004
-    figures = base.mark_text(fontSize=14, fontWeight=600).encode(text="pairs:Q", color=ink)
-    return alt.LayerChart(layer=[cells, figures]).properties(height=260)
+    figures = base.mark_text(fontSize=14, fontWeight=600).encode(text=alt.Text("pairs:Q"), color=ink)
+    return alt.LayerChart(layer=[cells, figures], height=260)
 
 
 def kappa_rows(groups: Sequence[GroupAgreement]) -> list[Row]:
@@ -79,7 +79,7 @@ def draw_kappas(groups: Sequence[GroupAgreement]) -> alt.LayerChart:
     """Quadratically weighted kappa of model and people by group, with intervals over patients."""
     rows = [row for row in kappa_rows(groups) if "kappa" in row]
     order = [str(row["group"]) for row in rows]
-    base = alt.Chart(inline(rows)).encode(
+    base = chart_of(rows).encode(
         y=alt.Y("group:N", sort=order, title=None, axis=alt.Axis(labelLimit=180, labelOverlap=False))
     )
     tooltip = [
@@ -96,11 +96,11 @@ def draw_kappas(groups: Sequence[GroupAgreement]) -> alt.LayerChart:
         axis=alt.Axis(values=quarters, format=".2f"),
     )  # fmt: skip
     spans = base.mark_rule(strokeWidth=3, opacity=0.55, color=CALM).encode(
-        x="kappa_low:Q", x2="kappa_high:Q", tooltip=tooltip
+        x=alt.X("kappa_low:Q"), x2=alt.X2("kappa_high:Q"), tooltip=tooltip
     )
     dots = base.mark_point(filled=True, size=90, opacity=1, color=CALM).encode(x=x, tooltip=tooltip)
-    border = alt.Chart(inline([{"at": ALMOST_PERFECT}])).mark_rule(strokeDash=[5, 4], color=FAINT).encode(x="at:Q")
-    return alt.LayerChart(layer=[border, spans, dots]).properties(height=_ROW_PX * max(len(rows), 2) + _FRAME_PX)
+    border = chart_of([{"at": ALMOST_PERFECT}]).mark_rule(strokeDash=[5, 4], color=FAINT).encode(x=alt.X("at:Q"))
+    return alt.LayerChart(layer=[border, spans, dots], height=_ROW_PX * max(len(rows), 2) + _FRAME_PX)
 
 
 def _figures(name: str, found: Interval) -> Row:

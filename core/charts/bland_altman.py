@@ -3,7 +3,7 @@
 import altair as alt
 
 from core.charts.faz import metric_title, number_format
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import AMBER, CALM, FAINT, RED
 from core.statistics.agreement_intervals import BlandAltman
 from core.statistics.resampling import Interval
@@ -50,17 +50,15 @@ def draw_bland_altman(found: MethodAgreement, column: str) -> alt.LayerChart:
         alt.Tooltip("other_value:Q", title=found.other.capitalize(), format=number),
         alt.Tooltip("difference:Q", title="Difference", format=f"+{number}"),
     ]  # fmt: skip
-    dots = alt.Chart(inline(pair_rows(found))).mark_point(
-        filled=True, size=70, opacity=0.85, color=CALM, cursor="pointer"
-    )
+    dots = chart_of(pair_rows(found)).mark_point(filled=True, size=70, opacity=0.85, color=CALM, cursor="pointer")
     layers = [*_lines(found.limits, number), dots.encode(x=x, y=y, tooltip=tooltip).add_params(click)]
-    return alt.LayerChart(layer=layers).properties(height=300)
+    return alt.LayerChart(layer=layers, height=300)
 
 
 def _lines(limits: object, number: str) -> list[alt.Chart]:
     """Nought, and where they can be computed bias and limits."""
-    nought = alt.Chart(inline([{"difference": 0.0}])).mark_rule(color=FAINT, strokeWidth=1)
-    drawn = [nought.encode(y="difference:Q")]
+    nought = chart_of([{"difference": 0.0}]).mark_rule(color=FAINT, strokeWidth=1)
+    drawn = [nought.encode(y=alt.Y("difference:Q"))]
     if not isinstance(limits, BlandAltman):
         return drawn
     for words, found, colour in (
@@ -73,12 +71,12 @@ def _lines(limits: object, number: str) -> list[alt.Chart]:
 
 def _line(words: str, found: Interval, colour: str, number: str) -> list[alt.Chart]:
     row: Row = {"what": words, "difference": found.value, "low": found.low, "high": found.high}
-    base = alt.Chart(inline([row]))
+    base = chart_of([row])
     tooltip = [
         alt.Tooltip("what:N", title="Line"), alt.Tooltip("difference:Q", title="At", format=f"+{number}"),
         alt.Tooltip("low:Q", title="95 % from", format=f"+{number}"),
         alt.Tooltip("high:Q", title="95 % to", format=f"+{number}"),
     ]  # fmt: skip
-    band = base.mark_rect(color=colour, opacity=0.13).encode(y="low:Q", y2="high:Q")
+    band = base.mark_rect(color=colour, opacity=0.13).encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q"))
     line = base.mark_rule(color=colour, strokeDash=[6, 4], strokeWidth=1.6)
-    return [band, line.encode(y="difference:Q", tooltip=tooltip)]
+    return [band, line.encode(y=alt.Y("difference:Q"), tooltip=tooltip)]

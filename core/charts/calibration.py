@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import AMBER, CALM, FAINT
 from core.statistics.calibration import Calibration
 from core.statistics.resampling import Interval
@@ -48,19 +48,21 @@ def draw_reliability(found: CalibrationCheck) -> alt.LayerChart:
         alt.Tooltip("low:Q", title="95 % from", format=".1%"), alt.Tooltip("high:Q", title="95 % to", format=".1%"),
         alt.Tooltip("scans:Q", title="Scans"),
     ]  # fmt: skip
-    diagonal = alt.Chart(inline([{"at": 0.0}, {"at": 1.0}])).mark_line(strokeDash=[5, 4], color=FAINT)
+    diagonal = chart_of([{"at": 0.0}, {"at": 1.0}]).mark_line(strokeDash=[5, 4], color=FAINT)
     of_devices = [row for row in rows if not row["is_all"]]
-    devices = alt.Chart(inline(of_devices)).encode(x=x, y=y, detail="of:N", tooltip=tooltip)
+    devices = chart_of(of_devices).encode(x=x, y=y, detail=alt.Detail("of:N"), tooltip=tooltip)
     thin = devices.mark_line(strokeWidth=1.1, opacity=0.55, color=FAINT, point=alt.OverlayMarkDef(size=22, color=FAINT))
-    whole = alt.Chart(inline([row for row in rows if row["is_all"]])).encode(x=x, tooltip=tooltip)
+    whole = chart_of([row for row in rows if row["is_all"]]).encode(x=x, tooltip=tooltip)
     layers = [
         diagonal.encode(x=alt.X("at:Q", scale=ends), y=alt.Y("at:Q", scale=ends)),
         *((thin,) if of_devices else ()),  # a layer without marks is a picture without words to a screen reader
-        whole.mark_rule(strokeWidth=2.2, opacity=0.6, color=CALM).encode(y=alt.Y("low:Q", scale=ends), y2="high:Q"),
+        whole.mark_rule(strokeWidth=2.2, opacity=0.6, color=CALM).encode(
+            y=alt.Y("low:Q", scale=ends), y2=alt.Y2("high:Q")
+        ),
         whole.mark_line(strokeWidth=2.2, color=CALM).encode(y=y),
         whole.mark_point(filled=True, size=80, opacity=1, color=CALM).encode(y=y),
     ]
-    return alt.LayerChart(layer=layers).properties(height=360)
+    return alt.LayerChart(layer=layers, height=360)
 
 
 def device_rows(found: Sequence[CalibrationOf]) -> list[Row]:
@@ -83,7 +85,7 @@ def draw_excess(found: CalibrationCheck) -> alt.LayerChart:
     """Observed minus foreseen share of ungradable scans by device with its interval; right of nought: too confident."""
     rows = [row for row in device_rows(found.devices) if "excess" in row]
     order = [str(row["device"]) for row in rows]
-    base = alt.Chart(inline(rows)).encode(
+    base = chart_of(rows).encode(
         y=alt.Y("device:N", sort=order, title=None, axis=alt.Axis(labelLimit=180, labelOverlap=False)),
         color=alt.Color("standing:N", scale=alt.Scale(domain=[OFF, RIGHT], range=[AMBER, CALM]), legend=None),
         tooltip=[
@@ -97,14 +99,12 @@ def draw_excess(found: CalibrationCheck) -> alt.LayerChart:
     )  # fmt: skip
     title = "Observed minus foreseen share of ungradable"
     shape = alt.Shape("standing:N", scale=alt.Scale(domain=[OFF, RIGHT], range=["triangle-up", "circle"]), legend=None)
-    spans = base.mark_rule(strokeWidth=3, opacity=0.6).encode(x="excess_low:Q", x2="excess_high:Q")
+    spans = base.mark_rule(strokeWidth=3, opacity=0.6).encode(x=alt.X("excess_low:Q"), x2=alt.X2("excess_high:Q"))
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(
         x=alt.X("excess:Q", title=title, axis=alt.Axis(format="+.0%", tickCount=6)), shape=shape
     )
-    nought = alt.Chart(inline([{"at": 0.0}])).mark_rule(strokeDash=[5, 4], color=FAINT).encode(x="at:Q")
-    return alt.LayerChart(layer=[nought, spans, dots]).properties(
-        height=max(_LEAST_PX, _ROW_PX * len(rows) + _FRAME_PX)
-    )
+    nought = chart_of([{"at": 0.0}]).mark_rule(strokeDash=[5, 4], color=FAINT).encode(x=alt.X("at:Q"))
+    return alt.LayerChart(layer=[nought, spans, dots], height=max(_LEAST_PX, _ROW_PX * len(rows) + _FRAME_PX))
 
 
 def _interval(name: str, found: Interval | NotComputable) -> Row:

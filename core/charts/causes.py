@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import AMBER, BETTER, CALM, FAINT, RED
 from core.policy.reasons import REASON_TEXTS
 from core.store.cause import FindingCounts, GroupFindings
@@ -61,7 +61,7 @@ def draw_pareto(counts: FindingCounts) -> alt.LayerChart:
     """Bars of failed captures by their weightiest cause, and how much the causes so far explain together."""
     rows = cause_rows(counts)
     y = alt.Y("cause:N", sort=[str(row["cause"]) for row in rows], title=None, axis=_names(), scale=_APART)
-    base = alt.Chart(inline(rows)).encode(y=y)
+    base = chart_of(rows).encode(y=y)
     axis = alt.Axis(tickMinStep=1, tickCount=6)
     reach = _ROOM_FOR_WORDS * max(counts.first_causes.values(), default=1)
     bars = base.mark_bar(opacity=0.9).encode(
@@ -78,8 +78,8 @@ def draw_pareto(counts: FindingCounts) -> alt.LayerChart:
     words = base.transform_calculate(
         label="format(datum.share, '.0%') + ' · together ' + format(datum.cumulative, '.0%')"
     )
-    text = words.mark_text(align="left", dx=6, color=FAINT).encode(x="failed_first:Q", text="label:N")
-    return alt.LayerChart(layer=[bars, text]).properties(height=_height(len(rows)))
+    text = words.mark_text(align="left", dx=6, color=FAINT).encode(x=alt.X("failed_first:Q"), text=alt.Text("label:N"))
+    return alt.LayerChart(layer=[bars, text], height=_height(len(rows)))
 
 
 def most_failing(groups: Sequence[GroupFindings]) -> tuple[GroupFindings, ...]:
@@ -115,7 +115,7 @@ def draw_heat_map(groups: Sequence[GroupFindings], title: str) -> alt.LayerChart
     for row in rows:
         total[str(row["cause"])] = total.get(str(row["cause"]), 0) + int(str(row["failed_any"]))
     order = sorted(total, key=lambda cause: (-total[cause], cause))
-    base = alt.Chart(inline(rows)).encode(
+    base = chart_of(rows).encode(
         x=alt.X("group:N", title=None, axis=_across(len(groups))),
         y=alt.Y("cause:N", title=None, sort=order, axis=_names()),
     )
@@ -132,8 +132,8 @@ def draw_heat_map(groups: Sequence[GroupFindings], title: str) -> alt.LayerChart
     )  # fmt: skip
     # Viridis runs from dark to light: figures are light on the dark half and dark on the light one.
     ink = alt.when(alt.datum.rate > 0.6 * top).then(alt.value("#10161b")).otherwise(alt.value("#ffffff"))
-    figures = base.mark_text(fontSize=12, fontWeight=600).encode(text="failed_any:Q", color=ink)
-    return alt.LayerChart(layer=[cells.add_params(click), figures]).properties(height=_height(len(order)) + 40)
+    figures = base.mark_text(fontSize=12, fontWeight=600).encode(text=alt.Text("failed_any:Q"), color=ink)
+    return alt.LayerChart(layer=[cells.add_params(click), figures], height=_height(len(order)) + 40)
 
 
 def _across(n_groups: int) -> alt.Axis:
@@ -165,7 +165,7 @@ def draw_severities(counts: FindingCounts) -> alt.Chart:
         legend=alt.Legend(orient="top"),
     )  # fmt: skip
     chart: alt.Chart = (
-        alt.Chart(inline(severity_rows(counts)))
+        chart_of(severity_rows(counts))
         .mark_bar(opacity=0.9)
         .encode(
             y=alt.Y("artifact:N", sort=list(ARTIFACT_LABELS.values()), title=None, axis=_names(), scale=_APART),
@@ -211,7 +211,7 @@ def draw_cures(groups: Sequence[GroupFindings]) -> alt.Chart:
     rows = cure_rows(groups)
     order = list(dict.fromkeys(str(row["group"]) for row in rows))
     chart: alt.Chart = (
-        alt.Chart(inline(rows))
+        chart_of(rows)
         .mark_bar(opacity=0.9)
         .encode(
             y=alt.Y("group:N", sort=order, title=None, axis=_names(), scale=_APART),

@@ -5,7 +5,7 @@ from datetime import date
 
 import altair as alt
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import AMBER, AXIS_PX, BETTER, CALM, FAINT, RED
 from core.statistics.control_chart import ChartPoint
 from core.statistics.funnel import Side
@@ -71,11 +71,11 @@ def is_of_baseline(trend: Trend, point: ChartPoint) -> bool:
 def draw_control(trend: Trend, marks: Sequence[Mark] = (), since: date | None = None) -> alt.LayerChart:
     """Rate of ungradable first captures point by point, each with its own limits around the baseline's centre."""
     rows = point_rows(trend, since)
-    base = alt.Chart(inline(rows)).encode(x=_time("middle", rows), y=_rate_axis(rows, trend.what))
-    limits = alt.Chart(inline(rows)).mark_rect(color=FAINT, opacity=0.16).encode(
-        x=_time("start", rows), x2="end:T", y="low:Q", y2="high:Q"
+    base = chart_of(rows).encode(x=_time("middle", rows), y=_rate_axis(rows, trend.what))
+    limits = chart_of(rows).mark_rect(color=FAINT, opacity=0.16).encode(
+        x=_time("start", rows), x2=alt.X2("end:T"), y=alt.Y("low:Q"), y2=alt.Y2("high:Q")
     )  # fmt: skip
-    centre = alt.Chart(inline([{"centre": trend.chart.baseline.centre}])).mark_rule(color=FAINT, strokeDash=[5, 4])
+    centre = chart_of([{"centre": trend.chart.baseline.centre}]).mark_rule(color=FAINT, strokeDash=[5, 4])
     click = alt.selection_point(name=SELECTED, fields=["from", "to"], on="click", empty=False)
     present = [name for name in STANDINGS if name in {row["standing"] for row in rows}]
     legend = alt.Legend(orient="top", title=None, values=present, symbolOpacity=1, symbolSize=90, labelLimit=260)
@@ -84,9 +84,9 @@ def draw_control(trend: Trend, marks: Sequence[Mark] = (), since: date | None = 
     dots = base.mark_point(filled=True, size=90, opacity=1, cursor="pointer").encode(
         color=colour, shape=alt.Shape("standing:N", scale=shapes, legend=legend), tooltip=_tooltip(trend.what)
     )
-    early = [limits, *_draw_baseline(rows), centre.encode(y="centre:Q")]
+    early = [limits, *_draw_baseline(rows), centre.encode(y=alt.Y("centre:Q"))]
     layers = [*early, *_mark_rules(rows, marks), base.mark_line(strokeWidth=1.6, color=CALM), dots.add_params(click)]
-    return alt.LayerChart(layer=layers).properties(height=270)
+    return alt.LayerChart(layer=layers, height=270)
 
 
 def draw_cusum(trend: Trend, since: date | None = None) -> alt.LayerChart:
@@ -112,13 +112,13 @@ def _draw_sum(trend: Trend, since: date | None, field: str, title: str, threshol
         alt.Tooltip("from:N", title="From"), alt.Tooltip("to:N", title="To"),
         alt.Tooltip(f"{field}:Q", title=title, format=".2f"),
     ]  # fmt: skip
-    line = alt.Chart(inline(rows)).encode(x=_time("middle", rows), y=y)
+    line = chart_of(rows).encode(x=_time("middle", rows), y=y)
     limits = [
-        alt.Chart(inline([{"at": at}])).mark_rule(color=AMBER, strokeDash=[6, 4]).encode(y="at:Q") for at in thresholds
+        chart_of([{"at": at}]).mark_rule(color=AMBER, strokeDash=[6, 4]).encode(y=alt.Y("at:Q")) for at in thresholds
     ]
     dots = line.mark_point(filled=True, size=40, color=CALM, opacity=1).encode(tooltip=tooltip)
     drawn = [*limits, line.mark_line(strokeWidth=1.8, color=CALM), dots]
-    return alt.LayerChart(layer=drawn).properties(height=110)
+    return alt.LayerChart(layer=drawn, height=110)
 
 
 def _draw_baseline(rows: Sequence[Row]) -> list[alt.Chart]:
@@ -127,8 +127,15 @@ def _draw_baseline(rows: Sequence[Row]) -> list[alt.Chart]:
     if not own:
         return []
     span: Row = {"start": own[0]["start"], "end": own[-1]["end"], "zero": 0.0, "what": "baseline"}
-    bar = alt.Chart(inline([span])).mark_rule(color=FAINT, strokeWidth=5, opacity=0.8)
-    return [bar.encode(x=_time("start", rows), x2="end:T", y="zero:Q", tooltip=[alt.Tooltip("what:N", title="Frozen")])]
+    bar = chart_of([span]).mark_rule(color=FAINT, strokeWidth=5, opacity=0.8)
+    return [
+        bar.encode(
+            x=_time("start", rows),
+            x2=alt.X2("end:T"),
+            y=alt.Y("zero:Q"),
+            tooltip=[alt.Tooltip("what:N", title="Frozen")],
+        )
+    ]
 
 
 def _mark_rules(rows: Sequence[Row], marks: Sequence[Mark]) -> list[alt.Chart]:
@@ -150,7 +157,7 @@ def _mark_rules(rows: Sequence[Row], marks: Sequence[Mark]) -> list[alt.Chart]:
         alt.Tooltip("kind:N", title="What"),
         alt.Tooltip("text:N", title="Which"),
     ]
-    rule = alt.Chart(inline(shown)).mark_rule(strokeDash=[4, 3], strokeWidth=1.5, opacity=0.8, color=FAINT)
+    rule = chart_of(shown).mark_rule(strokeDash=[4, 3], strokeWidth=1.5, opacity=0.8, color=FAINT)
     return [rule.encode(x=_time("at", rows), tooltip=tooltip)]
 
 

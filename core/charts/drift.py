@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import CALM, FAINT
 from core.statistics.drift import Drift
 from core.store.finding import N_SCORE_BINS
@@ -61,7 +61,7 @@ def _draw(rows: Sequence[Row], title: str, number: str) -> alt.Chart:
         alt.Tooltip("share:Q", title="Share", format=".1%"), alt.Tooltip("scans:Q", title="Count"),
     ]  # fmt: skip
     chart: alt.Chart = (
-        alt.Chart(inline(rows))
+        chart_of(rows)
         .mark_bar()
         .encode(
             x=alt.X("from:O", title=f"{title}, from", axis=alt.Axis(format=number, labelAngle=0)),

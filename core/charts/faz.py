@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import AMBER, CALM, FAINT, RED
 from core.charts.strip import OUTLIER, USUAL, Row, Strips, band, draw_strips, upright
 from core.measures.words import FAZ, MEASURES
@@ -140,13 +140,13 @@ def draw_grades(found: FazComparison) -> alt.LayerChart:
         alt.Tooltip("deviation:Q", title="S.d. of scans", format=number), alt.Tooltip("scans:Q", title="Scans"),
         alt.Tooltip("patients:Q", title="Patients"),
     ]  # fmt: skip
-    base = alt.Chart(inline(rows)).encode(y=y, tooltip=tooltip)
+    base = chart_of(rows).encode(y=y, tooltip=tooltip)
     axis = alt.Axis(format=number, tickCount=8)
     x = alt.X("mean:Q", title=metric_title(found.column), axis=axis, scale=alt.Scale(zero=False))
-    spread = base.mark_rule(strokeWidth=1, color=FAINT).encode(x="below:Q", x2="above:Q")
-    spans = base.mark_rule(strokeWidth=4, opacity=0.6, color=CALM).encode(x="low:Q", x2="high:Q")
+    spread = base.mark_rule(strokeWidth=1, color=FAINT).encode(x=alt.X("below:Q"), x2=alt.X2("above:Q"))
+    spans = base.mark_rule(strokeWidth=4, opacity=0.6, color=CALM).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     dots = base.mark_point(filled=True, size=100, opacity=1, color=CALM).encode(x=x)
-    return alt.LayerChart(layer=[spread, spans, dots]).properties(height=190)
+    return alt.LayerChart(layer=[spread, spans, dots], height=190)
 
 
 def _deviation(row: Row) -> Row:

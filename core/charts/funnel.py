@@ -6,7 +6,7 @@ from enum import StrEnum
 import altair as alt
 import numpy as np
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import AMBER, BETTER, CALM, FAINT, RED
 from core.statistics.funnel import Funnel, Side, Zone
 from core.statistics.standardisation import StandardisedRate
@@ -75,21 +75,22 @@ def draw_funnel(comparison: UnitComparison) -> alt.LayerChart:
     rows = unit_rows(comparison.units)
     reach = 1.08 * max(unit.point.effective_n for unit in comparison.units)
     x = alt.X("effective_n:Q", title="Effective number of captures", scale=alt.Scale(domain=[0, reach], nice=False))
-    base = alt.Chart(inline(rows)).encode(x=x, y=share_axis("rate", "Ungradable at the first pass"))
+    base = chart_of(rows).encode(x=x, y=share_axis("rate", "Ungradable at the first pass"))
     click = alt.selection_point(name=SELECTED, fields=["key"], on="click", empty=False)
     points = base.mark_point(filled=True, size=120, opacity=0.95, cursor="pointer").encode(
         color=_standing_colour(rows), shape=_standing_shape(rows), tooltip=_tooltip()
     )
     named = base.transform_filter(alt.FieldOneOfPredicate(field="standing", oneOf=[WORSE, WATCH]))
-    names = named.mark_text(align="left", dx=9, dy=-1, fontWeight=600, color=FAINT).encode(text="unit:N")
+    names = named.mark_text(align="left", dx=9, dy=-1, fontWeight=600, color=FAINT).encode(text=alt.Text("unit:N"))
     return alt.LayerChart(
         layer=[
             *limit_lines(comparison.funnel, reach),
             target_rule(comparison.funnel),
             names,
             points.add_params(click),
-        ]
-    ).properties(height=380)
+        ],
+        height=380,
+    )
 
 
 class Estimate(StrEnum):
@@ -139,7 +140,7 @@ def draw_forest(
     assert comparison.funnel is not None, "an empty comparison has no forest"
     rows = estimate_rows(comparison, estimate, cases)[:MOST_IN_FOREST]
     order = [str(row["unit"]) for row in rows]
-    base = alt.Chart(inline(rows)).encode(
+    base = chart_of(rows).encode(
         y=alt.Y("unit:N", title=None, sort=order, axis=alt.Axis(labelLimit=180, labelOverlap=False))
     )
     colour = alt.Color("standing:N", scale=alt.Scale(domain=list(STANDINGS), range=list(_COLOURS)), legend=None)
@@ -148,7 +149,7 @@ def draw_forest(
     tooltip = [*_tooltip(), *_RATIOS] if estimate is Estimate.STANDARDISED else _tooltip()
     known = base.transform_filter("isValid(datum.shown)")
     spans = known.mark_rule(strokeWidth=3, opacity=0.55).encode(
-        x="shown_low:Q", x2="shown_high:Q", color=colour, tooltip=tooltip
+        x=alt.X("shown_low:Q"), x2=alt.X2("shown_high:Q"), color=colour, tooltip=tooltip
     )
     own = known.mark_point(filled=True, size=90, opacity=1).encode(
         x=share, color=colour, shape=alt.Shape("standing:N", scale=_shape_scale(), legend=None), tooltip=tooltip
@@ -157,10 +158,11 @@ def draw_forest(
         filled=False, shape="square", size=70, strokeWidth=1.6, color=FAINT
     )
     usual = comparison.funnel.target if cases is None else cases.usual
-    line = alt.Chart(inline([{"target": usual}])).mark_rule(strokeDash=[5, 4], color=FAINT)
+    line = chart_of([{"target": usual}]).mark_rule(strokeDash=[5, 4], color=FAINT)
     return alt.LayerChart(
-        layer=[line.encode(x="target:Q"), spans, beside.encode(x="beside:Q", tooltip=tooltip), own]
-    ).properties(height=max(_LEAST_PX, _ROW_PX * len(rows) + 60))
+        layer=[line.encode(x=alt.X("target:Q")), spans, beside.encode(x=alt.X("beside:Q"), tooltip=tooltip), own],
+        height=max(_LEAST_PX, _ROW_PX * len(rows) + 60),
+    )
 
 
 _RATIOS = (
@@ -183,17 +185,19 @@ def limit_lines(funnel: Funnel, reach: float) -> list[alt.Chart]:
             rows: list[dict[str, object]] = [
                 {"n": float(n), "limit": float(value), "level": level} for n, value in zip(sizes, values, strict=True)
             ]
-            line = alt.Chart(inline(rows)).mark_line(
-                strokeWidth=1.4, opacity=0.85, strokeDash=dash, color=colour, clip=True
+            line = chart_of(rows).mark_line(strokeWidth=1.4, opacity=0.85, strokeDash=dash, color=colour, clip=True)
+            lines.append(
+                line.encode(x=alt.X("n:Q"), y=alt.Y("limit:Q"), tooltip=[alt.Tooltip("level:N", title="Limit")])
             )
-            lines.append(line.encode(x="n:Q", y=alt.Y("limit:Q"), tooltip=[alt.Tooltip("level:N", title="Limit")]))
     return lines
 
 
 def target_rule(funnel: Funnel) -> alt.Chart:
     """The usual rate."""
-    rule = alt.Chart(inline([{"target": funnel.target}])).mark_rule(strokeWidth=1.4, color=FAINT)
-    chart: alt.Chart = rule.encode(y="target:Q", tooltip=[alt.Tooltip("target:Q", title="Usual rate", format=".1%")])
+    rule = chart_of([{"target": funnel.target}]).mark_rule(strokeWidth=1.4, color=FAINT)
+    chart: alt.Chart = rule.encode(
+        y=alt.Y("target:Q"), tooltip=[alt.Tooltip("target:Q", title="Usual rate", format=".1%")]
+    )
     return chart
 
 

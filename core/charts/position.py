@@ -3,7 +3,7 @@
 import altair as alt
 
 from core.charts.funnel import limit_lines, share_axis, standing, standing_mark, target_rule
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import FAINT
 from core.usecases.judge_units import UnitComparison
 
@@ -25,14 +25,14 @@ def draw_position(comparison: UnitComparison, key: str) -> alt.LayerChart:
     layers = [
         *limit_lines(comparison.funnel, reach),
         target_rule(comparison.funnel),
-        alt.Chart(inline(others)).mark_point(filled=True, size=34, opacity=0.65, color=FAINT).encode(x=x, y=y),
+        chart_of(others).mark_point(filled=True, size=34, opacity=0.65, color=FAINT).encode(x=x, y=y),
     ]
     if own is not None:
         shape, colour = standing_mark(standing(own))
         rows = [{"n": own.point.effective_n, "rate": own.point.rate.value}]
         layers.append(
-            alt.Chart(inline(rows))
+            chart_of(rows)
             .mark_point(filled=True, size=190, opacity=1, color=colour, shape=shape, stroke="white", strokeWidth=1.5)
             .encode(x=x, y=y)
         )
-    return alt.LayerChart(layer=layers).properties(height=220)
+    return alt.LayerChart(layer=layers, height=220)

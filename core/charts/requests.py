@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import AXIS_PX, CALM, FAINT, RED
 from core.statistics.proportions import Proportion
 from core.statistics.survival import TurnAround
@@ -26,7 +26,7 @@ def receipt_rows(found: TurnAround) -> list[Row]:
 
 def draw_receipt(found: TurnAround) -> alt.LayerChart:
     """Share of requests whose replacement has come by each day, a step function, with its pointwise 95 % band."""
-    base = alt.Chart(inline(receipt_rows(found)))
+    base = chart_of(receipt_rows(found))
     x = alt.X("days:Q", title="Days since the request", scale=alt.Scale(nice=True))
     axis = alt.Axis(format=".0%", tickCount=5, minExtent=AXIS_PX)
     scale = alt.Scale(domain=[0, 1])
@@ -37,7 +37,7 @@ def draw_receipt(found: TurnAround) -> alt.LayerChart:
         alt.Tooltip("high:Q", title="95 % to", format=".0%"),
     ]
     band = base.mark_area(opacity=0.18, color=CALM, interpolate="step-after").encode(
-        x=x, y=alt.Y("low:Q", title="Replacement received", axis=axis, scale=scale), y2="high:Q"
+        x=x, y=alt.Y("low:Q", title="Replacement received", axis=axis, scale=scale), y2=alt.Y2("high:Q")
     )
     line = base.mark_line(color=CALM, strokeWidth=2, interpolate="step-after").encode(
         x=x, y=alt.Y("received:Q", scale=scale), tooltip=tooltip
@@ -45,8 +45,8 @@ def draw_receipt(found: TurnAround) -> alt.LayerChart:
     points = base.mark_point(color=CALM, filled=True, size=18, opacity=0.9).encode(
         x=x, y=alt.Y("received:Q", scale=scale), tooltip=tooltip
     )
-    half = alt.Chart(inline([{"half": 0.5}])).mark_rule(strokeDash=[4, 3], color=FAINT).encode(y="half:Q")
-    return alt.LayerChart(layer=[half, band, line, points]).properties(height=260)
+    half = chart_of([{"half": 0.5}]).mark_rule(strokeDash=[4, 3], color=FAINT).encode(y=alt.Y("half:Q"))
+    return alt.LayerChart(layer=[half, band, line, points], height=260)
 
 
 def query_rows(queries: Sequence[SiteQueries]) -> list[Row]:
@@ -63,7 +63,7 @@ def proportion_columns(rate: Proportion) -> Row:
 
 def draw_queries(queries: Sequence[SiteQueries], overall: Proportion | None) -> alt.LayerChart:
     """Scans asked about per 100 scored, site by site with intervals, and the programme's own as a line."""
-    base = alt.Chart(inline(query_rows(queries)))
+    base = chart_of(query_rows(queries))
     order = [each.site_code for each in queries]
     y = alt.Y("site:N", sort=order, title=None, axis=alt.Axis(labelOverlap=False, minExtent=AXIS_PX))
     x = alt.X(
@@ -77,15 +77,19 @@ def draw_queries(queries: Sequence[SiteQueries], overall: Proportion | None) -> 
         alt.Tooltip("low:Q", title="95 % from", format=".1f"),
         alt.Tooltip("high:Q", title="95 % to", format=".1f"),
     ]
-    spans = base.mark_rule(color=FAINT, strokeWidth=2).encode(y=y, x=alt.X("low:Q"), x2="high:Q", tooltip=tooltip)
+    spans = base.mark_rule(color=FAINT, strokeWidth=2).encode(
+        y=y, x=alt.X("low:Q"), x2=alt.X2("high:Q"), tooltip=tooltip
+    )
     points = base.mark_point(filled=True, size=70, opacity=1, color=CALM).encode(y=y, x=x, tooltip=tooltip)
     layers = [spans, points]
     if overall is not None:
-        line = inline([{"all": 100 * overall.value, "words": "all sites together"}])
+        line = [{"all": 100 * overall.value, "words": "all sites together"}]
         layers.insert(
             0,
-            alt.Chart(line)
+            chart_of(line)
             .mark_rule(strokeDash=[4, 3], color=RED)
-            .encode(x="all:Q", tooltip=[alt.Tooltip("words:N", title="Line"), alt.Tooltip("all:Q", format=".1f")]),
+            .encode(
+                x=alt.X("all:Q"), tooltip=[alt.Tooltip("words:N", title="Line"), alt.Tooltip("all:Q", format=".1f")]
+            ),
         )
-    return alt.LayerChart(layer=layers).properties(height=_ROW_PX * max(3, len(queries)) + _FRAME_PX)
+    return alt.LayerChart(layer=layers, height=_ROW_PX * max(3, len(queries)) + _FRAME_PX)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import CALM, FAINT, RED
 
 Row = dict[str, object]
@@ -50,7 +50,7 @@ def draw_strips(strips: Strips, behind: Sequence[alt.Chart] = ()) -> alt.LayerCh
     standing = alt.Scale(domain=[USUAL, OUTLIER], range=[CALM, RED])
     shapes = alt.Scale(domain=[USUAL, OUTLIER], range=["circle", "diamond"])
     points = (
-        alt.Chart(inline(marks))
+        chart_of(marks)
         .mark_point(filled=True, size=36, opacity=0.7, cursor="pointer")
         .encode(
             x=x,
@@ -62,25 +62,27 @@ def draw_strips(strips: Strips, behind: Sequence[alt.Chart] = ()) -> alt.LayerCh
         )
         .add_params(click)
     )
-    base = alt.Chart(inline(strips.spans)).encode(y=y)
+    base = chart_of(strips.spans).encode(y=y)
     hover = [
         alt.Tooltip("strip:N", title="Group"), alt.Tooltip("middle:Q", title="Median", format=strips.number),
         alt.Tooltip("low:Q", title="1st quartile", format=strips.number),
         alt.Tooltip("high:Q", title="3rd quartile", format=strips.number),
     ]  # fmt: skip
-    halves = base.mark_bar(height=26, opacity=0.16, color=FAINT).encode(x="low:Q", x2="high:Q", tooltip=hover)
-    medians = base.mark_tick(thickness=2.5, height=26, color=FAINT).encode(x="middle:Q", tooltip=hover)
+    halves = base.mark_bar(height=26, opacity=0.16, color=FAINT).encode(
+        x=alt.X("low:Q"), x2=alt.X2("high:Q"), tooltip=hover
+    )
+    medians = base.mark_tick(thickness=2.5, height=26, color=FAINT).encode(x=alt.X("middle:Q"), tooltip=hover)
     height = max(_LEAST_PX, _ROW_PX * len(strips.order) + _FRAME_PX)
-    return alt.LayerChart(layer=[*behind, halves, points, medians]).properties(height=height)
+    return alt.LayerChart(layer=[*behind, halves, points, medians], height=height)
 
 
 def band(low: float, high: float, words: str) -> alt.Chart:
     """A shaded range across all rows."""
     rows: list[Row] = [{"low": low, "high": high, "words": words}]
     chart: alt.Chart = (
-        alt.Chart(inline(rows))
+        chart_of(rows)
         .mark_rect(color=FAINT, opacity=0.13)
-        .encode(x="low:Q", x2="high:Q", tooltip=[alt.Tooltip("words:N", title="Range")])
+        .encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), tooltip=[alt.Tooltip("words:N", title="Range")])
     )
     return chart
 
@@ -89,8 +91,8 @@ def upright(at: float, words: str, *, dash: Sequence[float] = (1, 0), color: str
     """A line across all rows."""
     rows: list[Row] = [{"at": at, "words": words}]
     chart: alt.Chart = (
-        alt.Chart(inline(rows))
+        chart_of(rows)
         .mark_rule(strokeDash=list(dash), strokeWidth=1.4, color=color)
-        .encode(x="at:Q", tooltip=[alt.Tooltip("words:N", title="Line"), alt.Tooltip("at:Q", title="At")])
+        .encode(x=alt.X("at:Q"), tooltip=[alt.Tooltip("words:N", title="Line"), alt.Tooltip("at:Q", title="At")])
     )
     return chart

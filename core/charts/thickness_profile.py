@@ -6,7 +6,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import AMBER, CALM
 from core.charts.strip import Row
 from core.volume import OctVolume
@@ -43,7 +43,7 @@ def draw_profile(rows: Sequence[Row], *, has_scale: bool) -> alt.Chart:
     )  # fmt: skip
     dashes = alt.Scale(domain=[OURS, DEVICE], range=[[1, 0], [5, 3]])
     chart: alt.Chart = (
-        alt.Chart(inline(rows))
+        chart_of(rows)
         .mark_line(strokeWidth=1.8)
         .encode(
             x=alt.X("place:Q", title=title),

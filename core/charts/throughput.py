@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import altair as alt
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.charts.palette import CALM
 from core.store.queue_state import ScoredHour
 
@@ -25,9 +25,8 @@ def draw_throughput(hours: Sequence[ScoredHour], *, until: datetime) -> alt.Char
     """A bar per hour of the last 24 (UTC); the present hour is pale, for it is not over."""
     rows = hour_rows(hours, until=until)
     scale = alt.Scale(domainMin=0, domainMax=alt.Undefined if any(row["scored"] for row in rows) else 1)
-    data = inline(rows)
     chart: alt.Chart = (
-        alt.Chart(data)
+        chart_of(rows)
         .mark_bar(color=CALM)
         .encode(
             x=alt.X(

@@ -6,7 +6,7 @@ from datetime import date
 
 import altair as alt
 
-from core.charts.inline import inline
+from core.charts.inline import chart_of
 from core.statistics.clustering import proportion_or_none
 from core.statistics.proportions import Proportion
 from core.store.mark import Mark
@@ -78,7 +78,7 @@ def draw_rates(points: Sequence[WeekPoint], marks: Sequence[Mark] = ()) -> alt.L
     # One domain for both: only so do colour and shape share one legend.
     series = alt.Scale(domain=[FIRST, FINAL])
     colour = alt.Color("series:N", title=None, scale=series, legend=legend)
-    base = alt.Chart(inline(_rate_rows(points))).encode(
+    base = chart_of(_rate_rows(points)).encode(
         x=_week_axis(points), y=alt.Y("value:Q", scale=scale, title="Gradable", axis=axis), color=colour
     )
     # One band only: two of them over each other show neither.
@@ -87,11 +87,11 @@ def draw_rates(points: Sequence[WeekPoint], marks: Sequence[Mark] = ()) -> alt.L
     dots = base.mark_point(filled=True, size=46, opacity=1).encode(
         shape=alt.Shape("series:N", title=None, scale=series, legend=legend), tooltip=tooltip
     )
-    layers = [band.encode(y="low:Q", y2="high:Q"), line, dots]
+    layers = [band.encode(y=alt.Y("low:Q"), y2=alt.Y2("high:Q")), line, dots]
     shown = _mark_rows(points, marks)
     if shown:
         layers.append(_draw_marks(points, shown))
-    return alt.LayerChart(layer=layers).properties(height=240)
+    return alt.LayerChart(layer=layers, height=240)
 
 
 def _draw_marks(points: Sequence[WeekPoint], rows: list[dict[str, object]]) -> alt.Chart:
@@ -100,7 +100,7 @@ def _draw_marks(points: Sequence[WeekPoint], rows: list[dict[str, object]]) -> a
         alt.Tooltip("kind:N", title="What"),
         alt.Tooltip("text:N", title="Which"),
     ]
-    rule = alt.Chart(inline(rows)).mark_rule(strokeDash=[4, 3], strokeWidth=1.5, opacity=0.7, color="#7a8894")
+    rule = chart_of(rows).mark_rule(strokeDash=[4, 3], strokeWidth=1.5, opacity=0.7, color="#7a8894")
     chart: alt.Chart = rule.encode(x=_week_axis(points), tooltip=tooltip)
     return chart
 
@@ -115,7 +115,7 @@ def draw_counts(points: Sequence[WeekPoint]) -> alt.Chart:
     # Else there would be halves of captures.
     values = sorted({0, top // 2, top}) if top < _FEW else alt.Undefined
     axis = alt.Axis(tickCount=2, format="d", minExtent=AXIS_PX, values=values)
-    bars = alt.Chart(inline(_count_rows(points))).mark_bar(size=9, opacity=0.5)
+    bars = chart_of(_count_rows(points)).mark_bar(size=9, opacity=0.5)
     chart: alt.Chart = bars.encode(
         x=_week_axis(points), y=alt.Y("decided:Q", title="Decided", axis=axis), tooltip=tooltip
     ).properties(height=95)

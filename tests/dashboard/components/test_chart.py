@@ -1,13 +1,15 @@
 """Charts reach pages by one door, which lets them be saved."""
 
+import ast
 import re
 from pathlib import Path
 
 import altair as alt
 from streamlit.elements.vega_charts import _convert_altair_to_vega_lite_spec
 
+import core.charts
 import dashboard.components.chart
-from core.charts.inline import inline
+from core.charts.inline import chart_of, inline
 from dashboard.components.chart import chart_spec, file_name
 
 DASHBOARD = Path(dashboard.components.chart.__file__).parents[1]
@@ -50,3 +52,35 @@ def test_layers_share_their_rows_instead_of_copying_them():
     layered = alt.LayerChart(layer=[alt.Chart(rows).mark_line(), alt.Chart(rows).mark_point()])
     assert rows.copy() is rows
     assert list(chart_spec(layered)["datasets"].values()) == [[{"rate": 0.2}]]
+
+
+def test_a_chart_of_rows_is_drawn_as_altair_draws_its_own():
+    rows = [{"week": "2026-11-02T12:00:00", "rate": 0.2}, {"week": "2026-11-09T12:00:00", "rate": None}]
+    click = alt.selection_point(name="week", fields=["week"], on="click", empty=False)
+
+    def layered(base: alt.Chart) -> alt.LayerChart:
+        base = base.encode(x=alt.X("week:T"), y=alt.Y("rate:Q"), tooltip=[alt.Tooltip("rate:Q")])
+        return alt.LayerChart(layer=[base.mark_line(), base.mark_point().add_params(click)], height=120)
+
+    ours, altairs = (_without_names(chart_spec(layered(base))) for base in (chart_of(rows), alt.Chart(inline(rows))))
+    assert ours == altairs
+
+
+def _without_names(spec: dict[str, object]) -> str:
+    """The spec with the names that altair makes up for views numbered in their order."""
+    text = repr(spec)
+    for number, name in enumerate(dict.fromkeys(re.findall(r"view_[0-9a-f]+", text))):
+        text = text.replace(name, f"view {number}")
+    return text
+
+
+def test_charts_name_their_channels_instead_of_leaving_altair_to_guess():
+    found = [
+        f"{path.name}:{call.lineno} {keyword.arg}"
+        for path in Path(core.charts.__file__).parent.glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "encode"
+        for keyword in call.keywords
+        if isinstance(keyword.value, ast.Constant)
+    ]
+    assert found == []
