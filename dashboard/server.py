@@ -136,23 +136,23 @@ def _brand_routes() -> list[BaseRoute]:
     async def login_style(_: Request) -> Response:
         return FileResponse(FOLDER / "brand" / "login.css", media_type="text/css")
 
-    async def signed_out(_: Request) -> Response:
+    async def open_page(_: Request) -> Response:
         return FileResponse(
-            FOLDER / "brand" / "signed_out.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"}
+            FOLDER / "brand" / "open_page.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"}
         )
 
     return [
         Route("/favicon.svg", favicon),
         Route("/brand/login.css", login_style),
-        Route("/brand/signed_out.js", signed_out),
+        Route("/brand/open_page.js", open_page),
     ]
 
 
 def _index_routes() -> list[BaseRoute]:
-    """Streamlit's start page under our name, so that no tab flashes another title; and the script of its end."""
+    """Streamlit's start page under our name, so that no tab flashes another title; and the script that watches it."""
     index = start_page().replace("<title>Streamlit</title>", "<title>octaudit</title>")
     index = index.replace('href="./favicon.png"', 'href="/favicon.svg" type="image/svg+xml"')
-    index = index.replace("<script type=", '<script src="/brand/signed_out.js"></script>\n    <script type=', 1)
+    index = index.replace("<script type=", '<script src="/brand/open_page.js"></script>\n    <script type=', 1)
 
     async def named_page(_: Request) -> Response:
         return HTMLResponse(index, headers={"Cache-Control": "no-cache"})

@@ -71,6 +71,10 @@ def signed_in(browser: Browser, address: str, token: str, strays: list[str]) -> 
     return page
 
 
+WRONG = ("Content Security Policy", "encountered fatal error")
+"""Words of the browser's log that a page must not cause: a thing refused, and a connection that Streamlit gives up."""
+
+
 def watched_page(browser: Browser, address: str, strays: list[str]) -> Page:
     """A page that notes in ``strays`` what it asks of other hosts and what goes wrong in it."""
     opened = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
@@ -79,7 +83,7 @@ def watched_page(browser: Browser, address: str, strays: list[str]) -> Page:
     own = (f"http://{host}/", f"ws://{host}/", "data:", "blob:")
     opened.on("request", lambda asked: None if asked.url.startswith(own) else strays.append(asked.url))
     opened.on("pageerror", lambda error: strays.append(str(error)))
-    opened.on("console", lambda said: strays.append(said.text) if "Content Security Policy" in said.text else None)
+    opened.on("console", lambda said: strays.append(said.text) if any(w in said.text for w in WRONG) else None)
     return opened
 
 

@@ -8,9 +8,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from builders import make_grant
 from clinics import Clinics, build_clinics
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 from served import PATIENCE_MS, chromium, serve, settle, watched_page
 from sqlalchemy import text
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.database import tables
 from core.database.session import Database, session_scope
@@ -21,6 +22,8 @@ from core.vocabulary import Role
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
+PATIENCE_OF_A_PAGE_MS = 5000
+STREAMLIT_KEEPS_FROM_BYTES = 10_000
 NAME, PASSWORD = "ada", "three quiet herons wade"
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -137,6 +140,62 @@ def test_an_open_page_says_that_its_session_was_ended_and_leads_back_to_itself(
     expect(page.get_by_role("heading", name="History")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/scan\?.*id="))
     assert strays == []
+
+
+def test_a_page_whose_connection_streamlit_gives_up_is_loaded_anew_once(
+    page: Page, address: str, clinics: Clinics, strays: list[str]
+):
+    sockets: list[WebSocketRoute] = []
+
+    def watch(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    page.route_web_socket("**/_stcore/stream", watch)
+    sign_in(page, address, "/worklist?tab=to-decide")
+    heading(page, "Worklist")
+    settle(page)
+    page.evaluate("document.body.dataset.isFirst = 'yes'")
+    before = len(sockets)
+    sockets[-1].send(ForwardMsg(ref_hash="of what nobody sent").SerializeToString())
+    expect(page.get_by_text("Connection error")).to_be_visible()
+    expect(page.locator("body[data-is-first]")).to_have_count(0)
+    heading(page, "Worklist")
+    settle(page)
+    assert len(sockets) == before + 1
+    # The same again at once: loading anew did not help, so the page stays with what Streamlit says.
+    page.evaluate("document.body.dataset.isFirst = 'yes'")
+    sockets[-1].send(ForwardMsg(ref_hash="of what nobody sent").SerializeToString())
+    expect(page.get_by_text("Connection error")).to_be_visible()
+    page.wait_for_timeout(PATIENCE_OF_A_PAGE_MS + 2000)
+    expect(page.locator("body[data-is-first]")).to_have_count(1)
+    assert len(strays) == 2 and all("Cached ForwardMsg MISS" in stray for stray in strays)
+
+
+def test_no_part_of_a_page_is_sent_as_one_that_the_browser_has_already(
+    page: Page, address: str, clinics: Clinics, strays: list[str]
+):
+    sent: list[ForwardMsg] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: sent.append(_message(frame))))
+    sign_in(page, address, f"/scan?id={clinics.flagged_id}")
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
+    settle(page)
+    for _ in range(2):
+        page.get_by_role("link", name="Worklist").click()
+        heading(page, "Worklist")
+        settle(page)
+        page.get_by_role("link", name="The model is not sure").first.click()
+        expect(page.get_by_role("heading", name="History")).to_be_visible()
+        settle(page)
+    large = [message for message in sent if message.ByteSize() > STREAMLIT_KEEPS_FROM_BYTES]
+    assert len({message.hash for message in large}) < len(large), "nothing large was sent twice"
+    assert [message.ref_hash for message in sent if message.ref_hash] == []
+    assert strays == []
+
+
+def _message(frame: str | bytes) -> ForwardMsg:
+    assert isinstance(frame, bytes)
+    return ForwardMsg.FromString(frame)
 
 
 def use_viewer(page: Page) -> None:

@@ -59,11 +59,11 @@ def test_the_first_page_is_found_by_its_name_too(client_of, clinics: Clinics):
     assert answer.headers["location"] == "/?site=3"
 
 
-def test_every_page_loads_what_says_that_its_session_ended_before_streamlit_opens_a_socket(client_of, clinics: Clinics):
+def test_every_page_loads_what_watches_its_connection_before_streamlit_opens_a_socket(client_of, clinics: Clinics):
     for path in ("/", "/worklist"):
         page = client_of(clinics.manager).get(path).text
-        assert 0 < page.index('<script src="/brand/signed_out.js">') < page.index('<script type="module"')
-    answer = client_of().get("/brand/signed_out.js")
+        assert 0 < page.index('<script src="/brand/open_page.js">') < page.index('<script type="module"')
+    answer = client_of().get("/brand/open_page.js")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
 
 

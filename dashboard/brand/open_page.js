@@ -1,7 +1,13 @@
-// Says on an open page that its session has ended elsewhere or by itself, and covers what the page still shows: Streamlit
-// only loses its socket and would stand still. Loaded before Streamlit, so that every socket that it opens is watched.
+// Watches the connection of an open page. Loaded before Streamlit, so that every socket that it opens is watched.
+// - A session that has ended elsewhere or by itself is said, and what the page still shows is covered.
+// - A page whose connection Streamlit has given up, or does not take up again although the server answers, is loaded anew:
+//   Streamlit would stand still under a message for its own developers.
 (() => {
+  const PATIENCE_MS = 5000; // Streamlit asks a server that answers for a new socket sooner than this
+  const SPARE_MS = 60_000; // no page is loaded anew twice within this time: what ends it at once would end it again
+  const LOADED_AT = "octaudit.loaded-anew-at";
   let isSaid = false;
+  const open = new Set();
 
   function element(name, text, marks = {}) {
     const made = document.createElement(name);
@@ -31,18 +37,36 @@
   }
 
   // A socket also closes because the server starts anew or the computer slept: then the session may well be live.
+  const session = () => fetch("/api/v1/session", { cache: "no-store" }).catch(() => null);
+
   async function ask() {
     if (isSaid) return;
-    const answer = await fetch("/api/v1/session", { cache: "no-store" }).catch(() => null);
-    if (answer?.status !== 401 || isSaid) return;
-    isSaid = true;
-    say();
+    const answer = await session();
+    if (isSaid) return;
+    if (answer?.status === 401) {
+      isSaid = true;
+      say();
+    } else setTimeout(takeUp, PATIENCE_MS);
+  }
+
+  async function takeUp() {
+    const isLoadedJustNow = Date.now() - Number(sessionStorage.getItem(LOADED_AT) ?? 0) < SPARE_MS;
+    if (open.size > 0 || isSaid || isLoadedJustNow) return;
+    const answer = await session();
+    if (open.size > 0) return;
+    if (!answer?.ok) return void ask(); // the server is away still, or the session has ended meanwhile
+    sessionStorage.setItem(LOADED_AT, String(Date.now()));
+    location.reload();
   }
 
   window.WebSocket = class extends window.WebSocket {
     constructor(...where) {
       super(...where);
-      this.addEventListener("close", ask);
+      open.add(this);
+      this.addEventListener("close", () => {
+        open.delete(this);
+        ask();
+      });
     }
   };
 })();
