@@ -4,11 +4,15 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from core.errors import UsageError
 from core.figures_file import write_figures
+
+if TYPE_CHECKING:
+    from core.training.evaluation.report import Evaluation
 
 TABLE_WIDTH = 140
 """Columns of the tables where stdout is no terminal: names of sets are long."""
@@ -73,15 +77,20 @@ def command(
     EVALUATORS[recipe](Asked(recipe, data, model, device, json_path, folder, folds, fonts))
 
 
-_OPTIONS_OF = {"report": "octa-enface", "folds": "coips-faz", "fonts": "text-detector"}
-"""Options that one recipe alone has."""
+_OPTIONS_OF = {
+    "report": ("octa-enface", "coips-quality", "coips-faz", "onh-enface"),
+    "folds": ("coips-faz",),
+    "fonts": ("text-detector",),
+}
+"""Options that not every recipe has, and those that have them."""
 
 
 def _refuse_others(recipe: str, given: Mapping[str, object]) -> None:
     """UsageError where an option was given that would change nothing."""
     for name, value in given.items():
-        if value is not None and recipe != _OPTIONS_OF[name]:
-            raise UsageError(f"{recipe} has no --{name}.", remedy=f"Leave it out; {_OPTIONS_OF[name]} has it.")
+        if value is not None and recipe not in _OPTIONS_OF[name]:
+            known = ", ".join(_OPTIONS_OF[name])
+            raise UsageError(f"{recipe} has no --{name}.", remedy=f"Leave it out; it is for {known}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,6 @@ class Asked:
 def _evaluate_octa_enface(asked: Asked) -> None:
     from rich.console import Console
 
-    from core.training.evaluation.page import write_page
     from core.training.evaluation.table import figure_tables
     from core.training.recipe import recipe_named
     from core.training.train import evaluate_model
@@ -112,9 +120,18 @@ def _evaluate_octa_enface(asked: Asked) -> None:
         console.print(table)
     click.echo(f"{evaluation.report.intervals}\n{evaluation.report.labels}")
     write_figures(asked.json_path, evaluation.report)
-    if asked.folder is not None:
-        write_figures(asked.folder / "report.json", evaluation.report)
-        click.echo(f"Report: {write_page(evaluation, asked.folder / 'report.html')}")
+    _write_report(asked.folder, lambda: evaluation)
+
+
+def _write_report(folder: Path | None, make: Callable[[], "Evaluation"]) -> None:
+    """Write report.json and report.html into the folder; nothing where none was asked for."""
+    from core.training.evaluation.page import write_page
+
+    if folder is None:
+        return
+    evaluation = make()
+    write_figures(folder / "report.json", evaluation.report)
+    click.echo(f"Report: {write_page(evaluation, folder / 'report.html')}")
 
 
 def _evaluate_onh(asked: Asked) -> None:
@@ -154,12 +171,14 @@ def _evaluate_coips(asked: Asked) -> None:
     from core.scoring.torch_backend.coips import Folds
     from core.training.evaluation.figures import by_set, interval_text
     from core.training.supervised.evaluate import evaluate_coips
+    from core.training.supervised.report import coips_report
 
     recipe = asked.recipe
     if asked.model == "bundled":
         raise UsageError(f"No {recipe} model is bundled.", remedy="Train one, and give its file with --model.")
     chosen = tuple(Folds) if asked.folds is None else (Folds(asked.folds),)
-    found = evaluate_coips(asked.data, Path(asked.model), recipe=recipe, device=asked.device, folds=chosen)
+    evaluated = evaluate_coips(asked.data, Path(asked.model), recipe=recipe, device=asked.device, folds=chosen)
+    found = evaluated.found
     for gathered in by_set(found.metrics):
         click.echo(f"{gathered.label}: {gathered.size}")
         for metric in gathered.figures:
@@ -170,6 +189,7 @@ def _evaluate_coips(asked: Asked) -> None:
         )
     click.echo(f"{found.difference}\n{found.n_left_out} images left out. {found.note}")
     write_figures(asked.json_path, found)
+    _write_report(asked.folder, lambda: coips_report(evaluated))
 
 
 def _evaluate_layers(asked: Asked) -> None:

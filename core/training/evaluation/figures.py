@@ -26,6 +26,7 @@ class Topic(StrEnum):
     STRANGERS = "Pictures that are no OCTA en-face images"
     LAYERS = "Retinal layers"
     THICKNESS = "Retinal thickness"
+    LEVELS = "Agreement of the network's levels"
     SELECTION = "Choosing what to annotate"
     BSCAN_CLASS = "Class of B-scans"
     BSCAN_LESION = "Lesions in B-scans"
@@ -38,6 +39,10 @@ class Sample:
     topic: Topic
     label: str
     groups: tuple[str, ...]
+
+    def only(self, index: NDArray[np.intp]) -> "Sample":
+        """The images at these places, under the same name."""
+        return Sample(self.topic, self.label, tuple(self.groups[place] for place in index))
 
     def figures(self, statistic: Statistic, units: Mapping[str, str] | None = None) -> list[ReportedMetric]:
         """Every figure that the images allow, in the statistic's order; none of fewer than MIN_IMAGES images."""

@@ -5,21 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from core.scoring.card import ReportedMetric
 from core.statistics.agreement import exact_agreement, quadratic_kappa
-from core.statistics.classification import (
-    area_under_roc,
-    brier_score,
-    class_figures,
-    confusion_matrix,
-    expected_calibration_error,
-    macro_figures,
-    reliability,
-    roc_curve,
-)
+from core.statistics.classification import area_under_roc
 from core.training.evaluation.cases import Case
+from core.training.evaluation.classes import ClassCurves, class_curves, class_statistics
 from core.training.evaluation.figures import MIN_IMAGES, Sample, Topic
 from core.vocabulary import CoipsGrade
 
@@ -102,23 +93,6 @@ class GradedImages:
         )
 
 
-class GradeCurves(BaseModel):
-    """What a table of figures cannot show, of one named set."""
-
-    model_config = ConfigDict(frozen=True)
-
-    set: str
-    labels: tuple[str, ...] = LABELS
-    confusion: tuple[tuple[int, ...], ...]
-    """Rows: truth; columns: model."""
-    readers_confusion: tuple[tuple[int, ...], ...] | None
-    """Rows: reader a; columns: reader b. None where the readings are not there."""
-    roc: dict[str, tuple[tuple[float, float], ...]]
-    """False and true positive rate per class against the rest; classes that the set lacks are left out."""
-    reliability: tuple[tuple[float, float, int], ...]
-    """Mean confidence, accuracy and number of images per bin."""
-
-
 def grade_figures(graded: GradedImages, name: str, protocol: str) -> list[ReportedMetric]:
     """Every figure of the grade, overall and within each source: grade and source go together in public sets."""
     return [
@@ -126,7 +100,7 @@ def grade_figures(graded: GradedImages, name: str, protocol: str) -> list[Report
     ]
 
 
-def grade_curves(graded: GradedImages, name: str, protocol: str) -> list[GradeCurves]:
+def grade_curves(graded: GradedImages, name: str, protocol: str) -> list[ClassCurves]:
     """Confusion, ROC and reliability, overall and within each source of enough images."""
     return [
         _curves(part, label)
@@ -154,32 +128,11 @@ def _of_set(graded: GradedImages, label: str) -> list[ReportedMetric]:
 
 def _figures(graded: GradedImages, index: NDArray[np.intp]) -> dict[str, float | None]:
     truth, probabilities, predicted = graded.truth[index], graded.probabilities[index], graded.predicted[index]
-    confusion = confusion_matrix(truth, predicted, N_GRADES)
-    macro = macro_figures(confusion)
-    confidence = probabilities.max(axis=1)
-    found: dict[str, float | None] = {
+    return {
         "grade quadratic kappa": quadratic_kappa(predicted, truth, N_GRADES),
         "gradable AUC": area_under_roc(1 - probabilities[:, CoipsGrade.UNGRADABLE], truth > CoipsGrade.UNGRADABLE),
-        "grade precision, macro": macro.precision,
-        "grade recall, macro": macro.recall,
-        "grade F1, macro": macro.f1,
-        "grade ECE": expected_calibration_error(confidence, predicted == truth),
-        "grade Brier score": brier_score(probabilities, truth),
+        **class_statistics(truth, probabilities, predicted, LABELS, "grade"),
     }
-    areas = []
-    for grade, name in enumerate(LABELS):
-        one = class_figures(confusion, grade)
-        area = area_under_roc(probabilities[:, grade], truth == grade)
-        areas.append(area)
-        found |= {
-            f"{name}: precision": one.precision,
-            f"{name}: recall": one.recall,
-            f"{name}: F1": one.f1,
-            f"{name}: AUC against the rest": area,
-        }
-    known = [area for area in areas if area is not None]
-    found["grade AUC, macro"] = sum(known) / N_GRADES if len(known) == N_GRADES else None
-    return found
 
 
 def _readers(graded: GradedImages, sample: Sample) -> list[ReportedMetric]:
@@ -208,25 +161,13 @@ def _abstention(graded: GradedImages, label: str, is_right: NDArray[np.bool_]) -
     ]
 
 
-def _curves(graded: GradedImages, label: str) -> GradeCurves:
-    confusion = confusion_matrix(graded.truth, graded.predicted, N_GRADES)
-    readers = None
-    if graded.reader_a is not None and graded.reader_b is not None:
-        readers = _rows(confusion_matrix(graded.reader_a, graded.reader_b, N_GRADES))
-    curves = {}
-    for grade, name in enumerate(LABELS):
-        curve = roc_curve(graded.probabilities[:, grade], graded.truth == grade)
-        if curve is not None:
-            curves[name] = tuple((round(float(x), 5), round(float(y), 5)) for x, y in zip(*curve, strict=True))
-    bins = reliability(graded.probabilities.max(axis=1), graded.predicted == graded.truth)
-    return GradeCurves(
-        set=label,
-        confusion=_rows(confusion),
-        readers_confusion=readers,
-        roc=curves,
-        reliability=tuple((round(b.confidence, 4), round(b.accuracy, 4), b.n_images) for b in bins),
+def _curves(graded: GradedImages, label: str) -> ClassCurves:
+    first, second = graded.reader_a, graded.reader_b
+    return class_curves(
+        graded.truth,
+        graded.probabilities,
+        graded.predicted,
+        LABELS,
+        name=label,
+        readers=None if first is None or second is None else (first, second),
     )
-
-
-def _rows(matrix: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(cell) for cell in row) for row in matrix)

@@ -8,12 +8,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from core.scoring.card import ReportedMetric
-from core.scoring.published import STARTING_POINT, difference_of
 from core.training.evaluation.figures import SetFigures, Topic, by_set, interval_text
-from core.training.evaluation.pictures import scan_picture, zone_picture
-from core.training.evaluation.plots import area_plot, grade_plot, severity_plot
-from core.training.evaluation.report import Evaluation, EvaluationReport, worst_faz, worst_grades
-from core.training.evaluation.zones import REPEATABILITY_MM2, zone_of
+from core.training.evaluation.plots import agreement_plot, class_plot, severity_plot
+from core.training.evaluation.report import Evaluation, EvaluationReport
 
 COLUMNS = 6
 """Sets side by side; more would not fit the page."""
@@ -35,7 +32,23 @@ NOTES = {
     ),
     Topic.ARTIFACT_MASKS: "Per type and strength: mild covers 1 to 10 % of the field, severe more.",
     Topic.STRANGERS: "A picture is refused where the network or the plain statistics take it for a stranger.",
+    Topic.LAYERS: (
+        "Overlap of the classes with the label maps; where two graders drew the boundaries, our distance from each "
+        "beside theirs from each other."
+    ),
+    Topic.THICKNESS: "Thickness from the innermost to the outermost boundary on phantoms, whose truth is known.",
+    Topic.BSCAN_CLASS: "Each source by itself. A scan with several possible classes counts as right with any of them.",
+    Topic.BSCAN_LESION: "All lesions as one mask, on the square that the network sees; each source by itself.",
+    Topic.SELECTION: "Q tells what the model lacks; it is no grade of an image.",
 }
+"""What to know of the figures; a report may say it in its own words."""
+
+WORST_TITLES = {
+    Topic.GRADE: "Worst grades: least probability given to the true one",
+    Topic.FAZ: "Worst zones: scan, drawn mask, model",
+    Topic.BSCAN_CLASS: "Worst classes: least probability given to the true one",
+}
+_MASKS_TITLE = "Worst masks: scan, drawn, model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +90,7 @@ def write_page(evaluation: Evaluation, path: Path) -> Path:
     text = environment.get_template("report.html").render(
         report=report,
         sections=[_section(topic, evaluation) for topic in Topic if report.of_topic(topic)],
-        highlights=_highlights(report),
         comparisons=_comparisons(report),
-        starting_point=STARTING_POINT,
     )
     path.write_text(text, encoding="utf-8")
     return path
@@ -87,19 +98,18 @@ def write_page(evaluation: Evaluation, path: Path) -> Path:
 
 def _section(topic: Topic, evaluation: Evaluation) -> Section:
     report = evaluation.report
-    worst = {Topic.GRADE: _worst_grades, Topic.FAZ: _worst_faz}.get(topic, lambda _: ())(evaluation)
-    title = {
-        Topic.GRADE: "Worst grades: least probability given to the consensus",
-        Topic.FAZ: "Worst zones: scan, manual mask, model",
-    }
-    plots = {Topic.GRADE: _grade_plots, Topic.ARTIFACT_SEVERITY: _severity_plots, Topic.FAZ: _area_plots}
+    severities = _severity_plots(report) if topic is Topic.ARTIFACT_SEVERITY else ()
     return Section(
-        title=topic.value,
-        note=NOTES[topic],
+        title=report.titles.get(topic, topic.value),
+        note=report.notes.get(topic, NOTES.get(topic, "")),
         pivots=tuple(_pivots(topic, report.of_topic(topic))),
-        plots=plots[topic](report) if topic in plots else (),
-        worst=worst,
-        worst_title=title.get(topic, ""),
+        plots=(*_class_plots(topic, report), *severities, *_agreement_plots(topic, report)),
+        worst=tuple(
+            Picture(case.key.split("/")[-1], _embedded(evaluation.pictures[case.topic, case.key]), case.what)
+            for case in report.worst
+            if case.topic == topic
+        ),
+        worst_title=WORST_TITLES.get(topic, _MASKS_TITLE),
     )
 
 
@@ -128,14 +138,17 @@ def _pivot(sets: Sequence[SetFigures]) -> Pivot:
     )
 
 
-def _grade_plots(report: EvaluationReport) -> tuple[Picture, ...]:
+def _class_plots(topic: Topic, report: EvaluationReport) -> tuple[Picture, ...]:
     caption = (
         "Confusion (counts; shaded by share of the row), each class against the rest, and how often the model is right "
         "at each confidence (bins of equal numbers; on the line is calibrated)."
     )
+    of_pixels = "Confusion of pixels, shaded by share of the row."
+    chosen = [curves for curves in report.class_curves if curves.topic == topic]
+    captions = [caption if curves.reliability else of_pixels for curves in chosen]
     return tuple(
-        Picture(curves.set, _embedded(grade_plot(curves)), caption if position == 0 else "")
-        for position, curves in enumerate(report.grade_curves)
+        Picture(curves.set, _embedded(class_plot(curves)), "" if words in captions[:position] else words)
+        for position, (curves, words) in enumerate(zip(chosen, captions, strict=True))
     )
 
 
@@ -147,41 +160,15 @@ def _severity_plots(report: EvaluationReport) -> tuple[Picture, ...]:
     )
 
 
-def _area_plots(report: EvaluationReport) -> tuple[Picture, ...]:
-    known = ", ".join(f"{name} {value:.3f}" for name, value in REPEATABILITY_MM2.items())
-    caption = (
-        f"Bias and 95 % limits of agreement. Shaded: ±{REPEATABILITY_MM2['semi-automatic']} mm² around the bias. "
-        f"Repeatability coefficients of Linderman 2017: {known} mm²."
-    )
-    return tuple(Picture(found.set, _embedded(area_plot(found)), caption) for found in report.area_agreements)
-
-
-def _worst_faz(evaluation: Evaluation) -> tuple[Picture, ...]:
-    words = {worst.key: worst.what for worst in evaluation.report.worst_faz}
-    return tuple(
-        Picture(case.key.split("/")[-1], _embedded(zone_picture(zone_of(case))), words[case.key])
-        for case in worst_faz(evaluation.cases)
-    )
-
-
-def _worst_grades(evaluation: Evaluation) -> tuple[Picture, ...]:
-    words = {worst.key: worst.what for worst in evaluation.report.worst_grades}
-    return tuple(
-        Picture(case.key.split("/")[-1], _embedded(scan_picture(case.image)), words[case.key])
-        for case in worst_grades(evaluation.cases)
-        if case.image is not None
-    )
-
-
-def _highlights(report: EvaluationReport) -> list[ReportedMetric]:
-    """What a reader asks for first: at most one of each figure per real set, overall ones only."""
-    wanted = ("FAZ Dice", "grade quadratic kappa", "readers: quadratic kappa", "gradable AUC")
+def _agreement_plots(topic: Topic, report: EvaluationReport) -> tuple[Picture, ...]:
     found = []
-    for name in wanted:
-        sets = [metric for metric in report.metrics if metric.name == name and not metric.set.startswith("phantoms")]
-        whole = [metric for metric in sets if metric.set.count(" ") == 1 or name.startswith("FAZ")]
-        found += [metric for metric in whole if "graded gradable" not in metric.set]
-    return found
+    for agreement in report.agreements:
+        if agreement.topic == topic:
+            unit = f" {agreement.unit}" if agreement.unit else ""
+            shaded = "" if agreement.reach is None else f" Shaded: ±{agreement.reach:g}{unit} around the bias."
+            caption = f"Bias and 95 % limits of agreement.{shaded} {agreement.reach_words}"
+            found.append(Picture(f"{agreement.what}: {agreement.set}", _embedded(agreement_plot(agreement)), caption))
+    return tuple(found)
 
 
 def _comparisons(report: EvaluationReport) -> list[dict[str, object]]:
@@ -190,7 +177,7 @@ def _comparisons(report: EvaluationReport) -> list[dict[str, object]]:
     for row in report.comparisons:
         figure = row.published
         task = tasks.setdefault(
-            figure.task, {"task": figure.task, "difference": difference_of(figure.task), "rows": []}
+            figure.task, {"task": figure.task, "difference": report.differences.get(figure.task, ""), "rows": []}
         )
         rows = task["rows"]
         assert isinstance(rows, list)

@@ -7,40 +7,62 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from core.training.evaluation.cases import Zone
-
 PANEL_PX, GAP_PX = 240, 6
 TRUTH_COLOUR, MODEL_COLOUR = (82, 216, 208), (255, 168, 60)
+LABEL_COLOURS = (
+    (82, 216, 208), (255, 168, 60), (236, 112, 160), (128, 190, 90), (112, 150, 236), (232, 214, 84), (180, 130, 214),
+    (220, 96, 72),
+)  # fmt: skip
+"""Of the classes of a label map, background left out; the same in truth and model."""
 FILL = 0.28
 
 Rgb = NDArray[np.uint8]
+Grey = NDArray[np.uint8]
 
 
-def zone_picture(zone: Zone) -> bytes:
-    """Scan | drawn FAZ | found FAZ, side by side."""
-    panels = [
-        _panel(zone.image, None, TRUTH_COLOUR),
-        _panel(zone.image, zone.truth, TRUTH_COLOUR),
-        _panel(zone.image, zone.found, MODEL_COLOUR),
-    ]
-    gap = np.full((PANEL_PX, GAP_PX, 3), 255, np.uint8)
-    return _png(np.concatenate([panels[0], gap, panels[1], gap, panels[2]], axis=1))
+def mask_picture(image: Grey, truth: NDArray[np.bool_], found: NDArray[np.bool_]) -> bytes:
+    """Scan | drawn mask | found mask, side by side."""
+    return _side_by_side(_panel(image), _panel(image, truth, TRUTH_COLOUR), _panel(image, found, MODEL_COLOUR))
 
 
-def scan_picture(image: NDArray[np.uint8]) -> bytes:
+def labels_picture(image: Grey, truth: NDArray[np.uint8], found: NDArray[np.uint8]) -> bytes:
+    """Scan | drawn classes | found classes; label maps (height, width) with 0 for the background."""
+    return _side_by_side(_panel(image), _labels(image, truth), _labels(image, found))
+
+
+def scan_picture(image: Grey) -> bytes:
     """The scan alone, at the same size."""
-    return _png(_panel(image, None, TRUTH_COLOUR))
+    return _png(_panel(image))
 
 
-def _panel(image: NDArray[np.uint8], mask: NDArray[np.bool_] | None, colour: tuple[int, int, int]) -> Rgb:
-    grey = np.asarray(Image.fromarray(image).resize((PANEL_PX, PANEL_PX), Image.Resampling.BILINEAR), np.float64)
+def _labels(image: Grey, labels: NDArray[np.uint8]) -> Rgb:
+    panel = _panel(image)
+    for label in range(1, int(labels.max()) + 1):
+        panel = _drawn(panel, labels == label, LABEL_COLOURS[(label - 1) % len(LABEL_COLOURS)])
+    return panel
+
+
+def _panel(image: Grey, mask: NDArray[np.bool_] | None = None, colour: tuple[int, int, int] = TRUTH_COLOUR) -> Rgb:
+    grey = np.asarray(Image.fromarray(image).resize((PANEL_PX, PANEL_PX), Image.Resampling.BILINEAR), np.uint8)
     panel = np.repeat(grey[:, :, None], 3, axis=2)
-    if mask is not None:
-        small = np.asarray(Image.fromarray(mask).resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST), np.bool_)
-        outline = small & ~ndimage.binary_erosion(small, iterations=2)
-        panel[small] = (1 - FILL) * panel[small] + FILL * np.array(colour)
-        panel[outline] = colour
-    return panel.round().astype(np.uint8)
+    return panel if mask is None else _drawn(panel, mask, colour)
+
+
+def _drawn(panel: Rgb, mask: NDArray[np.bool_], colour: tuple[int, int, int]) -> Rgb:
+    small = np.asarray(Image.fromarray(mask).resize((PANEL_PX, PANEL_PX), Image.Resampling.NEAREST), np.bool_)
+    outline = small & ~ndimage.binary_erosion(small, iterations=2)
+    painted = panel.astype(np.float64)
+    painted[small] = (1 - FILL) * painted[small] + FILL * np.array(colour)
+    painted[outline] = colour
+    return painted.round().astype(np.uint8)
+
+
+def _side_by_side(*panels: Rgb) -> bytes:
+    gap = np.full((PANEL_PX, GAP_PX, 3), 255, np.uint8)
+    joined = [panels[0]]
+    for panel in panels[1:]:
+        joined += [gap, panel]
+    return _png(np.concatenate(joined, axis=1))
 
 
 def _png(pixels: Rgb) -> bytes:

@@ -1,18 +1,17 @@
-"""The evaluation of one model as one value: figures, curves, comparison, and which cases went worst. Becomes JSON."""
+"""The evaluation of any model as one value: figures, curves, comparison, and which cases went worst. Becomes JSON.
+
+What a report of one recipe holds is put together where its cases are judged; the page is made from this alone.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
 from core.scoring.card import ReportedMetric
-from core.scoring.published import Comparison, compare
-from core.training.evaluation.artifacts import mask_figures, severity_figures
-from core.training.evaluation.cases import PHANTOM_SET, Case
-from core.training.evaluation.grades import GradeCurves, GradedImages, grade_curves, grade_figures
-from core.training.evaluation.recognition import recognition_figures
-from core.training.evaluation.zones import AreaAgreement, area_agreements, faz_figures, zone_of
+from core.scoring.published import Comparison
+from core.training.evaluation.agreement import Agreement
+from core.training.evaluation.classes import ClassCurves
 
 N_WORST = 8
 
@@ -31,40 +30,43 @@ class Identity(BaseModel):
     model: str
     version: str
     weights_sha256: str
-    split_seed: int
+    split_seed: int | None = None
+    """None where the images were chosen in another way, which ``split`` says."""
     split: str
     labels: str
 
 
 class WorstCase(BaseModel):
-    """A case that went wrong, by key, with what was measured."""
+    """A case that went wrong, by the part of the report and by its key, with what was measured."""
 
     model_config = ConfigDict(frozen=True)
 
+    topic: str
     key: str
     what: str
 
 
-class EvaluationReport(BaseModel):
-    """What `octaudit evaluate` writes as JSON."""
+class EvaluationReport(Identity):
+    """What `octaudit evaluate --report` writes as JSON."""
 
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    version: str
-    weights_sha256: str
-    split_seed: int
-    split: str
-    labels: str
     intervals: str = INTERVALS
     parts: dict[str, dict[str, int]]
     """Images and groups per set that was measured on."""
     metrics: tuple[ReportedMetric, ...]
-    grade_curves: tuple[GradeCurves, ...]
-    area_agreements: tuple[AreaAgreement, ...]
-    comparisons: tuple[Comparison, ...]
-    worst_faz: tuple[WorstCase, ...]
-    worst_grades: tuple[WorstCase, ...]
+    headline: tuple[ReportedMetric, ...] = ()
+    """What a reader asks for first."""
+    titles: dict[str, str] = {}
+    """Of topics whose usual title does not fit this model."""
+    notes: dict[str, str] = {}
+    """What to know of a topic's figures, by topic, beside or instead of the usual words."""
+    class_curves: tuple[ClassCurves, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    differences: dict[str, str] = {}
+    """Why a task's published figures are no like-for-like comparison, by task."""
+    starting_point: str = ""
+    """With which weights the published networks began, and these."""
+    worst: tuple[WorstCase, ...] = ()
 
     def of_topic(self, topic: str) -> list[ReportedMetric]:
         """The figures of one part of the report."""
@@ -73,110 +75,33 @@ class EvaluationReport(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The figures of a model, and the cases they are of: what a page with pictures is made from."""
+    """The figures of a model, and its worst cases as pictures (PNG), by topic and key."""
 
     report: EvaluationReport
-    cases: tuple[Case, ...]
+    pictures: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class GradedSet:
-    """Predictions of graded images and the protocol that kept them apart, such as out-of-fold ones."""
+class Shown:
+    """A worst case before it is written down: its words and its picture (PNG)."""
 
-    name: str
-    protocol: str
-    images: GradedImages
-
-
-def assemble(
-    identity: Identity,
-    cases: Sequence[Case],
-    *,
-    protocol: str = "held-out",
-    protocols: Mapping[str, str] = MappingProxyType({}),
-    more_figures: Sequence[ReportedMetric] = (),
-) -> EvaluationReport:
-    """The whole evaluation of the cases.
-
-    Parameters
-    ----------
-    cases : sequence of Case
-        Images, phantoms and strangers that what judged them was not fitted or chosen on.
-    protocol : str
-        How they were kept apart; part of every set's name. ``protocols`` names the sets with one of their own.
-    more_figures : sequence of ReportedMetric
-        Figures that are not of cases, such as those of the accept rule; they follow those of the grade.
-    """
-    graded_sets = _graded_sets(cases, protocol, protocols)
-    metrics = [metric for item in graded_sets for metric in grade_figures(item.images, item.name, item.protocol)]
-    metrics += more_figures
-    for item in graded_sets:
-        if item.name != PHANTOM_SET:
-            metrics += severity_figures([case for case in cases if case.set == item.name], item.name, item.protocol)
-    metrics += [*faz_figures(cases, protocol), *mask_figures(cases, protocol), *recognition_figures(cases, protocol)]
-    return EvaluationReport(
-        **identity.model_dump(),
-        parts=_parts(cases),
-        metrics=tuple(metrics),
-        grade_curves=tuple(
-            curve for item in graded_sets for curve in grade_curves(item.images, item.name, item.protocol)
-        ),
-        area_agreements=tuple(area_agreements(cases, protocol)),
-        comparisons=tuple(compare(metrics)),
-        worst_faz=tuple(WorstCase(key=case.key, what=_faz_words(case)) for case in worst_faz(cases)),
-        worst_grades=tuple(WorstCase(key=case.key, what=_grade_words(case)) for case in worst_grades(cases)),
-    )
+    topic: str
+    key: str
+    what: str
+    picture: bytes
 
 
-def worst_faz(cases: Sequence[Case]) -> list[Case]:
-    """The real images whose FAZ was found worst, by Dice."""
-    drawn = [case for case in cases if case.zone is not None and case.set.startswith("faz_")]
-    return sorted(drawn, key=lambda case: zone_of(case).overlap.dice)[:N_WORST]
+def illustrated(report: EvaluationReport, shown: Sequence[Shown]) -> Evaluation:
+    """The report with its worst cases."""
+    worst = tuple(WorstCase(topic=case.topic, key=case.key, what=case.what) for case in shown)
+    pictures = {(case.topic, case.key): case.picture for case in shown}
+    return Evaluation(report.model_copy(update={"worst": worst}), pictures)
 
 
-def worst_grades(cases: Sequence[Case]) -> list[Case]:
-    """The real images to whose true grade the model gave the least probability."""
-    graded = [case for case in _graded(cases) if case.image is not None]
-    return sorted(graded, key=lambda case: float(case.said.probabilities[int(case.grade or 0)]))[:N_WORST]
-
-
-def _graded(cases: Sequence[Case]) -> list[Case]:
-    """Graded cases; those of FAZ sets have their grade from a copy in the graded set and would count twice."""
-    return [case for case in cases if case.grade is not None and not case.set.startswith("faz_")]
-
-
-def _names(cases: Sequence[Case], *, with_grade: bool) -> list[str]:
-    return sorted({case.set for case in (_graded(cases) if with_grade else cases)})
-
-
-def _graded_sets(cases: Sequence[Case], protocol: str, protocols: Mapping[str, str]) -> list[GradedSet]:
-    return [
-        GradedSet(
-            name,
-            protocols.get(name, protocol),
-            GradedImages.of_cases([case for case in _graded(cases) if case.set == name]),
-        )
-        for name in _names(cases, with_grade=True)
-    ]
-
-
-def _parts(cases: Sequence[Case]) -> dict[str, dict[str, int]]:
-    found = {}
-    for name in _names(cases, with_grade=False):
-        groups = [case.group for case in cases if case.set == name]
-        found[name] = {"images": len(groups), "groups": len(set(groups))}
+def sets_of(metrics: Sequence[ReportedMetric]) -> dict[str, dict[str, int]]:
+    """Images and groups of every set that has figures: those of the figure that rests on most."""
+    found: dict[str, dict[str, int]] = {}
+    for metric in metrics:
+        size = {"images": metric.n_images, "groups": metric.n_subjects}
+        found[metric.set] = max(size, found.get(metric.set, size), key=lambda each: each["images"])
     return found
-
-
-def _faz_words(case: Case) -> str:
-    overlap = zone_of(case).overlap
-    distance = "not found" if overlap.hausdorff95_px is None else f"HD95 {overlap.hausdorff95_px:.0f} px"
-    return f"{case.slab}, Dice {overlap.dice:.2f}, {distance}"
-
-
-def _grade_words(case: Case) -> str:
-    names = ("ungradable", "gradable", "outstanding")
-    said = case.said.ordinal
-    sure = float(case.said.probabilities[said])
-    left = ", left to a person" if case.said.abstained else ""
-    return f"{case.source}: readers {names[int(case.grade or 0)]}, model {names[said]} ({sure:.0%} sure{left})"

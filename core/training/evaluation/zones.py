@@ -4,17 +4,18 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from core.scoring.card import ReportedMetric
-from core.statistics.agreement import intraclass_correlation, limits_of_agreement
+from core.training.evaluation.agreement import Agreement, agreement_figures, agreement_of
 from core.training.evaluation.cases import PHANTOM_SET, Case, Zone
-from core.training.evaluation.figures import MIN_IMAGES, Sample, Topic
+from core.training.evaluation.figures import Sample, Topic
 from core.vocabulary import CoipsGrade
 
 REPEATABILITY_MM2 = {"manual": 0.022, "semi-automatic": 0.046, "automatic": 0.060}
 """Repeatability coefficients 2.77 Sw of the FAZ area in healthy eyes (Linderman et al. 2017,
 doi:10.1167/tvst.6.3.16): what the half-width of the limits of agreement is held against."""
+
+_REPEATABILITY_WORDS = ", ".join(f"{name} {value:.3f}" for name, value in REPEATABILITY_MM2.items())
 
 GOOD = "graded gradable or better"
 
@@ -23,19 +24,7 @@ _UNITS = {
     "FAZ HD95": "px",
     "FAZ mean surface distance in mm": "mm",
     "FAZ HD95 in mm": "mm",
-    "FAZ area bias": "mm²",
-    "FAZ area: half-width of the 95 % limits of agreement": "mm²",
 }
-
-
-class AreaAgreement(BaseModel):
-    """The points of a Bland-Altman plot, in mm²: area found and area drawn of each image."""
-
-    model_config = ConfigDict(frozen=True)
-
-    set: str
-    found_mm2: tuple[float, ...]
-    drawn_mm2: tuple[float, ...]
 
 
 def faz_figures(cases: Sequence[Case], protocol: str) -> list[ReportedMetric]:
@@ -43,15 +32,20 @@ def faz_figures(cases: Sequence[Case], protocol: str) -> list[ReportedMetric]:
     return [metric for label, members in _sets(cases, protocol) for metric in _of_set(members, label)]
 
 
-def area_agreements(cases: Sequence[Case], protocol: str) -> list[AreaAgreement]:
+def area_agreements(cases: Sequence[Case], protocol: str) -> list[Agreement]:
     """The areas of every set of known field, for the plots."""
-    found = []
-    for label, members in _sets(cases, protocol):
-        areas = _areas_mm2(members)
-        if len(areas) >= MIN_IMAGES:
-            first, second = (tuple(round(float(area), 4) for area in column) for column in areas.T)
-            found.append(AreaAgreement(set=label, found_mm2=first, drawn_mm2=second))
-    return found
+    return [
+        found
+        for label, members in _sets(cases, protocol)
+        for found in zone_agreements([zone_of(case) for case in members], _sample(label, members))
+    ]
+
+
+def zone_agreements(zones: Sequence[Zone], sample: Sample) -> list[Agreement]:
+    """The areas of one set, as a list of one; empty where no field is known."""
+    known = f"Repeatability coefficients of Linderman 2017: {_REPEATABILITY_WORDS} mm²."
+    reach = REPEATABILITY_MM2["semi-automatic"]
+    return agreement_of(sample, _areas_mm2(zones), "FAZ area", "mm²", reach=reach, words=known)
 
 
 def zone_of(case: Case) -> Zone:
@@ -74,8 +68,16 @@ def _sets(cases: Sequence[Case], protocol: str) -> Iterator[tuple[str, list[Case
 
 
 def _of_set(members: Sequence[Case], label: str) -> list[ReportedMetric]:
-    overlaps = [zone_of(case).overlap for case in members]
-    sample = Sample(Topic.FAZ, label, tuple(case.group for case in members))
+    return zone_figures([zone_of(case) for case in members], _sample(label, members))
+
+
+def _sample(label: str, members: Sequence[Case]) -> Sample:
+    return Sample(Topic.FAZ, label, tuple(case.group for case in members))
+
+
+def zone_figures(zones: Sequence[Zone], sample: Sample) -> list[ReportedMetric]:
+    """Overlap, distance of the boundaries and, where every field is known, area; a zone per image of the sample."""
+    overlaps = [zone.overlap for zone in zones]
     everywhere = {
         "FAZ Dice": [overlap.dice for overlap in overlaps],
         "FAZ Jaccard": [overlap.jaccard for overlap in overlaps],
@@ -83,18 +85,17 @@ def _of_set(members: Sequence[Case], label: str) -> list[ReportedMetric]:
         "FAZ recall": [overlap.recall or 0.0 for overlap in overlaps],
     }
     missed = np.array([overlap.mean_surface_px is None for overlap in overlaps], bool)
+    found_in = sample.only(np.flatnonzero(~missed))
     return [
         *sample.means(everywhere),
         *sample.share("FAZ missed", missed),
-        *_distance_figures([case for case, is_missed in zip(members, missed, strict=True) if not is_missed], label),
-        *_area_figures(members, label),
+        *_distance_figures([zone for zone, is_missed in zip(zones, missed, strict=True) if not is_missed], found_in),
+        *_area_figures(zones, sample),
     ]
 
 
-def _distance_figures(members: Sequence[Case], label: str) -> list[ReportedMetric]:
+def _distance_figures(zones: Sequence[Zone], sample: Sample) -> list[ReportedMetric]:
     """Boundary distances where both masks hold something; in mm where every field is known."""
-    zones = [zone_of(case) for case in members]
-    sample = Sample(Topic.FAZ, label, tuple(case.group for case in members))
     mean = np.array([zone.overlap.mean_surface_px for zone in zones], np.float64)
     worst = np.array([zone.overlap.hausdorff95_px for zone in zones], np.float64)
     columns = {"FAZ mean surface distance": mean, "FAZ HD95": worst}
@@ -104,26 +105,12 @@ def _distance_figures(members: Sequence[Case], label: str) -> list[ReportedMetri
     return sample.means(columns, _UNITS)
 
 
-def _area_figures(members: Sequence[Case], label: str) -> list[ReportedMetric]:
-    areas = _areas_mm2(members)
-    if len(areas) != len(members):
-        return []
-    sample = Sample(Topic.FAZ, label, tuple(case.group for case in members))
-
-    def statistic(index: NDArray[np.intp]) -> dict[str, float | None]:
-        limits = limits_of_agreement(areas[index, 0], areas[index, 1])
-        correlation = intraclass_correlation(areas[index])
-        return {
-            "FAZ area bias": None if limits is None else limits.bias,
-            "FAZ area: half-width of the 95 % limits of agreement": None if limits is None else limits.half_width,
-            "FAZ area ICC(2,1)": None if correlation is None else correlation.agreement,
-            "FAZ area ICC(3,1)": None if correlation is None else correlation.consistency,
-        }
-
-    return sample.figures(statistic, _UNITS)
+def _area_figures(zones: Sequence[Zone], sample: Sample) -> list[ReportedMetric]:
+    areas = _areas_mm2(zones)
+    return agreement_figures(sample, areas, "FAZ area", "mm²") if len(areas) == len(zones) else []
 
 
-def _areas_mm2(members: Sequence[Case]) -> NDArray[np.float64]:
-    """Area found and area drawn (n, 2) of the members whose field is known."""
-    areas = [zone_of(case).area_mm2 for case in members]
+def _areas_mm2(zones: Sequence[Zone]) -> NDArray[np.float64]:
+    """Area found and area drawn (n, 2) of the zones whose field is known."""
+    areas = [zone.area_mm2 for zone in zones]
     return np.array([area for area in areas if area is not None], np.float64).reshape(-1, 2)

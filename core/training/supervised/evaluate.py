@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -12,14 +13,16 @@ from core.scoring.coips_card import CoipsCard
 from core.scoring.published import PublishedFigure, published_figures
 from core.scoring.torch_backend.coips import Folds
 from core.scoring.torch_backend.device import choose_device, limit_threads
+from core.training.supervised.judge import Judged, judge_model, judged_figures
 from core.training.supervised.manifest import read_records
 from core.training.supervised.parts import SPLITS_NAME, Placed, grouped, near_duplicates
 from core.training.supervised.picture import Picture, read_pictures
-from core.training.supervised.publish import judge
 from core.training.supervised.recipe import PUBLISHED_BACKBONES
 from core.training.supervised.record import Label, Part
 
 MAX_LEAKS_SHOWN = 10
+UNSEEN = "unseen images"
+"""What the judged images are called in the names of sets."""
 
 _TASKS = {"coips-quality": "grade", "coips-faz": "FAZ"}
 """How the tasks of published.csv begin."""
@@ -59,6 +62,15 @@ class CoipsEvaluation(BaseModel):
     """Why the two are not the same measurement."""
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluatedCoips:
+    """The figures of a model, and what it said of every image."""
+
+    found: CoipsEvaluation
+    card: CoipsCard
+    judged: Judged
+
+
 def evaluate_coips(
     data: Path,
     model: Path,
@@ -67,7 +79,7 @@ def evaluate_coips(
     device: str = "auto",
     folds: Sequence[Folds] = tuple(Folds),
     report: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
-) -> CoipsEvaluation:
+) -> EvaluatedCoips:
     """The figures of a model on the images of a folder that it has not seen.
 
     Where the manifest has a ``split`` column only its test rows count, and a row that the model was trained with is
@@ -86,26 +98,26 @@ def evaluate_coips(
     pictures = read_pictures(data, records, on_read=lambda done: report("Checking the images", done, len(records)))
     trained_with, note = trained_with_beside(model)
     unseen = unseen_of(pictures, trained_with, float(card.recipe["near_duplicate_correlation"]))
-    metrics = judge(
+    judged = judge_model(
         model,
         card,
         unseen,
-        "unseen images",
         choose_device(device),
         folds=folds,
         report=lambda done, total: report("Judging", done, total),
     )
-    return CoipsEvaluation(
+    found = CoipsEvaluation(
         recipe=recipe,
         weights_sha256=card.weights_sha256,
         folds=() if recipe == "coips-quality" else tuple(folds),
         n_images=len(unseen),
         n_left_out=len(pictures) - len(unseen),
         note=note,
-        metrics=tuple(metrics),
+        metrics=tuple(judged_figures(judged, UNSEEN)),
         published=published_beside(card),
         difference=DIFFERENCES[recipe],
     )
+    return EvaluatedCoips(found, card, judged)
 
 
 def published_beside(card: CoipsCard) -> tuple[PublishedFigure, ...]:

@@ -1,17 +1,21 @@
 """Judges a trained COIPS model on labelled images: every figure with an interval over groups, slabs never pooled."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from core.scoring.card import Calibration, CalibrationScan, ReportedMetric
-from core.scoring.torch_backend.coips import FazSegmenter, QualityGrader
-from core.statistics.agreement import limits_of_agreement
-from core.statistics.overlap import MaskOverlap, mask_overlap
+from core.scoring.coips_card import CoipsCard
+from core.scoring.torch_backend.coips import FazSegmenter, Folds, QualityGrader
+from core.statistics.overlap import mask_overlap
+from core.training.evaluation.cases import Zone
 from core.training.evaluation.figures import Sample, Topic
 from core.training.evaluation.grades import GradedImages, grade_figures
+from core.training.evaluation.zones import zone_figures
 from core.training.supervised.parts import Placed
 from core.training.supervised.picture import read_grey_levels, read_mask
 from core.vocabulary import CoipsGrade, Slab
@@ -22,12 +26,52 @@ FAZ_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Zone:
-    """A FAZ found and drawn."""
+class Judged:
+    """What a model said of labelled images: of grades ``graded``, of the FAZ ``zones`` by the folds that drew them."""
 
-    overlap: MaskOverlap
-    area_mm2: tuple[float, float] | None
-    """Found and drawn, eq. 10; None where the field is not known."""
+    placed: Sequence[Placed]
+    graded: GradedImages | None = None
+    zones: Mapping[Folds, Sequence[Zone]] = field(default_factory=dict)
+
+
+FOLDS_WORDS = {Folds.BEST: "best fold", Folds.ALL: "all folds, mirrored"}
+
+
+def judge_model(
+    weights: Path,
+    card: CoipsCard,
+    placed: Sequence[Placed],
+    device: torch.device,
+    *,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+    folds: Sequence[Folds] = tuple(Folds),
+) -> Judged:
+    """Ask a stored model about these images; a FAZ model by the best fold, by all, or by both."""
+
+    def done(n: int) -> None:
+        report(n, len(placed))
+
+    if card.recipe_name == "coips-quality":
+        return Judged(placed, graded=graded_images(QualityGrader.load(weights, card, device), placed, done))
+    found = {
+        choice: find_zones(FazSegmenter.load(weights, card, device, choice), placed, done)
+        for choice in (folds if placed else ())
+    }
+    return Judged(placed, zones=found)
+
+
+def judged_figures(judged: Judged, name: str) -> list[ReportedMetric]:
+    """Every figure of the images, under the name of their set; nothing of none."""
+    if not judged.placed:
+        return []
+    if judged.graded is not None:
+        return judge_grades(judged.graded, name)
+    return [
+        metric
+        for choice, zones in judged.zones.items()
+        for index, sample in zone_samples(judged.placed, f"{name}, {FOLDS_WORDS[choice]}")
+        for metric in zone_figures([zones[place] for place in index], sample)
+    ]
 
 
 def graded_images(
@@ -78,22 +122,23 @@ def calibration_on(graded: GradedImages, placed: Sequence[Placed]) -> Calibratio
     )
 
 
-def judge_zones(
-    segmenter: FazSegmenter, placed: Sequence[Placed], name: str, on_done: Callable[[int], None] = lambda _: None
-) -> list[ReportedMetric]:
-    """Dice, Jaccard, precision, recall, boundary distance and, where the field is known, area; per slab and field."""
-    zones: list[_Zone] = []
+def find_zones(
+    segmenter: FazSegmenter, placed: Sequence[Placed], on_done: Callable[[int], None] = lambda _: None
+) -> list[Zone]:
+    """The FAZ of these images, found and drawn, in their order."""
+    zones: list[Zone] = []
     for done, batch in _batches(placed):
         images = [read_grey_levels(item.picture.record.path) for item in batch]
         maps = segmenter.probabilities(images)
-        zones.extend(_zone(item, found) for item, found in zip(batch, maps, strict=True))
+        zones.extend(_zone(item, image, found) for item, image, found in zip(batch, images, maps, strict=True))
         on_done(done)
-    metrics = []
+    return zones
+
+
+def zone_samples(placed: Sequence[Placed], name: str) -> Iterator[tuple[list[int], Sample]]:
+    """Per slab and field, which are never pooled: the places of its images, and their sample."""
     for label, index in _slabs_and_fields(placed):
-        groups = tuple(placed[place].group for place in index)
-        sample = Sample(Topic.FAZ, f"coips-faz {label}, {name}", groups)
-        metrics.extend(_figures(sample, [zones[place] for place in index]))
-    return metrics
+        yield index, Sample(Topic.FAZ, f"coips-faz {label}, {name}", tuple(placed[place].group for place in index))
 
 
 def _batches(placed: Sequence[Placed]) -> Iterator[tuple[int, Sequence[Placed]]]:
@@ -102,15 +147,13 @@ def _batches(placed: Sequence[Placed]) -> Iterator[tuple[int, Sequence[Placed]]]
         yield start + len(batch), batch
 
 
-def _zone(item: Placed, found: NDArray[np.float32]) -> _Zone:
+def _zone(item: Placed, image: NDArray[np.uint8], found: NDArray[np.float32]) -> Zone:
     record = item.picture.record
     assert record.mask_path is not None  # a manifest of masks was checked
     predicted, truth = found > FAZ_THRESHOLD, read_mask(record.mask_path)
-    area = None
-    if record.field_mm is not None:
-        pixel_mm2 = (record.field_mm / truth.shape[1]) ** 2  # eq. 10: a**2 / z**2
-        area = float(predicted.sum()) * pixel_mm2, float(truth.sum()) * pixel_mm2
-    return _Zone(mask_overlap(predicted, truth), area)
+    # Eq. 10: the area of a pixel is a**2 / z**2.
+    mm_per_px = None if record.field_mm is None else record.field_mm / truth.shape[1]
+    return Zone(image, truth, predicted, mask_overlap(predicted, truth), mm_per_px)
 
 
 def _slabs_and_fields(placed: Sequence[Placed]) -> Iterator[tuple[str, list[int]]]:
@@ -121,29 +164,3 @@ def _slabs_and_fields(placed: Sequence[Placed]) -> Iterator[tuple[str, list[int]
     for slab, field_mm in sorted(found):
         field = f"{field_mm:g} mm" if field_mm else "field unknown"
         yield f"{slab} {field}", found[slab, field_mm]
-
-
-def _figures(sample: Sample, zones: Sequence[_Zone]) -> list[ReportedMetric]:
-    overlaps = [zone.overlap for zone in zones]
-    metrics = sample.means(
-        {
-            "FAZ Dice": [overlap.dice for overlap in overlaps],
-            "FAZ Jaccard": [overlap.jaccard for overlap in overlaps],
-            "FAZ precision": [overlap.precision or 0.0 for overlap in overlaps],
-            "FAZ recall": [overlap.recall or 0.0 for overlap in overlaps],
-        }
-    )
-    metrics += sample.share("FAZ missed", np.array([overlap.mean_surface_px is None for overlap in overlaps], bool))
-    areas = np.array([zone.area_mm2 for zone in zones if zone.area_mm2 is not None], np.float64).reshape(-1, 2)
-    if len(areas) == len(zones):
-        metrics += sample.figures(lambda index: _area_figures(areas[index]), dict.fromkeys(_AREA_NAMES, "mm²"))
-    return metrics
-
-
-_AREA_NAMES = ("FAZ area bias", "FAZ area: half-width of the 95 % limits of agreement")
-
-
-def _area_figures(areas: NDArray[np.float64]) -> dict[str, float | None]:
-    limits = limits_of_agreement(areas[:, 0], areas[:, 1])
-    values = (None, None) if limits is None else (limits.bias, limits.half_width)
-    return dict(zip(_AREA_NAMES, values, strict=True))

@@ -10,12 +10,12 @@ import torch
 
 from core.networks.coips_faz import FazShape
 from core.networks.coips_quality import QualityShape
-from core.scoring.card import ReportedMetric, TrainingSet, sha256_of
+from core.scoring.card import TrainingSet, sha256_of
 from core.scoring.coips_card import CoipsCard, Member
 from core.scoring.lanes.zscore import PREPROCESSING
-from core.scoring.torch_backend.coips import FazSegmenter, Folds, QualityGrader
+from core.scoring.torch_backend.coips import QualityGrader
 from core.training.supervised.fit import Fitted
-from core.training.supervised.judge import calibration_on, graded_images, judge_grades, judge_zones
+from core.training.supervised.judge import calibration_on, graded_images, judge_grades, judge_model, judged_figures
 from core.training.supervised.parts import SPLITS_NAME, Placed
 from core.training.supervised.recipe import FazRecipe, QualityRecipe, SupervisedRecipe, supervised_recipe
 from core.training.supervised.record import Part
@@ -98,34 +98,10 @@ def write_card(
         graded = graded_images(grader, test, lambda done: report(done, len(test)))
         measured = {"metrics": tuple(judge_grades(graded, _TEST)), "calibration": calibration_on(graded, test)}
     else:
-        measured = {"metrics": tuple(judge(weights, draft, test, _TEST, device, report=report))}
+        measured = {"metrics": tuple(judged_figures(judge_model(weights, draft, test, device, report=report), _TEST))}
     card = draft.model_copy(update=measured)
     weights.with_suffix(".json").write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return card
-
-
-def judge(
-    weights: Path,
-    card: CoipsCard,
-    placed: Sequence[Placed],
-    name: str,
-    device: torch.device,
-    *,
-    report: Callable[[int, int], None] = lambda _done, _total: None,
-    folds: Sequence[Folds] = tuple(Folds),
-) -> list[ReportedMetric]:
-    """Every figure of a model on these images; a FAZ model by the best fold, by all, or by both."""
-    if not placed:
-        return []
-    if card.recipe_name == "coips-quality":
-        grader = QualityGrader.load(weights, card, device)
-        return judge_grades(graded_images(grader, placed, lambda done: report(done, len(placed))), name)
-    metrics = []
-    for choice in folds:
-        segmenter = FazSegmenter.load(weights, card, device, choice)
-        label = f"{name}, {'best fold' if choice is Folds.BEST else 'all folds, mirrored'}"
-        metrics.extend(judge_zones(segmenter, placed, label, lambda done: report(done, len(placed))))
-    return metrics
 
 
 def training_sets(placed: Sequence[Placed]) -> list[TrainingSet]:

@@ -12,15 +12,9 @@ from rich.console import Console
 from core.scoring.card import ReportedMetric
 from core.scoring.published import compare, difference_of, published_figures
 from core.training.evaluation.figures import Topic, interval_text
+from core.training.evaluation.octa_enface import assemble, evaluation_of, worst_faz, worst_grades
 from core.training.evaluation.page import write_page
-from core.training.evaluation.report import (
-    Evaluation,
-    EvaluationReport,
-    Identity,
-    assemble,
-    worst_faz,
-    worst_grades,
-)
+from core.training.evaluation.report import EvaluationReport, Identity
 from core.training.evaluation.table import figure_tables
 from core.training.folder import Reading
 from core.vocabulary import OCTA_ARTIFACTS, CoipsGrade
@@ -58,8 +52,13 @@ def cases(make_case, make_zone):
 
 
 @pytest.fixture
-def report(cases):
-    return assemble(IDENTITY, cases)
+def evaluation(cases):
+    return evaluation_of(IDENTITY, cases)
+
+
+@pytest.fixture
+def report(evaluation):
+    return evaluation.report
 
 
 def test_the_report_has_every_topic_and_comes_back_from_json(report):
@@ -82,8 +81,8 @@ def test_a_set_with_a_protocol_of_its_own_is_named_by_it(cases):
     assert not any(name.startswith("octa_graded") and "held-out" in name for name in named)
 
 
-def test_the_page_needs_no_other_file_and_its_pictures_open(report, cases, tmp_path):
-    page = write_page(Evaluation(report, tuple(cases)), tmp_path / "report.html").read_text(encoding="utf-8")
+def test_the_page_needs_no_other_file_and_its_pictures_open(evaluation, tmp_path):
+    page = write_page(evaluation, tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.findall(r'(?:src|href)="(?!data:image/png;base64,|#)', page)
     assert "http" not in page
     pictures = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", page)
@@ -93,13 +92,13 @@ def test_the_page_needs_no_other_file_and_its_pictures_open(report, cases, tmp_p
             opened.verify()
 
 
-def test_the_page_shows_every_figure_and_escapes_what_it_was_told(report, cases, tmp_path):
-    page = write_page(Evaluation(report, tuple(cases)), tmp_path / "report.html").read_text(encoding="utf-8")
+def test_the_page_shows_every_figure_and_escapes_what_it_was_told(evaluation, tmp_path):
+    report, page = evaluation.report, write_page(evaluation, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "By &lt;us&gt;." in page
     assert "5 of 6" not in page
     missing = [metric.name for metric in report.metrics if interval_text(metric) not in page]
     assert missing == []
-    worst = [report.worst_faz[0].what, report.worst_grades[0].what]
+    worst = [next(case.what for case in report.worst if case.topic == topic) for topic in (Topic.FAZ, Topic.GRADE)]
     absent = [words for words in ("ImageNet", "Linderman", *worst) if words not in page]
     assert absent == []
 

@@ -1,6 +1,9 @@
 """Evaluation counts unseen images only, best fold and all folds differ, and the commands print what they should."""
 
+import base64
+import io
 import json
+import re
 import shutil
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from labelled_folders import manifest_rows, write_manifest
+from PIL import Image
 
 from core.commands import evaluate as evaluate_command
 from core.commands import train as train_command
@@ -16,6 +20,8 @@ from core.networks.coips_faz import FazShape, build_faz
 from core.scoring.coips_card import CoipsCard
 from core.scoring.torch_backend.coips import FazSegmenter, Folds
 from core.statistics import resampling
+from core.training.evaluation.figures import interval_text
+from core.training.evaluation.report import EvaluationReport
 from core.training.supervised.evaluate import evaluate_coips
 
 
@@ -45,7 +51,7 @@ def faz_run(masked_folder, tmp_path_factory):
 
 
 def test_the_folder_trained_on_is_judged_by_its_test_part(masked_folder, faz_run):
-    found = evaluate_coips(masked_folder, faz_run, recipe="coips-faz", folds=[Folds.ALL])
+    found = evaluate_coips(masked_folder, faz_run, recipe="coips-faz", folds=[Folds.ALL]).found
     assert (found.n_images, found.n_left_out) == (5, 13)
     own = {metric.name: metric.value for metric in CoipsCard.beside(faz_run).metrics if "all folds" in metric.set}
     assert {metric.name: metric.value for metric in found.metrics} == own
@@ -59,7 +65,7 @@ def test_a_test_row_that_was_trained_with_is_refused_by_name(masked_folder, faz_
 
 
 def test_a_folder_of_trained_images_only_is_refused(masked_folder, faz_run, tmp_path):
-    unseen = evaluate_coips(masked_folder, faz_run, recipe="coips-faz", folds=[Folds.BEST])
+    unseen = evaluate_coips(masked_folder, faz_run, recipe="coips-faz", folds=[Folds.BEST]).found
     assert unseen.n_images == 5
     folder = shutil.copytree(masked_folder, tmp_path / "masked")
     parts = (faz_run.parent / "splits.csv").read_text().splitlines()
@@ -72,7 +78,9 @@ def test_a_folder_of_trained_images_only_is_refused(masked_folder, faz_run, tmp_
 def test_without_the_splits_the_evaluation_says_what_it_cannot_tell(masked_folder, faz_run, tmp_path):
     for name in ("coips-faz.safetensors", "coips-faz.json"):
         shutil.copy(faz_run.parent / name, tmp_path / name)
-    found = evaluate_coips(masked_folder, tmp_path / "coips-faz.safetensors", recipe="coips-faz", folds=[Folds.BEST])
+    found = evaluate_coips(
+        masked_folder, tmp_path / "coips-faz.safetensors", recipe="coips-faz", folds=[Folds.BEST]
+    ).found
     assert (found.n_images, found.n_left_out) == (18, 0)
     assert "cannot be told" in found.note
 
@@ -132,7 +140,7 @@ def test_options_of_another_recipe_are_refused(arguments, message, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "option"), [("coips-faz", "--report"), ("octa-enface", "--folds"), ("layers", "--fonts")]
+    ("recipe", "option"), [("text-detector", "--report"), ("octa-enface", "--folds"), ("layers", "--fonts")]
 )
 def test_an_option_that_would_change_nothing_is_refused(recipe, option, tmp_path):
     value = "all" if option == "--folds" else tmp_path
@@ -153,3 +161,55 @@ def test_a_model_that_is_none_or_another_is_refused(masked_folder, faz_run, tmp_
         file.write(b"\0")
     with pytest.raises(UsageError, match="their sha256 differ"):
         CoipsCard.beside(tmp_path / "coips-faz.safetensors")
+
+
+def pictures_of(page):
+    """Every embedded picture of a page, opened."""
+    found = [base64.b64decode(text) for text in re.findall(r"data:image/png;base64,([A-Za-z0-9+/=]+)", page)]
+    for picture in found:
+        with Image.open(io.BytesIO(picture)) as opened:
+            opened.verify()
+    return found
+
+
+def test_the_report_of_zones_has_its_figures_limits_and_worst_cases(masked_folder, faz_run, tmp_path):
+    out = tmp_path / "report"
+    found = invoke(evaluate_command.command, "coips-faz", "--data", masked_folder, "--model", faz_run, "--report", out)
+    assert found.exit_code == 0
+    page = (out / "report.html").read_text()
+    report = EvaluationReport.model_validate_json((out / "report.json").read_text())
+    assert [metric.name for metric in report.metrics if interval_text(metric) not in page] == []
+    names = {metric.name for metric in report.metrics}
+    assert {"FAZ Dice", "FAZ Jaccard", "FAZ missed"} <= names
+    dices = [float(re.search(r"Dice (\d\.\d\d)", case.what).group(1)) for case in report.worst]
+    assert dices == sorted(dices)
+    assert len(dices) == 5
+    assert len(pictures_of(page)) == len(report.worst) + len(report.agreements)
+    assert {agreement.unit for agreement in report.agreements} <= {"mm²"}
+    assert not re.findall(r'(?:src|href)="(?!data:image/png;base64,|#)', page)
+    absent = [words for words in ("no like-for-like comparison", "Table 7", "began at random") if words not in page]
+    assert absent == []
+
+
+def test_the_report_of_grades_has_curves_and_worst_cases(graded_folder, tmp_path):
+    out = tmp_path / "run"
+    arguments = ("--backbone", "test_resnet", "--image-size", 64, "--batch-size", 6, "--epochs", 1, "--workers", 0)
+    trained = invoke(
+        train_command.command, "coips-quality", "--data", graded_folder, "--out", out, *arguments,
+        "--set", "trained_layers=all",
+    )  # fmt: skip
+    assert trained.exit_code == 0
+    found = invoke(
+        evaluate_command.command, "coips-quality", "--data", graded_folder, "--model", out / "coips-quality.safetensors",
+        "--report", tmp_path / "report",
+    )  # fmt: skip
+    assert found.exit_code == 0
+    page = (tmp_path / "report" / "report.html").read_text()
+    report = EvaluationReport.model_validate_json((tmp_path / "report" / "report.json").read_text())
+    assert sum(sum(row) for row in report.class_curves[0].confusion) == report.metrics[0].n_images
+    assert report.class_curves[0].roc
+    assert len(pictures_of(page)) == len(report.class_curves) + len(report.worst)
+    beside = next(row for row in report.comparisons if row.published.figure == "accuracy")
+    assert beside.ours is not None
+    assert beside.ours.name == "grade accuracy"
+    assert beside.ours.set == "coips-quality, unseen images"
