@@ -29,7 +29,8 @@ TABLE_WIDTH = 140
 @click.option(
     "--keep-network",
     is_flag=True,
-    help="octa-enface with --init (a file, or bundled): fit scan heads, calibration and figures alone, in minutes.",
+    help="octa-enface with --init (a file, or bundled): fit scan heads, calibration and figures alone, in minutes. "
+    "layers: fit the levels alone.",
 )
 @click.option(
     "--second-look",
@@ -38,6 +39,11 @@ TABLE_WIDTH = 140
 )
 @click.option("--steps", type=click.IntRange(min=1), help="octa-enface: fewer or more steps than the recipe has.")
 @click.option("--epochs", type=click.IntRange(min=1), help="All but octa-enface: at most so many epochs.")
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    help="Stop early: after so many epochs (octa-enface: steps) without a lower validation loss.",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), help="All but octa-enface: images per batch.")
 @click.option(
     "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="All but octa-enface: first learning rate."
@@ -94,6 +100,7 @@ def command(recipe: str, **options: Any) -> None:
       octaudit train coips-quality --data scans/ --out runs/quality --backbone Swin-L --init swin.safetensors
       octaudit train coips-quality --data scans/ --out runs/small --backbone resnet18 --set trained_layers=all
       octaudit train layers --data bscans/ --out runs/layers --set network=fcn_resnet101 --set scheme=five
+      octaudit train layers --data bscans/ --out runs/levels --init runs/layers/layers.safetensors --keep-network
       octaudit train onh-enface --data onh/ --out runs/onh --set architecture=unet --set encoder=efficientnet-b0
       octaudit train onh-enface --data onh/ --out runs/table-1 --seeds 5
       octaudit train bscan --data bscans/training --out runs/bscan --set networks=end-to-end
@@ -115,13 +122,13 @@ def _train_octa_enface(recipe: str, given: dict[str, Any]) -> None:
     from core.training.train import refit, train
 
     if "keep_network" in given:
-        with_look = {"second_look", "resume"} if "second_look" in given else {"second_look"}
+        with_look = {"second_look", "resume", "patience"} if "second_look" in given else {"second_look"}
         _refuse_others(recipe, given, {"data", "out", "device", "start_from", "keep_network"} | with_look)
         if "start_from" not in given:
             raise UsageError("--keep-network keeps the network of --init.", remedy="Add --init FILE or --init bundled.")
         with _bars() as report:
             written = refit(
-                recipe_named(recipe),
+                recipe_named(recipe).changed(patience=given.get("patience")),
                 given["data"],
                 given["out"],
                 start_from=str(given["start_from"]),
@@ -132,9 +139,11 @@ def _train_octa_enface(recipe: str, given: dict[str, Any]) -> None:
             )
         _say_written(written.weights, written.card.metrics)
         return
-    _refuse_others(recipe, given, {"data", "out", "resume", "device", "seed", "start_from", "steps", "precision"})
+    known = {"data", "out", "resume", "device", "seed", "start_from", "steps", "precision", "patience"}
+    _refuse_others(recipe, given, known)
     in_bf16 = wants_bf16(given["precision"], choose_device(given["device"])) if "precision" in given else None
-    chosen = recipe_named(recipe).changed(n_steps=given.get("steps"), seed=given.get("seed"), in_bf16=in_bf16)
+    changes = {"n_steps": given.get("steps"), "seed": given.get("seed"), "patience": given.get("patience")}
+    chosen = recipe_named(recipe).changed(**changes, in_bf16=in_bf16)
     with _bars() as report:
         written = train(
             chosen,
@@ -151,6 +160,7 @@ def _train_octa_enface(recipe: str, given: dict[str, Any]) -> None:
 _SETTINGS = {
     "seed": "seed",
     "epochs": "epochs",
+    "patience": "patience",
     "batch_size": "batch_size",
     "learning_rate": "learning_rate",
     "image_size": "image_px",
@@ -168,10 +178,19 @@ def _train_coips(recipe: str, given: dict[str, Any]) -> None:
 
 
 def _train_layers(recipe: str, given: dict[str, Any]) -> None:
+    from core.scoring.registry import weights_path
     from core.training.layers.recipe import layers_recipe
-    from core.training.layers.train import train_layers
+    from core.training.layers.train import add_levels, levels_recipe, train_layers
+    from core.vocabulary import ScanKind
 
-    _train_supervised(recipe, given, layers_recipe, train_layers)
+    if "keep_network" not in given:
+        _train_supervised(recipe, given, layers_recipe, train_layers)
+        return
+    if "start_from" not in given:
+        raise UsageError("--keep-network keeps the network of --init.", remedy="Add --init FILE or --init bundled.")
+    weights = weights_path(ScanKind.VOLUME, str(given["start_from"]))
+    kept = {name: value for name, value in given.items() if name != "keep_network"} | {"start_from": weights}
+    _train_supervised(recipe, kept, partial(levels_recipe, weights), add_levels)
 
 
 def _train_onh(recipe: str, given: dict[str, Any]) -> None:

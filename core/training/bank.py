@@ -16,14 +16,14 @@ TRAINING_PHANTOM_STREAM = 1
 """Second word of the phantoms' seed; tests and evaluations use other streams, so that none is ever trained on."""
 
 
-def fill_bank(images: Sequence[SplitImage], *, phantoms: Sequence[Canvas]) -> Bank:
-    """The training part of the folder on canvases, by what each can teach.
+def fill_bank(images: Sequence[SplitImage], *, phantoms: Sequence[Canvas], part: Part = Part.TRAIN) -> Bank:
+    """A part of the folder on canvases, by what each can teach.
 
     Graded images without a FAZ mask teach nothing here: they are for the scan heads alone.
     """
     bank = Bank(phantoms=list(phantoms))
     for item in images:
-        if item.part is not Part.TRAIN:
+        if item.part is not part:
             continue
         canvas = canvas_of(item.image)
         if not canvas.is_octa:

@@ -5,6 +5,8 @@ Nothing is pickled, so that a training folder from somebody else can be resumed 
 
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,12 +15,28 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from core.errors import UsageError
+from core.training.watch import Check
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """How far a training had come, and what its tuning part had said until then."""
+
+    step: int
+    checks: tuple[Check, ...] = ()
+
+
 def save_checkpoint(
-    path: Path, *, step: int, fingerprint: str, network: nn.Module, average: nn.Module, optimizer: torch.optim.AdamW
+    path: Path,
+    *,
+    step: int,
+    fingerprint: str,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.AdamW,
+    checks: Sequence[Check] = (),
 ) -> None:
     """Write the state beside the final name, then move it there: a killed run leaves the last whole checkpoint."""
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
@@ -28,14 +46,16 @@ def save_checkpoint(
         tensors |= {f"optimizer.{index}.{name}": state[name] for name in _MOMENTS if name in state}
     partial = path.with_suffix(".partial")
     contiguous = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    save_file(contiguous, partial, metadata={"state": json.dumps({"step": step, "fingerprint": fingerprint})})
+    said = [(check.step, check.loss) for check in checks]
+    saved = {"step": step, "fingerprint": fingerprint, "checks": said}
+    save_file(contiguous, partial, metadata={"state": json.dumps(saved)})
     os.replace(partial, path)  # noqa: PTH105 - the atomic one
 
 
 def load_checkpoint(
     path: Path, *, fingerprint: str, network: nn.Module, average: nn.Module, optimizer: torch.optim.AdamW
-) -> int:
-    """Restore the state in place and return the number of steps done.
+) -> Saved:
+    """Restore the state in place.
 
     Raises
     ------
@@ -58,7 +78,7 @@ def load_checkpoint(
             optimizer.state[parameter] = {
                 name: value.to(parameter.device if name != "step" else "cpu") for name, value in moments.items()
             }
-    return int(state["step"])
+    return Saved(int(state["step"]), tuple(Check(int(step), float(loss)) for step, loss in state.get("checks", ())))
 
 
 def _parameters(optimizer: torch.optim.AdamW) -> list[Tensor]:

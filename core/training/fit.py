@@ -2,11 +2,10 @@
 
 import csv
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -17,17 +16,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from core.errors import UsageError
 from core.networks.octa_enface import OctaEnfaceNetwork, OctaEnfaceOutput, build_octa_enface
 from core.scoring.lanes.scan_heads import PREFIX
-from core.training.checkpoint import load_checkpoint, save_checkpoint
+from core.training.checkpoint import Saved, load_checkpoint, save_checkpoint
 from core.training.losses import joint_loss
 from core.training.progress import Progress
 from core.training.pseudo_labels import PSEUDO_LABELS_NAME, label_pool, restore_labels, store_labels
 from core.training.recipe import Recipe
 from core.training.samples import Bank, Batch, draw_batch
+from core.training.watch import Watch, watched_batches
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 LOG_NAME = "losses.csv"
+TUNING_SEED_STEP = 3
+"""Added to the recipe's seed for what watches a training; one and two are those of the calibration."""
 _LOG_EVERY = 20
-T = TypeVar("T")
 _LOSSES = ("total", "grade", "artifacts", "faz", "large_vessels", "modality")
 
 
@@ -48,11 +49,13 @@ def fit(
     fingerprint: str,
     resume: bool = False,
     start_from: Path | None = None,
+    watch: Watch | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> OctaEnfaceNetwork:
-    """Train to the recipe's last step and return the averaged network in eval mode.
+    """Train to the recipe's last step, or as long as ``watch`` lets it; return the averaged network in eval mode.
 
-    Batches are drawn one step ahead in a thread. ``out`` gets the checkpoint and a CSV of losses.
+    Batches are drawn one step ahead in a thread. ``out`` gets the checkpoint and a CSV of losses. Watched, every
+    stretch of the training (half size, full size, with drawn labels) may end early, and the best weights are returned.
     """
     torch.manual_seed(recipe.seed)
     network = build_octa_enface().to(device)
@@ -63,7 +66,7 @@ def fit(
     state = {"fingerprint": fingerprint, "network": network, "average": average, "optimizer": optimizer}
     checkpoint, first = out / CHECKPOINT_NAME, 0
     if resume and checkpoint.is_file():
-        first = load_checkpoint(checkpoint, **state)  # type: ignore[arg-type]
+        first = resumed(load_checkpoint(checkpoint, **state), watch)  # type: ignore[arg-type]
     if recipe.pseudo_labels_at is not None and first > recipe.pseudo_labels_at:
         restore_labels(bank.pool, out / PSEUDO_LABELS_NAME)
 
@@ -72,8 +75,9 @@ def fit(
 
     network.train()
     peak, warmup = recipe.peak_learning_rate, recipe.warmup_steps
+    borders = (0, recipe.n_steps) if watch is None else recipe.borders
     with loss_log(out / LOG_NAME, _LOSSES, resumed=first > 0) as log:
-        for step, batch in batches_ahead(draw, first, recipe.n_steps, waited_for=recipe.pseudo_labels_at):
+        for step, batch in watched_batches(draw, first, borders, watch, waited_for=recipe.pseudo_labels_at):
             if step == recipe.pseudo_labels_at and bank.pool:
                 label_pool(averaged(average), bank.pool, device=device)
                 store_labels(bank.pool, out / PSEUDO_LABELS_NAME)
@@ -85,26 +89,46 @@ def fit(
                 log((step, *(f"{losses[name]:.5f}" for name in _LOSSES)))
                 report(Progress("Network", step + 1, recipe.n_steps, f"loss {losses['total']:.3f}"))
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == recipe.n_steps:
-                save_checkpoint(checkpoint, step=step + 1, **state)  # type: ignore[arg-type]
+                keep(checkpoint, step + 1, state, watch)
+    if watch is not None:
+        watch.restore(average.module)
     return averaged(average)
 
 
-def batches_ahead(
-    draw: Callable[[int], T], first: int, n_steps: int, *, waited_for: int | None = None
-) -> Iterator[tuple[int, T]]:
-    """Every step from ``first`` on with its batch; the next one is drawn while the caller uses this one.
+def keep(checkpoint: Path, step: int, state: Mapping[str, Any], watch: Watch | None) -> None:
+    """Write the state after so many steps, and what the tuning part says of it."""
+    if watch is not None:
+        watch.look(state["average"].module, step)
+    save_checkpoint(checkpoint, step=step, checks=() if watch is None else watch.checks, **state)
 
-    Only the step ``waited_for``, which labels the pool, ends before: the next batch shows its labels, resumed or not.
+
+def resumed(saved: Saved, watch: Watch | None) -> int:
+    """The steps done, after the watch was told what it had said until then."""
+    if watch is not None:
+        watch.checks[:] = saved.checks
+    return saved.step
+
+
+def network_measure(
+    bank: Bank, recipe: Recipe, device: torch.device, *, n_batches: int
+) -> Callable[[OctaEnfaceNetwork, int], float]:
+    """The loss over a few batches that never change, drawn from the tuning part as training batches are from theirs.
+
+    Pictures that are no scans stay out: the photographs among them are the ones that are trained on.
     """
-    with ThreadPoolExecutor(max_workers=1) as drawer:
-        upcoming = drawer.submit(draw, first)
-        for step in range(first, n_steps):
-            batch = upcoming.result()
-            if step != waited_for:
-                upcoming = drawer.submit(draw, step + 1)
-            yield step, batch
-            if step == waited_for:
-                upcoming = drawer.submit(draw, step + 1)
+    shares = {kind: count for kind, count in recipe.shares.items() if kind != "strangers"}
+    seed = recipe.seed + TUNING_SEED_STEP
+    batches = [draw_batch(bank, shares, seed=seed, step=step) for step in range(n_batches)]
+
+    def measure(network: OctaEnfaceNetwork, step: int) -> float:
+        losses = []
+        for batch in batches:
+            tensors = _tensors(batch, device, halve=step <= recipe.n_half_size_steps)
+            with torch.inference_mode():
+                losses.append(float(joint_loss(network(tensors["image"]), tensors)["total"]))
+        return sum(losses) / len(losses)
+
+    return measure
 
 
 @contextmanager

@@ -15,13 +15,14 @@ from core.networks.octa_enface import OctaEnfaceNetwork
 from core.phantom.octa import render_octa
 from core.phantom.spec import random_spec
 from core.scoring.lanes.canvas import logistic, normalise, place, restore
-from core.training.checkpoint import load_checkpoint, save_checkpoint
+from core.training.checkpoint import load_checkpoint
 from core.training.faz_samples import ZonedScan, draw_regions
-from core.training.fit import batches_ahead, cosine_rate, loss_log, moving_average
+from core.training.fit import TUNING_SEED_STEP, cosine_rate, keep, loss_log, moving_average, resumed
 from core.training.progress import Progress
 from core.training.recipe import Recipe, RefinerPlan
 from core.training.samples import FAZ_CHANNEL, Canvas
 from core.training.splits import Part, SplitImage
+from core.training.watch import Watch, watched_batches
 
 REFINER_PHANTOM_STREAM = 7
 """Second word of the phantoms' seed: none of the network's training, of an evaluation or of a comparison."""
@@ -46,9 +47,12 @@ def fit_refiner(
     fingerprint: str,
     called: str = REFINER,
     resume: bool = False,
+    watch: Watch | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> FazRefiner | None:
-    """Train to the recipe's last step and return the averaged refiner in eval mode; None without any scan.
+    """Train to the recipe's last step, or as long as ``watch`` lets it; return the averaged refiner in eval mode.
+
+    None without any scan.
 
     ``out`` gets its checkpoint and a CSV of losses, by the name it is ``called``.
     """
@@ -64,7 +68,7 @@ def fit_refiner(
     checkpoint, first = checkpoint_of(out, called), 0
     state = {"fingerprint": fingerprint, "network": refiner, "average": average, "optimizer": optimizer}
     if resume and checkpoint.is_file():
-        first = load_checkpoint(checkpoint, **state)  # type: ignore[arg-type]
+        first = resumed(load_checkpoint(checkpoint, **state), watch)  # type: ignore[arg-type]
     n_steps = recipe.n_refiner_steps
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
@@ -74,7 +78,7 @@ def fit_refiner(
 
     refiner.train()
     with loss_log(out / log_of(called), ("loss",), resumed=first > 0) as log:
-        for step, (regions, zones) in batches_ahead(draw, first, n_steps):
+        for step, (regions, zones) in watched_batches(draw, first, (0, n_steps), watch):
             for group in optimizer.param_groups:
                 group["lr"] = cosine_rate(step, n_steps, peak=rate, warmup=recipe.refiner_warmup_steps)
             with torch.autocast(device.type, torch.bfloat16, enabled=plan.in_bf16):
@@ -89,10 +93,38 @@ def fit_refiner(
                 log((step, f"{float(loss.detach()):.5f}"))
                 report(Progress(STAGES[called], step + 1, n_steps, f"loss {float(loss.detach()):.3f}"))
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == n_steps:
-                save_checkpoint(checkpoint, step=step + 1, **state)  # type: ignore[arg-type]
+                keep(checkpoint, step + 1, state, watch)
     inner = average.module
     assert isinstance(inner, FazRefiner)
+    if watch is not None:
+        watch.restore(inner)
     return inner.eval()
+
+
+def refiner_measure(
+    real: Sequence[ZonedScan],
+    phantoms: Sequence[ZonedScan],
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    n_batches: int,
+) -> Callable[[FazRefiner, int], float]:
+    """The loss over a few batches of regions that never change; the scans are those of the tuning part."""
+    seed, shares = recipe.seed + TUNING_SEED_STEP, recipe.refiner_shares
+    drawn = [
+        draw_regions(real, phantoms, shares, recipe.refiner, seed=seed, step=step)
+        for step in range(n_batches if real or phantoms else 0)
+    ]
+
+    def measure(refiner: FazRefiner, _step: int) -> float:
+        losses = []
+        for batch in drawn:
+            with torch.inference_mode():
+                logits = refiner(torch.from_numpy(batch.regions).to(device))
+                losses.append(float(zone_loss(logits, torch.from_numpy(batch.zones).to(device))))
+        return sum(losses) / max(len(losses), 1)
+
+    return measure
 
 
 def log_of(called: str) -> str:
@@ -114,16 +146,21 @@ def zone_loss(logits: Tensor, zones: Tensor) -> Tensor:
 
 
 def zoned_scans(
-    network: OctaEnfaceNetwork, images: Sequence[SplitImage], phantoms: Sequence[Zoned], device: torch.device
+    network: OctaEnfaceNetwork,
+    images: Sequence[SplitImage],
+    phantoms: Sequence[Zoned],
+    device: torch.device,
+    *,
+    part: Part = Part.TRAIN,
 ) -> tuple[list[ZonedScan], list[ZonedScan]]:
-    """The training part's scans with a drawn FAZ, at their own size, and the phantoms (image, zone) with a large one.
+    """A part's scans with a drawn FAZ, at their own size, and the phantoms (image, zone) with a large one.
 
     The coarse maps are the trained network's own.
     """
     drawn = [
         (item.image.pixels(), zone)
         for item in images
-        if item.part is Part.TRAIN and item.image.is_octa and (zone := item.image.faz()) is not None and zone.any()
+        if item.part is part and item.image.is_octa and (zone := item.image.faz()) is not None and zone.any()
     ]
     large = [(image, zone) for image, zone in phantoms if np.count_nonzero(zone) >= _MIN_ZONE_PX]
     return list(_with_coarse(network, drawn, device)), list(_with_coarse(network, large, device))

@@ -55,6 +55,11 @@ class Recipe(BaseModel):
     average_decay: float = 0.998
     """Of the moving average of the weights, per step."""
     checkpoint_every: int = 100
+    patience: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
+    """Steps without a lower loss on the tuning part after which a stretch of the training ends, looked at with every
+    checkpoint; the best weights are kept. None, as the bundled weights were made: all steps, the last weights."""
+    kept_steps: dict[str, int] = Field(default={}, exclude_if=lambda value: not value)
+    """Of which step the weights are, by stage; empty where nothing was watched."""
     in_bf16: bool = False
     """The network's passes in bfloat16 while it learns; weights and losses stay float32."""
     n_phantoms: int = 1000
@@ -93,6 +98,12 @@ class Recipe(BaseModel):
             }
         )
 
+    @property
+    def borders(self) -> tuple[int, ...]:
+        """The steps at which the training changes what it shows: half size, full size, labels drawn by itself."""
+        inner = {self.n_half_size_steps, self.pseudo_labels_at or 0}
+        return tuple(sorted({0, self.n_steps} | {step for step in inner if 0 < step < self.n_steps}))
+
     def as_finder(self) -> "Recipe":
         """The recipe by which the finder is fitted like a second look."""
         update = {
@@ -103,11 +114,22 @@ class Recipe(BaseModel):
         }
         return self.model_copy(update=update)
 
-    def changed(self, *, n_steps: int | None = None, seed: int | None = None, in_bf16: bool | None = None) -> "Recipe":
-        """The recipe with another length (the shares of its phases kept), seed or precision; None keeps what it has."""
+    def changed(
+        self,
+        *,
+        n_steps: int | None = None,
+        seed: int | None = None,
+        in_bf16: bool | None = None,
+        patience: int | None = None,
+    ) -> "Recipe":
+        """The recipe with another length (the shares of its phases kept), seed, precision or patience.
+
+        None keeps what it has.
+        """
         steps = self.n_steps if n_steps is None else n_steps
         update: dict[str, int | bool | None] = {"seed": self.seed if seed is None else seed, "n_steps": steps}
         update["in_bf16"] = self.in_bf16 if in_bf16 is None else in_bf16
+        update["patience"] = self.patience if patience is None else patience
         update["n_refiner_steps"] = max(1, round(self.n_refiner_steps * steps / self.n_steps))
         update["n_finder_steps"] = max(1, round(self.n_finder_steps * steps / self.n_steps))
         update["n_half_size_steps"] = round(self.n_half_size_steps * steps / self.n_steps)

@@ -6,7 +6,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from core.errors import UsageError
 from core.networks.faz_refiner import FazRefiner
@@ -19,7 +18,8 @@ from core.training.bank import cached_phantoms, fill_bank
 from core.training.calibrate import fit_likeness, operating_point
 from core.training.evaluation.acceptance import acceptance_figures
 from core.training.evaluation.cases import Case, evaluation_phantoms, image_cases, phantom_cases, stranger_cases
-from core.training.evaluation.report import Evaluation, Identity, assemble
+from core.training.evaluation.octa_enface import evaluation_of
+from core.training.evaluation.report import Evaluation, Identity
 from core.training.fit import CHECKPOINT_NAME, LOG_NAME, fit
 from core.training.fit_refiner import (
     FINDER,
@@ -50,12 +50,17 @@ from core.training.samples import Canvas
 from core.training.splits import Part, SplitImage, split, write_splits
 from core.training.supervised.history import CURVES_NAME
 from core.training.supervised.parts import SPLITS_NAME
+from core.training.watches import Watches, validation_of
 from core.vocabulary import ScanKind
 
 N_EVALUATION_PHANTOMS, N_TUNING_PHANTOMS = 120, 60
 N_DRAWN_STRANGERS = 120
 PHANTOMS_NAME = "phantoms.npz"
-_LOGS = {"Network": LOG_NAME} | {title: log_of(called) for called, title in STAGES.items()}
+_LOGS = {"Network": LOG_NAME, "Network, tuning part": validation_of()} | {
+    name: log
+    for called, title in STAGES.items()
+    for name, log in ((title, log_of(called)), (f"{title}, tuning part", validation_of(called)))
+}
 """What the parts of a training wrote down, by the titles of their curves."""
 
 
@@ -94,20 +99,21 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     limit_threads()
     phantoms = _phantoms(recipe, out)
-    fingerprint = recipe.fingerprint([item.image.key for item in images if item.part is Part.TRAIN])
     chosen = choose_device(device)
+    watches = Watches(recipe, images, out, chosen)
     network = fit(
         fill_bank(images, phantoms=phantoms),
         recipe,
         out,
         device=chosen,
-        fingerprint=fingerprint,
+        fingerprint=recipe.fingerprint([item.image.key for item in images if item.part is Part.TRAIN]),
         resume=resume,
         start_from=start_from,
+        watch=watches.of_network(),
         report=report,
     )
-    _refine(network, recipe, images, phantoms, out, device=chosen, resume=resume, report=report)
-    return publish(network, recipe, images, out, device=device)
+    _refine(network, recipe, images, phantoms, out, watches=watches, resume=resume, report=report)
+    return publish(network, watches.noted(), images, out, device=device)
 
 
 def _refine(
@@ -117,16 +123,18 @@ def _refine(
     canvases: Sequence[Canvas],
     out: Path,
     *,
-    device: torch.device,
+    watches: Watches,
     resume: bool,
     report: Callable[[Progress], None],
 ) -> None:
     """Give the network the second look and the finder of the recipe, trained on what it sees itself at first."""
+    device = watches.device
     fingerprint = recipe.fingerprint([item.image.key for item in images if item.part is Part.TRAIN])
 
     def fitted(chosen: Recipe, called: str) -> FazRefiner | None:
         scans = zoned_scans(network, images, zoned_phantoms(chosen.refiner, canvases, seed=recipe.seed), device)
         known = {"device": device, "fingerprint": fingerprint, "resume": resume, "report": report}
+        known["watch"] = watches.of_refiner(network, chosen, called)
         return fit_refiner(*scans, chosen, out, called=called, **known)  # type: ignore[arg-type]
 
     refiner = fitted(recipe, REFINER)
@@ -177,7 +185,9 @@ def refit(
         if checkpoint_of(out, REFINER).is_file() and not resume:
             raise _holds_a_training(out)
         out.mkdir(parents=True, exist_ok=True)
-        _refine(network, recipe, images, _phantoms(recipe, out), out, device=chosen, resume=resume, report=report)
+        watches = Watches(recipe, images, out, chosen)
+        _refine(network, recipe, images, _phantoms(recipe, out), out, watches=watches, resume=resume, report=report)
+        recipe = watches.noted()
     out.mkdir(parents=True, exist_ok=True)
     return publish(network, recipe, images, out, device=device)
 
@@ -281,7 +291,7 @@ def _evaluated(
         split=card.split,
         labels=card.labels,
     )
-    return Evaluation(assemble(identity, cases, protocols=protocols, more_figures=more), tuple(cases))
+    return evaluation_of(identity, cases, protocols=protocols, more_figures=more)
 
 
 def held_out_cases(scorer: OctaEnfaceScorer, held_out: Sequence[SplitImage], *, seed: int) -> list[Case]:

@@ -16,6 +16,7 @@ from core.scoring.registry import load_scorer, weights_path
 from core.scoring.torch_backend.octa_enface import load_heads, load_network
 from core.statistics import resampling
 from core.training import train as training
+from core.training import watches
 from core.training.bank import render_phantoms
 from core.training.fit import fit, load_initial_weights
 from core.training.folder import read_folder
@@ -130,13 +131,18 @@ def test_the_commands_train_and_evaluate_from_a_folder_to_weights_that_score(
     monkeypatch.setattr(resampling, "N_RESAMPLES", 20)
     out = tmp_path / "out"
     arguments = ["octa-enface", "--data", str(training_folder), "--out", str(out), "--device", "cpu"]
-    arguments += ["--precision", "bf16"] if with_machine else []
+    monkeypatch.setattr(watches, "N_WATCHING_PHANTOMS", 4)
+    monkeypatch.setattr(watches, "N_WATCHING_BATCHES", 1)
+    arguments += ["--precision", "bf16", "--patience", "1"] if with_machine else []
     trained = CliRunner().invoke(train_command.command, arguments, catch_exceptions=False)
     assert trained.exit_code == 0
     weights = out / "octa-enface.safetensors"
     assert load_scorer(ScanKind.OCTA_ENFACE, model=str(weights), device="cpu").identity.version == tiny.version
     card = json.loads(weights.with_suffix(".json").read_text())
     assert card["recipe"]["in_bf16"] is with_machine
+    watched = {"network": tiny.n_steps, "faz_refiner": tiny.n_refiner_steps} if with_machine else None
+    assert card["recipe"].get("kept_steps") == watched
+    assert (out / "validation.csv").is_file() is with_machine
     with Image.open(out / "curves.png") as curves:
         assert curves.width > 1000, "a panel for the network, another for its second look"
     assert len((out / "splits.csv").read_text().splitlines()) == 1 + len(read_folder(training_folder))
@@ -190,11 +196,12 @@ def test_the_second_look_alone_is_trained_on_a_network_that_stays(training_folde
     [
         (["--keep-network"], "keeps the network of --init"),
         (["--keep-network", "--init", "bundled", "--steps", "5"], "has no --steps"),
+        (["--keep-network", "--init", "bundled", "--patience", "5"], "has no --patience"),
         (["--keep-network", "--init", "bundled", "--resume"], "has no --resume"),
         (["--init", "bundled", "--second-look"], "has no --second-look"),
         (["--keep-network", "--init", "nowhere.safetensors"], "nowhere"),
     ],
-    ids=["no network", "steps", "nothing to resume", "second look alone", "no such file"],
+    ids=["no network", "steps", "nothing to be patient with", "nothing to resume", "second look alone", "no such file"],
 )
 def test_a_network_is_kept_only_where_one_is_given_and_nothing_else_asked(options, message, tmp_path):
     arguments = ["octa-enface", "--data", str(tmp_path), "--out", str(tmp_path / "out"), *options]
