@@ -14,11 +14,11 @@ __all__ = ["BscanLesion", "BscanPhantom", "BscanSpec", "VolumePhantom", "VolumeS
 N_BOUNDARIES = 8
 """ILM, RNFL/GCL, IPL/INL, INL/OPL, OPL/ONL, ONL/ISE, ISE/OS-RPE, RPE/Bruch: from top to bottom."""
 
-_LIFT_SHARE = (0.30, 0.30, 0.33, 0.36, 0.42, 1.0, 1.0, 0.0)
+LIFT_SHARE = (0.30, 0.30, 0.33, 0.36, 0.42, 1.0, 1.0, 0.0)
 """Share of a lesion's height by which each boundary above it rises; the outer nuclear layer gives way."""
-_LEAST_ONL_UM = 12.0
+LEAST_ONL_UM = 12.0
 """What is left of the outer nuclear layer over the highest lesion."""
-_RPE_UM = 22.0
+RPE_UM = 22.0
 """Thickness of the pigment epithelium with Bruch's membrane, part of the seventh layer."""
 
 
@@ -191,9 +191,9 @@ def _lay_out(spec: BscanSpec, retina: RetinaShape, lesions: Lesions) -> Layout:
     below = np.concatenate([np.cumsum(layers[::-1], axis=0)[::-1], np.zeros((1, len(x_mm)))])  # (8, width), um
     lift = height_um((*lesions.drusen, *lesions.cnv), x_mm, y_mm)
     pocket = height_um(lesions.subretinal, x_mm, y_mm)
-    risen = below + np.outer(_LIFT_SHARE, lift) + np.outer(_LIFT_SHARE, pocket)
+    risen = below + np.outer(LIFT_SHARE, lift) + np.outer(LIFT_SHARE, pocket)
     # The outer nuclear layer gives way only so far: what it cannot give lifts everything above it.
-    missing = np.maximum(0.0, _LEAST_ONL_UM - (risen[4] - risen[5]))
+    missing = np.maximum(0.0, LEAST_ONL_UM - (risen[4] - risen[5]))
     risen[:5] += missing
     um_per_px = 1000.0 * spec.z_mm_per_px
     slope_mm = spec.tilt_mm_per_mm * spec.x_mm + spec.bend_per_mm * np.square(spec.x_mm)
@@ -206,7 +206,7 @@ def _lay_out(spec: BscanSpec, retina: RetinaShape, lesions: Lesions) -> Layout:
         x_mm_per_px=spec.x_mm_per_px,
         height_px=spec.height_px,
         boundary_px=boundary,
-        rpe_top_px=bruch_px - (lift + _RPE_UM) / um_per_px,
+        rpe_top_px=bruch_px - (lift + RPE_UM) / um_per_px,
         rpe_bottom_px=bruch_px - lift / um_per_px,
         pocket_px=pocket / um_per_px,
         cnv_um=height_um(lesions.cnv, x_mm, y_mm),
