@@ -1,6 +1,8 @@
 """Judges B-scan networks on scans they have not seen: the figures of paper 003's tables, each with an interval.
 
-Sources are never pooled: phantoms and real scans have figures of their own, with their own numbers.
+Phantoms, real scans with simulated lesions and real scans are never pooled: each source has figures of its own, with
+its own numbers. Where lesions lie is known of so few real scans of a source that those of all real sources are also
+taken together, named as such.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from core.measures.retina_band import retina_band
 from core.scoring.card import ReportedMetric
 from core.scoring.lanes.bscan import BscanOutput, without_speckle
 from core.statistics.agreement import cohen_kappa
@@ -22,6 +26,8 @@ from core.training.supervised.parts import Placed
 from core.training.supervised.samples import Draw
 
 BATCH = 8
+MET_FROM = 0.2
+"""A drawn lesion is met where the mask covers at least this share of it."""
 Mask = NDArray[np.bool_]
 
 
@@ -35,6 +41,7 @@ class JudgedBscan:
     possible: NDArray[np.bool_]  # (K,) classes that are right
     predicted: Mask  # (S, S), all lesions as one
     truth: Mask | None  # (S, S); None: nobody drew it
+    retina_share: float  # of the picture, as core.measures.retina_band finds it; 0 where it finds none
 
     @property
     def chosen(self) -> int:
@@ -83,6 +90,7 @@ def judge(
                     possible=label.possible.numpy() > 0,
                     predicted=without_speckle(output.lesions.max(axis=0) >= threshold),
                     truth=label.masks.numpy().max(axis=0) > 0 if record.is_mask_known else None,
+                    retina_share=float(retina_band(canvases[index - start]).mean()),
                 )
             )
         on_done(len(judged))
@@ -97,7 +105,15 @@ def figures(judged: Sequence[JudgedBscan], classes: Sequence[str], name: str) ->
         label = f"{name}, {source or 'no source named'}"
         found += class_figures_of(own, classes, label)
         found += lesion_figures_of(own, label)
+    real = [item for item in judged if not is_simulated(item.source)]
+    if len({item.source for item in real}) > 1:
+        found += lesion_figures_of(real, f"{name}, all real sources")
     return found
+
+
+def is_simulated(source: str) -> bool:
+    """Whether the lesions, or the whole scans, of a source are simulated, by its name."""
+    return "phantom" in source or "simulated" in source
 
 
 def class_figures_of(judged: Sequence[JudgedBscan], classes: Sequence[str], label: str) -> list[ReportedMetric]:
@@ -139,20 +155,39 @@ def class_statistics(
 
 
 def lesion_figures_of(judged: Sequence[JudgedBscan], label: str) -> list[ReportedMetric]:
-    """Tables 3, 6 and 8 on pathological scans whose lesions are drawn; and what is marked on normal scans."""
+    """Tables 3, 6 and 8 on pathological scans whose lesions are drawn; and what is marked on normal and other scans."""
     drawn = [item for item in judged if item.truth is not None and item.truth.any()]
     normal = [item for item in judged if item.truth is not None and not item.truth.any()]
-    columns = lesion_columns(drawn)
-    found = Sample(Topic.BSCAN_LESION, label, tuple(item.group for item in drawn)).means(columns) if drawn else []
+    found: list[ReportedMetric] = []
+    if drawn:
+        columns = lesion_columns(drawn) | {
+            "share of the drawn lesions that are met": [share_met(item) for item in drawn],
+            "marked area over the retina's, scans with a lesion": [_of_retina(item) for item in drawn],
+        }
+        found = Sample(Topic.BSCAN_LESION, label, tuple(item.group for item in drawn)).means(columns)
     if normal:
         marked = {
             "marked area on normal scans, whatever their class": [float(item.predicted.mean()) for item in normal],
             "marked area on normal scans, as shown": [
                 float(item.predicted.mean()) if item.chosen else 0.0 for item in normal
             ],
+            "marked area over the retina's, normal scans": [_of_retina(item) for item in normal],
         }
         found += Sample(Topic.BSCAN_LESION, label, tuple(item.group for item in normal)).means(marked)
     return found
+
+
+def share_met(item: JudgedBscan) -> float:
+    """Share (0..1) of a scan's drawn lesions, each a connected region, that the mask covers to a fifth or more."""
+    assert item.truth is not None, "asked only where lesions are drawn"
+    labels, n_lesions = ndimage.label(item.truth)
+    covered = ndimage.mean(item.predicted, labels, np.arange(1, n_lesions + 1))
+    return float((np.asarray(covered) >= MET_FROM).mean())
+
+
+def _of_retina(item: JudgedBscan) -> float:
+    """The mask's area over the retina's; over the picture's where no retina was found."""
+    return float(item.predicted.mean()) / (item.retina_share or 1.0)
 
 
 def lesion_columns(drawn: Sequence[JudgedBscan]) -> dict[str, list[float]]:
