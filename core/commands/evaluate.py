@@ -139,9 +139,11 @@ def _evaluate_onh(asked: Asked) -> None:
 
     from core.training.evaluation.figures import by_set, interval_text
     from core.training.onh.evaluate import evaluate_onh
+    from core.training.onh.report import onh_report
     from core.training.onh.table import table_1
 
-    found = evaluate_onh(asked.data, asked.model, device=asked.device)
+    evaluated = evaluate_onh(asked.data, asked.model, device=asked.device)
+    found = evaluated.found
     Console(width=None if sys.stdout.isatty() else TABLE_WIDTH).print(table_1(found))
     for gathered in by_set(found.metrics):
         click.echo(f"{gathered.label}: {gathered.size}")
@@ -149,6 +151,7 @@ def _evaluate_onh(asked: Asked) -> None:
             click.echo(f"  {metric.name} {interval_text(metric)}")
     click.echo(f"{found.difference}\n{found.n_left_out} images left out. {found.note}")
     write_figures(asked.json_path, found)
+    _write_report(asked.folder, lambda: onh_report(evaluated))
 
 
 def _evaluate_text_detector(asked: Asked) -> None:

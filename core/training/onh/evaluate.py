@@ -1,6 +1,7 @@
 """Judges an ONH en-face model on a folder of images it has not seen, and prints the poster's Table 1 beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -13,12 +14,13 @@ from core.scoring.published import PublishedFigure, difference_of, published_fig
 from core.scoring.registry import weights_path
 from core.scoring.torch_backend.device import choose_device, limit_threads
 from core.scoring.torch_backend.onh_enface import OnhForward, load_network
-from core.training.onh.figures import coarser, judge, onh_figures
+from core.training.onh.figures import OnhJudged, coarser, judge, onh_figures
 from core.training.onh.folder import read_onh_folder
 from core.training.onh.publish import what_of
 from core.training.onh.recipe import NAME
 from core.training.progress import Progress
 from core.training.supervised.evaluate import trained_with_beside, unseen_of
+from core.training.supervised.parts import Placed
 from core.vocabulary import ScanKind
 
 TASK = "ONH"
@@ -57,9 +59,22 @@ class OnhEvaluation(BaseModel):
     """Why the published figures are not the same measurement."""
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluatedOnh:
+    """The figures of a model, and what it said of every image."""
+
+    found: OnhEvaluation
+    card: OnhCard
+    name: str
+    """What the judged images are called in the names of sets."""
+    placed: Sequence[Placed]
+    judged: OnhJudged
+    forward: OnhForward
+
+
 def evaluate_onh(
     data: Path, model: str, *, device: str = "auto", report: Callable[[Progress], None] = lambda _: None
-) -> OnhEvaluation:
+) -> EvaluatedOnh:
     """The figures of a model on the images of a folder that it has not seen.
 
     Where the manifest has a ``split`` column only its test rows count, and a row that the model was trained with is
@@ -84,8 +99,9 @@ def evaluate_onh(
     forward = OnhForward(load_network(weights, card, chosen), chosen)
     grouping = Grouping.named(card.grouping)
     judged = judge(forward, placed, grouping, lambda done: report(Progress("Judging", done, len(placed))))
-    metrics = onh_figures(judged, f"{what_of(placed)}, unseen", card.temperature)
-    return OnhEvaluation(
+    name = f"{what_of(placed)}, unseen"
+    metrics = onh_figures(judged, name, card.temperature)
+    found = OnhEvaluation(
         model=card.name,
         version=card.version,
         weights_sha256=card.weights_sha256,
@@ -96,6 +112,7 @@ def evaluate_onh(
         metrics=tuple(metrics),
         difference=difference_of(TASK),
     )
+    return EvaluatedOnh(found, card, name, placed, judged, forward)
 
 
 def table_rows(system: str, grouping: Grouping, metrics: list[ReportedMetric]) -> list[TableRow]:

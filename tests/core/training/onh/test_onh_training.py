@@ -7,16 +7,20 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from labelled_folders import manifest_rows, write_manifest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from core.commands import evaluate as evaluate_command
 from core.errors import UsageError
 from core.scoring.contract import ScanFailure, ScanInput
 from core.scoring.lanes.onh_input import FOUR_GRADES, Grouping
 from core.scoring.onh_card import OnhCard
 from core.scoring.torch_backend.onh_enface import OnhEnfaceScorer
 from core.statistics import resampling
+from core.training.evaluation.figures import interval_text
+from core.training.evaluation.report import EvaluationReport
 from core.training.onh.compare import Pair, compare_tasks, comparison_lines, name_of, write_comparison
 from core.training.onh.evaluate import evaluate_onh
 from core.training.onh.figures import OnhJudged, coarser, fitted_temperature, onh_figures
@@ -135,7 +139,7 @@ def test_training_can_begin_with_an_encoder_of_photographs(onh_folder, tiny_reci
 
 
 def test_evaluation_leaves_out_what_was_trained_with_and_prints_table_1(onh_folder, run, monkeypatch):
-    found = evaluate_onh(onh_folder, str(run.weights), device="cpu")
+    found = evaluate_onh(onh_folder, str(run.weights), device="cpu").found
     with (run.weights.parent / "splits.csv").open(newline="") as file:
         test_rows = [row for row in csv.DictReader(file) if row["part"] == "test"]
     assert found.n_images == len(test_rows)
@@ -145,6 +149,25 @@ def test_evaluation_leaves_out_what_was_trained_with_and_prints_table_1(onh_fold
     assert published["012|3", "EfficientNet-B0"] == pytest.approx(0.961)
     assert {row.grouping for row in found.table if row.ours} <= {grouping.name for grouping in Grouping.every()}
     assert table_1(found).row_count == 4 + 7
+
+
+def test_the_report_has_curves_the_nerve_heads_area_and_worst_cases(onh_folder, run, tmp_path):
+    arguments = ["onh-enface", "--data", onh_folder, "--model", run.weights, "--report", tmp_path]
+    found = CliRunner().invoke(evaluate_command.command, [str(each) for each in arguments], catch_exceptions=False)
+    assert found.exit_code == 0
+    page = (tmp_path / "report.html").read_text()
+    report = EvaluationReport.model_validate_json((tmp_path / "report.json").read_text())
+    n_images = next(metric.n_images for metric in report.metrics if metric.name == "grade accuracy")
+    assert report.class_curves[0].labels == ("grade 0", "grade 1", "grade 2", "grade 3")
+    assert all(sum(map(sum, curves.confusion)) == n_images for curves in report.class_curves)
+    assert len(page.split("data:image/png;base64,")) - 1 == len(report.class_curves) + len(report.agreements) + len(
+        report.worst
+    )
+    assert {case.topic for case in report.worst} == {"Grade", "Artifact masks on phantoms"}
+    assert [metric.name for metric in report.metrics if interval_text(metric) not in page] == []
+    ours = {row.published.our_set: row.ours for row in report.comparisons}
+    assert ours["012|3"] is not None
+    assert "1,291 images" in page
 
 
 def test_joint_and_single_task_are_compared_over_seeds_on_the_same_images(onh_folder, tiny_recipe, tmp_path):
@@ -208,7 +231,12 @@ def test_figures_tell_classes_groupings_and_masks_apart():
     assert found["s, grades 0|1|2|3", "grade accuracy"] == pytest.approx(0.75)
     assert found["s, grades 012|3", "grade F1, macro"] == pytest.approx(1.0)
     assert found["s, grades 0|1|2|3", "grade 2: F1"] == pytest.approx(0.0)
+    assert found["s, grades 0|1|2|3", "grade 1: precision"] == pytest.approx(0.5)
+    assert found["s, grades 0|1|2|3", "grade 1: recall"] == pytest.approx(1.0)
+    assert found["s, grades 0|1|2|3", "grade 3: AUC against the rest"] == pytest.approx(1.0)
     assert found["s, with dark", "Dice"] == pytest.approx(12 / 20)
+    assert found["s, with dark", "Jaccard"] == pytest.approx(6 / 14, abs=1e-4)
+    assert (found["s, with dark", "precision"], found["s, with dark", "recall"]) == pytest.approx((6 / 8, 6 / 12))
     assert found["s, without dark", "area marked"] == pytest.approx(0.0)
 
 
