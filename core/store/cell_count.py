@@ -4,9 +4,9 @@ Without an unusual combination of filters a page reads two rows of sums per cell
 scans were counted between them. Technician and device together are in no cell: those few ask the counts themselves.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,11 +34,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from core.database.tables import RateCell, RateDelta, RateSeries, RateSum, RateTerm
+from core.database.tables import RateCell, RateDelta, RateSum, RateTerm
 from core.store.capture_count import count_captures
-from core.store.packed import N_VISIT_SUMS, Counts, unpack, unpack_rows, visit_sums
+from core.store.packed import N_VISIT_SUMS, Counts, unpack_rows, visit_sums
 from core.store.rate import WHOLE_VISIT, CountKey, all_counts
-from core.store.rate_sum import ANY_TYPE, SERIES_TALLIES, WEEK, Grain, Term, read_terms
+from core.store.rate_sum import Grain, Term, read_terms
 from core.store.scan_filter import ScanFilter, count_conditions
 from core.vocabulary import RateMeasure
 
@@ -63,6 +63,8 @@ class CellCount(NamedTuple):
 
 
 _Key = tuple[Place, int, RateMeasure, str]
+IsAsked = Callable[[RateMeasure, str], bool]
+"""Whether a measure and detail is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Spans:
         return self.borders[:-1]
 
 
-_FIELDS: dict[Grain, tuple[str, ...]] = {
+FIELDS: dict[Grain, tuple[str, ...]] = {
     Grain.SITE: (),
     Grain.DEVICE: ("device_id",),
     Grain.SOFTWARE: ("device_id", "software_version"),
@@ -102,14 +104,41 @@ _IDS = {
 
 def fitting_grain(grain: Grain, chosen: ScanFilter) -> Grain | None:
     """The coarsest grain that knows what is asked for and what is filtered by; None where none does."""
-    asked = set(_FIELDS[grain])
+    asked = set(FIELDS[grain])
     if chosen.device_id is not None or chosen.asks_of_devices:
         asked.add("device_id")
     if chosen.software_version is not None:
         asked.add("software_version")
     if chosen.technician_id is not None:
         asked.add("technician_id")
-    return next((each for each, fields in _FIELDS.items() if asked <= set(fields)), None)
+    return next((each for each, fields in FIELDS.items() if asked <= set(fields)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CellTable:
+    """Everything counted of some places: ``counts`` (places, periods, keys), with noughts where nothing was."""
+
+    places: tuple[Place, ...]
+    keys: tuple[tuple[RateMeasure, str], ...]
+    """Measure and detail."""
+    counts: Counts
+
+    def visit_sums(self) -> Counts:
+        """The six sums of ClusteredCount of the ungradable in patient visits: (places, periods, 6)."""
+        nothing = (0,) * N_VISIT_SUMS
+        added = [visit_sums(detail) if measure is RateMeasure.VISITS else nothing for measure, detail in self.keys]
+        return self.counts @ np.array(added, np.int64).reshape(len(added), N_VISIT_SUMS)
+
+    def add_up(self, name_of: Callable[[RateMeasure, str], str | None]) -> tuple[tuple[str, ...], Counts]:
+        """Names and their counts (places, periods, names); what is called None is left out."""
+        columns: dict[str, list[int]] = {}
+        for number, key in enumerate(self.keys):
+            if (name := name_of(*key)) is not None:
+                columns.setdefault(name, []).append(number)
+        found = np.zeros((*self.counts.shape[:2], len(columns)), np.int64)
+        for number, places in enumerate(columns.values()):
+            found[:, :, number] = self.counts[:, :, places].sum(axis=2)
+        return tuple(columns), found
 
 
 def read_cell_counts(
@@ -120,9 +149,29 @@ def read_cell_counts(
     spans: Spans | None = None,
     *,
     ids: Collection[int] | None = None,
-    is_asked: Callable[[RateMeasure, str], bool] | None = None,
+    is_asked: IsAsked | None = None,
 ) -> list[CellCount]:
-    """What was counted under ``chosen``, place by place, and exactly so at this moment; noughts are left out.
+    """The same as ``read_cell_table``, number by number; noughts are left out."""
+    table = read_cell_table(session, chosen, grain, measures, spans, ids=ids, is_asked=is_asked)
+    found = np.nonzero(table.counts)
+    numbers = table.counts[found].tolist()
+    return [
+        CellCount(table.places[place], span, table.keys[key][0], table.keys[key][1], n)
+        for place, span, key, n in zip(*(each.tolist() for each in found), numbers, strict=True)
+    ]
+
+
+def read_cell_table(
+    session: Session,
+    chosen: ScanFilter,
+    grain: Grain,
+    measures: Iterable[RateMeasure],
+    spans: Spans | None = None,
+    *,
+    ids: Collection[int] | None = None,
+    is_asked: IsAsked | None = None,
+) -> CellTable:
+    """What was counted under ``chosen``, place by place, and exactly so at this moment.
 
     What the counts do not tell apart is counted capture by capture, or TooManyCapturesError raised.
 
@@ -132,30 +181,46 @@ def read_cell_counts(
     """
     asked, spans = tuple(measures), spans or Spans.of(chosen)
     fitting = fitting_grain(grain, chosen)
-    sums: dict[_Key, int] = {}
+    single: dict[_Key, int] = {}
+    packed: Sequence[Any] = ()
     if chosen.asks_beyond_counts:
-        for place, key, span, n in _read_one_by_one(session, chosen, grain, asked, spans):
-            _add(sums, (place, span, key.measure, key.detail), n)
+        for place, key, span, n in read_one_by_one(session, chosen, grain, asked, spans):
+            _add(single, (place, span, key.measure, key.detail), n)
     elif fitting is None:
-        fields = ("site_id", *_FIELDS[grain])
+        fields = ("site_id", *FIELDS[grain])
         for row in session.execute(_count_rows(all_counts().c, chosen, fields, asked, spans)):
-            _count(sums, row, grain)
+            _count(single, row, grain)
     else:
         among = [] if ids is None else [getattr(RateCell, _IDS[grain]).in_(ids)]
         rows = session.execute(_sum_rows(chosen, fitting, asked, spans, among)).all()
         packed = [row for row in rows if row.measure is None]
         for row in rows:
             if row.measure is not None:
-                _count(sums, row, grain)
-        known = _columns(read_terms(session), chosen, asked)
-        columns = {key: places for key, places in known.items() if is_asked is None or is_asked(*key)}
-        _count_packed(sums, packed, columns, len(spans.borders), grain)
-    found = [CellCount(place, span, measure, detail, n) for (place, span, measure, detail), n in sums.items() if n]
-    found = found if is_asked is None else [each for each in found if is_asked(each.measure, each.detail)]
-    return found if ids is None else [each for each in found if getattr(each.place, _IDS[grain]) in ids]
+                _count(single, row, grain)
+    known = _columns(read_terms(session), chosen, asked) if packed else {}
+    columns = {key: places for key, places in known.items() if is_asked is None or is_asked(*key)}
+    kept = {
+        (place, span, measure, detail): n
+        for (place, span, measure, detail), n in single.items()
+        if (is_asked is None or is_asked(measure, detail)) and (ids is None or getattr(place, _IDS[grain]) in ids)
+    }
+    return _with_singles(_unpacked(packed, columns, len(spans.borders), grain), kept)
 
 
-def _read_one_by_one(
+def _with_singles(table: CellTable, single: Mapping[_Key, int]) -> CellTable:
+    """A table and counts that stand in no sum."""
+    if not single:
+        return table
+    places = {place: number for number, place in enumerate(dict.fromkeys((*table.places, *(key[0] for key in single))))}
+    keys = {key: number for number, key in enumerate(dict.fromkeys((*table.keys, *(key[2:] for key in single))))}
+    counts = np.zeros((len(places), table.counts.shape[1], len(keys)), np.int64)
+    counts[: len(table.places), :, : len(table.keys)] = table.counts
+    for (place, span, measure, detail), n in single.items():
+        counts[places[place], span, keys[measure, detail]] += n
+    return CellTable(tuple(places), tuple(keys), counts)
+
+
+def read_one_by_one(
     session: Session, chosen: ScanFilter, grain: Grain, asked: Sequence[RateMeasure], spans: Spans
 ) -> Iterator[tuple[Place, CountKey, int, int]]:
     """(place, key, period, n) of what is asked for, counted capture by capture."""
@@ -167,16 +232,17 @@ def _read_one_by_one(
             and not is_nobody_s
             and (not is_visit or key.scan_type == (chosen.scan_type or WHOLE_VISIT))
         ):
-            yield _place(key, grain), key, span, n
+            yield place_of(key, grain), key, span, n
 
 
-def _place(row: Any, grain: Grain) -> Place:
-    kept = _FIELDS[grain]
+def place_of(row: Any, grain: Grain) -> Place:
+    """Of what a row of counts is, no finer than ``grain``."""
+    kept = FIELDS[grain]
     return Place(row.site_id, **{name: getattr(row, name) for name in kept})
 
 
 def _count(sums: dict[_Key, int], row: Any, grain: Grain) -> None:
-    _add(sums, (_place(row, grain), row.span, RateMeasure(row.measure), row.detail), int(row.n))
+    _add(sums, (place_of(row, grain), row.span, RateMeasure(row.measure), row.detail), int(row.n))
 
 
 def _add(sums: dict[_Key, int], key: _Key, n: int) -> None:
@@ -196,30 +262,26 @@ def _columns(
     return found
 
 
-def _count_packed(
-    sums: dict[_Key, int],
-    rows: Sequence[Any],
-    columns: dict[tuple[RateMeasure, str], list[int]],
-    n_borders: int,
-    grain: Grain,
-) -> None:
-    """Add differences of running sums: what lies between two borders of a cell."""
+def _unpacked(
+    rows: Sequence[Any], columns: Mapping[tuple[RateMeasure, str], list[int]], n_borders: int, grain: Grain
+) -> CellTable:
+    """Differences of running sums: what lies between two borders of a cell, added up by place."""
     if not rows or not columns:
-        return
+        return CellTable((), (), np.zeros((0, n_borders - 1, 0), np.int64))
     cells = {row.cell_id: row for row in rows}
     order = {cell_id: number for number, cell_id in enumerate(cells)}
     width = 1 + max(place for places in columns.values() for place in places)
-    running = np.zeros((len(cells), n_borders, len(columns)), np.int64)
     vectors = unpack_rows([row.totals for row in rows], width)
+    running = np.zeros((len(cells), n_borders, len(columns)), np.int64)
     added = np.stack([vectors[:, places].sum(axis=1) for places in columns.values()], axis=1)
     running[[order[row.cell_id] for row in rows], [row.span for row in rows]] = added
     counted = np.diff(running, axis=1)
-    places = [_place(row, grain) for row in cells.values()]
-    keys = list(columns)
-    found = np.nonzero(counted)
-    for cell, span, key, n in zip(*(each.tolist() for each in found), counted[found].tolist(), strict=True):
-        measure, detail = keys[key]
-        _add(sums, (places[cell], span, measure, detail), n)
+    place_of_cell = [place_of(row, grain) for row in cells.values()]
+    places = {place: number for number, place in enumerate(dict.fromkeys(place_of_cell))}
+    if len(places) < len(cells):
+        of_cells, counted = counted, np.zeros((len(places), *counted.shape[1:]), np.int64)
+        np.add.at(counted, [places[place] for place in place_of_cell], of_cells)
+    return CellTable(tuple(places), tuple(columns), counted)
 
 
 def _sum_rows(
@@ -258,7 +320,7 @@ def _sum_rows(
         .join(before, true())
         .where(RateCell.grain == grain, *cell_conditions(chosen), *among)
     )  # fmt: skip
-    kept = ("site_id", *_FIELDS[grain])
+    kept = ("site_id", *FIELDS[grain])
     counted = _count_rows(RateDelta.__table__.c, chosen, kept, asked, spans).subquery()
     loose = select(
         null().cast(BigInteger),
@@ -293,108 +355,3 @@ def _count_rows(
         wanted.append(and_(counts.measure == RateMeasure.VISITS, counts.scan_type == type_))
     total = cast(func.sum(counts.n), BigInteger).label("n")
     return select(*keys, total).where(or_(*wanted), *count_conditions(within, counts)).group_by(*keys)
-
-
-@dataclass(frozen=True, slots=True)
-class CellWeeks:
-    """One place's weeks from ``starts_on`` on: ``counts`` (weeks, sums), quiet weeks included."""
-
-    place: Place
-    starts_on: date
-    counts: Counts
-
-
-def read_visit_weeks(session: Session, chosen: ScanFilter, grain: Grain) -> list[CellWeeks]:
-    """Week by week the six sums of ClusteredCount of the ungradable in patient visits; places are in no order."""
-    return _read_weeks(session, chosen, grain, (RateMeasure.VISITS,))
-
-
-def read_tally_weeks(session: Session, chosen: ScanFilter) -> list[CellWeeks]:
-    """Week by week the five measures of SERIES_TALLIES, site by site."""
-    return _read_weeks(session, chosen, Grain.SITE, SERIES_TALLIES)
-
-
-def _read_weeks(session: Session, chosen: ScanFilter, grain: Grain, asked: Sequence[RateMeasure]) -> list[CellWeeks]:
-    fitting = fitting_grain(grain, chosen)
-    width = N_VISIT_SUMS if RateMeasure.VISITS in asked else len(asked)
-    by_place: dict[Place, list[tuple[date, Counts]]] = {}
-    if chosen.asks_beyond_counts:
-        for place, key, span, n in _read_one_by_one(session, chosen, grain, asked, Spans.of(chosen)):
-            one = _one(CellCount(place, span, key.measure, key.detail, n), asked, width)
-            by_place.setdefault(place, []).append((key.week_on, one))
-        return [_together(place, parts, chosen) for place, parts in by_place.items()]
-    if fitting is None:
-        rows = session.execute(_week_rows(all_counts().c, chosen, ("site_id", *_FIELDS[grain]), asked)).all()
-    else:
-        rows = session.execute(_series_rows(chosen, fitting, asked)).all()
-    for row in rows:
-        found = unpack(row.weeks, width) if row.measure is None else _one(row, asked, width)
-        if len(found):
-            by_place.setdefault(_place(row, grain), []).append((row.starts_on, found))
-    return [_together(place, parts, chosen) for place, parts in by_place.items()]
-
-
-def _one(row: Any, asked: Sequence[RateMeasure], width: int) -> Counts:
-    """A single count as a series of one week."""
-    if row.measure == RateMeasure.VISITS:
-        return int(row.n) * np.array([visit_sums(row.detail)], np.int64)
-    found = np.zeros((1, width), np.int64)
-    found[0, [each.value for each in asked].index(row.measure)] = int(row.n)
-    return found
-
-
-def _together(place: Place, parts: Sequence[tuple[date, Counts]], chosen: ScanFilter) -> CellWeeks:
-    starts_on = min(start for start, _ in parts)
-    ends_on = max(start + WEEK * len(found) for start, found in parts)
-    if chosen.until is not None:
-        ends_on = max(starts_on, min(ends_on, chosen.until + timedelta(days=-chosen.until.weekday() % 7)))
-    counts = np.zeros(((ends_on - starts_on) // WEEK, parts[0][1].shape[1]), np.int64)
-    for start, found in parts:
-        offset = (start - starts_on) // WEEK
-        kept = found[: max(0, len(counts) - offset)]
-        counts[offset : offset + len(kept)] += kept
-    return CellWeeks(place, starts_on, counts)
-
-
-def _series_rows(chosen: ScanFilter, grain: Grain, asked: Sequence[RateMeasure]) -> Select[*tuple[Any, ...]]:
-    """Series cut to the filter's first week, and what is not folded yet as weeks of one count."""
-    stored = RateSeries.visits if RateMeasure.VISITS in asked else RateSeries.tallies
-    size = 4 * (N_VISIT_SUMS if RateMeasure.VISITS in asked else len(SERIES_TALLIES))
-    starts_on: ColumnElement[Any] = RateSeries.starts_on.expression
-    weeks: ColumnElement[Any] = stored.expression
-    if chosen.since is not None:
-        late = func.greatest(0, func.div(chosen.since - RateSeries.starts_on + 6, 7).cast(Integer), type_=Integer)
-        starts_on = RateSeries.starts_on + late * 7
-        weeks = func.substring(stored, late * size + 1)
-    fields = ("site_id", "device_id", "technician_id", "software_version")
-    packed = (
-        select(
-            *(getattr(RateCell, name) for name in fields), starts_on.label("starts_on"),
-            null().cast(String).label("measure"), null().cast(String).label("detail"),
-            null().cast(BigInteger).label("n"), weeks.label("weeks"),
-        )
-        .select_from(RateCell)
-        .join(RateSeries, RateSeries.cell_id == RateCell.id)
-        .where(
-            RateCell.grain == grain, RateSeries.scan_type == (chosen.scan_type or ANY_TYPE), *cell_conditions(chosen)
-        )
-    )  # fmt: skip
-    kept = ("site_id", *_FIELDS[grain])
-    counted = _week_rows(RateDelta.__table__.c, chosen, kept, asked).subquery()
-    loose = select(
-        *(counted.c[name] if name in kept else null().cast(getattr(RateDelta, name).type) for name in fields),
-        counted.c.starts_on, counted.c.measure, counted.c.detail, counted.c.n, null().cast(LargeBinary),
-    )  # fmt: skip
-    both = union_all(packed, loose).subquery()
-    return select(*both.c)
-
-
-def _week_rows(
-    counts: ReadOnlyColumnCollection[str, Any], chosen: ScanFilter, fields: Sequence[str], asked: Sequence[RateMeasure]
-) -> Select[*tuple[Any, ...]]:
-    keys = [*(counts[name] for name in fields), counts.week_on.label("starts_on"), counts.measure, counts.detail]
-    conditions = [counts.measure.in_(asked), *count_conditions(chosen, counts)]
-    if RateMeasure.VISITS in asked and chosen.scan_type is None:
-        conditions.append(counts.scan_type == WHOLE_VISIT)
-    total = cast(func.sum(counts.n), BigInteger).label("n")
-    return select(*keys, total).where(*conditions).group_by(*keys)

@@ -1,6 +1,6 @@
 """The programme overview's numbers: rates from the counts, queues and flags from the scans' state indexes."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Batch, Device, ReacquisitionRequest, Scan, Site
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
-from core.store.cell_count import Spans, read_cell_counts, read_tally_weeks
+from core.store.cell_count import CellTable, Place, Spans, read_cell_table
+from core.store.cell_week import read_tally_weeks
 from core.store.certificate import DueCertificates, count_due
 from core.store.packed import Counts
 from core.store.rate_sum import WEEK, Grain
@@ -106,21 +107,26 @@ def _read_tallies(session: Session, chosen: ScanFilter) -> tuple[dict[int, Tally
     spans = Spans.of(chosen)
     if chosen.since is not None and chosen.until is not None:
         spans = Spans((chosen.since - (chosen.until - chosen.since), chosen.since, chosen.until))
-    counts = read_cell_counts(session, chosen, Grain.DEVICE, TALLIED, spans)
-    current = len(spans.starts) - 1
-    by_device = _tallies((each.place.device_id, each.measure, each.n) for each in counts if each.span == current)
-    by_site = _tallies((each.place.site_id, each.measure, each.n) for each in counts if each.span == current)
-    earlier = _tallies((each.place.site_id, each.measure, each.n) for each in counts if each.span < current)
-    devices = {id_: tally for id_, tally in by_device.items() if id_ is not None}
-    return devices, by_site, sum(earlier.values(), Tally()) if has_period else None
+    *earlier, current = _tallies_by_span(read_cell_table(session, chosen, Grain.DEVICE, TALLIED, spans))
+    by_site: dict[int, Tally] = {}
+    for place, tally in current.items():
+        by_site[place.site_id] = by_site.get(place.site_id, Tally()) + tally
+    by_device = {place.device_id: tally for place, tally in current.items() if place.device_id is not None}
+    before = sum((tally for tallies in earlier for tally in tallies.values()), Tally())
+    return by_device, by_site, before if has_period else None
 
 
-def _tallies(rows: Iterable[tuple[Key, str, int]]) -> dict[Key, Tally]:
-    sums: dict[Key, dict[str, int]] = {}
-    for key, measure, n in rows:
-        group = sums.setdefault(key, {})
-        group[measure] = group.get(measure, 0) + n
-    return {key: Tally(**group) for key, group in sums.items()}
+def _tallies_by_span(table: CellTable) -> list[dict[Place, Tally]]:
+    """Of each period the places with anything counted."""
+    names, counts = table.add_up(lambda measure, _: measure.value)
+    return [
+        {
+            place: Tally(**dict(zip(names, row, strict=True)))
+            for place, row in zip(table.places, of_span.tolist(), strict=True)
+            if any(row)
+        }
+        for of_span in counts.swapaxes(0, 1)
+    ]
 
 
 def _read_weeks(session: Session, chosen: ScanFilter) -> tuple[WeekTally, ...]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from core.database.tables import Acquisition, Assessment, Device, Scan, Site, Subject
 from core.store.calibration_mode import is_model_shown
-from core.store.cell_count import read_cell_counts
+from core.store.cell_count import read_cell_table
 from core.store.rate_sum import Grain
 from core.store.scan_filter import ScanFilter, capture_conditions, scored_conditions
 from core.vocabulary import RateMeasure, Slab
@@ -36,9 +36,15 @@ def reach_of(session: Session, chosen: ScanFilter, *, most_devices: int | None =
     Of more than ``most_devices`` those with most scored slabs are taken.
     """
     found: Counter[int] = Counter()
+
+    def is_of_slab(_: RateMeasure, detail: str) -> bool:
+        return chosen.slab is None or detail.startswith(f"{chosen.slab.value} ")
+
     # How many at most: what the counts do not tell apart narrows the captures themselves.
-    for place, _, _, detail, n in read_cell_counts(session, chosen.countable, Grain.DEVICE, (RateMeasure.SCORE,)):
-        if place.device_id is not None and (chosen.slab is None or detail.startswith(f"{chosen.slab.value} ")):
+    asked = (RateMeasure.SCORE,)
+    table = read_cell_table(session, chosen.countable, Grain.DEVICE, asked, is_asked=is_of_slab)
+    for place, n in zip(table.places, table.counts.sum(axis=(1, 2)).tolist(), strict=True):
+        if place.device_id is not None and n:
             found[place.device_id] += n
     taken = sorted(found, key=lambda id_: (-found[id_], id_))[:most_devices]
     share = MOST_SCANS // max(len(taken), 1)

@@ -11,9 +11,8 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Batch, ReacquisitionRequest, Review, Scan, Site
 from core.statistics.clustering import ClusteredCount
-from core.store.cell_count import Spans, read_cell_counts
+from core.store.cell_count import Spans, read_cell_table
 from core.store.finding import ANY_DEVIATION
-from core.store.packed import visit_sums
 from core.store.rate_sum import Grain
 from core.store.reacquisition import ENDED, is_overdue
 from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
@@ -68,25 +67,23 @@ def read_site_weeks(session: Session, chosen: ScanFilter, borders: Iterable[date
     site and border are read, however long it is.
     """
     spans = Spans.between(borders) if borders else Spans.of(chosen)
-    visits: dict[tuple[int, int], list[int]] = {}
-    faults: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
     asked = (RateMeasure.VISITS, RateMeasure.ARTIFACT, RateMeasure.DEVIATION)
-    rows = read_cell_counts(session, chosen, Grain.SITE, asked, spans, is_asked=_is_of_a_site_week)
-    for place, span, measure, detail, n in rows:
-        if measure is RateMeasure.VISITS:
-            added = visit_sums(detail)
-            found = visits.setdefault((place.site_id, span), [0] * len(added))
-            for number, each in enumerate(added):
-                found[number] += n * each
-        elif measure is RateMeasure.DEVIATION:
-            faults[place.site_id, span][DEVIATING] += n
-        else:
-            faults[place.site_id, span][detail.rpartition(" ")[0]] += n
+    table = read_cell_table(session, chosen, Grain.SITE, asked, spans, is_asked=_is_of_a_site_week)
+    names, faults = table.add_up(_fault)
+    starts = [start or date.min for start in spans.starts]
+    rows = zip(table.places, table.visit_sums().tolist(), faults.tolist(), strict=True)
     return tuple(
-        SiteWeek(site_id, spans.starts[span] or date.min, poor, faults[site_id, span])
-        for (site_id, span), sums in sorted(visits.items())
+        SiteWeek(place.site_id, start, poor, Counter({name: n for name, n in zip(names, found, strict=True) if n}))
+        for place, visits, found_by_week in sorted(rows, key=lambda row: row[0].site_id)
+        for start, sums, found in zip(starts, visits, found_by_week, strict=True)
         if (poor := ClusteredCount(*sums)).n
     )
+
+
+def _fault(measure: RateMeasure, detail: str) -> str | None:
+    if measure is RateMeasure.VISITS:
+        return None
+    return DEVIATING if measure is RateMeasure.DEVIATION else detail.rpartition(" ")[0]
 
 
 def _is_of_a_site_week(measure: RateMeasure, detail: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Device, Site, Technician
 from core.statistics.clustering import ClusteredCount
-from core.store.cell_count import Place, read_cell_counts
+from core.store.cell_count import Place, read_cell_counts, read_cell_table
 from core.store.packed import visit_sums
 from core.store.rate_sum import Grain
 from core.store.scan_filter import ScanFilter
@@ -84,8 +84,10 @@ def read_units(session: Session, chosen: ScanFilter, kind: UnitKind) -> tuple[Un
 def read_poor(session: Session, chosen: ScanFilter, kind: UnitKind) -> list[ClusteredCount]:
     """The ungradable of every cell of a kind, without asking what its units are called and how many patients it has."""
     poor: dict[Cell, ClusteredCount] = defaultdict(ClusteredCount)
-    for place, _, _, detail, n in read_cell_counts(session, chosen, grain_of(kind), (RateMeasure.VISITS,)):
-        poor[cell_at(place, kind)] += poor_visits(detail, n)
+    table = read_cell_table(session, chosen, grain_of(kind), (RateMeasure.VISITS,))
+    for place, sums in zip(table.places, table.visit_sums().sum(axis=1).tolist(), strict=True):
+        if (found := ClusteredCount(*sums)).n:
+            poor[cell_at(place, kind)] += found
     return list(poor.values())
 
 

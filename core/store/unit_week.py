@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.statistics.clustering import ClusteredCount
 from core.statistics.control_chart import Period
-from core.store.cell_count import CellWeeks, read_visit_weeks
+from core.store.cell_week import CellWeeks, read_visit_weeks
 from core.store.packed import N_VISIT_SUMS
 from core.store.rate_sum import WEEK, Grain
 from core.store.scan_filter import ScanFilter

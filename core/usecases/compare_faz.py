@@ -179,7 +179,7 @@ def compare_faz(
     session: Session, chosen: ScanFilter, column: str, by: FazBy, magnification: Magnification
 ) -> FazComparison:
     """One metric (a column of ``FAZ_COLUMNS``) under ``chosen``, which must name slab and scan type."""
-    return compare_readings(read_faz(session, chosen), column, by, magnification, _norm(chosen, column))
+    return compare_readings(read_faz(session, chosen, column), column, by, magnification, _norm(chosen, column))
 
 
 def _norm(chosen: ScanFilter, column: str) -> Norm | None:
@@ -199,15 +199,15 @@ def compare_readings(
     whole = [reading for reading in released if not reading.touches_border]
     name, value_of = _NAMES[by], _value(column, magnification)
     points, why = _points(whole, name, value_of)
-    groups = _groups(points)
+    groups, n_groups = _groups(points)
     missing = Counter(value.reason for value in map(value_of, whole) if isinstance(value, NotComputable))
     return FazComparison(
         as_of=found.as_of,
         column=column,
         norm=norm,
         repeatability=repeatability_of(column),
-        groups=groups[:MOST_GROUPS],
-        n_groups=len(groups),
+        groups=groups,
+        n_groups=n_groups,
         points=points,
         why_no_outliers=why,
         pairs=tuple(_pairs(kind, points) for kind in PairKind),
@@ -232,7 +232,7 @@ _ValueOf = Callable[[FazReading], float | NotComputable]
 
 def _value(column: str, magnification: Magnification) -> _ValueOf:
     def value(reading: FazReading) -> float | NotComputable:
-        measure = reading.metrics[column]
+        measure = reading.measure
         if not isinstance(measure, Measured):
             return measure
         if magnification is Magnification.NOMINAL or column not in DIMENSIONS:
@@ -257,12 +257,13 @@ def _points(
     ), ""
 
 
-def _groups(points: Sequence[FazPoint]) -> tuple[FazGroup, ...]:
+def _groups(points: Sequence[FazPoint]) -> tuple[tuple[FazGroup, ...], int]:
+    """Those of most scans, and how many there are in all."""
     by_name: dict[str, list[FazPoint]] = defaultdict(list)
     for point in points:
         by_name[point.group].append(point)
     largest = sorted(by_name.items(), key=lambda item: (-len(item[1]), item[0]))
-    return tuple(_group(name, own) for name, own in largest)
+    return tuple(_group(name, own) for name, own in largest[:MOST_GROUPS]), len(largest)
 
 
 def _group(name: str, points: Sequence[FazPoint]) -> FazGroup:

@@ -16,7 +16,8 @@ from core.database.embedded import Addresses
 from core.database.session import Database, session_scope
 from core.store import capture_count
 from core.store.capture_count import TooManyCapturesError
-from core.store.cell_count import CellCount, CellWeeks, Spans, read_cell_counts, read_tally_weeks, read_visit_weeks
+from core.store.cell_count import CellCount, Spans, read_cell_counts
+from core.store.cell_week import CellWeeks, read_tally_weeks, read_visit_weeks
 from core.store.generated_counts import count_programme
 from core.store.overview import read_overview
 from core.store.rate_sum import WEEK, Grain

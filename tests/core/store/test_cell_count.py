@@ -13,15 +13,8 @@ from sqlalchemy.orm import Session
 from core.database import tables
 from core.database.embedded import Addresses
 from core.database.session import Database, session_scope
-from core.store.cell_count import (
-    CellWeeks,
-    Place,
-    Spans,
-    fitting_grain,
-    read_cell_counts,
-    read_tally_weeks,
-    read_visit_weeks,
-)
+from core.store.cell_count import Place, Spans, fitting_grain, read_cell_counts
+from core.store.cell_week import CellWeeks, read_tally_weeks, read_visit_weeks
 from core.store.generated_counts import count_programme
 from core.store.generated_programme import write_programme
 from core.store.packed import visit_sums

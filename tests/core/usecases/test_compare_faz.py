@@ -36,7 +36,7 @@ def reading(scan_id: int, area: float | None, **changed: object) -> FazReading:
     made = FazReading(
         scan_id=scan_id, subject_id=scan_id, subject_code=f"S-{scan_id}", visit_id=scan_id, site_code="CEDAR",
         device_code="CEDAR-A", laterality=Laterality.OD, acquired_at=DAY + timedelta(days=scan_id), ordinal=2,
-        scale_source=ScaleSource.MANIFEST, axial_length_mm=None, touches_border=False, metrics={AREA: measure},
+        scale_source=ScaleSource.MANIFEST, axial_length_mm=None, touches_border=False, measure=measure,
     )  # fmt: skip
     return replace(made, **changed)
 
@@ -80,7 +80,9 @@ def test_slabs_and_fields_are_not_pooled(demo: Demo) -> None:
     with session_scope(demo.database, token=demo.rows.manager) as session:
         for chosen in (replace(USUAL, slab=None), replace(USUAL, scan_type=None)):
             with pytest.raises(ValueError, match="one slab and one scan type"):
-                read_faz(session, chosen)
+                read_faz(session, chosen, AREA)
+        with pytest.raises(ValueError, match="no FAZ metric"):
+            read_faz(session, USUAL, "vessel_density")
 
 
 def test_a_site_s_person_sees_that_site_alone(demo: Demo) -> None:
