@@ -184,6 +184,7 @@ def _comparisons(report: EvaluationReport) -> list[dict[str, object]]:
         rows.append(
             {
                 "published": figure,
+                "value": f"{figure.published:.4f}".removesuffix("00"),  # as many digits as were printed
                 "ours": "not measured on this folder" if row.ours is None else interval_text(row.ours),
                 "on": "" if row.ours is None else f"{row.ours.set} ({row.ours.n_images} images)",
             }

@@ -1,6 +1,8 @@
 """Cases as pictures: the scan, the truth drawn onto it, the model's mask drawn onto it. PNG bytes."""
 
 import io
+from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +11,16 @@ from scipy import ndimage
 
 PANEL_PX, GAP_PX = 240, 6
 TRUTH_COLOUR, MODEL_COLOUR = (82, 216, 208), (255, 168, 60)
-LABEL_COLOURS = (
-    (82, 216, 208), (255, 168, 60), (236, 112, 160), (128, 190, 90), (112, 150, 236), (232, 214, 84), (180, 130, 214),
-    (220, 96, 72),
-)  # fmt: skip
+LABEL_COLOURS = {
+    "turquoise": (82, 216, 208),
+    "orange": (255, 168, 60),
+    "pink": (236, 112, 160),
+    "green": (128, 190, 90),
+    "blue": (112, 150, 236),
+    "yellow": (232, 214, 84),
+    "violet": (180, 130, 214),
+    "red": (220, 96, 72),
+}
 """Of the classes of a label map, background left out; the same in truth and model."""
 FILL = 0.28
 
@@ -37,9 +45,15 @@ def scan_picture(image: Grey) -> bytes:
 
 def _labels(image: Grey, labels: NDArray[np.uint8]) -> Rgb:
     panel = _panel(image)
-    for label in range(1, int(labels.max()) + 1):
-        panel = _drawn(panel, labels == label, LABEL_COLOURS[(label - 1) % len(LABEL_COLOURS)])
+    for label, colour in zip(range(1, int(labels.max()) + 1), cycle(LABEL_COLOURS.values()), strict=False):
+        panel = _drawn(panel, labels == label, colour)
     return panel
+
+
+def legend(names: Sequence[str]) -> str:
+    """Which class of a label map has which colour; ``names`` without the background."""
+    pairs = zip(names, cycle(LABEL_COLOURS), strict=False)
+    return "Colours: " + ", ".join(f"{name} {colour}" for name, colour in pairs) + "."
 
 
 def _panel(image: Grey, mask: NDArray[np.bool_] | None = None, colour: tuple[int, int, int] = TRUTH_COLOUR) -> Rgb:

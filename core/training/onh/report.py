@@ -10,7 +10,7 @@ from core.scoring.published import compare_onh
 from core.training.evaluation.agreement import Agreement, agreement_of
 from core.training.evaluation.classes import ClassCurves, class_curves
 from core.training.evaluation.figures import MIN_IMAGES, Topic
-from core.training.evaluation.pictures import labels_picture, scan_picture
+from core.training.evaluation.pictures import labels_picture, legend, scan_picture
 from core.training.evaluation.report import N_WORST, Evaluation, EvaluationReport, Shown, illustrated, sets_of
 from core.training.onh.evaluate import EvaluatedOnh, onh_published
 from core.training.onh.figures import DISC_AREA, coarser, disc_areas, grade_labels, regrouped
@@ -24,7 +24,7 @@ _NOTES = {
     ),
     Topic.ARTIFACT_MASKS: (
         "Overlap and distances over images in which the class is drawn (distances: and found); the share marked over "
-        "those in which it is not. Areas are in % of the image."
+        f"those in which it is not. Areas are in % of the image. {legend(ONH_CLASSES[1:])}"
     ),
 }
 
