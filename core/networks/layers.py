@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import UsageError
-from core.networks.qunet import QuNet, QuNetShape
+from core.networks.qunet import N_LEVELS, QuNet, QuNetShape
 from core.networks.torchvision_schemas import declare_missing_schemas
 
 LayerNetworkName = Literal[
@@ -37,6 +37,8 @@ class LayerShape(BaseModel):
     """U-Net: channels of the first block, doubled four times."""
     column_stride: int = Field(default=1, ge=1, le=4)
     """U-Net: columns that the first convolution takes together."""
+    has_levels: bool = False
+    """U-Net: a 1 x 1 head on every decoder block, whose agreement is Q (paper 002); the answer is the last one's."""
 
 
 class LayerUNet(nn.Module):
@@ -55,19 +57,36 @@ class LayerUNet(nn.Module):
         self.upsampling = nn.ModuleList(nn.ConvTranspose2d(deep, flat, 2, stride=2) for deep, flat in upwards)
         self.decoder = nn.ModuleList(_block(2 * flat, flat) for _, flat in upwards)
         self.head = nn.Conv2d(channels[0], shape.n_classes, kernel_size=1)
+        coarser = upwards[:-1] if shape.has_levels else []
+        self.level_heads = nn.ModuleList(nn.Conv2d(flat, shape.n_classes, kernel_size=1) for _, flat in coarser)
+
+    @property
+    def n_levels(self) -> int:
+        """Levels that answer: one of a network without heads on its coarser blocks."""
+        return len(self.level_heads) + 1
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, classes, H, W)."""
+        return _at_size(self.head(self._decoded(image)[-1]), image)
+
+    def levels(self, image: Tensor, *, last: int = N_POOLINGS) -> Tensor:
+        """Logits (B, L, classes, H, W) of the last so many levels, from the coarsest to the answer."""
+        decoded = self._decoded(image)
+        heads = [*self.level_heads, self.head]
+        chosen = list(zip(heads, decoded[-len(heads) :], strict=True))[-last:]
+        return torch.stack([_at_size(head(features), image) for head, features in chosen], dim=1)
+
+    def _decoded(self, image: Tensor) -> list[Tensor]:
+        """What each decoder block makes of it, the coarsest first; the last (B, C, H, W / column stride)."""
         features, skipped = image, []
         for level, block in enumerate(self.encoder):
             features = block(functional.max_pool2d(features, 2) if level else features)
             skipped.append(features)
+        decoded = []
         for upsample, block, skip in zip(self.upsampling, self.decoder, skipped[-2::-1], strict=True):
             features = block(torch.cat([upsample(features), skip], dim=1))
-        logits: Tensor = self.head(features)  # (B, classes, H, W / column stride)
-        if self.shape.column_stride > 1:
-            logits = functional.interpolate(logits, size=image.shape[2:], mode="bilinear", align_corners=False)
-        return logits
+            decoded.append(features)
+        return decoded
 
 
 class TorchvisionLayers(nn.Module):
@@ -112,10 +131,22 @@ class LeveledLayers(nn.Module):
         levels = self.levels(image)
         return levels if self.training else levels[:, -1]
 
-    def levels(self, image: Tensor) -> Tensor:
-        """Logits (B, L, classes, H, W) of every level; of two classes the background's is 0."""
-        logits: Tensor = self.inner(image)  # (B, L, K, H, W)
+    @property
+    def n_levels(self) -> int:
+        """Levels that answer."""
+        return N_LEVELS
+
+    def levels(self, image: Tensor, *, last: int = N_LEVELS) -> Tensor:
+        """Logits (B, L, classes, H, W) of the last so many levels; of two classes the background's is 0."""
+        logits: Tensor = self.inner(image)[:, -last:]  # (B, L, K, H, W)
         return torch.cat([torch.zeros_like(logits), logits], dim=2) if logits.shape[2] == 1 else logits
+
+
+def _at_size(logits: Tensor, image: Tensor) -> Tensor:
+    """Logits (B, classes, h, w) at the size of the image (B, 1, H, W)."""
+    if logits.shape[2:] == image.shape[2:]:
+        return logits
+    return functional.interpolate(logits, size=image.shape[2:], mode="bilinear", align_corners=False)
 
 
 def _block(fan_in: int, fan_out: int, *, stride: tuple[int, int] = (1, 1)) -> nn.Sequential:

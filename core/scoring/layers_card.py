@@ -33,6 +33,9 @@ class LayersCard(LaneCard):
     recipe_name: Literal["layers"] = "layers"
     scheme: LayerScheme
     training: LayersTraining
+    levels: LayersTraining | None = None
+    """Of the levels below the answer, fitted while the network stayed as it was; None: there are none, or they were
+    trained with it."""
     software: dict[str, str]
     init_sha256: str | None
     """Of the weights the training began with; None: random ones."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from core.measures.indices import NO_LEVELS
-from core.networks.layers import LayerShape, LeveledLayers, build_layers
+from core.networks.layers import LayerShape, LayerUNet, LeveledLayers, build_layers
 from core.scoring.lanes.layer_canvas import PREPROCESSING, normalised, on_canvas
 from core.scoring.lanes.layer_output import Layers, layers_of
 from core.scoring.layers_card import LayersCard
@@ -53,6 +53,17 @@ class LayerSegmenter:
         """Made at the first call: threads do not survive a fork."""
         return side_by_side()
 
+    @property
+    def _leveled(self) -> LayerUNet | LeveledLayers | None:
+        """The network where it has levels to compare."""
+        network = self._network
+        return network if isinstance(network, LayerUNet | LeveledLayers) and network.n_levels > 1 else None
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether its B-scans have a Q."""
+        return self._leveled is not None
+
     def layers(self, bscans: Sequence[Image]) -> Iterator[Layers]:
         """Boundaries and labels of each B-scan (height, width), in order, at its own size."""
         return (found for found, _ in self.readings(bscans))
@@ -79,14 +90,23 @@ class LayerSegmenter:
         """Class probabilities (n, classes, S, S) of B-scans on their canvases (S, S), in one forward pass."""
         return self._forward(canvases)[0]
 
+    def level_labels(self, canvases: Sequence[Image]) -> NDArray[np.uint8]:
+        """Class of every cell (n, L, S, S) at every level, the answer last, of B-scans on their canvases (S, S)."""
+        assert self._leveled is not None, "asked only where has_levels"
+        inputs = np.stack([normalised(canvas) for canvas in canvases])[:, None]
+        with reproducible_inference():
+            batch = torch.from_numpy(inputs).to(self._device, memory_format=torch.channels_last)
+            labels = self._leveled.levels(batch).argmax(dim=2)
+        return np.asarray(labels.to(torch.uint8).cpu().numpy(), np.uint8)
+
     def _forward(self, canvases: Sequence[Image]) -> tuple[NDArray[np.float32], list[Measure]]:
         """Class probabilities and Q of each canvas; a network with levels is asked for its last two at once."""
         inputs = np.stack([normalised(canvas) for canvas in canvases])[:, None]
         qs: list[Measure] = [NO_LEVELS] * len(canvases)
         with reproducible_inference():
             batch = torch.from_numpy(inputs).to(self._device, memory_format=torch.channels_last)
-            if isinstance(self._network, LeveledLayers):
-                levels = self._network.levels(batch)[:, -2:]  # (n, 2, classes, canvas, canvas)
+            if self._leveled is not None:
+                levels = self._leveled.levels(batch, last=2)  # (n, 2, classes, canvas, canvas)
                 qs = [q_of(labels) for labels in levels.argmax(dim=2).to(torch.uint8).cpu().numpy()]
                 logits = levels[:, -1]
             else:

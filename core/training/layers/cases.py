@@ -52,8 +52,7 @@ class LayerCase:
     @property
     def dices(self) -> Rows:
         """Dice of each class but background (classes - 1,); NaN where neither has it."""
-        hits, truth, found = _counts(self.confusion)
-        return np.where(truth + found > 0, 2 * hits / np.maximum(truth + found, 1), np.nan)
+        return dices_of(self.confusion)
 
     @property
     def ious(self) -> Rows:
@@ -72,6 +71,12 @@ class LayerCase:
     def accuracy(self) -> float:
         """Share of pixels with the right class."""
         return float(np.trace(self.confusion) / self.confusion.sum())
+
+
+def dices_of(confusion: NDArray[np.int64]) -> Rows:
+    """Dice (classes - 1,) from pixels by true class (rows) and found class (columns); NaN where neither has it."""
+    hits, truth, found = _counts(confusion)
+    return np.where(truth + found > 0, 2 * hits / np.maximum(truth + found, 1), np.nan)
 
 
 def _counts(confusion: NDArray[np.int64]) -> tuple[Rows, Rows, Rows]:

@@ -16,9 +16,12 @@ from core.scoring.torch_backend.layers import LayerSegmenter
 from core.training.layers.cases import duke_graders, evaluation_phantoms, layer_case, phantom_case
 from core.training.layers.data import labels_in
 from core.training.layers.figures import layer_figures, phantom_figures
+from core.training.layers.level_figures import level_figures
 from core.training.layers.likeness import likeness_of
 from core.training.layers.recipe import LayersRecipe, layers_recipe
 from core.training.layers.run import FittedLayers
+from core.training.layers.samples import labels_of_phantom
+from core.training.supervised.fit import Fitted
 from core.training.supervised.parts import SPLITS_NAME, Placed
 from core.training.supervised.picture import read_grey_levels
 from core.training.supervised.publish import flat_settings, training_sets
@@ -46,6 +49,13 @@ CHOICES = (
     "Boundaries are sums of probabilities down a column: they lie between rows and never cross.",
     "Fluid is no class: it belongs to the layer that it lies in, as in the public set.",
     "Layers are found in each B-scan by itself; nothing is carried over from its neighbours.",
+)
+LEVELS_CHOICE = (
+    "The levels below the answer are 1 x 1 convolutions on the decoder's three coarser blocks, fitted while the "
+    "network stayed as it was; paper 002 trains all levels with the network, which would change its answers."
+)
+LEVELS_FAILURE = (
+    "Q compares the answer with a coarser reading of the same features: a mistake that both make it does not see."
 )
 KNOWN_FAILURES = (
     (
@@ -89,24 +99,29 @@ def judge_layers(
         return JudgedLayers([], ())
     scheme, cases = segmenter.card.scheme, []
     images = [read_grey_levels(item.picture.record.path) for item in placed]
+    truths = [labels_in(path, scheme) for item in placed if (path := item.picture.record.mask_path) is not None]
     graders = duke_graders(folder, placed)
-    for number, (item, found) in enumerate(zip(placed, segmenter.layers(images), strict=True)):
-        assert item.picture.record.mask_path is not None  # the folder was checked
-        cases.append(layer_case(found, labels_in(item.picture.record.mask_path, scheme), scheme, graders[number]))
+    for number, (truth, found) in enumerate(zip(truths, segmenter.layers(images), strict=True)):
+        cases.append(layer_case(found, truth, scheme, graders[number]))
         report(number + 1, len(placed))
     groups = [item.group for item in placed]
     sources = sorted({item.picture.record.source for item in placed})
     label = f"{', '.join(sources) or 'the images'}, {name}"
     confusion = np.sum([case.confusion for case in cases], axis=0)
     table = tuple(tuple(int(value) for value in row) for row in confusion)
-    return JudgedLayers(layer_figures(cases, groups, label, scheme), table)
+    levels = level_figures(segmenter, images, truths, groups, label)
+    return JudgedLayers([*layer_figures(cases, groups, label, scheme), *levels], table)
 
 
 def judge_phantoms(segmenter: LayerSegmenter) -> list[ReportedMetric]:
-    """Thickness against the truth on phantoms that no training draws."""
+    """Thickness against the truth, and the levels, on phantoms that no training draws."""
     phantoms = list(evaluation_phantoms(N_JUDGED_PHANTOMS))
-    found = segmenter.layers([phantom.image for phantom in phantoms])
-    return phantom_figures([phantom_case(phantom, layers) for phantom, layers in zip(phantoms, found, strict=True)])
+    images = [phantom.image for phantom in phantoms]
+    found = segmenter.layers(images)
+    thickness = phantom_figures([phantom_case(phantom, own) for phantom, own in zip(phantoms, found, strict=True)])
+    truths = [labels_of_phantom(phantom, segmenter.card.scheme) for phantom in phantoms]
+    names = tuple(str(number) for number in range(len(phantoms)))
+    return [*thickness, *level_figures(segmenter, images, truths, names, "phantoms, all, that no training draws")]
 
 
 def write_layers_card(
@@ -119,6 +134,40 @@ def write_layers_card(
     """Judge the weights as stored on the test part and on phantoms, and write NAME.json beside them."""
     segmenter = LayerSegmenter.load(run.weights, _draft(run, recipe), device)
     draft = segmenter.card.model_copy(update={"likeness": likeness_of(segmenter, run.placed, recipe)})
+    return _write_judged(draft, segmenter, run, folder, report)
+
+
+def write_levels_card(
+    run: FittedLayers,
+    recipe: LayersRecipe,
+    folder: Path,
+    device: torch.device,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    card: LayersCard,
+) -> LayersCard:
+    """The card of a network that got levels and stayed as it was: how it was trained is taken over from its own."""
+    made = _commands(recipe)
+    draft = card.model_copy(
+        update={
+            "version": recipe.version,
+            "weights_sha256": sha256_of(run.weights),
+            "network": recipe.shape.model_dump(),
+            "levels": None if run.levels is None else _record(run.levels),
+            "recipe": recipe.model_dump(mode="json"),
+            "software": _software(),
+            "commands": (made[0], "octaudit train layers --data DIR --out DIR --init FILE --keep-network", *made[1:]),
+            "choices": (*(choice for choice in card.choices if choice != LEVELS_CHOICE), LEVELS_CHOICE),
+            "known_failures": (*(each for each in card.known_failures if each != LEVELS_FAILURE), LEVELS_FAILURE),
+        }
+    )
+    return _write_judged(draft, LayerSegmenter.load(run.weights, draft, device), run, folder, report)
+
+
+def _write_judged(
+    draft: LayersCard, segmenter: LayerSegmenter, run: FittedLayers, folder: Path, report: Callable[[int, int], None]
+) -> LayersCard:
+    """The card with the figures of its weights as they are stored."""
     test = [item for item in run.placed if item.part is Part.TEST]
     judged = judge_layers(segmenter, test, folder, "test part", report)
     metrics = (*judged.metrics, *judge_phantoms(segmenter))
@@ -127,10 +176,19 @@ def write_layers_card(
     return card
 
 
+def _record(fitted: Fitted) -> LayersTraining:
+    """How long a fit took and what watched it at the epoch that was kept."""
+    kept = fitted.history[fitted.kept_epoch - 1]
+    watched = {name: value for name, value in kept.items() if name not in {"epoch", "learning_rate"}}
+    return LayersTraining(n_epochs=len(fitted.history), kept_epoch=fitted.kept_epoch, watched=watched)
+
+
+def _software() -> dict[str, str]:
+    return {"octaudit": version("octaudit"), "torch": torch.__version__, "python": platform.python_version()}
+
+
 def _draft(run: FittedLayers, recipe: LayersRecipe) -> LayersCard:
     """The card without figures."""
-    kept = run.fitted.history[run.fitted.kept_epoch - 1]
-    watched = {name: value for name, value in kept.items() if name not in {"epoch", "learning_rate"}}
     return LayersCard(
         name=f"layers-{recipe.scheme.value}",
         version=recipe.version,
@@ -138,17 +196,18 @@ def _draft(run: FittedLayers, recipe: LayersRecipe) -> LayersCard:
         preprocessing=PREPROCESSING,
         scheme=recipe.scheme,
         network=recipe.shape.model_dump(),
-        training=LayersTraining(n_epochs=len(run.fitted.history), kept_epoch=run.fitted.kept_epoch, watched=watched),
+        training=_record(run.fitted),
+        levels=None if run.levels is None else _record(run.levels),
         recipe=recipe.model_dump(mode="json"),
-        software={"octaudit": version("octaudit"), "torch": torch.__version__, "python": platform.python_version()},
+        software=_software(),
         commands=_commands(recipe),
         init_sha256=recipe.starts_from,
         seen_pixels=tuple(sorted(p.picture.pixel_sha256 for p in run.placed if p.part is not Part.TEST)),
         split=_split_in_words(recipe, run.placed),
         data=(*training_sets(run.placed), *_phantoms(recipe)),
         metrics=(),
-        choices=CHOICES,
-        known_failures=KNOWN_FAILURES,
+        choices=CHOICES if run.levels is None else (*CHOICES, LEVELS_CHOICE),
+        known_failures=KNOWN_FAILURES if run.levels is None else (*KNOWN_FAILURES, LEVELS_FAILURE),
         intended_use=INTENDED_USE,
         labels=LABELS,
     )

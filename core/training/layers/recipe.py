@@ -31,11 +31,17 @@ class LayersRecipe(SupervisedRecipe):
     """Simulated B-scans drawn once before the training."""
     phantom_share: float = Field(default=0.0, ge=0, le=1)
     """Share of training crops taken from them."""
+    level_epochs: int = Field(default=0, ge=0)
+    """U-Net: epochs in which heads on the decoder's coarser blocks are fitted to the finished network, which stays as
+    it is; 0: no levels and no Q."""
+    level_learning_rate: float = Field(default=1e-2, gt=0)
+    """First learning rate of these heads."""
 
     @property
     def shape(self) -> LayerShape:
-        """Of the network."""
+        """Of the network, its levels included."""
         return LayerShape(
+            has_levels=self.level_epochs > 0,
             network=self.network,
             n_classes=n_classes(self.scheme),
             image_px=self.image_px,
@@ -45,8 +51,8 @@ class LayersRecipe(SupervisedRecipe):
 
 
 _LAYERS = LayersRecipe(
-    name="layers", epochs=15, batch_size=8, image_px=256, optimiser="adam", learning_rate=1e-3, patience=5,
-    validation_share=0.125, test_share=0.25,
+    name="layers", version="1.1", epochs=15, batch_size=8, image_px=256, optimiser="adam", learning_rate=1e-3,
+    patience=5, validation_share=0.125, test_share=0.25,
     augmentation=Augmentation(horizontal_flip=0.0, rotation=0.0),
 )  # fmt: skip
 """The thesis's layers: 15 epochs, patience 5, batch 3 to 8, learning rates 0.1, 0.01, 0.001; the best had 0.001."""
@@ -58,6 +64,7 @@ _DEEPLAB: dict[str, Any] = {"epochs": 15, "patience": 5, "batch_size": 8}
 _BUNDLED: dict[str, Any] = {
     "base_channels": 16, "column_stride": 2, "loss": "entropy-dice", "crop_columns": 128, "crop_rows": 176,
     "n_phantoms": 240, "phantom_share": 0.4, "epochs": 24, "batches_per_epoch": 36, "learning_rate": 2e-3,
+    "level_epochs": 8,
     "optimiser": "adamw", "weight_decay": 1e-4, "warmup_epochs": 1, "warmup_from": 1e-4, "poly_exponent": 0.9,
     "patience": None, "max_gradient_norm": 5.0,
     "augmentation": {"horizontal_flip": 0.5, "rotation": 0.0, "noise": 0.3, "blur": 0.2, "brightness": 0.3,

@@ -22,8 +22,8 @@ class LayersTask:
         self.recipe = recipe
 
     def build(self) -> nn.Module:
-        """The network, from the recipe's seed."""
-        return build_layers(self.recipe.shape, seed=self.recipe.seed)
+        """The network, from the recipe's seed; heads that are fitted afterwards are core.training.layers.levels'."""
+        return build_layers(self.recipe.shape.model_copy(update={"has_levels": False}), seed=self.recipe.seed)
 
     def loss(self, logits: Tensor, shares: Tensor, /) -> Tensor:
         """Mean over cells; logits and shares (B, classes, H, W). Of a network with levels the mean over these, too."""
@@ -40,7 +40,7 @@ class LayersTask:
         for logits, shares in outputs:
             losses += float(self.loss(logits, shares)) * len(logits)
             n_images += len(logits)
-            confusion += _confusion(logits.argmax(dim=1), shares.argmax(dim=1), len(confusion))
+            confusion += confusion_of(logits.argmax(dim=1), shares.argmax(dim=1), len(confusion))
         return {LOSS: losses / n_images, **confusion_figures(confusion)}
 
 
@@ -52,7 +52,7 @@ def dice_loss(logits: Tensor, shares: Tensor) -> Tensor:
     return 1 - (overlap / both)[1:].mean()
 
 
-def _confusion(found: Tensor, truth: Tensor, n: int) -> Tensor:
+def confusion_of(found: Tensor, truth: Tensor, n: int) -> Tensor:
     """Cells by true class (rows) and found class (columns)."""
     return torch.bincount((truth * n + found).flatten(), minlength=n * n).reshape(n, n)
 

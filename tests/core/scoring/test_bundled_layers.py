@@ -22,6 +22,7 @@ from core.scoring.lanes.layer_canvas import normalised, on_canvas
 from core.scoring.layers_card import LayersCard
 from core.scoring.registry import load_scorer, weights_path
 from core.scoring.torch_backend.layers import LayerSegmenter
+from core.scoring.torch_backend.stored_weights import filled, tensors_of
 from core.scoring.torch_backend.volume import VolumeScorer
 from core.training.layers.evaluate import evaluate_layers
 from core.values import NotComputable
@@ -29,6 +30,7 @@ from core.vocabulary import ReasonCode, ScanKind, Slab, Verdict
 from core.volume import OctVolume
 
 WEIGHTS = weights_path(ScanKind.VOLUME)
+CPU = torch.device("cpu")
 MUST = {
     "mean Dice of the layers": (0.80, 1.0),
     "IoU of the whole retina": (0.96, 1.0),
@@ -38,7 +40,7 @@ MUST = {
 
 @pytest.fixture(scope="module")
 def segmenter():
-    return LayerSegmenter.load(WEIGHTS, LayersCard.beside(WEIGHTS), torch.device("cpu"))
+    return LayerSegmenter.load(WEIGHTS, LayersCard.beside(WEIGHTS), CPU)
 
 
 @pytest.fixture(scope="module")
@@ -84,28 +86,64 @@ def test_layers_do_not_depend_on_what_else_is_in_the_batch(segmenter):
     np.testing.assert_allclose(together[2].boundary_row_px, alone.boundary_row_px, atol=1e-3)
 
 
-def test_every_b_scan_of_a_volume_has_its_indices_and_where_the_network_has_levels_its_own_q(scorer):
+def listed_qs(network, card, asked):
+    """Q of each B-scan as the lane lists it, and as the last two levels of the network give it."""
+    (scores,) = VolumeScorer(LayerSegmenter(network, card, CPU)).score([asked])
+    size_px = int(card.network["image_px"])
+    inputs = torch.from_numpy(np.stack([normalised(on_canvas(each, size_px)) for each in asked.volume.bscans])[:, None])
+    with torch.inference_mode():
+        labels = network.levels(inputs).argmax(dim=2).to(torch.uint8).numpy()  # (n, levels, S, S)
+    listed = scores.findings.document()["bscan_indices"]["q_level_agreement"]
+    assert scores.indices.q_level_agreement.value == pytest.approx(listed[len(listed) // 2], abs=1e-3)
+    return listed, [level_agreement(each[-2], each[-1]).value for each in labels]
+
+
+def test_every_b_scan_of_a_volume_has_its_indices_and_its_own_q():
     bscans = np.stack(
         [draw_bscan(BscanSpec(height_px=96, width_px=128, z_mm_per_px=0.02), seed).image for seed in range(3)]
     )
     asked = ScanInput("v", bscans[1], None, volume=OctVolume(bscans))
-    (plain,) = scorer.score([asked])
-    listed = plain.findings.document()["bscan_indices"]
+    card = LayersCard.beside(WEIGHTS)
+    bundled = filled(build_layers(LayerShape.model_validate(card.network), seed=0), tensors_of(WEIGHTS), WEIGHTS).eval()
+    shape = LayerShape(network="qunet", n_classes=8, image_px=64, base_channels=4)
+    other = build_layers(shape, seed=3).eval(), card.model_copy(update={"network": shape.model_dump()})
+    for network, own_card in ((bundled, card), other):
+        listed, expected = listed_qs(network, own_card, asked)
+        assert listed == pytest.approx(expected, abs=2e-3)
+        assert len(set(listed)) == 3
+
+    plain = shape.model_copy(update={"network": "unet"})
+    without = LayerSegmenter(build_layers(plain, seed=3), card.model_copy(update={"network": plain.model_dump()}), CPU)
+    (scores,) = VolumeScorer(without).score([asked])
+    listed = scores.findings.document()["bscan_indices"]
     assert listed["q_level_agreement"] == [None] * 3
     assert len(set(listed["blurriness"])) == 3
-    assert plain.indices == plain.findings.indices[1]
+    assert scores.indices == scores.findings.indices[1]
 
-    shape = LayerShape(network="qunet", n_classes=8, image_px=64, base_channels=4)
-    network = build_layers(shape, seed=3).eval()
-    card = LayersCard.beside(WEIGHTS).model_copy(update={"network": shape.model_dump()})
-    (leveled,) = VolumeScorer(LayerSegmenter(network, card, torch.device("cpu"))).score([asked])
-    inputs = torch.from_numpy(np.stack([normalised(on_canvas(image, 64)) for image in bscans])[:, None])
-    with torch.inference_mode():
-        labels = network.levels(inputs).argmax(dim=2).to(torch.uint8).numpy()  # (3, levels, 64, 64)
-    expected = [level_agreement(each[-2], each[-1]).value for each in labels]
-    assert leveled.findings.document()["bscan_indices"]["q_level_agreement"] == pytest.approx(expected, abs=1e-3)
-    assert leveled.indices.q_level_agreement.value == pytest.approx(expected[1], abs=1e-3)
-    assert len(set(expected)) == 3
+
+def test_the_levels_of_the_bundled_network_read_layers_and_their_agreement_goes_with_the_answers_dice():
+    card = LayersCard.beside(WEIGHTS)
+    told = [metric for metric in card.metrics if metric.topic == "Agreement of the network's levels"]
+    for name in {metric.set for metric in told}:
+        found = {metric.name: metric.value for metric in told if metric.set == name}
+        dices = [found[f"Dice of level {level} of 4"] for level in (1, 2, 3, 4)]
+        assert dices == sorted(dices)
+        assert dices[2] >= 0.75  # what Q compares the answer with
+        assert found["rank correlation of Q and the answer's Dice"] >= 0.4
+    assert len({metric.set for metric in told}) == 2
+
+
+@pytest.mark.real_data
+def test_the_levels_agree_least_on_b_scans_unlike_those_that_were_learned(scorer, real_data):
+    """Q of real B-scans: of the public set's test subjects higher than of other devices with other diseases."""
+    known = [real_data / "layers_duke_dme" / "images" / f"s0{subject}_0{k}.png" for subject in (5, 7) for k in range(6)]
+    strange = sorted((real_data / "bscan_srf").glob("*.png"))[:12]
+    own, other = (
+        [scores.indices.q_level_agreement.value for scores in scored(scorer, [grey(path) for path in paths])]
+        for paths in (known, strange)
+    )
+    assert np.median(other) < np.median(own) - 0.02
+    assert min(other) < 0.8 < min(own)
 
 
 def test_a_picture_of_noise_or_nothing_is_a_result_and_no_error(scorer):
