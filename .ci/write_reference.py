@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 from core.cli import main as octaudit
 from core.settings import Settings
 from core.usecases.measure_pages import browsing_table, browsing_words, counting_words, pages_table, summary
+from core.usecases.measure_volume import VolumeFigures, volume_table
 from core.usecases.prove_statistics import tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,7 +93,7 @@ def speed_tables() -> dict[str, str]:
     """The tables of docs/speed.md from the records of the benchmarks."""
     records = {
         name: json.loads((ROOT / "docs" / "figures" / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("pages", "counting", "browsing")
+        for name in ("pages", "counting", "browsing", "volume")
     }
     return {
         "summary": summary(records["pages"]),
@@ -100,6 +101,7 @@ def speed_tables() -> dict[str, str]:
         "counting": counting_words(records["counting"]),
         "browsing summary": browsing_words(records["browsing"]),
         "browsing": browsing_table(records["browsing"]),
+        "volume": volume_table(VolumeFigures.model_validate(records["volume"])),
     }
 
 

@@ -60,6 +60,28 @@ def scoring(*, json_path: Path | None, scans: int, rounds: int, batch_size: int,
 
 @command.command()
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
+@click.option("--bscans", default=97, show_default=True, type=click.IntRange(1, 1000), help="B-scans of the volume.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 20), help="Rounds; medians count.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, or auto.")
+@click.option("--model", default="bundled", show_default=True, help="bundled, or the path of a .safetensors file.")
+def volume(*, json_path: Path | None, bscans: int, rounds: int, device: str, model: str) -> None:
+    """Seconds, processor time and memory for a volume of 97 B-scans, as the table of docs/speed.md.
+
+    Layers, thickness map and sectors of a drawn volume, in a process of its own.
+
+    \b
+    Example:
+      octaudit bench volume --json docs/figures/volume.json
+    """
+    from core.usecases.measure_volume import measure_volume, volume_table
+
+    figures = measure_volume(n_rounds=rounds, n_bscans=bscans, model=model, device=device)
+    click.echo(volume_table(figures))
+    write_figures(json_path, figures)
+
+
+@command.command()
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 @click.option("--count", default=40, show_default=True, type=click.IntRange(8, 2000), help="Phantoms of each family.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Same seed, same phantoms.")
 def vessels(*, json_path: Path | None, count: int, seed: int) -> None:
