@@ -105,7 +105,8 @@ _N_ENDS = 2
 
 def url_filters() -> dict[str, str]:
     """The filters as the URL names them, for links that keep them."""
-    return {field: st.query_params[field] for field in Field if field in st.query_params}
+    given = st.query_params.to_dict()
+    return {field: given[field] for field in Field if field in given}
 
 
 def days_value(first: date, last: date) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 import altair as alt
 
 from core.charts.inline import chart_of
-from core.statistics.clustering import proportion_or_none
+from core.statistics.clustering import proportions
 from core.statistics.proportions import Proportion
 from core.store.mark import Mark
 from core.store.overview import WeekTally
@@ -31,14 +31,11 @@ class WeekPoint:
 
 def week_points(weeks: Sequence[WeekTally], factor: float) -> tuple[WeekPoint, ...]:
     """The rates of each week with their intervals under a design effect of ``factor``."""
+    first_pass = proportions([(week.tally.gradable, week.tally.decided) for week in weeks], factor)
+    final = proportions([(week.tally.final_gradable, week.tally.final_received) for week in weeks], factor)
     return tuple(
-        WeekPoint(
-            week.week_on,
-            proportion_or_none(week.tally.gradable, week.tally.decided, factor),
-            proportion_or_none(week.tally.final_gradable, week.tally.final_received, factor),
-            week.tally.decided,
-        )
-        for week in weeks
+        WeekPoint(week.week_on, first_rate, final_rate, week.tally.decided)
+        for week, first_rate, final_rate in zip(weeks, first_pass, final, strict=True)
     )
 
 

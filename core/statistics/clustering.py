@@ -183,6 +183,13 @@ def proportion_or_none(k: int, n: int, factor: float) -> Proportion | None:
             return None
 
 
+def proportions(counts: Sequence[tuple[int, int]], factor: float) -> tuple[Proportion | None, ...]:
+    """``proportion_or_none`` of many (k, n) at once: one by one they take a tenth of a millisecond each."""
+    known = [ClusteredCount.independent(k, n) for k, n in counts if n]
+    found = iter(clustered_intervals(known, [count.n / factor for count in known])) if known else iter(())
+    return tuple(next(found) if n else None for _, n in counts)
+
+
 def clustered_intervals(
     counts: Sequence[ClusteredCount], effective_n: ArrayLike, confidence: float = 0.95
 ) -> tuple[Proportion, ...]:

@@ -158,9 +158,10 @@ def funnel(
     k, n = (np.array([getattr(unit.count, name) for unit in counted], np.float64) for name in ("k", "n"))
     sizes = np.array([used.effective_n(unit.count) for unit in counted])
     is_judged = np.array([unit.count.n >= min_counted and unit.n_patients >= min_patients for unit in counted])
-    usual, is_out = usual_rate(k, n, sizes, is_judged)
+    usual, is_out, p_values = _around_usual(k, n, sizes, is_judged)
     line = float(usual) if target is None else target
-    p_values = two_sided_p(k / n, sizes, line)
+    if target is not None:
+        p_values = two_sided_p(k / n, sizes, line)
     rates = clustered_intervals([unit.count for unit in counted], sizes)
     tests = _tests(p_values, is_judged, discovery_rate)
     points = tuple(
@@ -178,8 +179,7 @@ def zones_above(k: Floats, n: Floats, effective_n: Floats, is_judged: Flags) -> 
     needs no p-value and no interval.
     """
     rates = k / np.maximum(n, 1.0)
-    usual, _ = usual_rate(k, n, effective_n, is_judged)
-    p_values = two_sided_p(rates, effective_n, usual[..., None])
+    usual, _, p_values = _around_usual(k, n, effective_n, is_judged)
     is_high = is_judged & (n > 0) & (rates > usual[..., None])
     return is_high & (p_values < 1.0 - WARNING_LEVEL), is_high & (p_values < 1.0 - ALARM_LEVEL)
 
@@ -242,22 +242,28 @@ def usual_rate(k: Floats, n: Floats, effective_n: Floats, is_judged: Flags) -> t
     Introduction to Statistical Quality Control, section 6.2). Less than half of the judged units go. In a programme of
     six sites one bad site would otherwise draw the line so far that good ones seem extraordinary.
     """
+    rate, is_out, _ = _around_usual(k, n, effective_n, is_judged)
+    return rate, is_out
+
+
+def _around_usual(k: Floats, n: Floats, effective_n: Floats, is_judged: Flags) -> tuple[Floats, Flags, Floats]:
+    """``usual_rate``, and the two-sided p-value of every unit (..., units) around it."""
     k_of, n_of, sizes_of = (np.broadcast_to(each, k.shape).reshape(-1, k.shape[-1]) for each in (k, n, effective_n))
     judged_of = np.broadcast_to(is_judged, k.shape).reshape(-1, k.shape[-1])
-    is_out, rate = np.zeros(k_of.shape, np.bool_), np.zeros(len(k_of))
+    is_out, rate, around = np.zeros(k_of.shape, np.bool_), np.zeros(len(k_of)), np.ones(k_of.shape)
     going = np.arange(len(k_of))  # a selection of units from which none went stays as it is
     while going.size:
         out, counted = is_out[going], n_of[going]
         rest = np.where(out, 0.0, counted).sum(axis=-1)
         rate[going] = np.where(out, 0.0, k_of[going]).sum(axis=-1) / np.maximum(rest, 1.0)
-        p_values = two_sided_p(k_of[going] / np.maximum(counted, 1.0), sizes_of[going], rate[going][:, None])
-        p_values = np.where(judged_of[going] & ~out, p_values, 1.0)
+        around[going] = two_sided_p(k_of[going] / np.maximum(counted, 1.0), sizes_of[going], rate[going][:, None])
+        p_values = np.where(judged_of[going] & ~out, around[going], 1.0)
         farthest = np.argmin(p_values, axis=-1)
         may_go = 2 * (out.sum(axis=-1) + 1) < judged_of[going].sum(axis=-1)
         goes = (np.take_along_axis(p_values, farthest[:, None], axis=-1)[:, 0] < 1.0 - ALARM_LEVEL) & may_go
         is_out[going[goes], farthest[goes]] = True
         going = going[goes]
-    return rate.reshape(k.shape[:-1]), is_out.reshape(k.shape)
+    return rate.reshape(k.shape[:-1]), is_out.reshape(k.shape), around.reshape(k.shape)
 
 
 def funnel_limits(target: float | Floats, effective_n: ArrayLike, level: float) -> tuple[Floats, Floats]:

@@ -1,9 +1,10 @@
 """What the matrix of indicators needs of every site: weekly counts, overdue requests and turn-around times."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Row, TableValuedAlias, any_, case, column, func, literal, select, true
@@ -73,7 +74,7 @@ def read_site_weeks(session: Session, chosen: ScanFilter, borders: Iterable[date
     starts = [start or date.min for start in spans.starts]
     rows = zip(table.places, table.visit_sums().tolist(), faults.tolist(), strict=True)
     return tuple(
-        SiteWeek(place.site_id, start, poor, Counter({name: n for name, n in zip(names, found, strict=True) if n}))
+        SiteWeek(place.site_id, start, poor, {name: n for name, n in zip(names, found, strict=True) if n})
         for place, visits, found_by_week in sorted(rows, key=lambda row: row[0].site_id)
         for start, sums, found in zip(starts, visits, found_by_week, strict=True)
         if (poor := ClusteredCount(*sums)).n
@@ -123,27 +124,25 @@ def read_waits(session: Session, chosen: ScanFilter, *, now: datetime) -> dict[i
     """
     latest = _latest_scans(session, chosen)
     submitted_at = _submissions(session, {row.batch_id for row in latest})
-    oldest: dict[int, int] = {}
-    for row in latest:
-        oldest[row.site_id] = min(row.id, oldest.get(row.site_id, row.id))
+    oldest = {row.site_id: row.id for row in latest}  # the last of a site is its oldest
     decided_at = _first_decisions(session, oldest)
     scored_at = _score_times(session, oldest)
-    found: dict[int, list[tuple[float, bool]]] = defaultdict(list)
-    for row in sorted(latest, key=lambda row: -row.id):
-        if (began_at := submitted_at.get(row.batch_id)) is None:
+    seconds: dict[int, list[float]] = defaultdict(list)
+    is_decided: dict[int, list[bool]] = defaultdict(list)
+    for site_id, id_, state, assessment_id, batch_id in latest:
+        if (began_at := submitted_at.get(batch_id)) is None:
             continue
-        ended_at = decided_at.get(row.id)
-        if ended_at is None and row.state in DECIDED_STATES:
-            ended_at = scored_at.get(row.assessment_id)
-        waited = max(0.0, ((ended_at or now) - began_at).total_seconds())
-        found[row.site_id].append((waited, ended_at is not None))
-    return {
-        site_id: Waits(tuple(wait for wait, _ in waits), tuple(is_decided for _, is_decided in waits))
-        for site_id, waits in found.items()
-    }
+        ended_at = decided_at.get(id_)
+        if ended_at is None and state in DECIDED_STATES:
+            ended_at = scored_at.get(assessment_id)
+        waited = ((ended_at or now) - began_at).total_seconds()
+        seconds[site_id].append(max(0.0, waited))
+        is_decided[site_id].append(ended_at is not None)
+    return {site_id: Waits(tuple(waits), tuple(is_decided[site_id])) for site_id, waits in seconds.items()}
 
 
-def _latest_scans(session: Session, chosen: ScanFilter) -> Sequence[Row[Any]]:
+def _latest_scans(session: Session, chosen: ScanFilter) -> list[Row[*tuple[Any, ...]]]:
+    """Site, id, state, assessment and batch, the newest scan first."""
     latest = (
         select(Scan.id, Scan.state, Scan.batch_id, Scan.assessment_id)
         .where(Scan.site_id == Site.id)
@@ -151,12 +150,13 @@ def _latest_scans(session: Session, chosen: ScanFilter) -> Sequence[Row[Any]]:
         .limit(LATEST_SCANS)
         .lateral()
     )
-    return session.execute(
+    rows = session.execute(
         select(Site.id.label("site_id"), latest.c.id, latest.c.state, latest.c.assessment_id, latest.c.batch_id)
         .select_from(Site)
         .join(latest, true())
         .where(*site_conditions(chosen))
     ).all()
+    return sorted(rows, key=attrgetter("id"), reverse=True)
 
 
 def _submissions(session: Session, batch_ids: Iterable[int]) -> dict[int, datetime]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from core.statistics.clustering import proportion_or_none
+from core.statistics.clustering import proportions
 from core.statistics.funnel import MIN_COUNTED, MIN_PATIENTS
 from core.statistics.proportions import Proportion
 from core.store.overview import GroupTally
@@ -34,7 +34,7 @@ def group_table(
             tag("th", "Gradable / received", scope="col", class_="num"),
         ),
     )
-    rows = [_row(group, field, filters, factor) for group in groups]
+    rows = [_row(group, field, filters, first, final) for group, first, final in _with_rates(groups, factor)]
     return tag(
         "div", tag("table", head, tag("tbody", *rows)), class_="scroll", tabindex="0", role="region", aria_label=title
     )
@@ -60,26 +60,35 @@ def group_rows(groups: Sequence[GroupTally], factor: float) -> list[dict[str, ob
             "received": group.tally.received,
             "decided": group.tally.decided,
             "gradable": group.tally.gradable,
-            **_bounds("first_pass", proportion_or_none(group.tally.gradable, group.tally.decided, factor)),
+            **_bounds("first_pass", first),
             "final_received": group.tally.final_received,
             "final_gradable": group.tally.final_gradable,
-            **_bounds("final", proportion_or_none(group.tally.final_gradable, group.tally.final_received, factor)),
+            **_bounds("final", final),
         }
-        for group in worst_first(groups)
+        for group, first, final in _with_rates(worst_first(groups), factor)
     ]
+
+
+def _with_rates(
+    groups: Sequence[GroupTally], factor: float
+) -> list[tuple[GroupTally, Proportion | None, Proportion | None]]:
+    """Each group with its first-pass and its final rate."""
+    first = proportions([(group.tally.gradable, group.tally.decided) for group in groups], factor)
+    final = proportions([(group.tally.final_gradable, group.tally.final_received) for group in groups], factor)
+    return list(zip(groups, first, final, strict=True))
 
 
 def _bounds(name: str, rate: Proportion | None) -> dict[str, object]:
     return {} if rate is None else {name: rate.value, f"{name}_low": rate.low, f"{name}_high": rate.high}
 
 
-def _row(group: GroupTally, field: str, filters: Mapping[str, str], factor: float) -> Html:
+def _row(
+    group: GroupTally, field: str, filters: Mapping[str, str], first: Proportion | None, final: Proportion | None
+) -> Html:
     tally = group.tally
     narrowed = {**filters, field: group.id}
     link = page_link(group.code, "overview", narrowed)
     few = None if group.is_judged else join([" ", chip("too few to judge", title=TOO_FEW)])
-    first = proportion_or_none(tally.gradable, tally.decided, factor)
-    final = proportion_or_none(tally.final_gradable, tally.final_received, factor)
     name = join([link, few, tag("span", group.name, class_="name", title=group.name)])
     return tag(
         "tr",
