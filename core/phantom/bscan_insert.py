@@ -22,7 +22,8 @@ LEAST_COLUMNS_SHARE = 0.5
 _RETINA_UM = 300.0
 """Thickness of a macula from ILM to Bruch's membrane, about; it gives the depth of a row where no file says it."""
 _VITREOUS_PX, _OFF_ILM_PX = 60, 4
-_SMALLEST_LESION_PX = 12
+LEAST_LESION_SHARE = 0.0005
+"""Of the picture; a smaller lesion is no more than a pixel or two where a network sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,8 @@ def insert_lesions(backdrop: Backdrop, kind: BscanLesion, rng: np.random.Generat
     scene = _lift(old, lesions, x_mm, um_per_px)
     image = _moved(backdrop.image.astype(np.float32), scene)
     shown = image.copy()
-    masks = _fill(rng, shown, backdrop, scene, lesions)
-    masks = {
-        name: mask & found for name, mask in masks.items() if np.count_nonzero(mask & found) >= _SMALLEST_LESION_PX
-    }
+    drawn = {name: mask & found for name, mask in _fill(rng, shown, backdrop, scene, lesions).items()}
+    masks = {name: mask for name, mask in drawn.items() if mask.mean() >= LEAST_LESION_SHARE}
     if kind is not BscanLesion.NONE and kind.value not in masks:
         return None
     moved = _moved(backdrop.known.astype(np.float32), scene) > 0.5  # noqa: PLR2004 - the larger part of a pixel
@@ -110,11 +109,12 @@ def _whole(boundary: NDArray[np.floating], found: Mask) -> Curve:
 
 
 def _in_free_columns(lesions: Lesions, x_mm: Curve, free: Mask) -> Lesions:
-    """Those lesions all of whose columns are free."""
+    """Those lesions all of whose columns are free and within the picture."""
 
     def fits(lesion: Dome | Cyst) -> bool:
         under = np.abs(x_mm - lesion.x_mm) <= lesion.radius_mm
-        return bool(under.any() and free[under].all())
+        is_within = x_mm[0] <= lesion.x_mm - lesion.radius_mm and lesion.x_mm + lesion.radius_mm <= x_mm[-1]
+        return bool(is_within and under.any() and free[under].all())
 
     return Lesions(
         drusen=tuple(filter(fits, lesions.drusen)),
