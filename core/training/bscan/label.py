@@ -4,6 +4,7 @@ A manifest.csv has the usual columns (core.training.supervised.manifest), and
 
 - ``class``: one class; ``drusen+cnv`` where both are there; ``cnv|fluid`` where it is one of them, not known which
 - ``mask``: the lesions, 0 outside and 255 inside, or one mask per class: ``mask_drusen``, ``mask_cnv`` and so on
+- ``drawn_by``: who drew the masks; the model's card says so
 
 A normal scan needs no mask. A lesion without one teaches the class alone: nothing is learned of where it is.
 """
@@ -32,6 +33,8 @@ class BscanRecord(Record):
     is_one_of: bool = False
     mask_paths: tuple[tuple[str, Path], ...] = ()
     """Lesion's class (empty: all lesions together) and mask file."""
+    drawn_by: str = ""
+    """Who drew the masks; empty: not stated."""
 
     @property
     def is_mask_known(self) -> bool:
@@ -125,6 +128,7 @@ def _with_classes(
         classes=classes,
         is_one_of=is_one_of,
         mask_paths=tuple(masks.items()),
+        drawn_by=values.get("drawn_by", "").strip(),
     )
 
 

@@ -1,6 +1,7 @@
 """Writes the card of B-scan weights: data with licences, recipe, commands, figures of the test part, choices made."""
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ from core.scoring.lanes.bscan_canvas import PREPROCESSING, fill_white_borders
 from core.scoring.lanes.bscan_likeness import NAMES as LIKENESS_NAMES
 from core.scoring.lanes.bscan_likeness import bscan_features
 from core.scoring.torch_backend.bscan import BscanScorer, load_networks
-from core.training.bscan.judge import figures, judge
+from core.training.bscan.judge import figures, is_simulated, judge
 from core.training.bscan.label import record_of
 from core.training.bscan.recipe import BSCAN, NAME, BscanRecipe, Networks
 from core.training.bscan.samples import balanced
@@ -97,7 +98,7 @@ def write_card(
         choices=CHOICES,
         known_failures=known_failures(placed, recipe, fits),
         intended_use=INTENDED_USE,
-        labels=LABELS,
+        labels=labels_in_words(placed),
     )  # fmt: skip
     test = [item for item in placed if item.part is Part.TEST]
     networks = BscanScorer(load_networks(weights, draft, stages.machine.device), draft, stages.machine.device)
@@ -147,7 +148,7 @@ def commands(recipe: BscanRecipe, *, has_init: bool) -> tuple[str, ...]:
 
 def known_failures(placed: Sequence[Placed], recipe: BscanRecipe, fits: Mapping[str, Fitted]) -> tuple[str, ...]:
     """What data, recipe and the course of the training say about where not to trust it."""
-    real = sorted({item.picture.record.source for item in placed} - {"octaudit phantoms"})
+    real = sorted(source for source in {item.picture.record.source for item in placed} if not is_simulated(source))
     undrawn = sum(not record_of(item.picture).is_mask_known for item in placed)
     found = [
         (
@@ -160,19 +161,26 @@ def known_failures(placed: Sequence[Placed], recipe: BscanRecipe, fits: Mapping[
             "look otherwise, such as single frames of other devices, may be taken for strangers; then a person decides."
         ),
     ]
-    if any("phantoms" in item.picture.record.source for item in placed):
+    if any(is_simulated(item.picture.record.source) for item in placed):
         found.append(
             f"Most of what it has learned from is simulated. Real sources: {', '.join(real) or 'none'}, a handful of "
             "scans; their figures stand apart, with their numbers. Train it on your own scans before you rely on it."
         )
     if undrawn:
-        found.append(f"Of {undrawn} scans with a lesion nobody drew where it is: no Dice of those exists.")
+        found.append(f"In {undrawn} scans with a lesion, or perhaps one, nobody drew where: no Dice of those exists.")
     unfinished = [name for name, fitted in fits.items() if fitted.kept_epoch == len(fitted.history)]
     if unfinished:
         found.append(f"The best epoch of the {' and the '.join(unfinished)} was its last: it was still getting better.")
     if recipe.networks is Networks.TWO_STAGES:
         found.append("One class per scan: a scan with two kinds of lesion gets the likelier, and its mask that name.")
     return tuple(found)
+
+
+def labels_in_words(placed: Sequence[Placed]) -> str:
+    """Who labelled the scans and drew their lesions, as far as the manifest says."""
+    drawn = Counter(record_of(item.picture).drawn_by for item in placed if record_of(item.picture).mask_paths)
+    hands = [f"{name} ({count} scans)" for name, count in sorted(drawn.items()) if name]
+    return f"{LABELS} Lesions drawn by: {', '.join(hands)}." if hands else LABELS
 
 
 def _stage(name: str, fitted: Fitted) -> BscanStage:

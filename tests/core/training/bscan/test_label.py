@@ -9,9 +9,11 @@ from PIL import Image
 
 from core.errors import UsageError
 from core.training.bscan.label import class_names, read_bscans, record_of
+from core.training.bscan.publish import LABELS, labels_in_words
 from core.training.bscan.recipe import BSCAN
 from core.training.bscan.samples import UNKNOWN, BscanSamples, balanced, is_pathological, presence
-from core.training.supervised.record import ManifestError
+from core.training.supervised.parts import Placed
+from core.training.supervised.record import ManifestError, Part
 from core.training.supervised.samples import Draw
 
 RNG = np.random.default_rng(3)
@@ -51,6 +53,21 @@ def test_one_class_several_and_one_of_several_are_told_apart(tmp_path: Path) -> 
     assert [presence(either, name) for name in ("cnv", "drusen", "fluid")] == [UNKNOWN, 0.0, UNKNOWN]
     assert [record.is_mask_known for record in (normal, both, either, drusen)] == [True, True, False, True]
     assert [is_pathological(picture) for picture in pictures] == [False, True, True, True]
+
+
+def test_the_card_says_who_drew_the_lesions_where_the_manifest_does(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path,
+        [
+            {"file": "a.png", "subject": "1", "class": "normal", "drawn_by": ""},
+            {"file": "b.png", "subject": "2", "class": "cnv", "mask": "b1.png", "drawn_by": "a technician"},
+            {"file": "c.png", "subject": "3", "class": "cnv", "mask": "c1.png", "drawn_by": "a technician"},
+            {"file": "d.png", "subject": "4", "class": "drusen", "mask": "d1.png"},
+        ],
+    )
+    placed = [Placed(picture, picture.record.subject, Part.TRAIN) for picture in read_bscans(folder)]
+    assert labels_in_words(placed) == f"{LABELS} Lesions drawn by: a technician (2 scans)."
+    assert labels_in_words([placed[0], placed[3]]) == LABELS
 
 
 def test_a_sample_holds_the_masks_of_each_lesion_in_the_order_of_the_classes(tmp_path: Path) -> None:
