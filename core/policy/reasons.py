@@ -226,6 +226,10 @@ HUMAN_ONLY: frozenset[ReasonCode] = frozenset(
 """Reasons that only a person may set."""
 
 
+_CHECKLISTS = dict.fromkeys(ScanKind, "oscar-ib:") | {ScanKind.OCTA_ENFACE: "oscar-mp:"}
+"""How the codes of the criteria begin by which scans of a kind are looked through."""
+
+
 def default_reason(code: ReasonCode) -> Reason:
     """The reason with the wording above."""
     wording = REASON_TEXTS[code]
@@ -234,5 +238,4 @@ def default_reason(code: ReasonCode) -> Reason:
 
 def review_form_codes(kind: ScanKind) -> tuple[ReasonCode, ...]:
     """The checklist a person ticks for a scan of this kind, in the order of its name: OSCAR-MP or OSCAR-IB."""
-    prefix = "oscar-mp:" if kind is ScanKind.OCTA_ENFACE else "oscar-ib:"
-    return tuple(code for code in ReasonCode if code.value.startswith(prefix))
+    return tuple(code for code in ReasonCode if code.value.startswith(_CHECKLISTS[kind]))
