@@ -36,6 +36,9 @@ _GRADES = {str(int(grade)): grade for grade in CoipsGrade} | {grade.name.lower()
 _EYES = {"od": Laterality.OD, "r": Laterality.OD, "right": Laterality.OD,
          "os": Laterality.OS, "l": Laterality.OS, "left": Laterality.OS}  # fmt: skip
 _SLABS = {slab.value: slab for slab in Slab}
+_SPREADSHEET_ERRORS = ("#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#NV", "#BEZUG!", "#WERT!")
+_BEYOND = " beyond"
+"""Under which name a row keeps what lies beyond the last column; no header can be written so."""
 _SMALLEST_FIELD_MM, _LARGEST_FIELD_MM = 0.5, 30.0
 
 
@@ -65,13 +68,10 @@ def read_records(
         return _from_sets(folder, label)
     header, rows = read_table(path)
     needed = ("file", "subject", label.value) if complete else ("file", "subject")
-    missing = [name for name in needed if name not in header]
+    missing = [Fault(path.name, *_missing(name, header)) for name in needed if name not in header]
     if missing:
-        raise ManifestError(
-            folder,
-            [Fault(path.name, f"The column {name!r} is missing.", _MISSING_COLUMN[name]) for name in missing],
-        )
-    faults: list[Fault] = []
+        raise ManifestError(folder, missing)
+    faults = [fault for line, values in rows for fault in _faults_of_cells(line, values)]
     read = [_record(folder, line, values, faults, grades) for line, values in rows]
     records = _with_grades_of_acquisition(read) if label is Label.GRADE else read
     faults.extend(_faults_of_table(records, rows, label if complete else None))
@@ -90,6 +90,26 @@ _MISSING_COLUMN = {
 }
 
 
+def _missing(name: str, header: Sequence[str]) -> tuple[str, str]:
+    """That a column is missing, the columns that are there, and the cure."""
+    found = ", ".join(repr(each) for each in header if each) or "none with a name"
+    return f"The column {name!r} is missing; there are {found}.", _MISSING_COLUMN[name]
+
+
+def _faults_of_cells(line: int, values: Mapping[str, str]) -> Iterator[Fault]:
+    """What a spreadsheet leaves in a row that nobody wrote: its own errors, and values beyond the last column."""
+    place = f"line {line}" + (f" ({values['file']})" if values.get("file") else "")
+    for name, cell in values.items():
+        if cell.upper().startswith(_SPREADSHEET_ERRORS):
+            yield Fault(place, f"{name!r} holds the spreadsheet's error {cell!r}.", "Correct the formula behind it.")
+    if values.get(_BEYOND):
+        yield Fault(
+            place,
+            f"It has more values than the header has columns: {values[_BEYOND]!r} is left over.",
+            "A decimal comma in a file whose cells are parted by commas? Write 3.0, or save with semicolons.",
+        )
+
+
 def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """Header and rows with their line numbers, by the columns' usual names; ManifestError where it is no table."""
     data = path.read_bytes()
@@ -105,12 +125,24 @@ def read_table(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]
     if not lines:
         raise ManifestError(path.parent, [Fault(path.name, "It is empty.", "Write one row per image, a header first.")])
     written = lines[0][1]
+    if len(written) == 1 and any(separator in written[0] for separator in ",;\t"):
+        fault = Fault(
+            path.name,
+            f"Every line is a single cell: {written[0]!r}.",
+            "Give each value a cell of its own and save as CSV again; no quotation marks around a whole line.",
+        )
+        raise ManifestError(path.parent, [fault])
     header = [_column(cell) for cell in written]
     if twice := sorted({name for name in header if name and header.count(name) > 1}):
         raise ManifestError(path.parent, [Fault(path.name, *_twice(name, header, written)) for name in twice])
-    return header, [
-        (line, {name: cell.strip() for name, cell in zip(header, cells, strict=False)}) for line, cells in lines[1:]
-    ]
+    return header, [(line, _by_name(header, cells)) for line, cells in lines[1:]]
+
+
+def _by_name(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """A row's cells by their columns; what lies beyond the last column joined under a name of its own."""
+    values = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
+    beyond = ", ".join(filter(None, (cell.strip() for cell in cells[len(header) :])))
+    return values | ({_BEYOND: beyond} if beyond else {})
 
 
 def _twice(name: str, header: Sequence[str], written: Sequence[str]) -> tuple[str, str]:
@@ -135,7 +167,8 @@ def _record(
     def fault(message: str, remedy: str) -> None:
         faults.append(Fault(place, message, remedy))
 
-    file, subject, mask = values.get("file", ""), values.get("subject", ""), values.get("mask", "")
+    subject = values.get("subject", "")
+    file, mask = (_posix(folder, values.get(column, "")) for column in ("file", "mask"))
     if not file:
         fault("It names no file.", "Enter the image's name.")
     if not subject:
@@ -154,6 +187,11 @@ def _record(
         licence=values.get("licence", "") or NOT_STATED,
         split=_choice(values, "split", _PARTS, "Write train, validation or test.", fault),
     )
+
+
+def _posix(folder: Path, written: str) -> str:
+    """A file's name with slashes where a spreadsheet of Windows has backslashes."""
+    return written if "\\" not in written or (folder / written).is_file() else written.replace("\\", "/")
 
 
 def _choice(

@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 
@@ -93,15 +93,26 @@ def read_pictures(
 def image_or_fault(record: Record, faults: list[Fault]) -> NDArray[np.uint8] | None:
     """Grey levels (height, width) of a record's file; None where it cannot be read, and ``faults`` says why."""
     if not record.path.is_file():
-        faults.append(
-            Fault(record.file, "The file is not there.", "Correct the name in the manifest, or add the file.")
-        )
+        faults.append(Fault(record.file, "The file is not there.", _cure_of_missing(record)))
         return None
     try:
         return read_grey_levels(record.path)
     except UnreadableScanError as error:
         faults.append(Fault(record.file, error.message, error.remedy))
         return None
+
+
+def _cure_of_missing(record: Record) -> str:
+    """What to do about a file that is not there: what it may have been meant for is named."""
+    if Path(record.file).is_absolute() or record.file[1:2] == ":":
+        return "Write its name relative to the manifest, with the images below the manifest's folder."
+    folder, stem = record.path.parent, record.path.stem.casefold()
+    if not folder.is_dir():
+        return f"There is no folder {folder.name!r} either: correct the name in the manifest, or add the files."
+    alike = sorted(path.name for path in folder.iterdir() if path.stem.casefold() == stem)
+    if alike:
+        return f"There is {alike[0]!r}: capitals and the ending count. Correct the name in the manifest."
+    return "Correct the name in the manifest, or add the file."
 
 
 def _read(record: Record, faults: list[Fault], label_values: frozenset[int] | None) -> Picture | None:
@@ -130,7 +141,8 @@ def faults_of_mask(
     """What is wrong with an image's mask: gone, unreadable, of another size, of other values."""
     place = f"{record.file}, mask {path.name}"
     if not path.is_file():
-        yield Fault(place, "The mask is not there.", "Correct its name in the manifest, or add the file.")
+        cure = _cure_of_missing(replace(record, file=path.name, path=path))
+        yield Fault(place, "The mask is not there.", cure)
         return
     try:
         values = _grey_mask(path) if label_values is None else read_labels(path)

@@ -139,3 +139,47 @@ def test_the_folder_of_octa_enface_is_read_too(training_folder, tmp_path):
     assert len(grades) == 24
     with pytest.raises(UsageError, match=r"no manifest\.csv"):
         read_records(tmp_path, Label.MASK)
+
+
+def test_names_with_the_backslashes_of_windows_are_understood(masked):
+    rows = manifest_rows(masked)
+    write_manifest(masked, [row | {name: row[name].replace("/", "\\") for name in ("file", "mask")} for row in rows])
+    records = read_records(masked, Label.MASK)
+    assert records[3].file == "images/3.png"
+    assert len(read_pictures(masked, records)) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('"file;subject;grade"\n"images/0.png;S1;1"\n', r"Every line is a single cell: 'file;subject;grade'"),
+        ("file,subject,grade,field_mm\nimages/0.png,S1,1,3,5\n", r"line 2 \(images/0.png\).*'5' is left over.*decimal comma"),
+        ("file,subject,grade\nimages/0.png,#N/A,1\n", r"'subject' holds the spreadsheet's error '#N/A'"),
+        ("file,subject\nimages/0.png,S1\n", r"'grade' is missing; there are 'file', 'subject'"),
+    ],
+    ids=["whole lines in quotation marks", "decimal comma between commas", "error of a formula", "no such column"],
+)  # fmt: skip
+def test_what_a_spreadsheet_does_by_itself_is_named(folder, content, expected):
+    (folder / "manifest.csv").write_text(content)
+    with pytest.raises(ManifestError, match=expected):
+        read_records(folder, Label.GRADE)
+
+
+def test_empty_cells_beyond_the_last_column_are_nothing(folder):
+    (folder / "manifest.csv").write_text("file,subject,grade\nimages/0.png,S1,0,,\n,,,,\n")
+    assert [record.file for record in read_records(folder, Label.GRADE)] == ["images/0.png"]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("images/3.PNG", "There is '3.png': capitals and the ending count"),
+        ("pictures/3.png", "There is no folder 'pictures' either"),
+        ("C:/scans/3.png", "relative to the manifest"),
+        ("images/none.png", "or add the file"),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_from_one_that_is_called_otherwise(folder, written, expected):
+    rows = manifest_rows(folder)
+    write_manifest(folder, [rows[3] | {"file": written}, *rows[4:]])
+    assert expected in faults(folder)[written]
