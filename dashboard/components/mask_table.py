@@ -7,9 +7,12 @@ from core.usecases.choose_masks import MaskChoice
 from core.vocabulary import ScanKind
 from core.wording import KIND_NAMES
 from dashboard.components.markup import Html, chip, count, join, page_link, tag
+from dashboard.components.volume_viewer.show import BSCAN_PARAMETER
 
 STEP_WORDS = {1: "First set", 2: "Lacks training"}
 TILE_PX = 220
+DRAWN_ON = dict.fromkeys(ScanKind, "scans") | {ScanKind.VOLUME: "B-scans"}
+"""What masks are drawn on, by the kind of scan."""
 _BOTH_LEVELS = 2
 
 
@@ -26,7 +29,7 @@ def lane_words(counts: Sequence[LaneCount]) -> Html:
 
 def choice_words(choice: MaskChoice, kind: ScanKind) -> str:
     """What a new round would ask for, and why, in one or two sentences."""
-    n, what = len(choice.wanted), "B-scans" if kind is ScanKind.VOLUME else "scans"
+    n, what = len(choice.wanted), DRAWN_ON[kind]
     if not n:
         looked = f"{count(choice.n_looked_at)} {what} were looked through"
         return f"Nothing to ask for: {looked}, and none of them would teach anything new."
@@ -36,7 +39,7 @@ def choice_words(choice: MaskChoice, kind: ScanKind) -> str:
     because = (
         "Nothing is drawn yet, so a first set is chosen"
         if not choice.n_drawn
-        else "No model of this kind of scan gives a level agreement, so more of a first set is chosen"
+        else f"No model with levels has scored any of these {what} yet, so more of a first set is chosen"
     )
     return f"{scans}. {because}: sharp, quiet {what} that differ from each other, from every device model."
 
@@ -80,6 +83,7 @@ def _card(scan: WantedScan) -> Html:
     by = None
     if scan.imported_at is not None:
         by = tag("p", f"{scan.imported_by or 'somebody'}, {scan.imported_at:%d %b %Y}", class_="muted small")
-    link = page_link(f"{scan.rank}. {scan.site_code} · {scan.device_code}{bscan}", "scan", {"id": scan.scan_id})
+    place = {} if scan.bscan_index is None else {BSCAN_PARAMETER: scan.bscan_index + 1}
+    link = page_link(f"{scan.rank}. {scan.site_code} · {scan.device_code}{bscan}", "scan", {"id": scan.scan_id} | place)
     body = tag("div", tag("div", link, state, class_="head"), tag("p", why, class_="muted small"), by, class_="body")
     return tag("article", tag("figure", image, tag("figcaption", scan.name)), body, class_="card")

@@ -151,4 +151,5 @@ def test_of_a_volume_single_b_scans_are_shown_each_with_its_own_picture_and_numb
         picture = f"/scans/{scan_id}/bscans/{one['bscan'] - 1}.png"
         assert picture in text
         assert f"B-scan {one['bscan']}" in text
+        assert f"/scan?id={scan_id}&amp;bscan={one['bscan']}" in text
         assert client.get(picture).status_code == 200

@@ -72,6 +72,10 @@ def page(browser: Browser, settings: Settings, ward: Ward) -> Iterator[Page]:
 CAMERA = "() => document.querySelector('.js-plotly-plot')._fullLayout.scene._scene.getCamera().eye"
 
 
+DISTANCE = f"() => {{ const eye = ({CAMERA})(); return Math.hypot(eye.x, eye.y, eye.z); }}"
+"""Of the camera from the middle of the surface."""
+
+
 def show(page: Page, what: str) -> None:
     page.get_by_test_id("stButtonGroup").get_by_text(what, exact=True).click()
     settle(page)
@@ -84,6 +88,7 @@ def test_a_reviewer_steps_through_the_bscans_turns_the_surface_and_moves_the_fov
     check_map(page)
     check_surface_turns(page, "Borders in 3-D")
     check_surface_turns(page, "Thickness in 3-D")
+    check_surface_zooms(page)
     check_other_visit(page)
     check_fovea_moves(page, ward, owner_database)
 
@@ -108,6 +113,42 @@ def test_a_masked_grader_leafs_through_all_b_scans_with_nothing_drawn_over_them(
         page.get_by_text("Usable (1)", exact=True).click()
         page.get_by_role("button", name="Save my grade").click()
         expect(bscan).to_have_attribute("aria-label", re.compile("8 layer borders"))  # from now on as others see it
+        page.context.close()
+    assert strays == []
+
+
+def test_the_card_of_a_wanted_mask_opens_that_very_b_scan(
+    browser: Browser, settings: Settings, ward: Ward, owner_database: Database
+):
+    with session_scope(owner_database) as session:
+        scan = session.get_one(tables.Scan, ward.scan_id)
+        listed = {
+            name: [float(1 + at) for at in range(N_LINES)] for name in ("blurriness", "psnr_inverse", "cov", "mean")
+        }
+        listed["q_level_agreement"] = [0.5 + at / 100 for at in range(N_LINES)]
+        assessment = session.get_one(tables.Assessment, scan.assessment_id)
+        assessment.findings = {"doubts": [], "causes": [], "document": {"bscan_indices": listed}}
+        study = session.get_one(tables.Study, session.get_one(tables.Site, scan.site_id).study_id)
+        manager = make_member(session, Role.MANAGER, study=study)[1]
+    strays: list[str] = []
+    with serve(settings) as address:
+        page = signed_in(browser, address, manager, strays)
+        page.goto(f"{address}/annotate")
+        page.get_by_role("button", name="Ask for these masks").click()
+        settle(page)
+        links = page.get_by_role("link", name=re.compile(r"B-scan \d+$"))
+        expect(links.nth(1)).to_be_visible()
+        numbers = [int(words.rpartition(" ")[2]) for words in links.all_inner_texts() if words][:2]
+        assert len(set(numbers)) == 2
+        for at, number in enumerate(numbers):
+            links.nth(at).click()
+            expect(page.locator(".volume .place")).to_contain_text(f"B-scan {number} of {N_LINES}")
+            expect(page.locator(".volume .place")).to_contain_text(f"level agreement {0.5 + (number - 1) / 100:.2f}")
+            page.locator(".volume .steps button:enabled").first.click()
+            # Within the open page, where the viewer keeps what was set but goes where the link says.
+            page.get_by_role("link", name="Annotate next").click()
+            page.get_by_role("link", name=re.compile(r"^Round \d+$")).click()
+            settle(page)
         page.context.close()
     assert strays == []
 
@@ -137,16 +178,21 @@ def check_map(page: Page) -> None:
     expect(central).to_have_text(re.compile(r"^2[4-9]\d$"))
 
 
+def middle_of_the_surface(page: Page) -> tuple[float, float]:
+    """Where the surface lies in the window, in CSS pixels."""
+    plot = page.locator(".js-plotly-plot")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def check_surface_turns(page: Page, name: str) -> None:
     """A drag over the surface turns the camera around it."""
     show(page, name)
     page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout?.scene?._scene?.glplot")
     before = page.evaluate(CAMERA)
-    plot = page.locator(".js-plotly-plot")
-    plot.scroll_into_view_if_needed()
-    box = plot.bounding_box()
-    assert box is not None
-    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    middle = middle_of_the_surface(page)
     page.mouse.move(*middle)
     page.mouse.down()
     page.mouse.move(middle[0] + 140, middle[1] + 20, steps=6)
@@ -155,6 +201,18 @@ def check_surface_turns(page: Page, name: str) -> None:
         f"before => {{ const eye = ({CAMERA})(); return Math.hypot(eye.x - before.x, eye.y - before.y) > 0.2; }}",
         arg=before,
     )
+
+
+def check_surface_zooms(page: Page) -> None:
+    """The wheel over the surface brings the camera nearer, and farther away again."""
+    middle = middle_of_the_surface(page)
+    page.mouse.move(*middle)
+    far = page.evaluate(DISTANCE)
+    page.mouse.wheel(0, -240)
+    page.wait_for_function(f"far => ({DISTANCE})() < 0.9 * far", arg=far)
+    near = page.evaluate(DISTANCE)
+    page.mouse.wheel(0, 240)
+    page.wait_for_function(f"near => ({DISTANCE})() > 1.1 * near", arg=near)
 
 
 def check_other_visit(page: Page) -> None:

@@ -80,6 +80,37 @@ def test_the_agreement_of_a_volumes_levels_is_shown_with_the_scan_it_is_of_and_a
     assert "not computable: no deep-supervision head" in words_of(line).partition("Level agreement")[2]
 
 
+def viewer_of(page: AppTest) -> dict[str, Any]:
+    """What the volume's viewer was given."""
+    (data,) = [given for given in viewers_of(page) if "folder" in given]
+    return data
+
+
+def test_each_b_scan_shows_its_own_agreement_of_levels_and_the_address_names_the_one_that_is_shown_first(
+    clinic: tuple[dict[str, int], str], owner_database: Database, app_page: Callable[..., AppTest]
+):
+    ids, token = clinic
+    qs = [round(0.5 + at / 100, 2) for at in range(N_LINES)]
+    plain = viewer_of(app_page(token, PAGE, id=ids["raster"]))
+    assert plain["agreement"] is None
+    assert "agreement" not in plain["foot"]
+    with session_scope(owner_database) as session:
+        scan = session.get_one(tables.Scan, ids["raster"])
+        document = {"layers": {"scheme": "duke-7"}, "bscan_indices": {"q_level_agreement": qs}}
+        found = {"doubts": [], "causes": [], "document": document}
+        session.get_one(tables.Assessment, scan.assessment_id).findings = found
+    asked = {"3": 2, "1": 0, str(N_LINES): N_LINES - 1}
+    not_there = dict.fromkeys(("0", str(N_LINES + 1), "-1", "x", "9" * 5000, "٣"), N_LINES // 2)
+    for text, start in (asked | not_there).items():
+        data = viewer_of(app_page(token, PAGE, id=ids["raster"], bscan=text))
+        assert data["start"] == start, text
+        assert data["agreement"] == qs
+    assert "it is no quality of it" in data["foot"]
+    with session_scope(owner_database) as session:  # whoever must not know what the model said is not told this either
+        grader = make_member(session, Role.GRADER, site=session.get_one(tables.Site, scan.site_id))[1]
+    assert viewer_of(app_page(grader, PAGE, id=ids["raster"]))["agreement"] is None
+
+
 def test_a_masked_grader_leafs_through_all_b_scans_and_is_told_nothing_that_anybody_concluded_from_them(
     clinic: tuple[dict[str, int], str], owner_database: Database, app_page: Callable[..., AppTest]
 ):
@@ -91,9 +122,11 @@ def test_a_masked_grader_leafs_through_all_b_scans_and_is_told_nothing_that_anyb
         assert device is not None
         secrets = {site.code, device.code, device.model}
     page = app_page(grader, PAGE, id=ids["raster"])
-    (data,) = [given for given in viewers_of(page) if "folder" in given]
+    data = viewer_of(page)
     assert (data["n"], data["start"]) == (N_LINES, N_LINES // 2)
-    shown = {name: data[name] for name in ("layers", "device", "hasBorders", "quality", "slo", "paths", "fovea")}
+    shown = {
+        name: data[name] for name in ("layers", "device", "hasBorders", "quality", "agreement", "slo", "paths", "fovea")
+    }
     assert not any(shown.values()), shown
     assert not [secret for secret in secrets if secret in words_of(page)]
     assert "Your grade" in [each.value for each in page.subheader]

@@ -1,5 +1,6 @@
 """The volume's part of the Scan page: B-scans, thickness over the fundus and in space, and what it compares to."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import streamlit as st
@@ -71,7 +72,7 @@ def _draw_volume(view: ScanView, files: VolumeFiles, beside: tuple[VolumeFiles, 
         st.error(str(error), icon=":material/error:")
         return
     st.subheader("B-scans")
-    picked = show_volume(look, may_pick=may_review(view, current_user()))
+    picked = show_volume(look, may_pick=may_review(view, current_user()), agreement=_agreement_of(view))
     st.subheader("Thickness")
     if isinstance(look.surfaces, NotComputable):
         _draw_without_map(look)
@@ -81,6 +82,14 @@ def _draw_volume(view: ScanView, files: VolumeFiles, beside: tuple[VolumeFiles, 
         panel(
             volume_facts(look.volume, None if view.assessment is None else view.assessment.findings), key="volume-facts"
         )
+
+
+def _agreement_of(view: ScanView) -> Sequence[float | None]:
+    """Q of every B-scan; nothing where it is not to be seen, or the model that scored it has no levels."""
+    if view.assessment is None or view.is_model_hidden or is_stranger(view):
+        return ()
+    listed: Mapping[str, Sequence[float | None]] = (view.assessment.findings or {}).get("bscan_indices") or {}
+    return listed.get("q_level_agreement", ())
 
 
 def _shelf() -> VolumeShelf:

@@ -1,5 +1,6 @@
 """Shows the B-scans of a volume in their viewer. Knows addresses, places and colours, never pixels."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ FOLDER = Path(__file__).resolve().parent
 BORDER_COLOURS = ("#56b4e9", "#f0e442", "#e69f00", "#cc79a7", "#00c38a", "#ff7f50", "#b5a7ff", "#ffffff")
 """Of the borders from the innermost outwards: Okabe and Ito's hues, made light enough for dark tissue."""
 
+BSCAN_PARAMETER = "bscan"
+"""Of the Scan page's URL: the number of the B-scan that is shown first, from 1."""
+MOST_DIGITS = 6
+
 NO_FUNDUS: dict[str, Any] = {"slo": None, "paths": None, "circle": None, "fovea": None}
 
 
@@ -30,20 +35,25 @@ class Picked(BaseModel):
     column: int = Field(ge=0)
 
 
-def show_volume(look: VolumeLook, *, may_pick: bool) -> tuple[float, float] | None:
+def show_volume(
+    look: VolumeLook, *, may_pick: bool, agreement: Sequence[float | None] = ()
+) -> tuple[float, float] | None:
     """Show the viewer; the place in mm on the fundus that was just picked for the fovea, None where none was.
 
+    ``agreement`` is the level agreement (Q) of each B-scan, 0..1, where the model has levels and the person may know.
     What a browser sends that is no place of this volume is ignored.
     """
     volume = look.volume
+    has_agreement = len(agreement) == volume.n_bscans and any(each is not None for each in agreement)
     data = {
         **_pixels(look.files.scan_id, volume),
         "layers": _layers(look),
         "device": sorted(volume.device_boundaries or {}),
         "hasBorders": look.borders is not None or bool(volume.device_boundaries),
         "quality": volume.quality_db,
+        "agreement": list(agreement) if has_agreement else None,
         "mayPick": may_pick and not isinstance(look.surfaces, NotComputable),
-        "foot": _foot(volume),
+        "foot": _foot(volume, has_agreement=has_agreement),
         **_on_fundus(look),
     }
     result = _component()(data=data, key=f"volume-{look.files.scan_id}", on_picked_change=_nothing)
@@ -54,7 +64,8 @@ def show_bscans(scan_id: int, volume: OctVolume) -> None:
     """Show the B-scans of a volume and nothing else: no border, no place on the fundus, no figure of the device."""
     data = {
         **_pixels(scan_id, volume),
-        "layers": [], "device": [], "hasBorders": False, "quality": None, "mayPick": False, "foot": "", **NO_FUNDUS,
+        "layers": [], "device": [], "hasBorders": False, "quality": None, "agreement": None, "mayPick": False,
+        "foot": "", **NO_FUNDUS,
     }  # fmt: skip
     _component()(data=data, key=f"bscans-{scan_id}", on_picked_change=_nothing)
 
@@ -66,10 +77,17 @@ def _pixels(scan_id: int, volume: OctVolume) -> dict[str, Any]:
         "n": volume.n_bscans,
         "width": volume.width_px,
         "height": volume.height_px,
-        "start": volume.central_index,
+        "start": _asked_index(volume),
         "folder": f"/scans/{scan_id}/bscans",
         "umPerPx": _um_per_px(volume),
     }
+
+
+def _asked_index(volume: OctVolume) -> int:
+    """Of the B-scan that the URL names by its number, from 1; else of the central one."""
+    text = st.query_params.get(BSCAN_PARAMETER, "")
+    is_number = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    return int(text) - 1 if is_number and 1 <= int(text) <= volume.n_bscans else volume.central_index
 
 
 def _layers(look: VolumeLook) -> list[dict[str, str]]:
@@ -115,8 +133,10 @@ def _on_fundus(look: VolumeLook) -> dict[str, Any]:
     }
 
 
-def _foot(volume: OctVolume) -> str:
+def _foot(volume: OctVolume, *, has_agreement: bool) -> str:
     parts = [] if volume.quality_db is None else ["dB is the device's own signal-to-noise figure of each B-scan."]
+    if has_agreement:
+        parts.append("Level agreement is low where the model lacks training on such a B-scan; it is no quality of it.")
     if _um_per_px(volume) is not None:
         parts.append("Both arms of the scale bar are 200 µm: a B-scan is drawn deeper than it is.")
     return " ".join(parts)

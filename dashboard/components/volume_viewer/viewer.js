@@ -406,7 +406,8 @@ class VolumeViewer {
     const { data, state } = this;
     const quality = data.quality ? ` · ${data.quality[state.at].toFixed(0)} dB` : "";
     const place = `B-scan ${state.at + 1} of ${data.n}`;
-    this.find(".place").textContent = place + quality;
+    const agreement = data.agreement?.[state.at] ?? null;
+    this.find(".place").textContent = place + quality + (agreement === null ? "" : ` · level agreement ${agreement.toFixed(2)}`);
     this.find(".zoom").textContent = `${Math.round((100 * this.zoom()) / (window.devicePixelRatio || 1))} %`;
     this.find('[data-do="fovea"]').disabled = state.across === null;
     const words = [];
@@ -444,6 +445,7 @@ export default function ({ data, key, parentElement, setTriggerValue }) {
     at: data.start, across: null, zoom: null, x: 0.5, y: 0.5, brightness: 0, contrast: 0, model: true, fill: false,
     device: false,
   };
+  if (state.asked !== data.start) Object.assign(state, { asked: data.start, at: data.start }); // another link's B-scan
   kept.set(key, state);
   const choose = (place) => setTriggerValue("picked", { ...place, scan: data.scan });
   root.octaudit = { shown, viewer: new VolumeViewer(root, data, state, choose) };
