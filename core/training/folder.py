@@ -8,16 +8,18 @@ Layout (each set is optional, but one with FAZ masks or grades must be there):
 - ``bscan_*/*.png``, ``layers_*/images/*.png``: pictures that are no en-face images, for the modality head
 """
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
 from core.errors import UsageError
+from core.intake.manifest_csv import table_rows
 from core.vocabulary import OCTA_ARTIFACTS, ArtifactType, CoipsGrade
 
 SEVERITIES = (0, 1, 2)
@@ -85,8 +87,10 @@ def read_folder(root: Path) -> list[LabelledImage]:
     """
     if not root.is_dir():
         raise UsageError(f"There is no folder {root}.", remedy="Give the folder of the training data with --data.")
-    images = sorted([*_faz_sets(root), *_graded(root), *_pool(root), *_strangers(root)], key=lambda image: image.key)
-    problems = list(_problems(images))
+    problems: list[str] = []
+    sets = (_faz_sets(root, problems), _graded(root, problems), _pool(root, problems), _strangers(root))
+    images = sorted(chain(*sets), key=lambda image: image.key)
+    problems += _problems(images)
     if problems:
         shown = "; ".join(problems[:MAX_PROBLEMS_SHOWN])
         more = f" and {len(problems) - MAX_PROBLEMS_SHOWN} more" if len(problems) > MAX_PROBLEMS_SHOWN else ""
@@ -100,19 +104,33 @@ def read_folder(root: Path) -> list[LabelledImage]:
 
 
 def _rows(path: Path, columns: set[str]) -> list[dict[str, str]]:
+    """The rows of a table as a spreadsheet writes it, by column; cells that are not there are empty."""
     if not path.is_file():
         return []
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    missing = columns - set(table.columns)
+    try:
+        lines = table_rows(path.read_bytes())
+    except csv.Error as error:
+        raise UsageError(
+            f"{path.name} in {path.parent.name} is no valid CSV: {error}.",
+            remedy="Save the table as CSV, not as a workbook, and check its quotation marks.",
+        ) from error
+    header = [cell.strip().casefold() for cell in lines[0][1]] if lines else []
+    missing = columns - set(header)
     if missing:
         raise UsageError(
-            f"{path.name} in {path.parent.name} lacks the columns {', '.join(sorted(missing))}.",
-            remedy="Add them; the first line names the columns.",
+            f"{path.name} in {path.parent.name} lacks the columns {', '.join(sorted(missing))}; "
+            f"it has {', '.join(filter(None, header)) or 'none'}.",
+            remedy="Add them; the first line names the columns. Save as CSV, not as a workbook.",
         )
-    return [{str(name): str(value) for name, value in row.items()} for row in table.to_dict("records")]
+    return [dict.fromkeys(header, "") | _by_name(header, cells) for _, cells in lines[1:]]
 
 
-def _faz_sets(root: Path) -> Iterator[LabelledImage]:
+def _by_name(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    values = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
+    return values | {"file": values.get("file", "").replace("\\", "/")}
+
+
+def _faz_sets(root: Path, problems: list[str]) -> Iterator[LabelledImage]:
     for folder in sorted(root.glob("faz_*")):
         for row in _rows(folder / "manifest.csv", {"file", "slab", "number"}):
             yield LabelledImage(
@@ -121,36 +139,43 @@ def _faz_sets(root: Path) -> Iterator[LabelledImage]:
                 source="FAZ",
                 subject=f"{folder.name}/number {row['number']}",
                 slab=row["slab"],
-                field_mm=_field_mm(row, folder.name),
+                field_mm=_field_mm(row, folder.name, problems),
                 faz_path=folder / "masks" / row["file"],
             )
 
 
-def _graded(root: Path) -> Iterator[LabelledImage]:
+def _graded(root: Path, problems: list[str]) -> Iterator[LabelledImage]:
     names = [kind.value for kind in OCTA_ARTIFACTS]
     for row in _rows(root / "octa_graded" / "grades.csv", {"file", "source", "grade", *names}):
         key = f"octa_graded/{row['file']}"
-        values = {row["grade"], *(row[name] for name in names)}
-        if not values <= {"0", "1", "2"}:
-            raise UsageError(f"{key} has a grade or severity other than 0, 1, 2.", remedy="Correct grades.csv.")
+        if not _is_rated(row, ("grade", *names), key, problems):
+            continue
         yield LabelledImage(
             key=key,
             path=root / "octa_graded" / "images" / row["file"],
             source=row["source"],
             subject=key,
-            field_mm=_field_mm(row, "octa_graded"),
+            field_mm=_field_mm(row, "octa_graded", problems),
             grade=CoipsGrade(int(row["grade"])),
             severities={kind: int(row[kind.value]) for kind in OCTA_ARTIFACTS},
-            readings=_readings(row, key),
+            readings=_readings(row, key, problems),
         )
 
 
-def _readings(row: dict[str, str], key: str) -> tuple[Reading, Reading] | None:
+def _is_rated(row: dict[str, str], columns: Sequence[str], key: str, problems: list[str]) -> bool:
+    """Whether every one of these cells is 0, 1 or 2; the others are named. A spreadsheet may write 1.0 for 1."""
+    row |= {name: row[name].removesuffix(".0").removesuffix(",0") for name in columns}
+    wrong = [f"{name} {row[name]!r}" for name in columns if row[name] not in {"0", "1", "2"}]
+    if wrong:
+        problems.append(f"{key} has values other than 0, 1, 2: {', '.join(wrong)}")
+    return not wrong
+
+
+def _readings(row: dict[str, str], key: str, problems: list[str]) -> tuple[Reading, Reading] | None:
     names = ("grade", *(kind.value for kind in OCTA_ARTIFACTS))
-    if not all(f"{name}_{reader}" in row for name in names for reader in "ab"):
+    columns = [f"{name}_{reader}" for name in names for reader in "ab"]
+    if not all(name in row for name in columns) or not _is_rated(row, columns, key, problems):
         return None
-    if not {row[f"{name}_{reader}"] for name in names for reader in "ab"} <= {"0", "1", "2"}:
-        raise UsageError(f"{key} has a reading other than 0, 1, 2.", remedy="Correct grades.csv.")
     first, second = (
         Reading(
             CoipsGrade(int(row[f"grade_{reader}"])),
@@ -161,21 +186,17 @@ def _readings(row: dict[str, str], key: str) -> tuple[Reading, Reading] | None:
     return first, second
 
 
-def _field_mm(row: dict[str, str], name: str) -> float | None:
+def _field_mm(row: dict[str, str], name: str, problems: list[str]) -> float | None:
     """The field of a row; None where its cell is empty or there is no such column."""
-    text = row.get("fov_mm", "").strip()
-    if not text:
-        return None
+    text = row.get("fov_mm", "")
     try:
-        return float(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{row['file']} in {name} has the field {text!r}, which is no number of millimetres.",
-            remedy="Write a number such as 3, or leave the cell empty.",
-        ) from error
+        return float(text.replace(",", ".")) if text else None
+    except ValueError:
+        problems.append(f"{row['file']} in {name} has the field {text!r}, which is no number of millimetres such as 3")
+        return None
 
 
-def _pool(root: Path) -> Iterator[LabelledImage]:
+def _pool(root: Path, problems: list[str]) -> Iterator[LabelledImage]:
     for row in _rows(root / "octa_pool" / "manifest.csv", {"file", "set"}):
         key, vessels = f"octa_pool/{row['file']}", root / "octa_pool" / "vessels" / row["file"]
         yield LabelledImage(
@@ -184,7 +205,7 @@ def _pool(root: Path) -> Iterator[LabelledImage]:
             source=row["set"],
             subject=key,
             large_vessels_path=vessels if vessels.is_file() else None,
-            field_mm=_field_mm(row, "octa_pool"),
+            field_mm=_field_mm(row, "octa_pool", problems),
         )
 
 

@@ -37,8 +37,11 @@ def test_a_missing_file_and_a_mask_of_another_size_are_both_named(own_copy):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("file,source\na.png,SIM\n", "lacks the columns"),
-        ("file,source,grade,motion,shadow,defocus,low_signal\ng1.png,SIM,7,0,0,0,0\n", "other than 0, 1, 2"),
+        ("file,source\na.png,SIM\n", "lacks the columns .*; it has file, source"),
+        (
+            "file,source,grade,motion,shadow,defocus,low_signal\ng1.png,SIM,7,0,0,0,0\n",
+            "g1.png has values other than 0, 1, 2: grade '7'",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_in_words(own_copy, content, message):
@@ -54,3 +57,28 @@ def test_a_folder_without_labels_or_no_folder_is_refused(own_copy, tmp_path):
         read_folder(own_copy)
     with pytest.raises(UsageError, match="no folder"):
         read_folder(tmp_path / "nowhere")
+
+
+def test_tables_as_a_spreadsheet_writes_them_are_understood(own_copy):
+    for table in (own_copy / "octa_graded" / "grades.csv", own_copy / "faz_phantoms" / "manifest.csv"):
+        text = table.read_text().replace(",", ";").replace("file;", "File ;")
+        table.write_bytes("\r\n".join([*text.splitlines(), ";;;;;;"]).replace(";3;", ";3,0;").encode("utf-16"))
+    graded = own_copy / "octa_graded" / "grades.csv"
+    graded.write_bytes(graded.read_bytes().decode("utf-16").replace("SIM;1;", "SIM;1.0;").encode("utf-8-sig"))
+    images = {image.key: image for image in read_folder(own_copy)}
+    assert images["faz_phantoms/3.png"].field_mm == pytest.approx(3.0)
+    assert sum(image.grade is not None for image in images.values()) == 24
+
+
+def test_all_wrong_cells_are_named_at_once(own_copy):
+    table = own_copy / "octa_graded" / "grades.csv"
+    head, first, second, *rest = table.read_text().splitlines()
+    table.write_text(
+        "\n".join([head, first.replace("SIM,", "SIM,good,", 1), second.replace("g1.png", "gone.png"), *rest])
+    )
+    faz = own_copy / "faz_phantoms" / "manifest.csv"
+    faz.write_text(faz.read_text().replace("0.png,superficial,3", "0.png,superficial,wide", 1))
+    with pytest.raises(UsageError) as caught:
+        read_folder(own_copy)
+    for words in ("g0.png has values other than 0, 1, 2: grade 'good'", "gone.png is listed but not there", "'wide'"):
+        assert words in caught.value.message
