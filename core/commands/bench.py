@@ -1,6 +1,7 @@
 """`octaudit bench`: measurements of this machine, written as figures and ratios of one run."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -73,9 +74,12 @@ def volume(*, json_path: Path | None, bscans: int, rounds: int, device: str, mod
     Example:
       octaudit bench volume --json docs/figures/volume.json
     """
+    from core.scoring.registry import load_scorer
     from core.usecases.measure_volume import measure_volume, volume_table
+    from core.vocabulary import ScanKind
 
-    figures = measure_volume(n_rounds=rounds, n_bscans=bscans, model=model, device=device)
+    load = partial(load_scorer, ScanKind.VOLUME, model=model, device=device)
+    figures = measure_volume(load, n_rounds=rounds, n_bscans=bscans, device=device)
     click.echo(volume_table(figures))
     write_figures(json_path, figures)
 

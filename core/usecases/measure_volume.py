@@ -3,6 +3,7 @@
 import os
 import statistics
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -11,11 +12,9 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import ScoringError
 from core.phantom.volume import N_BSCANS, random_volume_spec, render_volume
-from core.scoring.contract import ScanFailure, ScanInput
+from core.scoring.contract import ScanFailure, ScanInput, Scorer
 from core.scoring.device_use import process_use
 from core.scoring.lanes.volume import VolumeFindings
-from core.scoring.registry import load_scorer
-from core.vocabulary import ScanKind
 from core.volume import OctVolume
 
 MOST_SECONDS = 20.0
@@ -59,21 +58,17 @@ class _Rounds(BaseModel):
 
 
 def measure_volume(
-    *,
-    n_rounds: int = 3,
-    n_bscans: int = N_BSCANS,
-    width_px: int = 512,
-    model: str = "bundled",
-    device: str = "cpu",
+    load: Callable[[], Scorer], *, n_rounds: int = 3, n_bscans: int = N_BSCANS, width_px: int = 512, device: str = "cpu"
 ) -> VolumeFigures:
     """Score a drawn volume ``n_rounds`` times in a process of its own, after a single B-scan that is not counted.
 
-    The process inherits the peak memory of this one, which draws the volume and loads no network.
+    ``load`` loads the lane's scorer there, so it can be pickled; ``device`` is what the figures say of it. The process
+    inherits the peak memory of this one, which draws the volume and loads no network.
     """
     spec = random_volume_spec(np.random.default_rng(_SEED), width_px=width_px, n_bscans=n_bscans)
     volume = render_volume(spec, _SEED).volume
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        found = process.submit(_score_rounds, volume, n_rounds, model, device).result()
+        found = process.submit(_score_rounds, volume, n_rounds, load).result()
     return VolumeFigures(
         n_bscans=volume.n_bscans,
         height_px=volume.height_px,
@@ -89,9 +84,9 @@ def measure_volume(
     )
 
 
-def _score_rounds(volume: OctVolume, n_rounds: int, model: str, device: str) -> _Rounds:
+def _score_rounds(volume: OctVolume, n_rounds: int, load: Callable[[], Scorer]) -> _Rounds:
     """In a process of its own."""
-    scorer = load_scorer(ScanKind.VOLUME, model=model, device=device)
+    scorer = load()
     scorer.score([ScanInput("first", volume.central_bscan, None)])  # threads and kernels are made
     wall_s, processor_s = [], []
     for _ in range(n_rounds):
