@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import AcceptedCheck, Acquisition, Assessment, Batch, Device, Scan, Site, Subject, Technician
 from core.store.calibration_mode import is_model_shown
-from core.store.newest import newest, within
+from core.store.newest import last_scan, newest, newest_at_sites, within
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import CheckCause, CheckState, Laterality, ScanState, Slab, Verdict
 
@@ -162,20 +162,27 @@ def read_model_grade(session: Session, scan_id: int) -> tuple[int, float] | None
 
 def read_accepted_share(session: Session, chosen: ScanFilter, *, limit: int = MOST_CHECKS) -> tuple[int, int]:
     """How many of the latest scored scans under ``chosen`` the model accepted, and of how many."""
-    statement = (
-        select(Assessment.verdict)
-        # By the scan's key: no index knows a scan by its assessment, and all scans would be read for each.
-        .join(Scan, (Scan.id == Assessment.scan_id) & (Scan.assessment_id == Assessment.id))
+    scored = (
+        select(Scan.id)
         .join(Acquisition, Acquisition.id == Scan.acquisition_id)
-        .where(Acquisition.is_phantom.is_(False), *filter_conditions(chosen))
-        .order_by(Assessment.id.desc())
-        .limit(limit)
+        .where(Scan.assessment_id.is_not(None), Acquisition.is_phantom.is_(False), *filter_conditions(chosen))
     )
-    last = session.scalar(select(func.max(Assessment.id))) or 0
-    verdicts = newest(
-        last, lambda *borders: session.scalars(statement.where(*within(Assessment.id, borders))).all(), n=limit,
-        first_reach=FIRST_REACH,
-    )  # fmt: skip
+
+    def ask(oldest: int, latest: int) -> Sequence[str]:
+        # Site by site: for who sees one site of hundreds, the scans of all others lie between.
+        ids = newest_at_sites(scored.where(*within(Scan.id, (oldest, latest))), chosen, limit).subquery()
+        verdicts = (
+            select(Assessment.verdict)
+            .select_from(ids)
+            .join(Scan, Scan.id == ids.c.id)
+            # By the scan's key, too: no index knows an assessment's scan by the assessment alone.
+            .join(Assessment, (Assessment.scan_id == Scan.id) & (Assessment.id == Scan.assessment_id))
+            .order_by(Scan.id.desc())
+        )
+        return session.scalars(verdicts).all()
+
+    last = session.scalar(last_scan(chosen)) or 0
+    verdicts = newest(last, ask, n=limit, first_reach=FIRST_REACH)
     return sum(verdict == Verdict.ACCEPT for verdict in verdicts), len(verdicts)
 
 

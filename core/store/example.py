@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
-from sqlalchemy import ColumnElement, Float, Row, Select, cast, exists, func, not_, select, true
+from sqlalchemy import ColumnElement, Float, Row, Select, cast, exists, func, not_, select
 from sqlalchemy.orm import Session
 
 from core.database.tables import (
@@ -21,8 +21,8 @@ from core.database.tables import (
 )
 from core.store.calibration_mode import is_model_shown
 from core.store.finding import DECENTRATION
-from core.store.newest import newest, newest_at_sites, within
-from core.store.scan_filter import ScanFilter, filter_conditions, site_conditions
+from core.store.newest import last_scan, newest, newest_at_sites, within
+from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import ArtifactType, Laterality, ReasonCode, ScanKind, Severity, Slab
 
 CLEAR_FROM = 0.9
@@ -236,12 +236,6 @@ def _newest_scans(
         return list(session.scalars(_newest_between((oldest, latest), chosen, conditions, limit=offset + limit)))
 
     return list(newest(last, ask, n=offset + limit, first_reach=FIRST_REACH)[offset:])
-
-
-def last_scan(chosen: ScanFilter) -> Select[int]:
-    """The largest id of a scan at the filter's sites, by the index of (site, id)."""
-    of_site = select(Scan.id).where(Scan.site_id == Site.id).order_by(Scan.id.desc()).limit(1).lateral()
-    return select(func.max(of_site.c.id)).select_from(Site).join(of_site, true()).where(*site_conditions(chosen))
 
 
 def _newest_between(

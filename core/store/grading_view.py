@@ -124,7 +124,10 @@ def read_to_settle(session: Session, *, limit: int) -> tuple[tuple[ToSettle, ...
             Grading.created_at, func.count().over().label("total"),
         )
         .join(Scan, Scan.id == Grading.scan_id)
-        .where(Grading.state == GradingState.TO_ADJUDICATE, Grading.adjudicator_id == func.current_user_id())
+        .where(
+            Grading.state == GradingState.TO_ADJUDICATE,
+            Grading.adjudicator_id == select(func.current_user_id()).scalar_subquery(),  # asked once, not row by row
+        )
         .order_by(Grading.id)
         .limit(limit)
     ).all()  # fmt: skip

@@ -10,8 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, Row, Select, any_, func, literal, sele
 from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, MaskRound, Scan, Site, Subject, User, WantedMask
-from core.store.example import last_scan
-from core.store.newest import newest, within
+from core.store.newest import last_scan, newest, within
 from core.store.scan_filter import ScanFilter
 from core.store.scan_name import scan_file_name
 from core.values import ImageIndices, Measure, Measured, NotComputable

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Select, select, true
+from sqlalchemy import ColumnElement, Select, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from core.database.tables import Scan, Site
@@ -20,6 +20,12 @@ Row = TypeVar("Row")
 def within(id_: ColumnElement[int] | InstrumentedAttribute[int], borders: tuple[int, int]) -> list[ColumnElement[bool]]:
     """The condition that an id lies between the borders of a step."""
     return [id_ > borders[0], id_ <= borders[1]]
+
+
+def last_scan(chosen: ScanFilter) -> Select[int]:
+    """The largest id of a scan at the filter's sites, by the index of (site, id)."""
+    of_site = select(Scan.id).where(Scan.site_id == Site.id).order_by(Scan.id.desc()).limit(1).lateral()
+    return select(func.max(of_site.c.id)).select_from(Site).join(of_site, true()).where(*site_conditions(chosen))
 
 
 def newest_at_sites(scans: Select[int], chosen: ScanFilter, limit: int) -> Select[int]:

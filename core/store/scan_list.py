@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from core.database.tables import Acquisition, Assessment, Device, Scan, Site, Subject, Technician, Visit
 from core.store.calibration_mode import hidden_scans, is_model_shown
-from core.store.example import FIRST_REACH, last_scan
-from core.store.newest import newest, newest_at_sites, within
+from core.store.example import FIRST_REACH
+from core.store.newest import last_scan, newest, newest_at_sites, within
 from core.store.scan_filter import ScanFilter, filter_conditions
 from core.vocabulary import Laterality, ScanState, Slab, Verdict
 

@@ -15,6 +15,7 @@ class Grading(Created, Base):
     __table_args__ = (
         UniqueConstraint("scan_id"),
         Index("ix_grading_unsettled", "site_id", "state", "id", postgresql_where=text("state <> 'settled'")),
+        Index("ix_grading_to_adjudicate", "adjudicator_id", "id", postgresql_where=text("state = 'to_adjudicate'")),
         Index("ix_grading_site_id_id", "site_id", "id"),
         CheckConstraint("state in ('drawn', 'assigned', 'to_adjudicate', 'settled')", name="state"),
         CheckConstraint(
