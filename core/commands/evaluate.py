@@ -172,7 +172,7 @@ def _evaluate_text_detector(asked: Asked) -> None:
 
 def _evaluate_coips(asked: Asked) -> None:
     from core.scoring.torch_backend.coips import Folds
-    from core.training.evaluation.figures import by_set, interval_text
+    from core.training.evaluation.figures import TOO_FEW, by_set, interval_text
     from core.training.supervised.evaluate import evaluate_coips
     from core.training.supervised.report import coips_report
 
@@ -182,6 +182,8 @@ def _evaluate_coips(asked: Asked) -> None:
     chosen = tuple(Folds) if asked.folds is None else (Folds(asked.folds),)
     evaluated = evaluate_coips(asked.data, Path(asked.model), recipe=recipe, device=asked.device, folds=chosen)
     found = evaluated.found
+    if not found.metrics:
+        click.echo(f"There are no figures of {found.n_images} images: {TOO_FEW}")
     for gathered in by_set(found.metrics):
         click.echo(f"{gathered.label}: {gathered.size}")
         for metric in gathered.figures:

@@ -341,7 +341,11 @@ def _refuse_others(recipe: str, given: dict[str, Any], known: set[str]) -> None:
 
 
 def _say_written(weights: Path, metrics: Any) -> None:
+    from core.training.evaluation.figures import TOO_FEW
+
     click.echo(f"Wrote {weights} and its card.")
+    if not metrics:
+        click.echo(f"The card holds no figures: {TOO_FEW}")
     for metric in metrics:
         click.echo(f"  {metric.set}: {metric.name} {metric.value:.3f} ({metric.low:.3f} to {metric.high:.3f})")
 

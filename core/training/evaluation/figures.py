@@ -13,6 +13,9 @@ from core.statistics.resampling import Interval, Statistic, bootstrap, share_int
 MIN_IMAGES = 5
 """No figure is reported on fewer."""
 
+TOO_FEW = f"a set of images that the model has not seen must hold at least {MIN_IMAGES}."
+"""What to say where there is no figure at all."""
+
 DIGITS = 4
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from core.scoring.card import ReportedMetric
-from core.training.evaluation.figures import SetFigures, Topic, by_set, interval_text
+from core.training.evaluation.figures import TOO_FEW, SetFigures, Topic, by_set, interval_text
 from core.training.evaluation.plots import agreement_plot, class_plot, severity_plot
 from core.training.evaluation.report import Evaluation, EvaluationReport
 
@@ -91,6 +91,7 @@ def write_page(evaluation: Evaluation, path: Path) -> Path:
         report=report,
         sections=[_section(topic, evaluation) for topic in Topic if report.of_topic(topic)],
         comparisons=_comparisons(report),
+        too_few=TOO_FEW,
     )
     path.write_text(text, encoding="utf-8")
     return path

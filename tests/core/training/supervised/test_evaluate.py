@@ -213,3 +213,16 @@ def test_the_report_of_grades_has_curves_and_worst_cases(graded_folder, tmp_path
     assert beside.ours is not None
     assert beside.ours.name == "grade accuracy"
     assert beside.ours.set == "coips-quality, unseen images"
+
+
+def test_too_few_images_for_figures_are_said_not_passed_over(masked_folder, faz_run, tmp_path):
+    folder = shutil.copytree(masked_folder, tmp_path / "masked")
+    parts = (faz_run.parent / "splits.csv").read_text().splitlines()
+    unseen = [line.split(",")[0] for line in parts if ",test," in line][:3]
+    write_manifest(folder, [row for row in manifest_rows(folder) if row["file"] in unseen])
+    found = invoke(
+        evaluate_command.command, "coips-faz", "--data", folder, "--model", faz_run, "--report", tmp_path / "report"
+    )
+    assert found.exit_code == 0
+    assert "no figures of 3 images: a set of images that the model has not seen must hold at least 5" in found.output
+    assert "There are no figures" in (tmp_path / "report" / "report.html").read_text()
