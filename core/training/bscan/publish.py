@@ -57,6 +57,8 @@ CHOICES = (
     "Encoders begin with random weights unless --init brings others; the paper does not say.",
     "B-scans whose lesions are not drawn teach the class alone.",
 )
+FEW_DRAWN = 100
+"""Real scans with drawn lesions; with fewer the card warns of it."""
 LIKENESS_SOURCE_SHARE = 0.3
 """Of what says how a B-scan looks, each source makes up at least about this share: phantoms are many."""
 LIKENESS_ROOM = 1.5
@@ -148,7 +150,8 @@ def commands(recipe: BscanRecipe, *, has_init: bool) -> tuple[str, ...]:
 
 def known_failures(placed: Sequence[Placed], recipe: BscanRecipe, fits: Mapping[str, Fitted]) -> tuple[str, ...]:
     """What data, recipe and the course of the training say about where not to trust it."""
-    real = sorted(source for source in {item.picture.record.source for item in placed} if not is_simulated(source))
+    genuine = [item.picture for item in placed if not is_simulated(item.picture.record.source)]
+    real = sorted({picture.record.source for picture in genuine})
     undrawn = sum(not record_of(item.picture).is_mask_known for item in placed)
     found = [
         (
@@ -168,6 +171,12 @@ def known_failures(placed: Sequence[Placed], recipe: BscanRecipe, fits: Mapping[
         )
     if undrawn:
         found.append(f"In {undrawn} scans with a lesion, or perhaps one, nobody drew where: no Dice of those exists.")
+    by_hand = sum(bool(record_of(picture).mask_paths) for picture in genuine)
+    if by_hand and by_hand < FEW_DRAWN:
+        found.append(
+            f"Lesions were drawn in {by_hand} real scans only, those of the parts that judge included: on other scans "
+            "and kinds of lesion its masks may lie beside them, or in the choroid or the border of the picture."
+        )
     unfinished = [name for name, fitted in fits.items() if fitted.kept_epoch == len(fitted.history)]
     if unfinished:
         found.append(f"The best epoch of the {' and the '.join(unfinished)} was its last: it was still getting better.")
