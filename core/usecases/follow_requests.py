@@ -11,10 +11,16 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy.orm import Session
 
-from core.statistics.clustering import ClusteredCount, clustered_interval, design_effect, interval_on_effective_n
+from core.statistics.clustering import (
+    ClusteredCount,
+    clustered_interval,
+    design_effect,
+    interval_on_effective_n,
+    proportions,
+)
 from core.statistics.proportions import Proportion
 from core.statistics.survival import TurnAround, turn_around
-from core.store.cell_count import read_cell_counts
+from core.store.cell_count import read_cell_table
 from core.store.query_thread import count_asked_scans
 from core.store.rate_sum import Grain
 from core.store.reacquisition import ENDED
@@ -72,11 +78,11 @@ def follow_requests(session: Session, chosen: ScanFilter, *, now: datetime, fact
     weeks = chosen.in_whole_weeks
     asked, scored = count_asked_scans(session, weeks), _count_scored(session, weeks)
     codes = site_codes(session, scored)
+    rates = proportions([(min(asked.get(site_id, 0), n), n) for site_id, n in scored.items()], factor)
     queries = [
         SiteQueries(site_id, codes[site_id], rate)
-        for site_id, n in scored.items()
-        if isinstance(rate := interval_on_effective_n(min(asked.get(site_id, 0), n), n, factor), Proportion)
-        and site_id in codes
+        for site_id, rate in zip(scored, rates, strict=True)
+        if rate is not None and site_id in codes
     ]
     k, n = sum(each.rate.k for each in queries), sum(each.rate.n for each in queries)
     ended, within = _ended_cases(times), _judged_by_window(times, now.astimezone(UTC).date())
@@ -139,7 +145,8 @@ def _proportion(rows: Iterable[tuple[Hashable, bool]]) -> Proportion | NotComput
 
 def _count_scored(session: Session, chosen: ScanFilter) -> dict[int, int]:
     """By site: scored scans of first captures, by the day of capture."""
+    table = read_cell_table(session, chosen, Grain.SITE, (RateMeasure.SCORE,))
     found: dict[int, int] = defaultdict(int)
-    for place, _, _, _, n in read_cell_counts(session, chosen, Grain.SITE, (RateMeasure.SCORE,)):
+    for place, n in zip(table.places, table.counts.sum(axis=(1, 2)).tolist(), strict=True):
         found[place.site_id] += n
     return {site_id: n for site_id, n in found.items() if n > 0}

@@ -22,8 +22,8 @@ from core.settings import Settings, load_settings
 from core.store.generated_counts import count_programme, tidy
 from core.store.generated_programme import has_study, write_programme
 from core.store.generated_reader import Reader, add_reader
-from core.usecases.page_questions import PAGES, Question
-from core.usecases.page_visit import Visit
+from core.usecases.page_questions import PAGES
+from core.usecases.page_visit import Question, Visit
 from core.usecases.seal_audit import seal_audit
 
 READERS: dict[str, int | None] = {"1 site": 1, "10 sites": 10, "all sites": None}

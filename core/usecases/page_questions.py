@@ -45,7 +45,6 @@ from core.store.report_schedule import list_addressees, read_schedules, read_sen
 from core.store.same_image import read_shared_images
 from core.store.scan_filter import ScanFilter, read_filter_choices
 from core.store.scan_image import read_scan_images
-from core.store.scan_list import read_scan_list
 from core.store.scan_score import read_scan_scores
 from core.store.scan_view import read_scan
 from core.store.signed_baseline import read_baseline_history
@@ -60,7 +59,6 @@ from core.store.tracker import (
     read_tracker,
 )
 from core.store.unit import UnitKind
-from core.store.unit_week import read_unit_weeks
 from core.store.worker_process import read_hours, read_processes
 from core.store.worklist import WorklistTab, read_worklist
 from core.usecases.accept_in_bulk import propose_bulk
@@ -76,17 +74,24 @@ from core.usecases.judge_units import compare_units, visit_factor
 from core.usecases.look_at_scan import look_at_scan
 from core.usecases.look_at_unit import read_notes
 from core.usecases.measure_acceptance import measure_acceptance
-from core.usecases.page_model_questions import fault_trend, faz_by_hand, finer_counts, finer_scans, models
-from core.usecases.page_visit import SOMEBODY, Visit
+from core.usecases.page_model_questions import (
+    API,
+    devices_by_eye,
+    fault_trend,
+    faz_by_hand,
+    finer_scans,
+    models,
+    overview_of_a_visit,
+    trends_by_eye,
+)
+from core.usecases.page_visit import SOMEBODY, Question, Visit
 from core.usecases.sign_baseline import propose_baseline, scope_of
 from core.usecases.standardise_units import standardise_units
 from core.usecases.submit_batch import read_receipt
 from core.usecases.watch_inputs import watch_inputs
 from core.usecases.watch_units import watch_units
 from core.values import NotComputable
-from core.vocabulary import ReasonCode, ReportKind, ScanKind, ScanState, Slab
-
-Question = Callable[[Session, Visit], object]
+from core.vocabulary import ReasonCode, ReportKind, ScanKind, Slab
 
 
 def _overview(session: Session, visit: Visit, *, weeks: int = 26) -> None:
@@ -327,18 +332,8 @@ def _queue(session: Session, visit: Visit) -> None:
     read_totals(session)
 
 
-def _api(session: Session, visit: Visit) -> None:
-    """What programs ask that no page does: lists from an id on, and every unit by week."""
-    read_scan_list(session, ScanFilter(), limit=500)
-    read_scan_list(session, ScanFilter(), before_id=visit.scan_id, limit=50)
-    read_scan_list(session, visit.weeks(26), state=ScanState.ACCEPTED, ordinal=0, limit=50)
-    read_examples(session, ScanFilter(), before_id=visit.scan_id, page_size=50)
-    read_batches(session, before_id=visit.batch_id, limit=51)
-    read_unit_weeks(session, visit.weeks(26), UnitKind.TECHNICIAN)
-
-
 PAGES: dict[str, Question] = {
-    "API": _api,
+    **API,
     "My uploads": _uploads,
     "Reports": _reports,
     "Overview": _overview,
@@ -351,8 +346,11 @@ PAGES: dict[str, Question] = {
     "Sites & devices, scan by scan": _strips,
     "Trends, sites": partial(_trends, kind=UnitKind.SITE),
     "Trends, devices": partial(_trends, kind=UnitKind.DEVICE),
-    "Trends, a fault": fault_trend,
-    "Rates by eye and visit, one site": finer_counts,
+    "Trends, a fault by site": partial(fault_trend, kind=UnitKind.SITE),
+    "Trends, a fault by device": partial(fault_trend, kind=UnitKind.DEVICE),
+    "Overview, a visit of one site": overview_of_a_visit,
+    "Sites & devices, an eye at one site": devices_by_eye,
+    "Trends, an eye at one site": trends_by_eye,
     "Scan by scan, one visit": finer_scans,
     "Why scans fail": _why,
     "Why scans fail, one type": partial(_why, scan_type="octa-enface 3x3"),

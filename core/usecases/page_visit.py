@@ -1,7 +1,10 @@
 """One person's look at the pages, as the questions of core.usecases.page_questions are asked on it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+
+from sqlalchemy.orm import Session
 
 from core.store.access import Actor
 from core.store.scan_filter import ScanFilter
@@ -29,3 +32,6 @@ class Visit:
 
 SOMEBODY = Actor(user_id=1, name="somebody", display_name="Somebody", grants=())
 """Whose drafts and decisions are asked for; row-level security goes by the session alone."""
+
+
+Question = Callable[[Session, Visit], object]

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from core.statistics.clustering import ClusteredCount, DesignEffect, design_effect, total
 from core.statistics.control_chart import ChartKind, Period
-from core.store.cell_count import Spans, read_cell_counts
+from core.store.cell_count import Spans, read_cell_table
 from core.store.example import Fault
 from core.store.finding import ANY_DEVIATION
 from core.store.rate_sum import WEEK
 from core.store.scan_filter import ScanFilter
-from core.store.unit import Cell, Cells, UnitKind, cell_at, grain_of, list_units, poor_visits
+from core.store.unit import Cell, Cells, UnitKind, cell_at, grain_of, list_units
 from core.store.unit_week import UnitWeeks, read_weeks
 from core.usecases.watch_fault import FAULT_WORDS, WEEKS_OF_MANY
 from core.usecases.watch_units import LOOKBACK, MOST_UNITS, SHARED_BASELINE, Trend, Watch, everything, watch
@@ -104,14 +104,20 @@ def _read(
     wanted = ANY_DEVIATION if is_deviation else f"{asked.fault.value} {Severity.SEVERE}"
     ids = None if cells is None else {id_ for id_, _ in cells if id_ is not None}
     found: dict[tuple[Cell, date], _Counted] = defaultdict(_Counted)
-    rows = read_cell_counts(session, chosen, grain_of(asked.kind), (RateMeasure.VISITS, measure), spans, ids=ids)
-    for place, span, is_of, detail, n in rows:
-        at = (cell_at(place, asked.kind), spans.starts[span] or date.min)
-        if is_of is RateMeasure.VISITS:
-            found[at].poor += poor_visits(detail, n)
-        elif detail == wanted:
-            found[at].faulty += n
-    return {at: each for at, each in found.items() if each.poor.n and (cells is None or at[0] in cells)}
+    table = read_cell_table(
+        session, chosen, grain_of(asked.kind), (RateMeasure.VISITS, measure), spans, ids=ids,
+        is_asked=lambda is_of, detail: is_of is RateMeasure.VISITS or detail == wanted,
+    )  # fmt: skip
+    _, faulty = table.add_up(lambda is_of, _: None if is_of is RateMeasure.VISITS else wanted)
+    starts = [start or date.min for start in spans.starts]
+    rows = zip(table.places, table.visit_sums().tolist(), faulty.sum(axis=2).tolist(), strict=True)
+    for place, visits, n_faulty in rows:
+        cell = cell_at(place, asked.kind)
+        for start, sums, n in zip(starts, visits, n_faulty, strict=True):
+            if (poor := ClusteredCount(*sums)).n and (cells is None or cell in cells):
+                found[cell, start].poor += poor
+                found[cell, start].faulty += n
+    return found
 
 
 def _cells(by_cell: _ByCell) -> set[Cell]:
