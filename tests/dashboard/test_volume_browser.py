@@ -143,7 +143,8 @@ def test_the_card_of_a_wanted_mask_opens_that_very_b_scan(
         for at, number in enumerate(numbers):
             links.nth(at).click()
             expect(page.locator(".volume .place")).to_contain_text(f"B-scan {number} of {N_LINES}")
-            expect(page.locator(".volume .place")).to_contain_text(f"level agreement {0.5 + (number - 1) / 100:.2f}")
+            agreement = f"level agreement of this B-scan {0.5 + (number - 1) / 100:.2f}"
+            expect(page.locator(".volume .reading")).to_contain_text(agreement)
             page.locator(".volume .steps button:enabled").first.click()
             # Within the open page, where the viewer keeps what was set but goes where the link says.
             page.get_by_role("link", name="Annotate next").click()

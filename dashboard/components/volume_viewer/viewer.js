@@ -406,8 +406,7 @@ class VolumeViewer {
     const { data, state } = this;
     const quality = data.quality ? ` · ${data.quality[state.at].toFixed(0)} dB` : "";
     const place = `B-scan ${state.at + 1} of ${data.n}`;
-    const agreement = data.agreement?.[state.at] ?? null;
-    this.find(".place").textContent = place + quality + (agreement === null ? "" : ` · level agreement ${agreement.toFixed(2)}`);
+    this.find(".place").textContent = place + quality;
     this.find(".zoom").textContent = `${Math.round((100 * this.zoom()) / (window.devicePixelRatio || 1))} %`;
     this.find('[data-do="fovea"]').disabled = state.across === null;
     const words = [];
@@ -415,7 +414,9 @@ class VolumeViewer {
       words.push(`A-scan ${state.across + 1} of ${data.width}`);
       const thickness = borders && borders !== "failed" && this.thickness(borders.model);
       if (thickness) words.push(`retina ${Math.round(thickness)} µm thick here`);
-    } else words.push(data.n > 1 && data.slo ? "Click in an image to place the cross." : "Click in the image to place the cross.");
+    } else words.push(data.n > 1 && data.slo ? "Click in an image to place the cross" : "Click in the image to place the cross");
+    const agreement = data.agreement?.[state.at] ?? null;
+    if (agreement !== null) words.push(`level agreement of this B-scan ${agreement.toFixed(2)}`);
     this.find(".reading").textContent = words.join(" · ");
     const drawn = borders && borders !== "failed" && borders.model ? `, ${borders.model.length} layer borders` : "";
     this.bscan.setAttribute("aria-label", `${place}${drawn}. Keys: arrows move the cross, plus and minus zoom, 0 fits.`);
