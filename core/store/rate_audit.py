@@ -1,9 +1,15 @@
-"""Compares the counts with the raw rows, and rebuilds them from those. Slow on purpose: it reads every acquisition."""
+"""Compares the counts with the raw rows, and rebuilds them from those. Slow on purpose: it reads every acquisition.
+
+Site by site, for a capture, its visit and its counts are of one site (the database's triggers see to that): what is in
+memory at once does not grow with the programme.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -56,12 +62,15 @@ class WrongCount:
     """None: a count. Else a sum of this grain up to the key's week; a device that it does not tell apart is 0."""
 
 
-def read_totals(session: Session) -> Counter[CountKey]:
-    """Every count that is not zero, folded or not, in one statement and so of one moment."""
+def read_totals(session: Session, *, site_id: int | None = None) -> Counter[CountKey]:
+    """Every count that is not zero, of all sites or of one, folded or not, in one statement and so of one moment."""
     counts = all_counts()
     keys = [counts.c[column] for column in KEY_COLUMNS]
     total = cast(func.sum(counts.c.n), BigInteger).label("total")
-    rows = session.execute(select(*keys, total).group_by(*keys).having(total != 0)).mappings()
+    statement = select(*keys, total).group_by(*keys).having(total != 0)
+    if site_id is not None:
+        statement = statement.where(counts.c.site_id == site_id)
+    rows = session.execute(statement).mappings()
     return Counter({_key(row): row["total"] for row in rows})
 
 
@@ -70,26 +79,19 @@ def _key(row: Mapping[Any, Any]) -> CountKey:
     return CountKey(**place, measure=RateMeasure(row["measure"]))
 
 
-def true_totals(session: Session) -> Counter[CountKey]:
-    """Every count as the raw rows have it."""
-    totals: Counter[CountKey] = Counter()
-    for visits in _all_visits(session):
-        for slots in visits:
-            totals.update(_true_contributions(slots))
-    return +totals
-
-
 def verify_counts(session: Session) -> list[WrongCount]:
     """Counts that differ from the raw rows, and sums that differ from the counts; empty means that all are right.
 
     Run it in a REPEATABLE READ transaction, or work that goes on meanwhile shows up as a difference.
     """
-    counted, true = read_totals(session), true_totals(session)
-    wrong = [
-        WrongCount(key, counted[key], true[key])
-        for key in sorted(counted.keys() | true.keys(), key=repr)
-        if counted[key] != true[key]
-    ]
+    wrong: list[WrongCount] = []
+    for site_id, visit_ids in _sites(session):
+        counted, true = read_totals(session, site_id=site_id), _true_totals(session, visit_ids)
+        wrong += [
+            WrongCount(key, counted[key], true[key])
+            for key in sorted(counted.keys() | true.keys(), key=repr)
+            if counted[key] != true[key]
+        ]
     return wrong + list(wrong_sums(session))
 
 
@@ -141,25 +143,27 @@ def rebuild_counts(session: Session) -> int:
     Everybody who counts waits until the transaction ends; readers see the old counts until then.
     """
     session.execute(select(func.pg_advisory_xact_lock(COUNTING_LOCK), func.pg_advisory_xact_lock(FOLDING_LOCK)))
-    totals: Counter[CountKey] = Counter()
-    for visits in _all_visits(session):
-        for slots in visits:
-            totals.update(_true_contributions(slots))
-        wrong = [
-            (capture.acquisition_id, capture.standing)
-            for slots in visits
-            for slot in slots
-            for capture in slot.captures
-            if capture.counted != capture.standing
-        ]
-        set_counted(session, wrong)
     session.execute(delete(RateDelta))
     session.execute(delete(Rate))
-    rows = [count_row(key, n) for key, n in totals.items() if n]
-    if rows:
-        session.execute(insert(Rate), rows)
+    n_written = 0
+    for _, visit_ids in _sites(session):
+        totals: Counter[CountKey] = Counter()
+        for visits in _visits(session, visit_ids):
+            for slots in visits:
+                totals.update(_true_contributions(slots))
+            wrong = [
+                (capture.acquisition_id, capture.standing)
+                for slots in visits
+                for slot in slots
+                for capture in slot.captures
+                if capture.counted != capture.standing
+            ]
+            set_counted(session, wrong)
+        if rows := [count_row(key, n) for key, n in totals.items() if n]:
+            session.execute(insert(Rate), rows)
+            n_written += len(rows)
     rebuild_sums(session)
-    return len(rows)
+    return n_written
 
 
 def rebuild_sums(session: Session) -> None:
@@ -174,15 +178,32 @@ def rebuild_sums(session: Session) -> None:
     add_to_sums(session, rows)
 
 
+def _true_totals(session: Session, visit_ids: Sequence[int]) -> Counter[CountKey]:
+    """Every count of these visits as the raw rows have it."""
+    totals: Counter[CountKey] = Counter()
+    for visits in _visits(session, visit_ids):
+        for slots in visits:
+            totals.update(_true_contributions(slots))
+    return +totals
+
+
 def _true_contributions(slots: Sequence[Slot]) -> Counter[CountKey]:
     return visit_contributions(slots, [[capture.standing for capture in slot.captures] for slot in slots])
 
 
-def _all_visits(session: Session) -> Iterator[list[tuple[Slot, ...]]]:
-    last_id = 0
-    while True:
-        visit_ids = session.scalars(select(Visit.id).where(Visit.id > last_id).order_by(Visit.id).limit(_CHUNK)).all()
-        if not visit_ids:
-            return
-        yield read_visits(session, visit_ids)
-        last_id = visit_ids[-1]
+def _sites(session: Session) -> Iterator[tuple[int, list[int]]]:
+    """Every site with the ids of its visits, the visits arriving in pieces."""
+    rows = session.execute(
+        select(Site.id, Visit.id)
+        .outerjoin(Visit, Visit.site_id == Site.id)
+        .order_by(Site.id, Visit.id)
+        .execution_options(yield_per=_ROWS_AT_A_TIME)
+    )
+    for site_id, visits in groupby(rows, key=itemgetter(0)):
+        yield site_id, [visit_id for _, visit_id in visits if visit_id is not None]
+
+
+def _visits(session: Session, visit_ids: Sequence[int]) -> Iterator[list[tuple[Slot, ...]]]:
+    """The slots of these visits, some visits at a time."""
+    for start in range(0, len(visit_ids), _CHUNK):
+        yield read_visits(session, visit_ids[start : start + _CHUNK])
