@@ -1,7 +1,8 @@
 """Agreement with its uncertainty: kappa and AC1 over resampled patients, limits and ICC by exact tables. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ MIN_PATIENTS = 3
 """Fewer patients cannot be resampled to any purpose."""
 
 _SEED = 7
+_MOST_KEPT = 256
+"""Resampled figures that a process remembers, some 25 kB each, by all that they are computed from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,7 @@ def agreement(
         return NotComputable(f"fewer than {MIN_PATIENTS} patients rated twice")
     cells = np.zeros((n_patients, n_classes**2))
     np.add.at(cells, (patient, first * n_classes + second), 1.0)
-    rng = np.random.default_rng(_SEED)
-    drawn = rng.multinomial(n_patients, np.full(n_patients, 1.0 / n_patients), size=N_RESAMPLES) @ cells
-    resampled = _figures(drawn.reshape(-1, n_classes, n_classes))
+    resampled = _resampled(cells.tobytes(), n_patients, n_classes)
     confusion = confusion_matrix(first, second, n_classes)
     tail, floors = expanded_tail(n_patients, confidence), _floors_without_doubt(confusion, n_patients, confidence)
     percent, ac1 = (
@@ -87,6 +88,18 @@ def agreement(
     )
     of_kappa = _kappa(quadratic_kappa(first, second, n_classes), resampled["kappa"], tail, floors["kappa"])
     return Agreement(confusion, percent, of_kappa, ac1, len(first), n_patients)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _resampled(cells: bytes, n_patients: int, n_classes: int) -> Mapping[str, Floats]:
+    """The figures of resampled patients, of whom ``cells`` (patients, classes * classes) hold the pairs as bytes.
+
+    Whoever changes a filter or opens the page again asks for most of them anew, and drawing takes longer than all else.
+    """
+    of_patients = np.frombuffer(cells, np.float64).reshape(n_patients, -1)
+    rng = np.random.default_rng(_SEED)
+    drawn = rng.multinomial(n_patients, np.full(n_patients, 1.0 / n_patients), size=N_RESAMPLES) @ of_patients
+    return _figures(drawn.reshape(-1, n_classes, n_classes))
 
 
 def _kappa(value: float | None, resampled: Floats, tail: float, floor: float | None) -> Interval | NotComputable:
