@@ -24,7 +24,7 @@ TABLE_WIDTH = 140
 @click.option("--model", default="bundled", show_default=True, help="bundled, or the path of a .safetensors file.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures to this file.")
 @click.option(
-    "--report", "folder", type=click.Path(path_type=Path), help="octa-enface: Write report.html and report.json here."
+    "--report", "folder", type=click.Path(path_type=Path), help="Write report.html and report.json into this folder."
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or auto.")
 @click.option(
@@ -78,7 +78,7 @@ def command(
 
 
 _OPTIONS_OF = {
-    "report": ("octa-enface", "coips-quality", "coips-faz", "onh-enface"),
+    "report": ("octa-enface", "coips-quality", "coips-faz", "onh-enface", "bscan", "layers", "qunet"),
     "folds": ("coips-faz",),
     "fonts": ("text-detector",),
 }
@@ -201,10 +201,12 @@ def _evaluate_layers(asked: Asked) -> None:
     from rich.console import Console
 
     from core.training.evaluation.figures import by_set, interval_text
-    from core.training.layers.evaluate import evaluate_layers
+    from core.training.layers.evaluate import evaluated_layers
+    from core.training.layers.report import layers_report
     from core.training.layers.table import layer_tables
 
-    found = evaluate_layers(asked.data, model=asked.model, device=asked.device)
+    evaluated = evaluated_layers(asked.data, model=asked.model, device=asked.device)
+    found = evaluated.found
     for gathered in by_set(found.metrics):
         click.echo(f"{gathered.label}: {gathered.size}")
         for metric in gathered.figures:
@@ -214,16 +216,19 @@ def _evaluate_layers(asked: Asked) -> None:
         console.print(table)
     click.echo(f"{found.difference}\n{found.n_left_out} images left out: the model was trained with their subjects.")
     write_figures(asked.json_path, found)
+    _write_report(asked.folder, lambda: layers_report(evaluated))
 
 
 def _evaluate_bscan(asked: Asked) -> None:
     from rich.console import Console
 
-    from core.training.bscan.evaluate import evaluate_bscan
+    from core.training.bscan.evaluate import evaluated_bscans
+    from core.training.bscan.report import bscan_report
     from core.training.bscan.table import evaluation_table
     from core.training.evaluation.figures import by_set, interval_text
 
-    found = evaluate_bscan(asked.data, asked.model, device=asked.device)
+    evaluated = evaluated_bscans(asked.data, asked.model, device=asked.device)
+    found = evaluated.found
     for gathered in by_set(found.metrics):
         click.echo(f"{gathered.label}: {gathered.size}")
         for metric in gathered.figures:
@@ -231,21 +236,25 @@ def _evaluate_bscan(asked: Asked) -> None:
     Console(width=None if sys.stdout.isatty() else TABLE_WIDTH).print(evaluation_table(found))
     click.echo(f"{found.difference}\n{found.n_left_out} scans left out. {found.note}")
     write_figures(asked.json_path, found)
+    _write_report(asked.folder, lambda: bscan_report(evaluated))
 
 
 def _evaluate_qunet(asked: Asked) -> None:
     from core.training.evaluation.figures import by_set, interval_text
     from core.training.qunet.evaluate import evaluate_qunet
+    from core.training.qunet.report import qunet_report
 
     if asked.model == "bundled":
         raise UsageError("No qunet model is bundled.", remedy="Train one, and give its file with --model.")
-    found = evaluate_qunet(asked.data, Path(asked.model), device=asked.device)
+    evaluated = evaluate_qunet(asked.data, Path(asked.model), device=asked.device)
+    found = evaluated.found
     for gathered in by_set(found.metrics):
         click.echo(f"{gathered.label}: {gathered.size}")
         for metric in gathered.figures:
             click.echo(f"  {metric.name} {interval_text(metric)}")
     click.echo(f"{found.published}\n{found.n_left_out} images left out. {found.note}")
     write_figures(asked.json_path, found)
+    _write_report(asked.folder, lambda: qunet_report(evaluated))
 
 
 EVALUATORS: dict[str, Callable[[Asked], None]] = {

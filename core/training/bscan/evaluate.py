@@ -1,6 +1,7 @@
 """Evaluates a trained B-scan model on labelled scans it has not seen, beside the published figures."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -12,7 +13,7 @@ from core.scoring.published_bscan import DIFFERENCE, PublishedRow, published_row
 from core.scoring.registry import weights_path
 from core.scoring.torch_backend.bscan import BscanScorer
 from core.scoring.torch_backend.device import choose_device, limit_threads
-from core.training.bscan.judge import figures, judge
+from core.training.bscan.judge import JudgedBscan, figures, judge
 from core.training.bscan.label import read_bscans, record_of
 from core.training.bscan.recipe import BSCAN, BscanRecipe
 from core.training.supervised.parts import Placed, grouped, near_duplicates
@@ -22,6 +23,9 @@ from core.vocabulary import ScanKind
 
 OWN_TABLES = {"Table 2": "CM-CNN", "Table 3": "CAM-UNet", "Table 7": "CM-CNN", "Table 8": "CAM-UNet"}
 """The rows of the paper's own networks."""
+
+UNSEEN = "unseen scans"
+"""What the judged scans are called in the names of sets."""
 
 NOTE = (
     "Scans that the model's card lists as trained with, and those of the same subject or near duplicates of them in "
@@ -44,13 +48,29 @@ class BscanEvaluation(BaseModel):
     difference: str
 
 
-def evaluate_bscan(
+@dataclass(frozen=True, slots=True)
+class EvaluatedBscans:
+    """The figures of a model, and what it said of every scan."""
+
+    found: BscanEvaluation
+    card: BscanCard
+    recipe: BscanRecipe
+    placed: Sequence[Placed]
+    judged: Sequence[JudgedBscan]
+
+
+def evaluate_bscan(data: Path, model: str, *, device: str = "auto") -> BscanEvaluation:
+    """The figures alone; parameters and errors as of ``evaluated_bscans``."""
+    return evaluated_bscans(data, model, device=device).found
+
+
+def evaluated_bscans(
     data: Path,
     model: str,
     *,
     device: str = "auto",
     report: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
-) -> BscanEvaluation:
+) -> EvaluatedBscans:
     """The figures of a model (a path, or "bundled") on the scans of a folder that it has not seen.
 
     Raises
@@ -87,15 +107,16 @@ def evaluate_bscan(
         on_done=lambda done: report("Judging", done, len(unseen)),
     )
     own = tuple(row for row in published_rows() if OWN_TABLES.get(row.table) == row.system)
-    return BscanEvaluation(
+    found = BscanEvaluation(
         weights_sha256=card.weights_sha256,
         n_images=len(unseen),
         n_left_out=len(pictures) - len(unseen),
         note=NOTE,
-        metrics=tuple(figures(judged, card.classes, "unseen scans")),
+        metrics=tuple(figures(judged, card.classes, UNSEEN)),
         published=own,
         difference=DIFFERENCE,
     )
+    return EvaluatedBscans(found, card, recipe, unseen, judged)
 
 
 def _refuse_other_classes(pictures: Sequence[Picture], card: BscanCard) -> None:

@@ -1,6 +1,7 @@
 """Evaluates a layer model on B-scans it has not seen and on phantoms, beside the thesis's figures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +16,7 @@ from core.scoring.torch_backend.layers import LayerSegmenter
 from core.training.layers.data import read_layer_folder
 from core.training.layers.publish import judge_layers, judge_phantoms
 from core.training.supervised.evaluate import unseen_of
+from core.training.supervised.parts import Placed
 from core.training.supervised.record import NOT_STATED
 from core.vocabulary import LayerScheme, ScanKind
 
@@ -41,13 +43,27 @@ class LayersEvaluation(BaseModel):
     difference: str
 
 
-def evaluate_layers(
+@dataclass(frozen=True, slots=True)
+class EvaluatedLayers:
+    """The figures of a model, the images that they are of, and what finds their layers."""
+
+    found: LayersEvaluation
+    segmenter: LayerSegmenter
+    placed: Sequence[Placed]
+
+
+def evaluate_layers(data: Path, *, model: str = "bundled", device: str = "auto") -> LayersEvaluation:
+    """The figures alone; parameters and errors as of ``evaluated_layers``."""
+    return evaluated_layers(data, model=model, device=device).found
+
+
+def evaluated_layers(
     data: Path,
     *,
     model: str = "bundled",
     device: str = "auto",
     report: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
-) -> LayersEvaluation:
+) -> EvaluatedLayers:
     """The figures of a model on the images of a folder that it has not seen, and on phantoms.
 
     Where the manifest has a ``split`` column only its test rows count, and a row of a person whom the model was
@@ -67,7 +83,7 @@ def evaluate_layers(
     unseen = unseen_of(pictures, set(card.seen_pixels), float(str(card.recipe["near_duplicate_correlation"])))
     segmenter = LayerSegmenter.load(weights, card, choose_device(device))
     judged = judge_layers(segmenter, unseen, data, "unseen images", lambda done, n: report("Judging", done, n))
-    return LayersEvaluation(
+    found = LayersEvaluation(
         model=card.name,
         scheme=card.scheme,
         network=str(card.network["network"]),
@@ -80,6 +96,7 @@ def evaluate_layers(
         published=published_beside(card),
         difference=LAYERS_DIFFERENCE,
     )
+    return EvaluatedLayers(found, segmenter, unseen)
 
 
 def published_beside(card: LayersCard) -> tuple[PublishedFigure, ...]:

@@ -1,6 +1,7 @@
 """Evaluates a trained QU-Net++ on annotated images that it has not seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +14,7 @@ from core.scoring.torch_backend.qunet import LevelReader
 from core.training.qunet.publish import judge
 from core.training.qunet.slices import read_slices
 from core.training.supervised.evaluate import trained_with_beside, unseen_of
+from core.training.supervised.parts import Placed
 
 
 class QuNetEvaluation(BaseModel):
@@ -32,13 +34,23 @@ class QuNetEvaluation(BaseModel):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluatedQuNet:
+    """The figures of a model, the images that they are of, and what reads them."""
+
+    found: QuNetEvaluation
+    card: QuNetCard
+    reader: LevelReader
+    placed: Sequence[Placed]
+
+
 def evaluate_qunet(
     data: Path,
     model: Path,
     *,
     device: str = "auto",
     report: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
-) -> QuNetEvaluation:
+) -> EvaluatedQuNet:
     """Overlap and Q on the images of a folder that the model has not seen.
 
     Raises
@@ -61,13 +73,14 @@ def evaluate_qunet(
     seen, note = trained_with_beside(model)
     unseen = unseen_of(annotated, seen, float(card.recipe["near_duplicate_correlation"]))
     reader = LevelReader.load(model, card, choose_device(device))
-    return QuNetEvaluation(
+    found = QuNetEvaluation(
         weights_sha256=card.weights_sha256,
         n_images=len(unseen),
         n_left_out=len(annotated) - len(unseen),
         note=note,
         metrics=tuple(judge(reader, unseen, card.mask_levels)),
     )
+    return EvaluatedQuNet(found, card, reader, unseen)
 
 
 def _listed(levels: tuple[int, ...]) -> str:
