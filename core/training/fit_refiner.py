@@ -81,17 +81,11 @@ def fit_refiner(
         for step, (regions, zones) in watched_batches(draw, first, (0, n_steps), watch):
             for group in optimizer.param_groups:
                 group["lr"] = cosine_rate(step, n_steps, peak=rate, warmup=recipe.refiner_warmup_steps)
-            with torch.autocast(device.type, torch.bfloat16, enabled=plan.in_bf16):
-                logits = refiner(regions)
-            loss = zone_loss(logits.float(), zones)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(refiner.parameters(), 5.0)
-            optimizer.step()
+            loss = _step(refiner, optimizer, regions, zones, in_bf16=plan.in_bf16)
             average.update_parameters(refiner)
             if step % _LOG_EVERY == 0 or step + 1 == n_steps:
-                log((step, f"{float(loss.detach()):.5f}"))
-                report(Progress(STAGES[called], step + 1, n_steps, f"loss {float(loss.detach()):.3f}"))
+                log((step, f"{loss:.5f}"))
+                report(Progress(STAGES[called], step + 1, n_steps, f"loss {loss:.3f}"))
             if (step + 1) % recipe.checkpoint_every == 0 or step + 1 == n_steps:
                 keep(checkpoint, step + 1, state, watch)
     inner = average.module
@@ -99,6 +93,18 @@ def fit_refiner(
     if watch is not None:
         watch.restore(inner)
     return inner.eval()
+
+
+def _step(refiner: FazRefiner, optimizer: torch.optim.AdamW, regions: Tensor, zones: Tensor, *, in_bf16: bool) -> float:
+    """One step of the optimiser; gives the loss before it."""
+    with torch.autocast(regions.device.type, torch.bfloat16, enabled=in_bf16):
+        logits = refiner(regions)
+    loss = zone_loss(logits.float(), zones)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(refiner.parameters(), 5.0)
+    optimizer.step()
+    return float(loss.detach())
 
 
 def refiner_measure(
