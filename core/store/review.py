@@ -194,11 +194,13 @@ def find_bulk_part(
 def _made_review(session: Session, condition: ColumnElement[bool]) -> MadeReview | None:
     """The newest of these decisions."""
     undo = aliased(Review)
+    # One probe: of EXISTS the planner makes a table of every review that was ever taken back, by reading all reviews.
+    is_undone = select(undo.id).where(undo.undoes_id == Review.id).limit(1).scalar_subquery().is_not(None)
     row = session.execute(
         select(
             Review.id, Review.scan_id, Review.reviewer_id, Review.decision, Review.reason, Review.ordinal,
             Review.created_at, Review.scan_version, Review.bulk_review_id, Review.replaced,
-            exists().where(undo.undoes_id == Review.id).label("is_undone"),
+            is_undone.label("is_undone"),
         )
         .where(condition, Review.is_masked.is_(False))
         .order_by(Review.id.desc())
