@@ -1,6 +1,10 @@
 """Early stopping of the joint network: by the tuning part, stretch by stretch, the best weights kept, resumable."""
 
 import csv
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +134,31 @@ def test_a_watched_training_that_was_cut_ends_in_the_very_same_weights(banks, un
     assert again.checks == watch.checks
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0)
+
+
+KILLED = """
+import sys, torch
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import test_watch
+from core.training.bank import render_phantoms
+from core.training.samples import Bank
+torch.set_num_threads(1)
+test_watch.stretched((Bank(phantoms=render_phantoms(4, seed=3)), None), Path(sys.argv[2]))
+"""
+
+
+def test_a_watched_training_that_was_killed_ends_in_the_very_same_weights(banks, uncut, tmp_path):
+    whole, watch = uncut
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path)])
+    until = time.monotonic() + 120
+    while not (tmp_path / "checkpoint.safetensors").is_file() and time.monotonic() < until:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(30) == -signal.SIGKILL
+    resumed, again = stretched(banks, tmp_path, resume=True)
+    assert again.checks == watch.checks
+    assert all(torch.equal(resumed.state_dict()[name], value) for name, value in whole.state_dict().items())
 
 
 def test_a_finished_watched_training_is_resumed_to_its_best_weights(banks, tmp_path):
