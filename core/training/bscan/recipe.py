@@ -72,5 +72,6 @@ FLIPS = Augmentation(horizontal_flip=0.5, rotation_deg=0.0, rotation=0.0)
 """All that the paper varies."""
 
 BSCAN = BscanRecipe(
-    name=NAME, version="1.1", epochs=50, batch_size=8, image_px=512, optimiser="adam", learning_rate=1e-3, augmentation=FLIPS,
+    name=NAME, version="1.1", epochs=50, batch_size=8, image_px=512, optimiser="adam", learning_rate=1e-3,
+    augmentation=FLIPS,
 )  # fmt: skip
