@@ -14,8 +14,17 @@ from core.training.bscan.samples import BscanSamples
 from core.training.evaluation.agreement import Agreement, agreement_figures, agreement_of
 from core.training.evaluation.classes import ClassCurves, class_curves, class_statistics
 from core.training.evaluation.figures import MIN_IMAGES, Sample, Topic
+from core.training.evaluation.outlines import outline_figures
 from core.training.evaluation.pictures import mask_picture, scan_picture
-from core.training.evaluation.report import N_WORST, Evaluation, EvaluationReport, Shown, illustrated, sets_of
+from core.training.evaluation.report import (
+    N_WORST,
+    Evaluation,
+    EvaluationReport,
+    Shown,
+    began_with,
+    illustrated,
+    sets_of,
+)
 from core.training.supervised.samples import Draw
 
 _AREA = "lesion area"
@@ -29,7 +38,6 @@ def bscan_report(evaluated: EvaluatedBscans) -> Evaluation:
     found, card = evaluated.found, evaluated.card
     metrics = (*found.metrics, *_more_figures(evaluated))
     comparisons = tuple(compare_bscans(found.metrics))
-    began = "at random" if card.init_sha256 is None else f"with the weights of sha256 {card.init_sha256}"
     report = EvaluationReport(
         model=card.name,
         version=card.version,
@@ -43,7 +51,7 @@ def bscan_report(evaluated: EvaluatedBscans) -> Evaluation:
         agreements=tuple(_agreements(evaluated)),
         comparisons=comparisons,
         differences={row.published.task: found.difference for row in comparisons},
-        starting_point=f"These weights began {began}.",
+        starting_point=f"These weights began {began_with(card.init_sha256)}.",
     )
     return illustrated(report, [*_worst_classes(evaluated), *_worst_lesions(evaluated)])
 
@@ -61,11 +69,7 @@ def _more_figures(evaluated: EvaluatedBscans) -> list[ReportedMetric]:
     for label, own in _sources(evaluated):
         metrics += _class_figures(own, label, evaluated.card.classes)
         sample, overlaps = _drawn(own, label)
-        distances = [(one.mean_surface_px, one.hausdorff95_px) for one in overlaps]
-        met = np.flatnonzero([mean is not None for mean, _ in distances])
-        values = np.array([distances[place] for place in met], np.float64).reshape(-1, 2)
-        columns = {"mean surface distance": values[:, 0], "HD95": values[:, 1]}
-        metrics += sample.only(met).means(columns, dict.fromkeys(columns, "px"))
+        metrics += outline_figures(sample, overlaps)
         metrics += agreement_figures(sample, _areas(own), _AREA, "%")
     return metrics
 

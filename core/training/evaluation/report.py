@@ -22,6 +22,11 @@ INTERVALS = (
 )
 
 
+def began_with(init_sha256: str | None) -> str:
+    """What the weights of a training began as, in words."""
+    return "at random" if init_sha256 is None else f"with the weights of sha256 {init_sha256}"
+
+
 class Identity(BaseModel):
     """Which weights were evaluated, and under which split."""
 

@@ -5,14 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.scoring.card import ReportedMetric
 from core.scoring.published import compare_layers
 from core.statistics.overlap import MaskOverlap, mask_overlap
 from core.training.evaluation.agreement import agreement_figures, agreement_of
 from core.training.evaluation.classes import ClassCurves
 from core.training.evaluation.figures import Sample, Topic
+from core.training.evaluation.outlines import outline_figures
 from core.training.evaluation.pictures import labels_picture, legend
-from core.training.evaluation.report import N_WORST, Evaluation, EvaluationReport, Shown, illustrated, sets_of
+from core.training.evaluation.report import (
+    N_WORST,
+    Evaluation,
+    EvaluationReport,
+    Shown,
+    began_with,
+    illustrated,
+    sets_of,
+)
 from core.training.layers.cases import dices_of, layer_case
 from core.training.layers.data import labels_in
 from core.training.layers.evaluate import EvaluatedLayers
@@ -43,9 +51,12 @@ def layers_report(evaluated: EvaluatedLayers) -> Evaluation:
     judged = _judged(evaluated)
     sample = Sample(Topic.LAYERS, _label(evaluated), tuple(item.group for item in evaluated.placed))
     thickness = np.array([one.thickness_px for one in judged], np.float64)
-    metrics = (*found.metrics, *_outline(sample, judged), *agreement_figures(sample, thickness, THICKNESS, "px"))
+    metrics = (
+        *found.metrics,
+        *outline_figures(sample, [one.retina for one in judged], of="of the retina"),
+        *agreement_figures(sample, thickness, THICKNESS, "px"),
+    )
     comparisons = tuple(compare_layers(found.metrics))
-    began = "at random" if card.init_sha256 is None else f"with the weights of sha256 {card.init_sha256}"
     report = EvaluationReport(
         model=found.model,
         version=card.version,
@@ -64,7 +75,7 @@ def layers_report(evaluated: EvaluatedLayers) -> Evaluation:
         agreements=tuple(agreement_of(sample, thickness, THICKNESS, "px")),
         comparisons=comparisons,
         differences={row.published.task: found.difference for row in comparisons},
-        starting_point=f"These weights began {began}.",
+        starting_point=f"These weights began {began_with(card.init_sha256)}.",
     )
     return illustrated(report, _worst(evaluated, judged))
 
@@ -94,17 +105,6 @@ def mean_thickness_px(labels: NDArray[np.uint8]) -> float:
     """Mean over the columns that show a retina; 0 where none does."""
     depths = (labels > 0).sum(axis=0)
     return float(depths[depths > 0].mean()) if depths.any() else 0.0
-
-
-def _outline(sample: Sample, judged: list[Judged]) -> list[ReportedMetric]:
-    """Distance of the whole retina's outline from the drawn one, where there is a retina in both."""
-    met = [place for place, one in enumerate(judged) if one.retina.mean_surface_px is not None]
-    overlaps = [judged[place].retina for place in met]
-    columns = {
-        "mean surface distance of the retina": np.array([one.mean_surface_px for one in overlaps], np.float64),
-        "HD95 of the retina": np.array([one.hausdorff95_px for one in overlaps], np.float64),
-    }
-    return sample.only(np.array(met, np.intp)).means(columns, dict.fromkeys(columns, "px"))
 
 
 def _confusion(evaluated: EvaluatedLayers) -> ClassCurves:

@@ -11,7 +11,15 @@ from core.training.evaluation.agreement import Agreement, agreement_of
 from core.training.evaluation.classes import ClassCurves, class_curves
 from core.training.evaluation.figures import MIN_IMAGES, Topic
 from core.training.evaluation.pictures import labels_picture, legend, scan_picture
-from core.training.evaluation.report import N_WORST, Evaluation, EvaluationReport, Shown, illustrated, sets_of
+from core.training.evaluation.report import (
+    N_WORST,
+    Evaluation,
+    EvaluationReport,
+    Shown,
+    began_with,
+    illustrated,
+    sets_of,
+)
 from core.training.onh.evaluate import EvaluatedOnh, onh_published
 from core.training.onh.figures import DISC_AREA, coarser, disc_areas, grade_labels, regrouped
 from core.training.supervised.picture import read_grey_levels, read_labels
@@ -33,7 +41,6 @@ def onh_report(evaluated: EvaluatedOnh) -> Evaluation:
     """Everything that `--report` shows of an ONH en-face model."""
     found, card = evaluated.found, evaluated.card
     comparisons = tuple(compare_onh(found.metrics))
-    began = "at random" if card.init_sha256 is None else f"with the weights of sha256 {card.init_sha256}"
     report = EvaluationReport(
         model=card.name,
         version=card.version,
@@ -49,7 +56,8 @@ def onh_report(evaluated: EvaluatedOnh) -> Evaluation:
         agreements=tuple(_agreements(evaluated)),
         comparisons=comparisons,
         differences={row.published.task: found.difference for row in comparisons},
-        starting_point=f"The published networks began with weights from photographs; these began {began}.",
+        starting_point="The published networks began with weights from photographs; these began "
+        f"{began_with(card.init_sha256)}.",
     )
     return illustrated(report, [*_worst_grades(evaluated), *_worst_masks(evaluated)])
 

@@ -5,12 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.scoring.card import ReportedMetric
 from core.statistics.overlap import MaskOverlap, mask_overlap
 from core.training.evaluation.agreement import agreement_figures, agreement_of
 from core.training.evaluation.figures import Sample, Topic
+from core.training.evaluation.outlines import outline_figures
 from core.training.evaluation.pictures import labels_picture, legend
-from core.training.evaluation.report import N_WORST, Evaluation, EvaluationReport, Shown, illustrated, sets_of
+from core.training.evaluation.report import (
+    N_WORST,
+    Evaluation,
+    EvaluationReport,
+    Shown,
+    began_with,
+    illustrated,
+    sets_of,
+)
 from core.training.qunet.evaluate import EvaluatedQuNet
 from core.training.qunet.slices import read_labels
 from core.training.supervised.picture import read_grey_levels
@@ -38,9 +46,12 @@ def qunet_report(evaluated: EvaluatedQuNet) -> Evaluation:
     label = found.metrics[0].set if found.metrics else "unseen images"
     sample = Sample(Topic.SELECTION, label, tuple(item.group for item in evaluated.placed))
     areas = np.array([(100 * (one.found > 0).mean(), 100 * (one.truth > 0).mean()) for one in judged], np.float64)
-    metrics = (*found.metrics, *_outline(sample, judged), *agreement_figures(sample, areas, _AREA, "%"))
+    metrics = (
+        *found.metrics,
+        *outline_figures(sample, [one.overlap for one in judged]),
+        *agreement_figures(sample, areas, _AREA, "%"),
+    )
     names = tuple(f"grey level {level}" for level in card.mask_levels[1:])
-    began = "at random" if card.init_sha256 is None else f"with the weights of sha256 {card.init_sha256}"
     report = EvaluationReport(
         model=card.recipe_name,
         version=card.version,
@@ -52,7 +63,7 @@ def qunet_report(evaluated: EvaluatedQuNet) -> Evaluation:
         headline=tuple(metric for metric in found.metrics if metric.name in ("Dice", "Jaccard", "Q")),
         notes={Topic.SELECTION.value: f"{_NOTE} {legend(names)}"},
         agreements=tuple(agreement_of(sample, areas, _AREA, "%")),
-        starting_point=f"{found.published} These weights began {began}.",
+        starting_point=f"{found.published} These weights began {began_with(card.init_sha256)}.",
     )
     return illustrated(report, _worst(evaluated, judged))
 
@@ -63,16 +74,6 @@ def _judged(evaluated: EvaluatedQuNet, place: int) -> Judged:
     found = evaluated.reader.read([read_grey_levels(record.path)])[0].labels
     truth = read_labels(record.mask_path, evaluated.card.mask_levels)
     return Judged(found, truth, mask_overlap(found > 0, truth > 0))
-
-
-def _outline(sample: Sample, judged: list[Judged]) -> list[ReportedMetric]:
-    met = [place for place, one in enumerate(judged) if one.overlap.mean_surface_px is not None]
-    overlaps = [judged[place].overlap for place in met]
-    columns = {
-        "mean surface distance": np.array([one.mean_surface_px for one in overlaps], np.float64),
-        "HD95": np.array([one.hausdorff95_px for one in overlaps], np.float64),
-    }
-    return sample.only(np.array(met, np.intp)).means(columns, dict.fromkeys(columns, "px"))
 
 
 def _worst(evaluated: EvaluatedQuNet, judged: list[Judged]) -> list[Shown]:

@@ -10,7 +10,15 @@ from core.training.evaluation.cases import Zone
 from core.training.evaluation.figures import Topic
 from core.training.evaluation.grades import GradedImages, grade_curves
 from core.training.evaluation.pictures import mask_picture, scan_picture
-from core.training.evaluation.report import N_WORST, Evaluation, EvaluationReport, Shown, illustrated, sets_of
+from core.training.evaluation.report import (
+    N_WORST,
+    Evaluation,
+    EvaluationReport,
+    Shown,
+    began_with,
+    illustrated,
+    sets_of,
+)
 from core.training.evaluation.zones import zone_agreements
 from core.training.supervised.evaluate import UNSEEN, EvaluatedCoips
 from core.training.supervised.judge import FOLDS_WORDS, zone_samples
@@ -60,9 +68,8 @@ def _beside(figure: PublishedFigure, metrics: Sequence[ReportedMetric]) -> Compa
 
 
 def _start_words(card: CoipsCard) -> str:
-    began = "at random" if card.init_sha256 is None else f"with the weights of sha256 {card.init_sha256}"
     published = "The published backbones began with ImageNet weights; " if card.recipe_name == "coips-quality" else ""
-    return f"{published}{'these' if published else 'These'} weights began {began}."
+    return f"{published}{'these' if published else 'These'} weights began {began_with(card.init_sha256)}."
 
 
 def _agreements(evaluated: EvaluatedCoips) -> list[Agreement]:
