@@ -2,6 +2,8 @@
 // - A session that has ended elsewhere or by itself is said, and what the page still shows is covered.
 // - A page whose connection Streamlit has given up, or does not take up again although the server answers, is loaded anew:
 //   Streamlit would stand still under a message for its own developers.
+// - A step from page to page is one entry of the browser's history. Streamlit makes two: the new page's query at the old
+//   page, then the new page. Back would lead to the old page with a query that is not its own.
 (() => {
   const PATIENCE_MS = 5000; // Streamlit asks a server that answers for a new socket sooner than this
   const SPARE_MS = 60_000; // no page is loaded anew twice within this time: what ends it at once would end it again
@@ -58,6 +60,19 @@
     sessionStorage.setItem(LOADED_AT, String(Date.now()));
     location.reload();
   }
+
+  const STEP_MS = 2000; // from the query to the page
+  const push = history.pushState.bind(history);
+  let queried = null; // when, and to which query, the page was given another one
+  history.pushState = (state, title, url) => {
+    const [now, next] = [location.href, new URL(url ?? "", location.href)];
+    const isSamePage = next.pathname === location.pathname;
+    const isHalf = !isSamePage && queried?.search === next.search && Date.now() - queried.at < STEP_MS;
+    if (isHalf || next.href === now) history.replaceState(state, title, url);
+    else push(state, title, url);
+    queried = isSamePage ? { search: next.search, at: Date.now() } : null;
+  };
+  addEventListener("popstate", () => { queried = null; });
 
   window.WebSocket = class extends window.WebSocket {
     constructor(...where) {

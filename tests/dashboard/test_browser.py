@@ -142,6 +142,40 @@ def test_an_open_page_says_that_its_session_was_ended_and_leads_back_to_itself(
     assert strays == []
 
 
+def test_back_and_forward_lead_through_the_pages_as_they_were_seen(
+    page: Page, address: str, clinics: Clinics, strays: list[str]
+):
+    sign_in(page, address, "/worklist?tab=to-decide")
+    heading(page, "Worklist")
+    settle(page)
+    seen = [(page.url, shown_heading(page))]
+    page.get_by_role("link", name="The model is not sure").first.click()
+    expect(page).to_have_url(re.compile("/scan"))
+    settle(page)
+    seen.append((page.url, shown_heading(page)))
+    page.keyboard.press("n")
+    expect(page).not_to_have_url(seen[-1][0])
+    settle(page)
+    seen.append((page.url, shown_heading(page)))
+    page.get_by_role("link", name="Examples").click()
+    expect(page).to_have_url(re.compile("/examples"))
+    settle(page)
+    assert len({words for _, words in seen}) == len(seen)
+    for url, words in reversed(seen):
+        page.go_back()
+        expect(page.get_by_role("heading", level=1).first).to_have_text(words)
+        expect(page).to_have_url(url)
+        settle(page)
+    page.go_forward()
+    expect(page.get_by_role("heading", level=1).first).to_have_text(seen[1][1])
+    expect(page).to_have_url(seen[1][0])
+    assert strays == []
+
+
+def shown_heading(page: Page) -> str:
+    return page.get_by_role("heading", level=1).first.inner_text()
+
+
 def test_a_page_whose_connection_streamlit_gives_up_is_loaded_anew_once(
     page: Page, address: str, clinics: Clinics, strays: list[str]
 ):
