@@ -1,4 +1,4 @@
-// Watches the connection of an open page. Loaded before Streamlit, so that every socket that it opens is watched.
+// Looks after an open page: its connection and its history. Loaded before Streamlit, whose sockets and steps it watches.
 // - A session that has ended elsewhere or by itself is said, and what the page still shows is covered.
 // - A page whose connection Streamlit has given up, or does not take up again although the server answers, is loaded anew:
 //   Streamlit would stand still under a message for its own developers.
