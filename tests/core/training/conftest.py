@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from core.phantom.octa import render_octa
@@ -9,6 +10,15 @@ from core.phantom.spec import OctaPhantomSpec
 from core.vocabulary import OCTA_ARTIFACTS
 
 N_FAZ, N_GRADED = 12, 24
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """A sum on several threads has another order, and so another last digit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def save(path, pixels):

@@ -16,6 +16,7 @@ from core.training.recipe import Recipe, RefinerPlan
 FINER = RefinerPlan(
     channels=(8, 8), fold=2, region_px=64, n_phantoms=3, wide_shares={"faz": 0.5}, is_varied_more=True, in_bf16=True
 )
+pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = Recipe(
     name="octa-enface",
     n_refiner_steps=60,
@@ -24,14 +25,6 @@ SHORT = Recipe(
     refiner_average_decay=0.8,
     refiner_shares={"faz": 3, "phantoms": 0},
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from core.training.recipe import RECIPES, Recipe, RefinerPlan, recipe_named
 from core.training.samples import Bank
 from core.vocabulary import ScanKind
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = Recipe(
     name="octa-enface",
     n_steps=24,
@@ -39,14 +40,6 @@ SHORT = Recipe(
 @pytest.fixture(scope="module")
 def phantoms():
     return Bank(phantoms=render_phantoms(6, seed=3))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def run(bank, out, recipe, **options):

@@ -22,6 +22,7 @@ from core.training.splits import Part, split
 from core.training.watch import Check, Watch
 from core.training.watches import Watches
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = Recipe(
     name="octa-enface",
     n_steps=24,
@@ -34,14 +35,6 @@ SHORT = Recipe(
     patience=6,
 )
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
