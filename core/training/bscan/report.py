@@ -23,6 +23,7 @@ from core.training.evaluation.report import (
     Shown,
     began_with,
     illustrated,
+    judged_words,
     sets_of,
 )
 from core.training.supervised.samples import Draw
@@ -42,7 +43,7 @@ def bscan_report(evaluated: EvaluatedBscans) -> Evaluation:
         model=card.name,
         version=card.version,
         weights_sha256=card.weights_sha256,
-        split=f"{card.split} {found.n_images} scans judged, {found.n_left_out} left out. {found.note}",
+        split=judged_words(card.split, found.n_images, found.n_left_out, what="scans", note=found.note),
         labels=card.labels,
         parts=sets_of(metrics),
         metrics=metrics,

@@ -27,6 +27,11 @@ def began_with(init_sha256: str | None) -> str:
     return "at random" if init_sha256 is None else f"with the weights of sha256 {init_sha256}"
 
 
+def judged_words(split: str, n_judged: int, n_left_out: int, *, what: str = "images", note: str = "") -> str:
+    """How parts were made, and how many were judged."""
+    return f"{split} {n_judged} {what} judged, {n_left_out} left out. {note}".rstrip()
+
+
 class Identity(BaseModel):
     """Which weights were evaluated, and under which split."""
 

@@ -19,6 +19,7 @@ from core.training.evaluation.report import (
     Shown,
     began_with,
     illustrated,
+    judged_words,
     sets_of,
 )
 from core.training.layers.cases import dices_of, layer_case
@@ -61,7 +62,7 @@ def layers_report(evaluated: EvaluatedLayers) -> Evaluation:
         model=found.model,
         version=card.version,
         weights_sha256=found.weights_sha256,
-        split=f"{card.split} {found.n_images} images judged, {found.n_left_out} left out.",
+        split=judged_words(card.split, found.n_images, found.n_left_out),
         labels=card.labels,
         parts=sets_of(metrics),
         metrics=metrics,

@@ -18,6 +18,7 @@ from core.training.evaluation.report import (
     Shown,
     began_with,
     illustrated,
+    judged_words,
     sets_of,
 )
 from core.training.onh.evaluate import EvaluatedOnh, onh_published
@@ -45,7 +46,7 @@ def onh_report(evaluated: EvaluatedOnh) -> Evaluation:
         model=card.name,
         version=card.version,
         weights_sha256=card.weights_sha256,
-        split=f"{card.split} {found.n_images} images judged, {found.n_left_out} left out. {found.note}",
+        split=judged_words(card.split, found.n_images, found.n_left_out, note=found.note),
         labels=card.labels,
         parts=sets_of(found.metrics),
         metrics=found.metrics,

@@ -17,6 +17,7 @@ from core.training.evaluation.report import (
     Shown,
     began_with,
     illustrated,
+    judged_words,
     sets_of,
 )
 from core.training.qunet.evaluate import EvaluatedQuNet
@@ -56,7 +57,7 @@ def qunet_report(evaluated: EvaluatedQuNet) -> Evaluation:
         model=card.recipe_name,
         version=card.version,
         weights_sha256=card.weights_sha256,
-        split=f"{card.split} {found.n_images} images judged, {found.n_left_out} left out. {found.note}",
+        split=judged_words(card.split, found.n_images, found.n_left_out, note=found.note),
         labels=card.labels,
         parts=sets_of(metrics),
         metrics=metrics,

@@ -17,6 +17,7 @@ from core.training.evaluation.report import (
     Shown,
     began_with,
     illustrated,
+    judged_words,
     sets_of,
 )
 from core.training.evaluation.zones import zone_agreements
@@ -38,7 +39,7 @@ def coips_report(evaluated: EvaluatedCoips) -> Evaluation:
         model=card.recipe_name,
         version=card.version,
         weights_sha256=card.weights_sha256,
-        split=f"{card.split} {found.n_images} images judged, {found.n_left_out} left out. {found.note}",
+        split=judged_words(card.split, found.n_images, found.n_left_out, note=found.note),
         labels=card.labels,
         parts=sets_of(found.metrics),
         metrics=found.metrics,
